@@ -1,0 +1,139 @@
+// Bundles everything that ships into dist/: node esbuild.js [--production] [--watch]
+const fs = require('node:fs');
+const { existsSync, readdirSync, statSync } = fs;
+const { rm } = require('node:fs/promises');
+const { join, relative } = require('node:path');
+const esbuild = require('esbuild');
+
+const production = process.argv.includes('--production');
+const watch = process.argv.includes('--watch');
+
+const DIST = join(__dirname, 'dist');
+const KERNELS = join(__dirname, 'src', 'kernels', 'wasm', 'assembly');
+const KERNEL_ENTRY = 'src/kernels/wasm/assembly/index.ts';
+const KERNEL_OUTPUT = join(DIST, 'kernels.wasm');
+const KERNEL_FLAGS = [
+  ...['--runtime', 'stub', '-O3', '--noAssert'],
+  // One memory that the host makes and all workers share; 65536 pages are 4 GiB.
+  ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+  ...['--enable', 'simd', '--enable', 'threads'],
+];
+
+/** Messages that the problem matchers of tasks.json read: begin, end, and file:line:column errors. */
+const problemMatcherPlugin = {
+  name: 'problem-matcher',
+  setup(build) {
+    build.onStart(() => {
+      if (watch) console.log('[watch] build started');
+    });
+    build.onEnd(({ errors }) => {
+      for (const { text, location } of errors) {
+        console.error(`✘ [ERROR] ${text}`);
+        if (location) console.error(`    ${location.file}:${location.line}:${location.column}:`);
+      }
+      if (watch) console.log('[watch] build finished');
+    });
+  },
+};
+
+const shared = {
+  absWorkingDir: __dirname,
+  bundle: true,
+  minify: production,
+  sourcemap: !production,
+  sourcesContent: false,
+  legalComments: 'external',
+  logLevel: 'silent',
+  metafile: true,
+  plugins: [problemMatcherPlugin],
+};
+
+const node = { ...shared, platform: 'node', format: 'cjs', target: 'node20' };
+
+const bundles = [
+  {
+    ...node,
+    entryPoints: {
+      extension: 'src/extension.ts',
+      worker: 'src/compute/worker.ts',
+      cli: 'src/cli/main.ts',
+    },
+    outdir: 'dist',
+    external: ['vscode'],
+  },
+  {
+    ...shared,
+    platform: 'browser',
+    format: 'iife',
+    target: ['chrome132'],
+    entryPoints: {
+      editor: 'webview/editor/main.ts',
+      comparison: 'webview/comparison/main.ts',
+      plotly: 'webview/components/plotly.css',
+    },
+    outdir: 'dist/webview',
+    loader: { '.ttf': 'file', '.svg': 'dataurl' },
+    assetNames: '[name]',
+    define: { 'process.env.NODE_ENV': production ? '"production"' : '"development"' },
+  },
+];
+
+/** The newest change among the kernels' sources and what compiles them. */
+function kernelInputsChanged() {
+  const sources = readdirSync(KERNELS, { recursive: true }).map((name) => join(KERNELS, name));
+  const compiler = [__filename, join(__dirname, 'package-lock.json')].filter(existsSync);
+  return Math.max(...[...sources, ...compiler].map((path) => statSync(path).mtimeMs));
+}
+
+/** Compiles the AssemblyScript kernels, unless they are newer than everything they come from. */
+async function compileKernels() {
+  if (existsSync(KERNEL_OUTPUT) && statSync(KERNEL_OUTPUT).mtimeMs > kernelInputsChanged()) return;
+  const { default: asc } = await import('assemblyscript/asc');
+  const { error, stderr } = await asc.main([
+    KERNEL_ENTRY,
+    ...KERNEL_FLAGS,
+    ...['--baseDir', __dirname, '--outFile', relative(__dirname, KERNEL_OUTPUT)],
+  ]);
+  const messages = stderr.toString().trim();
+  if (messages) console.error(messages);
+  if (error) throw new Error('The AssemblyScript kernels do not compile');
+}
+
+function printSizes(results) {
+  const sizes = results.flatMap(({ metafile }) =>
+    Object.entries(metafile.outputs).map(([path, { bytes }]) => [path, bytes]),
+  );
+  sizes.push(['dist/kernels.wasm', statSync(KERNEL_OUTPUT).size]);
+  for (const [path, bytes] of sizes) {
+    if (/\.(js|css|wasm)$/.test(path)) {
+      console.log(`${(bytes / 1024).toFixed(1).padStart(9)} KB  ${path}`);
+    }
+  }
+}
+
+async function build() {
+  // Maps and chunks of an earlier build must not ship; the kernels are kept, they take longest.
+  if (production && existsSync(DIST)) {
+    const old = readdirSync(DIST).filter((name) => name !== 'kernels.wasm');
+    await Promise.all(old.map((name) => rm(join(DIST, name), { recursive: true })));
+  }
+  await compileKernels();
+  const results = await Promise.all(bundles.map((options) => esbuild.build(options)));
+  printSizes(results);
+}
+
+/** Rebuilds on every change; compile errors are printed and waited out. */
+async function watchAll() {
+  const recompile = () =>
+    compileKernels().catch((error) => console.error(`✘ [ERROR] ${error.message}`));
+  await recompile();
+  fs.watch(KERNELS, { recursive: true }, () => void recompile());
+  const contexts = await Promise.all(bundles.map((options) => esbuild.context(options)));
+  await Promise.all(contexts.map((context) => context.watch()));
+}
+
+(watch ? watchAll() : build()).catch((error) => {
+  // esbuild's own failures have been printed by the plugin.
+  if (!error.errors) console.error(error.message);
+  process.exit(1);
+});

@@ -1,0 +1,174 @@
+import type { WorkerPool } from '../compute/workerPool.js';
+import { matrixShape } from '../compute/chunks.js';
+import {
+  formatLabel,
+  parseFormat,
+  storedBits,
+  type NumberFormat,
+  type ScaleDtype,
+} from '../formats/index.js';
+import { ErrorAccumulator, WeightAccumulator } from '../metrics/errorAccumulator.js';
+import type { CallOptions } from '../protocol/rpc.js';
+import { readModelConfig } from '../safetensors/index.js';
+import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
+import { architectureOf } from './modelConfig.js';
+import { quantizeTensors, type QuantizedTensor, type QuantizeTimes } from './quantizeTensors.js';
+import type { ComparisonReport, FormatComparison } from './reports.js';
+import { isQuantizedByDefault, selectTensors, type Selection } from './selection.js';
+
+export interface CompareRequest extends Selection {
+  /** Format names, at least one. */
+  readonly formats: readonly string[];
+  readonly scaleDtype?: ScaleDtype;
+}
+
+/** Formats by name, each once. */
+export function parseFormats(names: readonly string[]): NumberFormat[] {
+  const formats = new Map(names.map(parseFormat).map((format) => [format.id, format]));
+  if (formats.size === 0) throw new Error('No format was given');
+  return [...formats.values()];
+}
+
+/**
+ * Quantizes the selected tensors in every format and reports the errors: what `compare --json`
+ * prints. Weights are never changed.
+ */
+export async function compareFormats(
+  pool: WorkerPool,
+  checkpoint: Checkpoint,
+  request: CompareRequest,
+  options: CallOptions = {},
+): Promise<ComparisonReport> {
+  const begin = performance.now();
+  const formats = parseFormats(request.formats);
+  const scaleDtype = request.scaleDtype ?? 'f16';
+  const selected = selectTensors(checkpoint, request);
+  const { tensors, times } = await quantizeTensors(
+    pool,
+    checkpoint,
+    selected,
+    formats,
+    scaleDtype,
+    options,
+  );
+  return buildReport(pool, checkpoint, formats, scaleDtype, tensors, times, begin);
+}
+
+/** Puts a job's results together; `begin` is the `performance.now()` of its start. */
+export async function buildReport(
+  pool: WorkerPool,
+  checkpoint: Checkpoint,
+  formats: readonly NumberFormat[],
+  scaleDtype: ScaleDtype,
+  tensors: readonly QuantizedTensor[],
+  times: QuantizeTimes,
+  begin: number,
+): Promise<ComparisonReport> {
+  const { config } = await readModelConfig(checkpoint.folder);
+  const dtypes = new Set(tensors.map(({ tensor }) => tensor.dtype));
+  const sum = (list: readonly CheckpointTensor[]) =>
+    list.reduce((total, { elements }) => total + elements, 0);
+  return {
+    model: {
+      path: checkpoint.path,
+      architecture: architectureOf(config) ?? null,
+      parameters: sum(checkpoint.tensors),
+      quantizableParameters: sum(checkpoint.tensors.filter(isQuantizedByDefault)),
+      dtype: [...dtypes].sort().join(', '),
+    },
+    baseline: {},
+    formats: formats.map((format, index) => describeFormat(format, index, scaleDtype, tensors)),
+    timings: {
+      readSeconds: times.read / pool.threads,
+      quantizeSeconds: times.kernel / pool.threads,
+      forwardSeconds: 0,
+      totalSeconds: (performance.now() - begin) / 1000,
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+      backend: pool.backend,
+      threads: pool.threads,
+    },
+  };
+}
+
+function describeFormat(
+  format: NumberFormat,
+  index: number,
+  scaleDtype: ScaleDtype,
+  tensors: readonly QuantizedTensor[],
+): FormatComparison {
+  const totalWeights = new WeightAccumulator();
+  const totalErrors = new ErrorAccumulator();
+  let bits = 0;
+  let groups = 0;
+  for (const { tensor, weights, errors } of tensors) {
+    totalWeights.merge(weights);
+    totalErrors.add(errors[index]);
+    bits += storedBits(format, tensor.shape, scaleDtype);
+    groups += groupCount(format, tensor);
+  }
+  const total = totalErrors.measures(totalWeights);
+  return {
+    id: format.id,
+    label: formatLabel(format),
+    bitsPerWeight: bits / totalWeights.elements,
+    approximate: format.entry.reconstructed,
+    notes: [
+      ...format.entry.notes,
+      ...warnings(format, scaleDtype, totalErrors, groups),
+      ...nonFiniteWarnings(tensors),
+    ],
+    summary: {
+      sqnrDb: total.sqnrDb,
+      mse: total.mse,
+      cosine: total.cosine,
+      maxAbsError: total.maxAbsError,
+      rmseOverStep: total.rmseOverStep,
+      underflowFraction: total.underflowFraction,
+      clippedFraction: total.clippedFraction,
+      sizeBytes: Math.ceil(bits / 8),
+    },
+    tensors: tensors.map(({ tensor, weights, errors }) => ({
+      name: tensor.name,
+      shape: tensor.shape,
+      parameters: tensor.elements,
+      ...errors[index].measures(weights),
+    })),
+  };
+}
+
+function groupCount(format: NumberFormat, tensor: CheckpointTensor): number {
+  const { rows, columns } = matrixShape(tensor);
+  if (format.group.kind === 'tensor') return 1;
+  return format.group.kind === 'row' ? rows : rows * Math.ceil(columns / format.group.size);
+}
+
+function warnings(
+  { entry }: NumberFormat,
+  scaleDtype: ScaleDtype,
+  { badScales, oneSigned }: ErrorAccumulator,
+  groups: number,
+): string[] {
+  const list: string[] = [];
+  const { rule } = entry;
+  if (badScales > 0) {
+    list.push(
+      `${badScales} of ${groups} groups have a scale that ${scaleDtype} cannot hold to its precision; a wider scale type avoids this.`,
+    );
+  }
+  if (oneSigned > 0 && rule.kind === 'integer' && rule.symmetric) {
+    list.push(
+      `${oneSigned} of ${groups} groups have weights of one sign only, which symmetric integers clip or waste codes on.`,
+    );
+  }
+  return list;
+}
+
+function nonFiniteWarnings(tensors: readonly QuantizedTensor[]): string[] {
+  const affected = tensors.filter(({ weights }) => weights.nonFinite > 0);
+  if (affected.length === 0) return [];
+  const count = affected.reduce((sum, { weights }) => sum + weights.nonFinite, 0);
+  const [{ tensor, weights }] = affected;
+  return [
+    `${count} weights are NaN or infinite, the first at index ${weights.firstNonFinite} of "${tensor.name}"; they are left out of every measure and quantize to 0.`,
+  ];
+}

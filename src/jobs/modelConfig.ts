@@ -1,0 +1,39 @@
+/** config.json as far as it is looked at here: anything may be missing or of the wrong type. */
+export type ModelConfig = Readonly<Record<string, unknown>>;
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function count(value: unknown): string | undefined {
+  return typeof value === 'number' ? value.toLocaleString('en-US') : undefined;
+}
+
+/** Architecture class ("LlamaForCausalLM"), or the model type where none is named. */
+export function architectureOf(config: ModelConfig | undefined): string | undefined {
+  const { architectures } = config ?? {};
+  return (
+    text(Array.isArray(architectures) ? architectures[0] : undefined) ?? text(config?.model_type)
+  );
+}
+
+/** One line of the sizes that config.json gives. */
+export function summarizeConfig(config: ModelConfig | undefined): string | undefined {
+  if (!config) return undefined;
+  const layers = count(config.num_hidden_layers ?? config.n_layer);
+  const hidden = count(config.hidden_size ?? config.n_embd);
+  const heads = count(config.num_attention_heads ?? config.n_head);
+  const keyValueHeads = count(config.num_key_value_heads);
+  const mlp = count(config.intermediate_size ?? config.ffn_dim ?? config.n_inner);
+  const vocabulary = count(config.vocab_size);
+  const parts = [
+    layers && `${layers} layers`,
+    hidden && `hidden ${hidden}`,
+    heads &&
+      `${heads} heads${keyValueHeads && keyValueHeads !== heads ? `, ${keyValueHeads} KV` : ''}`,
+    mlp && `MLP ${mlp}`,
+    vocabulary && `vocabulary ${vocabulary}`,
+    config.tie_word_embeddings === true && 'tied embeddings',
+  ];
+  return parts.filter(Boolean).join(' · ') || undefined;
+}

@@ -1,0 +1,94 @@
+import type { ErrorMeasures } from '../metrics/types.js';
+import type { CheckpointProblem, SafetensorsDtype } from '../safetensors/types.js';
+
+/** One tensor as the list shows it. */
+export interface TensorReport {
+  readonly name: string;
+  readonly file: string;
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  readonly exactShape?: readonly string[];
+  readonly bytes: number;
+  readonly offset: number;
+  readonly elements: number;
+  /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
+  readonly layer: string;
+  /** Name within its layer ("mlp.down_proj.weight"). */
+  readonly nameInLayer: string;
+  /** True for the two-dimensional weights that quantizers touch by default. */
+  readonly quantizedByDefault: boolean;
+  /** Why it cannot be quantized, when it cannot ("one-dimensional", "integer type I64"). */
+  readonly notQuantizable?: string;
+}
+
+/** A checkpoint as the editor shows it before any weight is read. */
+export interface CheckpointReport {
+  readonly path: string;
+  /** File or folder name for titles. */
+  readonly name: string;
+  readonly files: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly headerBytes: number;
+  }[];
+  readonly tensors: readonly TensorReport[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly problems: readonly CheckpointProblem[];
+  readonly totalBytes: number;
+  readonly totalElements: number;
+  /** What config.json says, when there is one beside the weights. */
+  readonly architecture?: string;
+  /** One line of what config.json says: layers, hidden size, heads. */
+  readonly configSummary?: string;
+}
+
+export interface TensorComparison extends ErrorMeasures {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly parameters: number;
+}
+
+export interface FormatComparison {
+  /** Canonical format name, e.g. "afp4-e2m1:g128". */
+  readonly id: string;
+  readonly label: string;
+  readonly bitsPerWeight: number;
+  /** True where the format's definition is reconstructed or a result is not exact. */
+  readonly approximate: boolean;
+  /** What a reader of the numbers must know: warnings, provenance. */
+  readonly notes: readonly string[];
+  readonly summary: {
+    readonly sqnrDb: number;
+    readonly mse: number;
+    readonly cosine: number;
+    readonly maxAbsError: number;
+    readonly rmseOverStep: number;
+    readonly underflowFraction: number;
+    readonly clippedFraction: number;
+    /** Bytes of the quantized tensors in this format. */
+    readonly sizeBytes: number;
+  };
+  readonly tensors: readonly TensorComparison[];
+}
+
+/** What `compare --json` prints and the comparison panel shows. */
+export interface ComparisonReport {
+  readonly model: {
+    readonly path: string;
+    readonly architecture: string | null;
+    readonly parameters: number;
+    readonly quantizableParameters: number;
+    readonly dtype: string;
+  };
+  readonly baseline: Record<string, never>;
+  readonly formats: readonly FormatComparison[];
+  readonly timings: {
+    readonly readSeconds: number;
+    readonly quantizeSeconds: number;
+    readonly forwardSeconds: number;
+    readonly totalSeconds: number;
+    readonly peakRssBytes: number;
+    readonly backend: string;
+    readonly threads: number;
+  };
+}

@@ -1,0 +1,104 @@
+import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import { DTYPES } from '../../safetensors/dtypes.js';
+import type { SafetensorsDtype } from '../../safetensors/types.js';
+import {
+  errorSums,
+  type ChunkShape,
+  type FixedRange,
+  type Kernels,
+  type WeightSums,
+} from '../types.js';
+import type { Workspace } from '../workspace.js';
+import { decodeElements } from './decode.js';
+import { quantizeChunk } from './quantizeChunk.js';
+import { groupRange } from './quantizeGroup.js';
+
+/** Sums over a chunk's weights; NaN and ±Inf are replaced by 0 first. See {@link WeightSums}. */
+export function inspectWeights(weights: Float32Array): WeightSums {
+  let nonFinite = 0;
+  let firstNonFinite = -1;
+  let zeros = 0;
+  const lanes = [0, 0, 0, 0];
+  let min = Infinity;
+  let max = -Infinity;
+  for (let i = 0; i < weights.length; i++) {
+    if (!Number.isFinite(weights[i])) {
+      if (nonFinite === 0) firstNonFinite = i;
+      nonFinite++;
+      weights[i] = 0;
+    }
+    const weight = weights[i];
+    lanes[i & 3] += weight * weight;
+    if (weight === 0) zeros++;
+    if (weight < min) min = weight;
+    if (weight > max) max = weight;
+  }
+  return {
+    elements: weights.length,
+    nonFinite,
+    firstNonFinite,
+    zeros: zeros - nonFinite,
+    sumSquares: lanes[0] + lanes[2] + (lanes[1] + lanes[3]),
+    // Never −0, which vector minima leave to chance.
+    min: min + 0,
+    max: max + 0,
+  };
+}
+
+/** The kernels as plain TypeScript over the same memory: slow, and what `wasm` is held against. */
+export class ReferenceKernels implements Kernels {
+  readonly backend = 'reference';
+
+  constructor(private readonly workspace: Workspace) {}
+
+  input(dtype: SafetensorsDtype, elements: number): Uint8Array {
+    this.workspace.checkCapacity(elements);
+    const bytes = Math.ceil((elements * DTYPES[dtype].bits) / 8);
+    return this.workspace.bytes(this.workspace.inputAt(dtype), bytes);
+  }
+
+  decode(dtype: SafetensorsDtype, elements: number): void {
+    decodeElements(dtype, this.input(dtype, elements), this.weights(elements));
+  }
+
+  weights(elements: number): Float32Array {
+    return this.workspace.floats(this.workspace.weightsAt, elements);
+  }
+
+  inspect(elements: number): WeightSums {
+    return inspectWeights(this.weights(elements));
+  }
+
+  quantize(
+    format: NumberFormat,
+    scaleDtype: ScaleDtype,
+    shape: ChunkShape,
+    options: { readonly keepOutput?: boolean; readonly fixedRange?: FixedRange } = {},
+  ) {
+    const elements = shape.rows * shape.columns;
+    const output = options.keepOutput ? this.output(elements) : undefined;
+    const weights = this.weights(elements);
+    return errorSums(quantizeChunk(format, scaleDtype, shape, weights, output, options.fixedRange));
+  }
+
+  output(elements: number): Float32Array {
+    return this.workspace.floats(this.workspace.outputAt, elements);
+  }
+
+  groupExtremes(shape: ChunkShape, groupSize: number) {
+    const weights = this.weights(shape.rows * shape.columns);
+    const perRow = Math.ceil(shape.columns / groupSize);
+    const positive = new Float32Array(shape.rows * perRow);
+    const negative = new Float32Array(shape.rows * perRow);
+    for (let group = 0; group < positive.length; group++) {
+      const row = Math.floor(group / perRow);
+      const column = (group % perRow) * groupSize;
+      const start = row * shape.columns + column;
+      const end = start + Math.min(groupSize, shape.columns - column);
+      const { lo, hi } = groupRange(weights.subarray(start, end));
+      positive[group] = hi;
+      negative[group] = 0 - lo;
+    }
+    return { positive, negative };
+  }
+}

@@ -1,0 +1,63 @@
+import type { SafetensorsDtype } from '../safetensors/types.js';
+
+/** A part of a shared memory that belongs to one worker. Byte addresses. */
+export interface MemoryRegion {
+  readonly start: number;
+  readonly bytes: number;
+}
+
+/** Bytes for sums, scratch and one grid, before the weights. */
+const TABLE_BYTES = 4096;
+/** Elements that kernels may write or read beyond the end. */
+const SLACK = 64;
+/** The output area also serves for 65,536 counts. */
+const MIN_CAPACITY = 65536;
+
+/** Size of the region in which a workspace for chunks of `elements` weights fits. */
+export function regionBytesFor(elements: number): number {
+  const padded = Math.max(Math.ceil(elements / SLACK) * SLACK, MIN_CAPACITY) + SLACK;
+  return TABLE_BYTES + padded * (4 + 4 + 8);
+}
+
+/**
+ * Addresses within a worker's region: tables, then the weights of a chunk as f32, their dequantized
+ * values, and the bytes as read.
+ */
+export class Workspace {
+  readonly capacity: number;
+  readonly tables: number;
+  readonly weightsAt: number;
+  readonly outputAt: number;
+  readonly rawAt: number;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    region: MemoryRegion,
+  ) {
+    const padded = Math.floor((region.bytes - TABLE_BYTES) / 16 / SLACK) * SLACK;
+    this.capacity = padded - SLACK;
+    this.tables = region.start;
+    this.weightsAt = region.start + TABLE_BYTES;
+    this.outputAt = this.weightsAt + padded * 4;
+    this.rawAt = this.outputAt + padded * 4;
+  }
+
+  floats(at: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, at, length);
+  }
+
+  bytes(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, at, length);
+  }
+
+  /** Where the bytes of a chunk go: F32 straight to the weights, others to be decoded. */
+  inputAt(dtype: SafetensorsDtype): number {
+    return dtype === 'F32' ? this.weightsAt : this.rawAt;
+  }
+
+  checkCapacity(elements: number): void {
+    if (elements > this.capacity) {
+      throw new Error(`A chunk of ${elements} weights exceeds the workspace of ${this.capacity}`);
+    }
+  }
+}

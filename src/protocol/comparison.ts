@@ -1,0 +1,41 @@
+import type { ComparisonReport } from '../jobs/reports.js';
+import type { Progress } from './rpc.js';
+
+/** Everything the comparison panel shows; the host holds it, the page draws it. */
+export interface ComparisonState {
+  /** Names the panel's stored request; the page keeps it in its own state, as `id`, so that the panel can be restored. */
+  readonly id?: string;
+  /** Model name for the title. */
+  readonly modelName: string;
+  /** What was quantized ("layers.3", "all linear weights"). */
+  readonly scope: string;
+  /** Formats asked for, canonical names. */
+  readonly formats: readonly string[];
+  readonly status: 'running' | 'done' | 'cancelled' | 'failed';
+  readonly progress?: Progress;
+  /** Estimated seconds left, after the first seconds of work. */
+  readonly secondsLeft?: number;
+  readonly error?: string;
+  readonly report?: ComparisonReport;
+}
+
+/** Methods the extension host offers to the comparison page. */
+export interface ComparisonHostApi {
+  open(argument: null): Promise<ComparisonState>;
+  cancel(argument: null): Promise<void>;
+  /** Runs the same request again, after a cancelled or failed run. */
+  runAgain(argument: null): Promise<void>;
+  /** Puts the comparison on the clipboard as CSV: the same text as `compare --csv`. */
+  copyCsv(argument: null): Promise<void>;
+  saveJson(argument: null): Promise<void>;
+  copyText(argument: { readonly text: string }): Promise<void>;
+  /** Saves a chart the page rendered. */
+  savePng(argument: { readonly name: string; readonly png: Uint8Array }): Promise<void>;
+  /** Opens the model's editor with this tensor selected. */
+  revealTensor(argument: { readonly tensor: string }): Promise<void>;
+}
+
+/** Methods the comparison page offers to the extension host. */
+export interface ComparisonPageApi {
+  update(argument: ComparisonState): void;
+}

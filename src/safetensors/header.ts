@@ -1,0 +1,162 @@
+import { isUtf8 } from 'node:buffer';
+import { CheckpointError, quoted } from './errors.js';
+import { readHeaderText, type DeclaredTensor } from './headerText.js';
+import { subtract, tensorSize, type Unsigned } from './size.js';
+import { recognizeForeign } from './sniff.js';
+import type { CheckpointTensor } from './types.js';
+
+/** Bytes of the length field that a file begins with. */
+export const LENGTH_FIELD_BYTES = 8;
+
+/** Longest header that the reference reader takes; a longer one could only be an attack. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+/** What a file's header says, checked against the size of the file. */
+export interface ParsedHeader {
+  /** By offset; tensors at one offset (all but the last are empty) in header order. */
+  readonly tensors: readonly CheckpointTensor[];
+  /** `__metadata__`; an object without prototype, since its keys come from the file. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Length of the JSON text, without the length field. */
+  readonly headerBytes: number;
+}
+
+/**
+ * Length of the JSON header, from the file's length field.
+ * @param start the file's beginning; what lies beyond the length field serves to say what the file is
+ * @throws CheckpointError HeaderTooSmall, HeaderTooLarge or InvalidHeaderLength
+ */
+export function headerLength(start: Uint8Array, fileSizeBytes: number, fileName: string): number {
+  const refuse = (place: string, rule: CheckpointError['rule'], detail: string) => {
+    const foreign = recognizeForeign(start.subarray(0, Math.min(start.length, fileSizeBytes)));
+    const hint = foreign === undefined ? '' : `; this is ${foreign}`;
+    return new CheckpointError(fileName, place, rule, detail + hint);
+  };
+  if (fileSizeBytes < LENGTH_FIELD_BYTES || start.length < LENGTH_FIELD_BYTES) {
+    const has = fileSizeBytes === 0 ? 'is empty' : `has only ${count(fileSizeBytes, 'byte')}`;
+    return fail(refuse('header length', 'HeaderTooSmall', `the file ${has}, 8 are needed`));
+  }
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (length > MAX_HEADER_BYTES) {
+    const detail = `${length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
+    return fail(refuse('header length', 'HeaderTooLarge', detail));
+  }
+  if (Number(length) + LENGTH_FIELD_BYTES > fileSizeBytes) {
+    const cut =
+      start[LENGTH_FIELD_BYTES] === 0x7b ? '; the file is cut off (download it again)' : '';
+    const detail = `${length} bytes, but the file ends after ${fileSizeBytes - LENGTH_FIELD_BYTES}${cut}`;
+    return fail(refuse('header length', 'InvalidHeaderLength', detail));
+  }
+  return Number(length);
+}
+
+/**
+ * Reads and checks a file's header by every rule of the format.
+ * @param bytes the file's beginning, at least the length field and the header; more is ignored
+ * @param fileSizeBytes size of the whole file
+ * @param fileName name for error messages and for {@link CheckpointTensor.file}
+ * @throws CheckpointError naming the file, the place and the rule
+ */
+export function parseHeader(
+  bytes: Uint8Array,
+  fileSizeBytes: number,
+  fileName: string,
+): ParsedHeader {
+  const headerBytes = headerLength(bytes, fileSizeBytes, fileName);
+  const dataStart = LENGTH_FIELD_BYTES + headerBytes;
+  if (bytes.length < dataStart) {
+    throw new RangeError(`${bytes.length} bytes given where the header needs ${dataStart}`);
+  }
+  const text = bytes.subarray(LENGTH_FIELD_BYTES, dataStart);
+  if (!isUtf8(text)) {
+    throw new CheckpointError(fileName, 'header', 'InvalidHeader', 'the text is not UTF-8');
+  }
+  const { declared, metadata } = readHeaderText(text, fileName, () => recognizeForeign(bytes));
+  const tensors = checkTensors(declared, dataStart, fileSizeBytes, fileName);
+  return { tensors, metadata, headerBytes };
+}
+
+/** Checks that the tensors tile the data and that each has the size its shape says. */
+function checkTensors(
+  declared: DeclaredTensor[],
+  dataStart: number,
+  fileSizeBytes: number,
+  fileName: string,
+): CheckpointTensor[] {
+  const sorted = declared.sort(
+    (a, b) => compareUnsigned(a.begin, b.begin) || compareUnsigned(a.end, b.end),
+  );
+  const dataBytes = fileSizeBytes - dataStart;
+  const tensors: CheckpointTensor[] = [];
+  let reached: Unsigned = 0;
+  let previous: string | undefined;
+  for (const tensor of sorted) {
+    const { begin, end, dtype, shape, name } = tensor;
+    const refuse = (rule: CheckpointError['rule'], detail: string) =>
+      new CheckpointError(fileName, `tensor ${quoted(name)}`, rule, detail);
+    if (begin !== reached) {
+      const before = previous === undefined ? 'the data begins at' : `${quoted(previous)} ends at`;
+      const gap = begin > reached ? 'leaving a hole' : 'overlapping it';
+      throw refuse(
+        'InvalidOffset',
+        `its data begins at ${begin}, but ${before} ${reached}, ${gap}`,
+      );
+    }
+    if (end < begin) {
+      throw refuse('InvalidOffset', `its data ends at ${end}, before it begins at ${begin}`);
+    }
+    const size = tensorSize(dtype, shape);
+    if ('rule' in size) throw refuse(size.rule, size.detail);
+    const extent = subtract(end, begin);
+    if (size.bytes !== extent) {
+      const detail = `${dtype} of shape ${shapeText(shape)} needs ${size.bytes} bytes, its data_offsets span ${extent}`;
+      throw refuse('TensorInvalidInfo', detail);
+    }
+    reached = end;
+    previous = name;
+    tensors.push({
+      name,
+      file: fileName,
+      dtype,
+      ...plainShape(shape),
+      offset: dataStart + Number(begin),
+      bytes: Number(extent),
+      elements: Number(size.elements),
+    });
+  }
+  if (reached !== dataBytes) throw incomplete(BigInt(reached), BigInt(dataBytes), fileName);
+  return tensors;
+}
+
+function incomplete(declared: bigint, present: bigint, fileName: string): CheckpointError {
+  const detail =
+    declared > present
+      ? `${declared - present} of ${declared} bytes of data are missing at the end of the file (incomplete download?)`
+      : `${present - declared} bytes follow the last tensor, which belong to none`;
+  return new CheckpointError(fileName, 'end of data', 'MetadataIncompleteBuffer', detail);
+}
+
+/** Dimensions as numbers, with their digits beside them where numbers cannot hold them. */
+function plainShape(shape: readonly Unsigned[]): Pick<CheckpointTensor, 'shape' | 'exactShape'> {
+  if (shape.every((dimension) => typeof dimension === 'number')) return { shape };
+  return { shape: shape.map(Number), exactShape: shape.map(String) };
+}
+
+function compareUnsigned(a: Unsigned, b: Unsigned): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const SHOWN_DIMENSIONS = 8;
+
+function shapeText(shape: readonly Unsigned[]): string {
+  const more = shape.length > SHOWN_DIMENSIONS ? ', …' : '';
+  return `[${shape.slice(0, SHOWN_DIMENSIONS).join(', ')}${more}]`;
+}
+
+function count(amount: number, unit: string): string {
+  return amount === 1 ? `1 ${unit}` : `${amount} ${unit}s`;
+}
+
+function fail(error: CheckpointError): never {
+  throw error;
+}

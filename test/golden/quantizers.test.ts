@@ -1,0 +1,103 @@
+// The reference and the WASM kernels against the outputs of the published research code, to the bit.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseFormat, type NumberFormat } from '../../src/formats/index.js';
+import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
+import { errorSums, type Kernels } from '../../src/kernels/types.js';
+import { ErrorAccumulator, WeightAccumulator } from '../../src/metrics/errorAccumulator.js';
+import { inspectWeights } from '../../src/kernels/reference/referenceKernels.js';
+import { createWasmKernels, loadWeights } from '../support/kernels.js';
+import { floatsOf } from '../support/rawSafetensors.js';
+import {
+  goldenEntries,
+  goldenInput,
+  goldenTensor,
+  hasGoldenTensor,
+  type GoldenEntry,
+} from './golden.js';
+
+/** Format name of an entry, by family. */
+const FORMAT_OF: Readonly<Record<string, (entry: GoldenEntry) => string>> = {
+  int_gptq: ({ bits, sym }) => `int${bits}-${sym ? 'sym' : 'asym'}`,
+  afpq: ({ bits, fmt, two_scale }) => `${two_scale ? 'a' : ''}${fmt}${bits}`,
+  afpq_fixed: ({ bits, fmt }) => `a${fmt}${bits}`,
+  dint: ({ bits }) => `dint${bits}`,
+};
+
+function formatOf(entry: GoldenEntry): NumberFormat {
+  const group = entry.group === -1 ? 'row' : `g${entry.group}`;
+  return parseFormat(`${FORMAT_OF[entry.family](entry)}:${group}`);
+}
+
+/**
+ * Elements an entry says nothing certain about: dINT ties (marked ambiguous), and groups that the
+ * AFPQ code left unquantized because they have no positive weight (its defect; `afpq_fixed` has
+ * what a correct port gives).
+ */
+function skippedElements(entry: GoldenEntry, rows: number, columns: number): Set<number> {
+  const skipped = new Set<number>();
+  if (hasGoldenTensor(entry, '.ambiguous')) {
+    goldenTensor(entry, '.ambiguous').bytes.forEach((flag, i) => flag && skipped.add(i));
+  }
+  if (hasGoldenTensor(entry, '.ready')) {
+    const { bytes, shape } = goldenTensor(entry, '.ready');
+    const size = columns / shape[1];
+    bytes.forEach((ready, group) => {
+      for (let i = 0; !ready && i < size; i++) skipped.add(group * size + i);
+    });
+  }
+  expect(skipped.size).toBeLessThan(rows * columns * 0.25);
+  return skipped;
+}
+
+/** Indices where the bits differ. */
+function differences(actual: Float32Array, expected: Float32Array, skipped: Set<number>) {
+  const wrong: number[] = [];
+  expected.forEach((value, i) => {
+    if (!skipped.has(i) && !Object.is(actual[i], value)) wrong.push(i);
+  });
+  return wrong;
+}
+
+let wasm: Kernels;
+beforeAll(async () => {
+  wasm = await createWasmKernels();
+});
+
+describe.each(Object.keys(FORMAT_OF))('%s', (family) => {
+  const entries = goldenEntries(family).filter(
+    // The shrink search and the straight-through quantizers are formats of their own.
+    (entry) => !entry.mse && !entry.name.includes('.ste'),
+  );
+
+  it.each(entries)('$name', (entry) => {
+    const format = formatOf(entry);
+    const { weights, rows, columns } = goldenInput(entry);
+    const expected = floatsOf(goldenTensor(entry));
+    const skipped = skippedElements(entry, rows, columns);
+
+    const reference = new Float32Array(weights.length);
+    const raw = quantizeChunk(format, 'f32', { rows, columns }, weights, reference);
+    expect(differences(reference, expected, skipped)).toEqual([]);
+
+    loadWeights(wasm, weights);
+    const sums = wasm.quantize(format, 'f32', { rows, columns }, { keepOutput: true });
+    expect(differences(wasm.output(weights.length), reference, new Set())).toEqual([]);
+    expect(sums).toEqual(errorSums(raw));
+  });
+
+  it.each(entries)('$name: error measures', (entry) => {
+    const { weights, rows, columns } = goldenInput(entry);
+    if (skippedElements(entry, rows, columns).size > 0) return;
+    const totals = new WeightAccumulator();
+    totals.add(inspectWeights(weights.slice()));
+    const errors = new ErrorAccumulator();
+    errors.add(errorSums(quantizeChunk(formatOf(entry), 'f32', { rows, columns }, weights)));
+    const measures = errors.measures(totals);
+    const { mse, max_abs, sqnr_db, cosine, zeros_from_nonzero } = entry.metrics;
+    expect(measures.mse / mse).toBeCloseTo(1, 12);
+    expect(measures.maxAbsError).toBe(max_abs);
+    expect(measures.sqnrDb).toBeCloseTo(sqnr_db, 9);
+    expect(measures.cosine).toBeCloseTo(cosine, 9);
+    expect(errors.underflow).toBe(zeros_from_nonzero);
+  });
+});

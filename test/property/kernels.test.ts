@@ -1,0 +1,112 @@
+// WASM equals the reference to the bit, whatever the weights, shapes and formats.
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { FORMAT_CATALOGUE, parseFormat, type ScaleDtype } from '../../src/formats/index.js';
+import type { Kernels } from '../../src/kernels/types.js';
+import type { SafetensorsDtype } from '../../src/safetensors/types.js';
+import { createReferenceKernels, createWasmKernels, loadWeights } from '../support/kernels.js';
+
+let wasm: Kernels;
+const reference = createReferenceKernels();
+beforeAll(async () => {
+  wasm = await createWasmKernels();
+});
+
+const bits = new DataView(new ArrayBuffer(4));
+/** Any f32 bit pattern at all: NaN payloads, infinities, denormals, ±0. */
+const anyFloat = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map((pattern) => {
+  bits.setInt32(0, pattern);
+  return bits.getFloat32(0);
+});
+/** Weights as they look in models, and the corners that go wrong. */
+const weight = fc.oneof(
+  { weight: 12, arbitrary: fc.double({ min: -0.5, max: 0.5, noNaN: true }) },
+  { weight: 2, arbitrary: fc.integer({ min: -30, max: 30 }).map((n) => n / 4) },
+  { weight: 2, arbitrary: fc.constantFrom(0, -0, 1e-45, -1e-40, 2 ** -126, 3.4e38, -3.4e38) },
+  { weight: 1, arbitrary: fc.constantFrom(NaN, Infinity, -Infinity) },
+  { weight: 1, arbitrary: anyFloat },
+);
+const chunk = fc
+  .record({ rows: fc.integer({ min: 1, max: 4 }), columns: fc.integer({ min: 1, max: 150 }) })
+  .chain(({ rows, columns }) =>
+    fc.record({
+      rows: fc.constant(rows),
+      columns: fc.constant(columns),
+      // Sometimes one sign only, sometimes nothing but zeros.
+      sign: fc.constantFrom<(x: number) => number>(
+        (x) => x,
+        Math.abs,
+        (x) => -Math.abs(x),
+        () => 0,
+      ),
+      values: fc.array(weight, { minLength: rows * columns, maxLength: rows * columns }),
+    }),
+  )
+  .map(({ rows, columns, sign, values }) => ({
+    rows,
+    columns,
+    weights: Float32Array.from(values, sign),
+  }));
+const scaleDtype = fc.constantFrom<ScaleDtype>('f32', 'f16', 'bf16');
+const group = fc.oneof(
+  fc.integer({ min: 2, max: 160 }).map((n) => `g${n}`),
+  fc.constant('row'),
+);
+
+describe.each(FORMAT_CATALOGUE.map(({ name }) => name))('%s', (name) => {
+  it('gives the same weights and sums in WASM and in the reference', () => {
+    fc.assert(
+      fc.property(
+        chunk,
+        group,
+        scaleDtype,
+        fc.boolean(),
+        ({ weights, ...shape }, where, dtype, fixed) => {
+          const format = parseFormat(`${name}:${where}`);
+          const results = [reference, wasm].map((kernels) => {
+            loadWeights(kernels, weights);
+            const inspected = kernels.inspect(weights.length);
+            const fixedRange = fixed
+              ? { lo: Math.min(0, inspected.min), hi: Math.max(0, inspected.max) }
+              : undefined;
+            const sums = kernels.quantize(format, dtype, shape, { keepOutput: true, fixedRange });
+            const output = Buffer.from(kernels.output(weights.length).slice().buffer);
+            return { inspected, sums, output: output.toString('hex') };
+          });
+          expect(results[1]).toEqual(results[0]);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('weights', () => {
+  it('finds the same group extremes', () => {
+    fc.assert(
+      fc.property(chunk, fc.integer({ min: 1, max: 160 }), ({ weights, ...shape }, size) => {
+        const [expected, actual] = [reference, wasm].map((kernels) => {
+          loadWeights(kernels, weights);
+          kernels.inspect(weights.length);
+          return kernels.groupExtremes(shape, Math.min(size, shape.columns));
+        });
+        expect(actual).toEqual(expected);
+      }),
+    );
+  });
+
+  it.each<SafetensorsDtype>(['F16', 'BF16'])('decodes every %s code alike', (dtype) => {
+    const codes = Uint16Array.from({ length: 65536 }, (_, code) => code);
+    const [expected, actual] = [reference, wasm].map((kernels) => {
+      kernels.input(dtype, codes.length).set(new Uint8Array(codes.buffer));
+      kernels.decode(dtype, codes.length);
+      return kernels.weights(codes.length).slice();
+    });
+    expect(actual).toEqual(expected);
+    // Not only alike: 1.0, the smallest denormal and infinity are what the formats say.
+    const one = dtype === 'F16' ? 0x3c00 : 0x3f80;
+    expect(actual[one]).toBe(1);
+    expect(actual[1]).toBe(dtype === 'F16' ? 2 ** -24 : 2 ** -133);
+    expect(actual[dtype === 'F16' ? 0xfc00 : 0xff80]).toBe(-Infinity);
+  });
+});

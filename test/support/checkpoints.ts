@@ -1,0 +1,62 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { WorkerPool, type PoolOptions } from '../../src/compute/workerPool.js';
+import { writeSafetensors } from '../../src/safetensors/index.js';
+import type { SafetensorsDtype } from '../../src/safetensors/types.js';
+
+/** The embedded sample model. */
+export const SAMPLE = fileURLToPath(new URL('../../media/sample', import.meta.url));
+
+const ASSETS = fileURLToPath(new URL('../../dist', import.meta.url));
+
+/** A pool over the built worker; closed when the test ends. */
+export async function createPool(options: PoolOptions = {}): Promise<WorkerPool> {
+  const pool = await WorkerPool.create({ threads: 2, assetsFolder: ASSETS, ...options });
+  onTestFinished(() => pool.dispose());
+  return pool;
+}
+
+/** A folder that is gone when the test ends. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'quantscope-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface TestTensor {
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** Writes a checkpoint of given tensors; returns its path. */
+export async function writeCheckpoint(
+  tensors: Readonly<Record<string, TestTensor>>,
+  folder?: string,
+): Promise<string> {
+  const path = join(folder ?? (await temporaryFolder()), 'model.safetensors');
+  const entries = Object.entries(tensors).map(([name, tensor]) => ({ name, ...tensor }));
+  await writeSafetensors(path, entries, { format: 'pt' }, (entry, sink) => sink.write(entry.bytes));
+  return path;
+}
+
+/** F32 values as a tensor. */
+export function f32Tensor(shape: readonly number[], values: Float32Array): TestTensor {
+  return { dtype: 'F32', shape, bytes: new Uint8Array(values.buffer) };
+}
+
+/** Reproducible, roughly normal weights of standard deviation 0.02. */
+export function syntheticWeights(count: number, seed = 1): Float32Array {
+  let state = seed >>> 0;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  return Float32Array.from(
+    { length: count },
+    () => (uniform() + uniform() + uniform() + uniform() - 2) * 0.035,
+  );
+}
