@@ -7,8 +7,27 @@ export const CHUNK_ELEMENTS = 262144;
 /** Chunks of long rows may grow to this; beyond it a row must be split. */
 export const MAX_CHUNK_ELEMENTS = 1 << 25;
 
-/** Where chunks of a tensor may be cut: between rows, or also within rows at multiples of a number. */
-export type ChunkBoundary = 'row' | number;
+/** Where chunks of a tensor may be cut. */
+export interface ChunkBoundary {
+  /** Between rows only, or also within rows at multiples of a number of columns. */
+  readonly columns: 'row' | number;
+  /** Chunks start at multiples of this many elements of the flattened tensor. */
+  readonly blocks: number;
+}
+
+/** For work that has no groups. */
+export const ANYWHERE: ChunkBoundary = Object.freeze({ columns: 1, blocks: 1 });
+export const WHOLE_ROWS: ChunkBoundary = Object.freeze({ columns: 'row', blocks: 1 });
+
+function greatestCommonDivisor(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y !== 0) [x, y] = [y, x % y];
+  return x;
+}
+
+export function leastCommonMultiple(a: number, b: number): number {
+  return (a / greatestCommonDivisor(a, b)) * b;
+}
 
 /** Rows and columns of a tensor: the last dimension is the input, all others are rows. */
 export function matrixShape(tensor: Pick<CheckpointTensor, 'shape' | 'elements'>) {
@@ -18,12 +37,12 @@ export function matrixShape(tensor: Pick<CheckpointTensor, 'shape' | 'elements'>
 
 /**
  * Cuts a tensor into chunks, in order; together they cover it once.
- * @throws when a row that must stay whole is longer than {@link MAX_CHUNK_ELEMENTS}
+ * @throws when what must stay together is larger than {@link MAX_CHUNK_ELEMENTS}
  */
 export function* planChunks(
   tensor: CheckpointTensor,
   source: SourceRef,
-  boundary: ChunkBoundary = 'row',
+  boundary: ChunkBoundary = WHOLE_ROWS,
   chunkElements = CHUNK_ELEMENTS,
 ): Generator<ChunkRef> {
   if (tensor.elements === 0) return;
@@ -37,8 +56,13 @@ export function* planChunks(
     columns: chunkColumns,
   });
 
-  if (boundary !== 'row' && columns > chunkElements) {
-    const piece = Math.max(1, Math.floor(chunkElements / boundary)) * boundary;
+  const cut =
+    boundary.columns === 'row' || columns % boundary.blocks !== 0
+      ? undefined
+      : leastCommonMultiple(boundary.columns, boundary.blocks);
+  if (cut !== undefined && columns > chunkElements) {
+    const piece = Math.max(1, Math.floor(chunkElements / cut)) * cut;
+    checkSize(tensor, Math.min(piece, columns));
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column += piece) {
         yield chunk(row * columns + column, 1, Math.min(piece, columns - column));
@@ -46,13 +70,18 @@ export function* planChunks(
     }
     return;
   }
-  if (columns > MAX_CHUNK_ELEMENTS) {
-    throw new Error(
-      `${tensor.file}: rows of "${tensor.name}" have ${columns} weights; one group per row handles at most ${MAX_CHUNK_ELEMENTS}`,
-    );
-  }
-  const rowsPerChunk = Math.max(1, Math.floor(chunkElements / columns));
+  // So many rows that a chunk holds whole blocks of the flattened tensor.
+  const rowStep = boundary.blocks / greatestCommonDivisor(boundary.blocks, columns);
+  const rowsPerChunk = Math.max(1, Math.floor(chunkElements / columns / rowStep)) * rowStep;
+  checkSize(tensor, Math.min(rowsPerChunk, rows) * columns);
   for (let row = 0; row < rows; row += rowsPerChunk) {
     yield chunk(row * columns, Math.min(rowsPerChunk, rows - row), columns);
   }
+}
+
+function checkSize(tensor: CheckpointTensor, elements: number): void {
+  if (elements <= MAX_CHUNK_ELEMENTS) return;
+  throw new Error(
+    `${tensor.file}: groups of "${tensor.name}" would span ${elements} weights at once; at most ${MAX_CHUNK_ELEMENTS} are handled`,
+  );
 }

@@ -68,9 +68,9 @@ async function start(port: MessagePort, { memory, module }: WorkerStart): Promis
       const kernelBegin = process.hrtime.bigint();
       kernels.decode(task.chunk.dtype, elements);
       const weights = kernels.inspect(elements);
-      const errors = task.formats.map(({ id, fixedRange }, index) =>
+      const errors = task.formats.map(({ id, tensorRange }, index) =>
         kernels.quantize(parseFormat(id), task.scaleDtype, task.chunk, {
-          fixedRange,
+          tensorRange,
           keepOutput: task.keepOutput && index === 0,
         }),
       );

@@ -14,10 +14,12 @@ export function float32OfOrder(order: number): number {
   return floatView[0];
 }
 
-/** Rounds to the nearest integer, halves to the even one; exact for every double. */
+/** Rounds to the nearest integer, halves to the even one, −0 kept; exact for every double. */
 export function roundHalfEven(value: number): number {
+  if (Math.abs(value) >= 2 ** 51) return value;
   const shift = 6755399441055744; // 1.5 · 2^52: adding it leaves no fraction bits
-  return Math.abs(value) < 2 ** 51 ? value + shift - shift : value;
+  const magnitude = Math.abs(value) + shift - shift;
+  return value < 0 || Object.is(value, -0) ? -magnitude : magnitude;
 }
 
 /** Largest finite value of each scale type. */

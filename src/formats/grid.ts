@@ -1,5 +1,5 @@
-import { float32OfOrder, orderOfFloat32 } from './float32.js';
-import type { Grid } from './types.js';
+import { float32OfOrder, orderOfFloat32, roundHalfEven } from './float32.js';
+import type { Grid, Minifloat } from './types.js';
 
 /**
  * Index of the level nearest to y, the lower one where the f32 distances are equal: what an argmin
@@ -42,13 +42,100 @@ export function thresholdsOf(
   return thresholds;
 }
 
+/** The f32 just below a threshold: for ties that go to the upper level. */
+function previousFloat32(value: number): number {
+  return float32OfOrder(orderOfFloat32(value) - 1);
+}
+
 /** A grid whose ties go to the lower level, as AFPQ's code has it. */
-export function gridWithLowerTies(levels: readonly number[], divisor: number): Grid {
+export function gridWithLowerTies(
+  levels: readonly number[],
+  divisor: number,
+  minifloat?: Minifloat,
+): Grid {
   const values = Float32Array.from(levels);
   return Object.freeze({
     levels: values,
     divisor,
     thresholds: thresholdsOf(values, (y) => nearestLevelLowerTie(values, y)),
     tieRule: 'halfway goes to the lower level',
+    minifloat,
+  });
+}
+
+/**
+ * A grid decided by f32 midpoints: at or above goes up (`upper`, straight-through quantizers,
+ * section 5.3), or at or below stays down (`lower`, bitsandbytes).
+ */
+export function gridWithMidpoints(
+  levels: readonly number[],
+  divisor: number,
+  ties: 'upper' | 'lower',
+): Grid {
+  const values = Float32Array.from(levels);
+  const thresholds = new Float32Array(values.length - 1);
+  for (let i = 0; i < thresholds.length; i++) {
+    const middle = Math.fround(Math.fround(values[i] + values[i + 1]) / 2);
+    thresholds[i] = ties === 'lower' ? middle : previousFloat32(middle);
+  }
+  const tieRule = `halfway goes to the ${ties} level`;
+  return Object.freeze({ levels: values, divisor, thresholds, tieRule });
+}
+
+/** Exponent of the binade that a positive number lies in: ⌊log2 x⌋, exact. */
+export function binaryExponent(x: number): number {
+  let exponent = Math.floor(Math.log2(x));
+  if (2 ** exponent > x) exponent--;
+  if (2 ** (exponent + 1) <= x) exponent++;
+  return exponent;
+}
+
+/** Step of a minifloat at y: the distance of the values around it; the last one's beyond the end. */
+export function minifloatStep(format: Minifloat, y: number): number {
+  const magnitude = Math.min(Math.abs(y), format.largest);
+  // At the very end the interval is the one below.
+  const exponent = magnitude > 0 ? binaryExponent(magnitude) : format.minExponent;
+  return 2 ** (Math.max(exponent, format.minExponent) - format.fractionBits);
+}
+
+/** Rounds to a minifloat value; the ties rule is the format's. */
+export function roundToMinifloat(format: Minifloat, y: number): number {
+  const step = minifloatStep(format, y);
+  const quotient = y / step;
+  let rounded = roundHalfEven(quotient);
+  if (format.ties === 'lower' && quotient - rounded === -0.5) rounded -= 1;
+  if (format.ties === 'away' && Math.abs(quotient - rounded) === 0.5) {
+    rounded = Math.sign(quotient) * Math.ceil(Math.abs(quotient));
+  }
+  const value = Math.min(Math.max(rounded * step, -format.largest), format.largest);
+  // AFPQ's table has one zero; the other formats keep the sign of −0, which has a code of its own.
+  return format.ties === 'lower' ? value + 0 : value;
+}
+
+/** All values of a minifloat, ascending, zero once. */
+export function minifloatLevels(format: Minifloat): number[] {
+  const positive: number[] = [];
+  let value = 0;
+  while (value < format.largest) {
+    value += minifloatStep(format, value);
+    positive.push(value);
+  }
+  return [...positive.map((level) => -level).reverse(), 0, ...positive];
+}
+
+/** A grid of all values of a minifloat. */
+export function minifloatGrid(format: Minifloat): Grid {
+  const levels = minifloatLevels(format);
+  if (format.ties === 'lower') return gridWithLowerTies(levels, format.largest, format);
+  const values = Float32Array.from(levels);
+  const indexOf = new Map(levels.map((level, index) => [level, index]));
+  const tieRule =
+    format.ties === 'even' ? 'halfway goes to the even fraction' : 'halfway goes away from zero';
+  return Object.freeze({
+    levels: values,
+    divisor: format.largest,
+    thresholds: thresholdsOf(values, (y) => indexOf.get(roundToMinifloat(format, y) + 0)!),
+    tieRule,
+    minifloat: Object.freeze(format),
   });
 }

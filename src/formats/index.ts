@@ -1,12 +1,13 @@
 export * from './types.js';
-export { FORMAT_CATALOGUE, FORMAT_ALIASES } from './catalogue.js';
+export { FORMAT_ALIASES, FORMAT_CATALOGUE, findFormatEntry } from './catalogue.js';
 export {
   FormatNameError,
-  findFormatEntry,
+  allowsSearch,
   formatLabel,
   groupingText,
+  makeFormat,
   parseFormat,
   withGrouping,
 } from './names.js';
-export { bitsPerWeight, storedBits } from './storage.js';
+export { bitsPerWeight, groupCount, storedBits } from './storage.js';
 export { roundHalfEven, roundToBF16, roundToF16, saturateF32 } from './float32.js';

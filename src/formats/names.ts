@@ -1,5 +1,5 @@
-import { FORMAT_ALIASES, FORMAT_CATALOGUE } from './catalogue.js';
-import type { FormatEntry, Grouping, NumberFormat } from './types.js';
+import { findFormatEntry } from './catalogue.js';
+import type { FormatEntry, Grouping, NumberFormat, RangeSearch } from './types.js';
 
 /** A format name that cannot be understood; the message is one line and says what is allowed. */
 export class FormatNameError extends Error {
@@ -7,51 +7,100 @@ export class FormatNameError extends Error {
 }
 
 const DEFAULT_GROUP: Grouping = { kind: 'columns', size: 128 };
-const entriesByName = new Map(FORMAT_CATALOGUE.map((entry) => [entry.name, entry]));
 
-/** The catalogue entry of a format name without group and options. */
-export function findFormatEntry(name: string): FormatEntry | undefined {
-  return entriesByName.get(FORMAT_ALIASES[name] ?? name);
+function parseGroup(text: string, whole: string, entry: FormatEntry): Grouping {
+  if (entry.fixedGroup && !entry.groupIsDefault) {
+    throw new FormatNameError(
+      `Format "${whole}": ${entry.name} fixes its own grouping, "${text}" cannot be chosen`,
+    );
+  }
+  const size = /^g([1-9][0-9]{0,8})$/.exec(text);
+  if (size && Number(size[1]) >= 2) {
+    return {
+      kind: entry.fixedGroup?.kind === 'blocks' ? 'blocks' : 'columns',
+      size: Number(size[1]),
+    };
+  }
+  if (!entry.fixedGroup && (text === 'row' || text === 'tensor')) return { kind: text };
+  const allowed = entry.fixedGroup ? 'gN (N ≥ 2)' : 'gN (N ≥ 2), row or tensor';
+  throw new FormatNameError(`Format "${whole}": group "${text}" is not ${allowed}`);
 }
 
-function parseGroup(text: string, whole: string): Grouping {
-  if (text === 'row') return { kind: 'row' };
-  if (text === 'tensor') return { kind: 'tensor' };
-  const size = /^g([1-9][0-9]{0,8})$/.exec(text);
-  if (size && Number(size[1]) >= 2) return { kind: 'columns', size: Number(size[1]) };
-  throw new FormatNameError(`Format "${whole}": group "${text}" is not gN (N ≥ 2), row or tensor`);
+/** True where a better range than the extremes can be searched for. */
+export function allowsSearch({ rule }: FormatEntry): boolean {
+  return (
+    rule.kind === 'integer' ||
+    rule.kind === 'denormal-integer' ||
+    (rule.kind === 'grid' && (rule.scaling === 'shared' || rule.scaling === 'by-sign'))
+  );
+}
+
+function parseSearch(options: readonly string[], whole: string, entry: FormatEntry): RangeSearch {
+  if (options.length === 0) return 'none';
+  if (options.length > 1) throw new FormatNameError(`Format "${whole}": only one search at a time`);
+  const [option] = options;
+  if (option !== 'mse' && option !== 'clip') {
+    throw new FormatNameError(`Format "${whole}": option "+${option}" is not +mse or +clip`);
+  }
+  if (!allowsSearch(entry)) {
+    throw new FormatNameError(`Format "${whole}": ${entry.name} has no range to search for`);
+  }
+  return option;
 }
 
 /** The text of a grouping as it stands in format names: "g128", "row", "tensor". */
 export function groupingText(group: Grouping): string {
-  return group.kind === 'columns' ? `g${group.size}` : group.kind;
+  return group.kind === 'columns' || group.kind === 'blocks' ? `g${group.size}` : group.kind;
+}
+
+/** A format of given parts, with its canonical name. */
+export function makeFormat(
+  entry: FormatEntry,
+  group: Grouping,
+  search: RangeSearch = 'none',
+): NumberFormat {
+  const isDefault =
+    entry.fixedGroup !== undefined && groupingText(entry.fixedGroup) === groupingText(group);
+  const id =
+    entry.name +
+    (isDefault ? '' : `:${groupingText(group)}`) +
+    (search === 'none' ? '' : `+${search}`);
+  return { id, entry, group, search };
 }
 
 /**
- * Reads a format name, NUMBER[-VARIANT][:GROUP]; ":g128" where no group is said.
+ * Reads a format name, NUMBER[-VARIANT][:GROUP][+OPTION]; ":g128" where no group is said and the
+ * format does not fix it.
  * @throws FormatNameError naming the part that is wrong
  */
 export function parseFormat(text: string): NumberFormat {
-  const [number, groupText, ...rest] = text.trim().toLowerCase().split(':');
+  const [base, ...options] = text.trim().toLowerCase().split('+');
+  const [number, groupText, ...rest] = base.split(':');
   if (rest.length > 0) throw new FormatNameError(`Format "${text}": more than one ":"`);
-  const option = /\+.*$/.exec(groupText ?? number);
-  if (option) throw new FormatNameError(`Format "${text}": option "${option[0]}" is not known`);
   const entry = findFormatEntry(number);
   if (!entry) {
     throw new FormatNameError(
       `Format "${text}": "${number}" is not in the catalogue (see "quantscope formats")`,
     );
   }
-  const group = groupText === undefined ? DEFAULT_GROUP : parseGroup(groupText, text);
-  return { id: `${entry.name}:${groupingText(group)}`, entry, group };
+  const group =
+    groupText === undefined
+      ? (entry.fixedGroup ?? DEFAULT_GROUP)
+      : parseGroup(groupText, text, entry);
+  return makeFormat(entry, group, parseSearch(options, text, entry));
 }
 
-/** The same format with another grouping. */
+/** The same format with another grouping, or as it is where the format fixes its own. */
 export function withGrouping(format: NumberFormat, group: Grouping): NumberFormat {
-  return { ...format, group, id: `${format.entry.name}:${groupingText(group)}` };
+  return format.entry.fixedGroup ? format : makeFormat(format.entry, group, format.search);
 }
 
-/** Label with group, e.g. "AFP4 g128". */
-export function formatLabel(format: NumberFormat): string {
-  return `${format.entry.label} ${groupingText(format.group)}`;
+/** Label with group and options, e.g. "AFP4 g128", "INT4 g128 +mse". */
+export function formatLabel({ entry, group, search }: NumberFormat): string {
+  const fixed = entry.fixedGroup && groupingText(entry.fixedGroup) === groupingText(group);
+  return (
+    entry.label +
+    (fixed ? '' : ` ${groupingText(group)}`) +
+    (search === 'none' ? '' : ` +${search}`)
+  );
 }

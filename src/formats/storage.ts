@@ -7,27 +7,45 @@ const SCALE_BITS: Readonly<Record<ScaleDtype, number>> = Object.freeze({
 });
 
 /**
- * Bits that a tensor takes in a format: codes, scales and zero points, ragged last groups counted
- * as whole groups.
+ * Number of groups of a tensor; a ragged last group counts as one.
  * @param shape [out, in]; leading dimensions of other ranks count as rows
  */
+export function groupCount({ group }: NumberFormat, shape: readonly number[]): number {
+  const weights = shape.reduce((product, size) => product * size, 1);
+  if (weights === 0) return 0;
+  const columns = shape.length === 0 ? 1 : shape[shape.length - 1];
+  const rows = weights / columns;
+  switch (group.kind) {
+    case 'tensor':
+      return 1;
+    case 'row':
+      return rows;
+    case 'columns':
+      return rows * Math.ceil(columns / group.size);
+    case 'blocks':
+      return Math.ceil(weights / group.size);
+  }
+}
+
+/** Bits that a tensor takes in a format: codes, scales and zero points. */
 export function storedBits(
   format: NumberFormat,
   shape: readonly number[],
   scaleDtype: ScaleDtype = 'f16',
 ): number {
-  const weights = shape.reduce((product, size) => product * size, 1);
-  if (weights === 0) return 0;
-  const columns = shape.length === 0 ? 1 : shape[shape.length - 1];
-  const rows = weights / columns;
-  const groups =
-    format.group.kind === 'tensor'
-      ? 1
-      : format.group.kind === 'row'
-        ? rows
-        : rows * Math.ceil(columns / format.group.size);
-  const { bits, scalesPerGroup, extraBitsPerGroup } = format.entry;
-  return weights * bits + groups * (scalesPerGroup * SCALE_BITS[scaleDtype] + extraBitsPerGroup);
+  const { entry, group } = format;
+  const groups = groupCount(format, shape);
+  if (groups === 0) return 0;
+  // GGUF blocks are whole or not there; elsewhere a ragged group stores just its weights.
+  const weights =
+    entry.rule.kind === 'ggml' && group.kind === 'columns'
+      ? groups * group.size
+      : shape.reduce((product, size) => product * size, 1);
+  return (
+    weights * entry.bits +
+    groups * (entry.scalesPerGroup * SCALE_BITS[scaleDtype] + entry.extraBitsPerGroup) +
+    (entry.extraBitsPerTensor ?? 0)
+  );
 }
 
 /** {@link storedBits} per weight. */

@@ -1,7 +1,7 @@
 import type { WorkerPool } from '../compute/workerPool.js';
-import { matrixShape } from '../compute/chunks.js';
 import {
   formatLabel,
+  groupCount,
   parseFormat,
   storedBits,
   type NumberFormat,
@@ -104,7 +104,7 @@ function describeFormat(
     totalWeights.merge(weights);
     totalErrors.add(errors[index]);
     bits += storedBits(format, tensor.shape, scaleDtype);
-    groups += groupCount(format, tensor);
+    groups += groupCount(format, tensor.shape);
   }
   const total = totalErrors.measures(totalWeights);
   return {
@@ -136,28 +136,28 @@ function describeFormat(
   };
 }
 
-function groupCount(format: NumberFormat, tensor: CheckpointTensor): number {
-  const { rows, columns } = matrixShape(tensor);
-  if (format.group.kind === 'tensor') return 1;
-  return format.group.kind === 'row' ? rows : rows * Math.ceil(columns / format.group.size);
-}
-
 function warnings(
-  { entry }: NumberFormat,
+  { entry: { rule } }: NumberFormat,
   scaleDtype: ScaleDtype,
-  { badScales, oneSigned }: ErrorAccumulator,
+  errors: ErrorAccumulator,
   groups: number,
 ): string[] {
   const list: string[] = [];
-  const { rule } = entry;
-  if (badScales > 0) {
+  // One group per tensor is seen chunk by chunk; the count must not exceed the groups there are.
+  const of = (count: number) => `${Math.min(count, groups)} of ${groups} groups`;
+  if (errors.badScales > 0) {
     list.push(
-      `${badScales} of ${groups} groups have a scale that ${scaleDtype} cannot hold to its precision; a wider scale type avoids this.`,
+      `${of(errors.badScales)} have a scale that ${scaleDtype} cannot hold to its precision; a wider scale type avoids this.`,
     );
   }
-  if (oneSigned > 0 && rule.kind === 'integer' && rule.symmetric) {
+  if (rule.kind === 'integer' && rule.convention === 'gptq-sym' && errors.oneSigned > 0) {
     list.push(
-      `${oneSigned} of ${groups} groups have weights of one sign only, which symmetric integers clip or waste codes on.`,
+      `${of(errors.oneSigned)} have weights of one sign only, which symmetric integers clip or waste codes on.`,
+    );
+  }
+  if (rule.kind === 'integer' && rule.convention === 'awq' && errors.notStraddling > 0) {
+    list.push(
+      `${of(errors.notStraddling)} do not straddle zero or span less than 1e-5, where this quantizer saturates or gives zeros.`,
     );
   }
   return list;

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { matrixShape, planChunks } from '../compute/chunks.js';
+import { matrixShape, planChunks, WHOLE_ROWS } from '../compute/chunks.js';
 import type { WorkerPool } from '../compute/workerPool.js';
 import { isDecodable } from '../kernels/reference/decode.js';
 import { asymmetryOf, summarizeGroupRanges, type GroupExtremes } from '../metrics/groupRanges.js';
@@ -82,7 +82,7 @@ export async function groupExtremes(
   const positive = new Float32Array(rows * groupsPerRow);
   const negative = new Float32Array(rows * groupsPerRow);
   const source = sourceOf(checkpoint, tensor);
-  const boundary = groupSize > 0 ? size : 'row';
+  const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;
   function* tasks() {
     for (const chunk of planChunks(tensor, source, boundary)) yield { chunk, groupSize: size };
   }

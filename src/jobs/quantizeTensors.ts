@@ -1,4 +1,9 @@
-import { planChunks, type ChunkBoundary } from '../compute/chunks.js';
+import {
+  ANYWHERE,
+  leastCommonMultiple,
+  planChunks,
+  type ChunkBoundary,
+} from '../compute/chunks.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
 import type { FixedRange } from '../kernels/types.js';
@@ -22,23 +27,29 @@ export interface QuantizeTimes {
   kernel: number;
 }
 
-function leastCommonMultiple(a: number, b: number): number {
-  let [x, y] = [a, b];
-  while (y !== 0) [x, y] = [y, x % y];
-  return (a / x) * b;
-}
-
-/** Where all these formats allow a row to be cut. */
+/** Where all these formats allow a tensor to be cut. */
 export function chunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
-  let multiple = 1;
+  let columns = 1;
+  let blocks = 1;
+  let wholeRows = false;
   for (const { group } of formats) {
-    if (group.kind === 'row') return 'row';
-    if (group.kind === 'columns') multiple = leastCommonMultiple(multiple, group.size);
+    if (group.kind === 'row') wholeRows = true;
+    if (group.kind === 'columns') columns = leastCommonMultiple(columns, group.size);
+    if (group.kind === 'blocks') blocks = leastCommonMultiple(blocks, group.size);
   }
-  return multiple;
+  return { columns: wholeRows ? 'row' : columns, blocks };
 }
 
-/** Ranges of whole tensors, for formats with one group per tensor. */
+/** True for formats whose groups depend on the whole tensor. */
+function needsTensorRange({ entry, group }: NumberFormat): boolean {
+  const { rule } = entry;
+  return (
+    (group.kind === 'tensor' && rule.kind !== 'cast') ||
+    (rule.kind === 'grid' && rule.scaling === 'e4m3-two-level')
+  );
+}
+
+/** Extremes of whole tensors. */
 async function tensorRanges(
   pool: WorkerPool,
   checkpoint: Checkpoint,
@@ -49,14 +60,14 @@ async function tensorRanges(
   const totals = tensors.map(() => new WeightAccumulator());
   function* tasks() {
     for (const [index, tensor] of tensors.entries()) {
-      for (const chunk of planChunks(tensor, sourceOf(checkpoint, tensor), 1)) {
+      for (const chunk of planChunks(tensor, sourceOf(checkpoint, tensor), ANYWHERE)) {
         owners.push(index);
         yield { chunk };
       }
     }
   }
   await pool.run('inspect', tasks(), (sums, index) => totals[owners[index]].add(sums), signal);
-  return totals.map(({ min, max }) => ({ lo: Math.min(0, min), hi: Math.max(0, max) }));
+  return totals.map(({ min, max }) => ({ lo: min, hi: max }));
 }
 
 /**
@@ -74,7 +85,7 @@ export async function quantizeTensors(
   onOutput?: (tensor: CheckpointTensor, weights: Float32Array) => void | Promise<void>,
 ): Promise<{ tensors: QuantizedTensor[]; times: QuantizeTimes }> {
   const { signal, onProgress } = options;
-  const whole = formats.some(({ group }) => group.kind === 'tensor');
+  const whole = formats.some(needsTensorRange);
   const ranges = whole ? await tensorRanges(pool, checkpoint, tensors, signal) : undefined;
   const boundary = chunkBoundary(formats);
   const results = tensors.map((tensor) => ({
@@ -90,9 +101,9 @@ export async function quantizeTensors(
   function* tasks(): Generator<TaskOf<'quantize'>> {
     for (const [index, tensor] of tensors.entries()) {
       const source = sourceOf(checkpoint, tensor);
-      const formatTasks = formats.map(({ id, group }) => ({
+      const formatTasks = formats.map(({ id }) => ({
         id,
-        fixedRange: group.kind === 'tensor' ? ranges?.[index] : undefined,
+        tensorRange: ranges?.[index],
       }));
       for (const chunk of planChunks(tensor, source, boundary)) {
         owners.push({ tensor: index, elements: elementsOf(chunk) });

@@ -1,4 +1,4 @@
-import { planChunks } from '../compute/chunks.js';
+import { ANYWHERE, planChunks } from '../compute/chunks.js';
 import { valueAtOrder } from '../kernels/statistics/valueOrder.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
 import { codeValue, isDecodable } from '../kernels/reference/decode.js';
@@ -62,7 +62,7 @@ async function overChunks<Name extends 'countCodes' | 'wideStatistics' | 'refine
   const sizes: number[] = [];
   const source = sourceOf(checkpoint, tensor);
   function* tasks(): Generator<TaskOf<Name>> {
-    for (const chunk of planChunks(tensor, source, 1, STATISTICS_ELEMENTS)) {
+    for (const chunk of planChunks(tensor, source, ANYWHERE, STATISTICS_ELEMENTS)) {
       sizes.push(chunk.rows * chunk.columns);
       yield { ...extra, chunk } as TaskOf<Name>;
     }

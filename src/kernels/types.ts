@@ -1,7 +1,7 @@
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
 import type { SafetensorsDtype } from '../safetensors/types.js';
 
-/** Range that a group covers when it was found in an earlier pass (`tensor` groups). */
+/** Smallest and largest value of a group or a tensor. */
 export interface FixedRange {
   readonly lo: number;
   readonly hi: number;
@@ -32,32 +32,57 @@ export interface ErrorSums {
   readonly squaredValue: number;
   /** Σ((ŵ−w)/width)², width of the level interval that the weight falls in. */
   readonly squaredStepError: number;
+  /** The part of {@link squaredError} from weights that became zero (section 6.2). */
+  readonly squaredUnderflow: number;
   readonly maxAbsError: number;
   /** Nonzero weights that became zero. */
   readonly underflow: number;
-  /** Weights whose nearest code would lie outside the format's range. */
+  /** Weights farther than half an interval beyond the outermost level. */
   readonly clipped: number;
   /** Groups with a scale that the scale dtype cannot hold to its own precision. */
   readonly badScales: number;
-  /** Groups in which only one sign occurs (with any weight at all). */
+  /** Groups in which only one sign occurs. */
   readonly oneSigned: number;
+  /** Groups whose weights do not straddle zero, or span less than 1e-5 (AWQ's quantizer fails there). */
+  readonly notStraddling: number;
 }
 
-/** Number of f64 in the raw result of a quantize kernel; see `errorSums`. */
-export const RAW_ERROR_SUMS = 18;
+/** Layout of a kernel's raw result: four sums of four lanes, then scalars. */
+export const RAW = Object.freeze({
+  error: 0,
+  value: 4,
+  step: 8,
+  underflowError: 12,
+  maxError: 16,
+  underflow: 17,
+  clipped: 18,
+  badScales: 19,
+  oneSigned: 20,
+  notStraddling: 21,
+  length: 22,
+});
 
-/** Folds a kernel's raw result (12 lanes, then six scalars) into {@link ErrorSums}. */
+/** Half a step and what f32 rounding may add to it: beyond this a weight counts as clipped. */
+export const CLIPPED_STEP_ERROR = Math.fround(0.50001);
+
+/** Adds up four lanes, in the order that all backends use. */
+export function foldLanes(raw: ArrayLike<number>, at = 0): number {
+  return raw[at] + raw[at + 2] + (raw[at + 1] + raw[at + 3]);
+}
+
+/** Folds a kernel's raw result into {@link ErrorSums}. */
 export function errorSums(raw: ArrayLike<number>): ErrorSums {
-  const lanes = (at: number) => raw[at] + raw[at + 2] + (raw[at + 1] + raw[at + 3]);
   return {
-    squaredError: lanes(0),
-    squaredValue: lanes(4),
-    squaredStepError: lanes(8),
-    maxAbsError: raw[12],
-    underflow: raw[13],
-    clipped: raw[14],
-    badScales: raw[15],
-    oneSigned: raw[16],
+    squaredError: foldLanes(raw, RAW.error),
+    squaredValue: foldLanes(raw, RAW.value),
+    squaredStepError: foldLanes(raw, RAW.step),
+    squaredUnderflow: foldLanes(raw, RAW.underflowError),
+    maxAbsError: raw[RAW.maxError],
+    underflow: raw[RAW.underflow],
+    clipped: raw[RAW.clipped],
+    badScales: raw[RAW.badScales],
+    oneSigned: raw[RAW.oneSigned],
+    notStraddling: raw[RAW.notStraddling],
   };
 }
 
@@ -65,6 +90,13 @@ export function errorSums(raw: ArrayLike<number>): ErrorSums {
 export interface ChunkShape {
   readonly rows: number;
   readonly columns: number;
+}
+
+export interface QuantizeOptions {
+  /** Keep the dequantized weights for {@link Kernels.output}. */
+  readonly keepOutput?: boolean;
+  /** Extremes of the whole tensor: needed by `tensor` groups and two-level scales. */
+  readonly tensorRange?: FixedRange;
 }
 
 /**
@@ -81,12 +113,12 @@ export interface Kernels {
   weights(elements: number): Float32Array;
   /** Sums over the weights; replaces NaN and ±Inf by 0. */
   inspect(elements: number): WeightSums;
-  /** Quantizes and dequantizes the weights; the result is in {@link output} when kept. */
+  /** Quantizes and dequantizes the weights, which must be finite. */
   quantize(
     format: NumberFormat,
     scaleDtype: ScaleDtype,
     shape: ChunkShape,
-    options?: { readonly keepOutput?: boolean; readonly fixedRange?: FixedRange },
+    options?: QuantizeOptions,
   ): ErrorSums;
   output(elements: number): Float32Array;
   /** Largest positive weight and magnitude of the most negative one of each group, 0 where none. */

@@ -44,21 +44,25 @@ export class ErrorAccumulator {
   squaredError = 0;
   squaredValue = 0;
   squaredStepError = 0;
+  squaredUnderflow = 0;
   maxAbsError = 0;
   underflow = 0;
   clipped = 0;
   badScales = 0;
   oneSigned = 0;
+  notStraddling = 0;
 
   add(sums: ErrorSums): void {
     this.squaredError += sums.squaredError;
     this.squaredValue += sums.squaredValue;
     this.squaredStepError += sums.squaredStepError;
+    this.squaredUnderflow += sums.squaredUnderflow;
     this.maxAbsError = Math.max(this.maxAbsError, sums.maxAbsError);
     this.underflow += sums.underflow;
     this.clipped += sums.clipped;
     this.badScales += sums.badScales;
     this.oneSigned += sums.oneSigned;
+    this.notStraddling += sums.notStraddling;
   }
 
   /** The measures over these weights; see {@link ErrorMeasures}. 0/0 counts as no error. */
@@ -77,6 +81,7 @@ export class ErrorAccumulator {
           ? Infinity
           : 10 * Math.log10(weights.sumSquares / this.squaredError),
       cosine: norms > 0 ? Math.min(1, Math.max(-1, dot / norms)) : this.squaredError === 0 ? 1 : 0,
+      underflowMse: n > 0 ? this.squaredUnderflow / n : 0,
       maxAbsError: this.maxAbsError,
       rmseOverStep: n > 0 ? Math.sqrt(this.squaredStepError / n) : 0,
       underflowFraction: nonzero > 0 ? this.underflow / nonzero : 0,

@@ -71,6 +71,8 @@ export interface ErrorMeasures {
   /** Mean squared error over the finite weights. */
   readonly mse: number;
   readonly rmse: number;
+  /** The part of `mse` from weights that became zero (d_u of dINT's paper); the rest is rounding. */
+  readonly underflowMse: number;
   /** 10·log10(Σw²/Σ(ŵ−w)²) in dB; Infinity when there is no error. */
   readonly sqnrDb: number;
   /** Cosine of the angle between w and ŵ. */
@@ -80,7 +82,7 @@ export interface ErrorMeasures {
   readonly rmseOverStep: number;
   /** Share of nonzero weights that become exactly zero. */
   readonly underflowFraction: number;
-  /** Share of weights beyond the format's range after scaling. */
+  /** Share of weights farther than half a step beyond the outermost level. */
   readonly clippedFraction: number;
   /** Number of NaN and ±Inf weights; they are in no other measure. */
   readonly nonFinite: number;

@@ -34,7 +34,7 @@ export type Handlers<Api extends Methods<Api>> = {
   [Name in keyof Api]: (
     argument: Parameters<Api[Name]>[0],
     context: CallContext,
-  ) => ReturnType<Api[Name]> | Promise<Awaited<ReturnType<Api[Name]>>>;
+  ) => Awaited<ReturnType<Api[Name]>> | Promise<Awaited<ReturnType<Api[Name]>>>;
 };
 
 /** The other side's interface as seen from here: the same methods, asynchronous. */

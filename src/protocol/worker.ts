@@ -32,8 +32,8 @@ export interface ChunkTask {
 export interface FormatTask {
   /** Canonical format name. */
   readonly id: string;
-  /** Range of the tensor, for formats with one group per tensor. */
-  readonly fixedRange?: FixedRange;
+  /** Extremes of the tensor, for formats that need them. */
+  readonly tensorRange?: FixedRange;
 }
 
 export interface QuantizeTask extends ChunkTask {

@@ -18,6 +18,7 @@ export interface GoldenEntry {
   readonly fmt?: string;
   readonly two_scale?: boolean;
   readonly per_row?: boolean;
+  readonly round?: string;
 }
 
 const manifest = JSON.parse(readFileSync(new URL('manifest.json', folder), 'utf8')) as {

@@ -109,6 +109,7 @@ function comparison(
         sqnrDb: 19.921,
         mse: 1.234e-5,
         cosine: 0.99,
+        underflowMse: 1.2e-5,
         maxAbsError: 0.0231,
         rmseOverStep: 0.2891,
         underflowFraction: 0.138,

@@ -315,8 +315,11 @@ describe('a file system brought by the host', () => {
     await expectRefusal(open, 'ReadFailed', 'vfs://m/x.safetensors', 'offline');
   });
 
-  it('leaves nothing open on disk', async () => {
-    const folder = await folderOf({ 'x.safetensors': 'not one' });
+  it('is left with nothing open after a refusal', async () => {
+    const folder = await folderOf({
+      'x.safetensors': 'not one',
+      'y.safetensors': bytesFile({ a: 1 }),
+    });
     let open = 0;
     const counting: CheckpointFileSystem = {
       ...nodeFileSystem,
@@ -331,7 +334,12 @@ describe('a file system brought by the host', () => {
         };
       },
     };
-    await expectRefusal(() => openCheckpoint(folder, counting), 'HeaderTooSmall', 'x.safetensors');
+    const path = join(folder, 'x.safetensors');
+    await expectRefusal(() => openCheckpoint(path, counting), 'HeaderTooSmall', path);
+    expect(open).toBe(0);
+    const { files } = await openCheckpoint(join(folder, 'y.safetensors'), counting);
+    await truncate(files[0].path, 1);
+    await expectRefusal(() => openCheckpointFile(files[0], counting), 'FileChanged');
     expect(open).toBe(0);
   });
 });

@@ -165,6 +165,15 @@ describe('writeSafetensors', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('refuses surplus bytes at once, however many would follow', async () => {
+    const folder = await temporaryFolder();
+    const write = () =>
+      writeSafetensors(join(folder, 'o'), [u8('a', 4)], undefined, async (_, sink) => {
+        for (let count = 0; count < 3; count++) await sink.write(new Uint8Array(3));
+      });
+    await expectRefusal(write, 'TensorInvalidInfo', '6 bytes were produced');
+  });
+
   it('refuses writes that do not wait for one another', async () => {
     const folder = await temporaryFolder();
     const write = writeSafetensors(join(folder, 'o'), [u8('a', 4_000_000)], undefined, (_, sink) =>

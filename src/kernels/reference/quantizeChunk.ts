@@ -1,14 +1,35 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import { RAW_ERROR_SUMS, type ChunkShape, type FixedRange } from '../types.js';
-import { groupQuantizer, groupRange } from './quantizeGroup.js';
+import {
+  CLIPPED_STEP_ERROR,
+  RAW,
+  type ChunkShape,
+  type FixedRange,
+  type QuantizeOptions,
+} from '../types.js';
+import { castGroup } from './castGroup.js';
+import {
+  groupQuantizer,
+  groupRange,
+  rangeExcludesZero,
+  type GroupQuantizer,
+} from './groupQuantizer.js';
+import { searchRange } from './rangeSearch.js';
 
-/** Columns per group for a chunk; a group never crosses the end of a row. */
-export function groupColumns(format: NumberFormat, columns: number): number {
-  return format.group.kind === 'columns' ? Math.min(format.group.size, columns) : columns;
+/** A chunk as rows that groups do not cross: blocks of the flattened tensor see one long row. */
+export function groupedShape(format: NumberFormat, { rows, columns }: ChunkShape) {
+  const { group } = format;
+  if (group.kind === 'blocks') {
+    return { rows: 1, columns: rows * columns, groupColumns: Math.min(group.size, rows * columns) };
+  }
+  const groupColumns = group.kind === 'columns' ? Math.min(group.size, columns) : columns;
+  return { rows, columns, groupColumns };
 }
 
+/** Spans below this are widened by AWQ's quantizer (section 2). */
+export const AWQ_SMALLEST_SPAN = Math.fround(1e-5);
+
 /**
- * Quantizes and dequantizes a chunk of finite weights: the meaning of every format.
+ * Quantizes and dequantizes a chunk of finite weights: the meaning of every format but GGUF's.
  * @param weights [rows × columns], finite
  * @param output same length; may be left out
  * @returns raw sums, see `errorSums`
@@ -19,31 +40,77 @@ export function quantizeChunk(
   shape: ChunkShape,
   weights: Float32Array,
   output?: Float32Array,
-  fixedRange?: FixedRange,
+  { tensorRange }: QuantizeOptions = {},
 ): Float64Array {
-  const raw = new Float64Array(RAW_ERROR_SUMS);
-  const size = groupColumns(format, shape.columns);
-  for (let row = 0; row < shape.rows; row++) {
-    for (let column = 0; column < shape.columns; column += size) {
-      const start = row * shape.columns + column;
-      const end = start + Math.min(size, shape.columns - column);
-      const range = fixedRange ?? groupRange(weights.subarray(start, end));
-      const quantizer = groupQuantizer(format.entry.rule, range, scaleDtype);
-      if (quantizer.scales.some((scale) => !scale.exactEnough)) raw[15]++;
-      if ((range.lo === 0) !== (range.hi === 0)) raw[16]++;
-      for (let i = start; i < end; i++) {
-        const { value, stepError, clipped } = quantizer.quantize(weights[i]);
-        const error = Math.fround(value - weights[i]);
-        const lane = (i - start) & 3;
-        raw[lane] += error * error;
-        raw[4 + lane] += value * value;
-        raw[8 + lane] += stepError * stepError;
-        raw[12] = Math.max(raw[12], Math.abs(error));
-        if (value === 0 && weights[i] !== 0) raw[13]++;
-        if (clipped) raw[14]++;
-        if (output) output[i] = value;
-      }
+  const raw = new Float64Array(RAW.length);
+  const { rows, columns, groupColumns } = groupedShape(format, shape);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column += groupColumns) {
+      const start = row * columns + column;
+      const end = start + Math.min(groupColumns, columns - column);
+      const group = weights.subarray(start, end);
+      const quantizer = quantizerOf(format, scaleDtype, group, raw, tensorRange);
+      addGroup(raw, quantizer, group, output?.subarray(start, end));
     }
   }
   return raw;
+}
+
+/** Finds a group's parameters and counts what is odd about the group. */
+function quantizerOf(
+  { entry: { rule }, group, search }: NumberFormat,
+  scaleDtype: ScaleDtype,
+  weights: Float32Array,
+  raw: Float64Array,
+  tensorRange: FixedRange | undefined,
+): GroupQuantizer {
+  if (rule.kind === 'cast') return castGroup(rule.dtype);
+  if (rule.kind === 'ggml') throw new Error(`${rule.type} has a reference of its own`);
+  const whole = group.kind === 'tensor' ? tensorRange : undefined;
+  const extremes = whole ?? groupRange(weights, true);
+  const range = rangeExcludesZero(rule)
+    ? extremes
+    : { lo: Math.min(0, extremes.lo) + 0, hi: Math.max(0, extremes.hi) };
+  const best = searchRange(rule, search, range, scaleDtype, weights);
+  const quantizer = groupQuantizer(rule, best, scaleDtype, tensorRange);
+  if (quantizer.scales.some((scale) => !scale.exactEnough)) raw[RAW.badScales]++;
+  if (extremes.lo >= 0 !== extremes.hi <= 0) raw[RAW.oneSigned]++;
+  const straddles = extremes.lo <= 0 && extremes.hi >= 0;
+  const span = Math.fround(extremes.hi - extremes.lo);
+  if (!straddles || span < AWQ_SMALLEST_SPAN) raw[RAW.notStraddling]++;
+  return quantizer;
+}
+
+function addGroup(
+  raw: Float64Array,
+  quantizer: GroupQuantizer,
+  weights: Float32Array,
+  output: Float32Array | undefined,
+): void {
+  for (let i = 0; i < weights.length; i++) {
+    const { value, stepError } = quantizer.quantize(weights[i]);
+    addWeight(raw, i & 3, weights[i], value, stepError);
+    if (output) output[i] = value;
+  }
+}
+
+/** Adds one weight to the sums. @param lane index within the group mod 4 */
+export function addWeight(
+  raw: Float64Array,
+  lane: number,
+  weight: number,
+  value: number,
+  stepError: number,
+): void {
+  const error = value - weight;
+  const squared = error * error;
+  raw[RAW.error + lane] += squared;
+  raw[RAW.value + lane] += value * value;
+  raw[RAW.step + lane] += stepError * stepError;
+  raw[RAW.maxError] = Math.max(raw[RAW.maxError], Math.abs(error));
+  if (value === 0 && weight !== 0) {
+    raw[RAW.underflow]++;
+    raw[RAW.underflowError + lane] += squared;
+  }
+  if (Math.abs(stepError) > CLIPPED_STEP_ERROR) raw[RAW.clipped]++;
 }

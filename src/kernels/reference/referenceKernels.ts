@@ -4,14 +4,14 @@ import type { SafetensorsDtype } from '../../safetensors/types.js';
 import {
   errorSums,
   type ChunkShape,
-  type FixedRange,
   type Kernels,
+  type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
 import type { Workspace } from '../workspace.js';
 import { decodeElements } from './decode.js';
 import { quantizeChunk } from './quantizeChunk.js';
-import { groupRange } from './quantizeGroup.js';
+import { groupRange } from './groupQuantizer.js';
 
 /** Sums over a chunk's weights; NaN and ±Inf are replaced by 0 first. See {@link WeightSums}. */
 export function inspectWeights(weights: Float32Array): WeightSums {
@@ -73,12 +73,12 @@ export class ReferenceKernels implements Kernels {
     format: NumberFormat,
     scaleDtype: ScaleDtype,
     shape: ChunkShape,
-    options: { readonly keepOutput?: boolean; readonly fixedRange?: FixedRange } = {},
+    options: QuantizeOptions = {},
   ) {
     const elements = shape.rows * shape.columns;
     const output = options.keepOutput ? this.output(elements) : undefined;
     const weights = this.weights(elements);
-    return errorSums(quantizeChunk(format, scaleDtype, shape, weights, output, options.fixedRange));
+    return errorSums(quantizeChunk(format, scaleDtype, shape, weights, output, options));
   }
 
   output(elements: number): Float32Array {

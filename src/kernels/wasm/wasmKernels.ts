@@ -1,15 +1,16 @@
-import type { Grid, NumberFormat, ScaleDtype } from '../../formats/types.js';
-import { groupColumns } from '../reference/quantizeChunk.js';
+import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import { groupedShape } from '../reference/quantizeChunk.js';
 import { ReferenceKernels } from '../reference/referenceKernels.js';
 import {
   errorSums,
-  RAW_ERROR_SUMS,
+  RAW,
   type ChunkShape,
   type ErrorSums,
-  type FixedRange,
   type Kernels,
+  type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
+import { hasKernel, writeConfig } from './kernelConfig.js';
 import type { Workspace } from '../workspace.js';
 import type { SafetensorsDtype } from '../../safetensors/types.js';
 
@@ -28,9 +29,16 @@ export interface KernelExports {
     positive: number,
     negative: number,
   ): void;
-  quantizeInteger(...values: number[]): void;
-  quantizeDenormalInteger(...values: number[]): void;
-  quantizeGrid16(...values: number[]): void;
+  quantizeChunk(
+    x: number,
+    y: number,
+    u: number,
+    rows: number,
+    columns: number,
+    groupSize: number,
+    config: number,
+    sums: number,
+  ): void;
 }
 
 /** Instantiates the compiled kernels over a shared memory. */
@@ -45,27 +53,11 @@ export async function instantiateKernels(
   return instance.exports as unknown as KernelExports;
 }
 
-const SCALE_CODES: Readonly<Record<ScaleDtype, number>> = { f32: 0, f16: 1, bf16: 2 };
-const MAX_GRID_LEVELS = 16;
-
 // The tables area of a workspace.
 const SUMS = 0;
-const SCRATCH = 256;
+const FIRST = 256;
+const CONFIG = 320;
 const GRID = 512;
-
-/** Lays a grid out as `assembly/grid.ts` reads it. */
-function writeGrid(memory: Float32Array, { levels, thresholds, divisor }: Grid): void {
-  const last = levels.length - 1;
-  for (let i = 0; i < MAX_GRID_LEVELS; i++) {
-    const interval = Math.min(i, last - 1);
-    memory[i] = i < last ? thresholds[i] : Infinity;
-    memory[16 + i] = levels[Math.min(i, last)];
-    memory[32 + i] = 1 / (levels[interval + 1] - levels[interval]);
-  }
-  memory[48] = divisor;
-  memory[49] = levels[0] - (levels[1] - levels[0]) / 2;
-  memory[50] = levels[last] + (levels[last] - levels[last - 1]) / 2;
-}
 
 /** The kernels in WebAssembly with 128-bit vectors, over one worker's part of a shared memory. */
 export class WasmKernels implements Kernels {
@@ -106,8 +98,8 @@ export class WasmKernels implements Kernels {
     let nonFinite = 0;
     let firstNonFinite = -1;
     if (!this.exports.sumWeights(weightsAt, elements, tables + SUMS)) {
-      nonFinite = this.exports.replaceNonFinite(weightsAt, elements, tables + SCRATCH);
-      firstNonFinite = new DataView(this.workspace.memory.buffer).getInt32(tables + SCRATCH, true);
+      nonFinite = this.exports.replaceNonFinite(weightsAt, elements, tables + FIRST);
+      firstNonFinite = new DataView(this.workspace.memory.buffer).getInt32(tables + FIRST, true);
       this.exports.sumWeights(weightsAt, elements, tables + SUMS);
     }
     const sums = new Float64Array(this.workspace.memory.buffer, tables + SUMS, 7);
@@ -126,47 +118,24 @@ export class WasmKernels implements Kernels {
     format: NumberFormat,
     scaleDtype: ScaleDtype,
     shape: ChunkShape,
-    options: { readonly keepOutput?: boolean; readonly fixedRange?: FixedRange } = {},
+    options: QuantizeOptions = {},
   ): ErrorSums {
-    const { rule } = format.entry;
-    const { tables, weightsAt, outputAt, memory } = this.workspace;
-    const range = options.fixedRange;
-    const where = [
+    if (!hasKernel(format)) return this.reference.quantize(format, scaleDtype, shape, options);
+    const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
+    const { rows, columns, groupColumns } = groupedShape(format, shape);
+    writeConfig(memory.buffer, tables + CONFIG, tables + GRID, format, scaleDtype, options);
+    // The bytes as read are decoded by now, so their place serves as scratch.
+    this.exports.quantizeChunk(
       weightsAt,
-      options.keepOutput ? outputAt : 0,
-      shape.rows,
-      shape.columns,
-      Math.max(groupColumns(format, shape.columns), 1),
-    ];
-    const how = [
-      SCALE_CODES[scaleDtype],
-      range ? 1 : 0,
-      range?.lo ?? 0,
-      range?.hi ?? 0,
-      tables + SCRATCH,
+      outputAt,
+      rawAt,
+      rows,
+      columns,
+      groupColumns,
+      tables + CONFIG,
       tables + SUMS,
-    ];
-    switch (rule.kind) {
-      case 'integer': {
-        const zeroPoint = rule.symmetric ? 2 ** (rule.bits - 1) : -1;
-        this.exports.quantizeInteger(...where, 2 ** rule.bits - 1, zeroPoint, ...how);
-        break;
-      }
-      case 'denormal-integer': {
-        const zeroPoint = rule.symmetric ? 2 ** (rule.bits - 1) - 1 : -1;
-        const top = 2 ** rule.bits - 3;
-        this.exports.quantizeDenormalInteger(...where, top, zeroPoint, rule.special, ...how);
-        break;
-      }
-      case 'grid':
-        if (rule.grid.levels.length > MAX_GRID_LEVELS) {
-          return this.reference.quantize(format, scaleDtype, shape, options);
-        }
-        writeGrid(this.workspace.floats(tables + GRID, 64), rule.grid);
-        this.exports.quantizeGrid16(...where, tables + GRID, rule.twoScales ? 1 : 0, ...how);
-        break;
-    }
-    return errorSums(new Float64Array(memory.buffer, tables + SUMS, RAW_ERROR_SUMS));
+    );
+    return errorSums(new Float64Array(memory.buffer, tables + SUMS, RAW.length));
   }
 
   groupExtremes(shape: ChunkShape, groupSize: number) {

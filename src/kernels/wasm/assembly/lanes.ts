@@ -27,6 +27,13 @@ export function sumOfLanes(v: v128): i32 {
   );
 }
 
+/** Lanes 2 and 3 in f64. */
+// @ts-ignore: decorator
+@inline
+export function promoteHigh(v: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<u64>(v, v, 1, 0));
+}
+
 /** Lanes 0 and 1, squared in f64. */
 // @ts-ignore: decorator
 @inline
@@ -43,9 +50,9 @@ export function squareHigh(v: v128): v128 {
   return f64x2.mul(wide, wide);
 }
 
-/** min(0, all) and max(0, all) of n floats at p, as a group's range is meant. */
-export function rangeLow(p: usize, n: i32): f32 {
-  let a = f32x4.splat(0);
+/** Smallest of n ≥ 1 floats at p. */
+export function smallest(p: usize, n: i32): f32 {
+  let a = v128.load32_splat(p);
   let b = a;
   const end = p + (<usize>n << 2);
   const wide = p + ((<usize>n >> 3) << 5);
@@ -60,11 +67,13 @@ export function rangeLow(p: usize, n: i32): f32 {
     low = x < low ? x : low;
     p += 4;
   }
-  return low;
+  // Never −0, which vector minima leave to chance.
+  return low + 0;
 }
 
-export function rangeHigh(p: usize, n: i32): f32 {
-  let a = f32x4.splat(0);
+/** Largest of n ≥ 1 floats at p. */
+export function largest(p: usize, n: i32): f32 {
+  let a = v128.load32_splat(p);
   let b = a;
   const end = p + (<usize>n << 2);
   const wide = p + ((<usize>n >> 3) << 5);
@@ -79,5 +88,5 @@ export function rangeHigh(p: usize, n: i32): f32 {
     high = x > high ? x : high;
     p += 4;
   }
-  return high;
+  return high + 0;
 }

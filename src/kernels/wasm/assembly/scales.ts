@@ -24,8 +24,14 @@ export function storeScale(scale: f32, dtype: i32): f32 {
     const largest = reinterpret<f32>(0x7f7f0000);
     return scale >= largest ? largest : roundBits(scale, 16);
   }
-  const largest = reinterpret<f32>(0x7f7fffff);
-  return scale > largest ? largest : scale;
+  return saturate(scale);
+}
+
+/** Overflow becomes the largest finite f32. */
+// @ts-ignore: decorator
+@inline
+export function saturate(scale: f32): f32 {
+  return min(scale, reinterpret<f32>(0x7f7fffff));
 }
 
 /** 1 where the stored scale is farther off than its dtype's own precision, else 0. */

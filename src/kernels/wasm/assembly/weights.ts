@@ -1,4 +1,4 @@
-import { highest, lowest, rangeHigh, rangeLow, squareHigh, squareLow, sumOfLanes } from './lanes';
+import { highest, largest, lowest, smallest, squareHigh, squareLow, sumOfLanes } from './lanes';
 
 /**
  * Replaces NaN and ±Inf by 0.
@@ -77,8 +77,8 @@ export function groupExtremes(
     for (let column = 0; column < columns; column += groupSize) {
       const n = min(groupSize, columns - column);
       const p = x + ((<usize>(row * columns + column)) << 2);
-      store<f32>(positive, rangeHigh(p, n));
-      store<f32>(negative, 0 - rangeLow(p, n));
+      store<f32>(positive, max(largest(p, n), 0));
+      store<f32>(negative, 0 - min(smallest(p, n), 0));
       positive += 4;
       negative += 4;
     }

@@ -1,0 +1,171 @@
+import { gridWithMidpoints, minifloatGrid } from '../grid.js';
+import type { FormatEntry, GgmlTypeName, Grid, Minifloat } from '../types.js';
+import { NF4_LEVELS } from './floats.js';
+
+const OCP = 'OCP Microscaling Formats (MX) v1.0';
+
+interface Element {
+  readonly name: string;
+  readonly label: string;
+  readonly bits: number;
+  readonly format: Omit<Minifloat, 'ties'>;
+}
+
+/** Element types of OCP MX with their true values (section 4.3). */
+const MX_ELEMENTS: readonly Element[] = [
+  {
+    name: 'mxfp4',
+    label: 'MXFP4',
+    bits: 4,
+    format: { fractionBits: 1, minExponent: 0, largest: 6 },
+  },
+  {
+    name: 'mxfp6-e2m3',
+    label: 'MXFP6 E2M3',
+    bits: 6,
+    format: { fractionBits: 3, minExponent: 0, largest: 7.5 },
+  },
+  {
+    name: 'mxfp6-e3m2',
+    label: 'MXFP6 E3M2',
+    bits: 6,
+    format: { fractionBits: 2, minExponent: -2, largest: 28 },
+  },
+  {
+    name: 'mxfp8-e4m3',
+    label: 'MXFP8 E4M3',
+    bits: 8,
+    format: { fractionBits: 3, minExponent: -6, largest: 448 },
+  },
+  {
+    name: 'mxfp8-e5m2',
+    label: 'MXFP8 E5M2',
+    bits: 8,
+    format: { fractionBits: 2, minExponent: -14, largest: 57344 },
+  },
+  {
+    name: 'mxint8',
+    label: 'MXINT8',
+    bits: 8,
+    // One binade of steps of 1/64: the integers −127 … 127 over 64.
+    format: { fractionBits: 6, minExponent: 0, largest: 127 / 64 },
+  },
+];
+
+const SATURATION =
+  'The largest weight of a block may lie beyond the largest element value and then loses up to a quarter.';
+
+function mxEntry({ name, label, bits, format }: Element, ties: 'even' | 'away'): FormatEntry {
+  const grid = minifloatGrid({ ...format, ties });
+  return {
+    name: ties === 'away' ? `${name}-away` : name,
+    label: ties === 'away' ? `${label} (ties away)` : label,
+    family: 'Microscaling',
+    bits,
+    description: `OCP microscaling, power-of-two scale per 32${ties === 'away' ? ', ties away from zero' : ''}`,
+    source: ties === 'away' ? 'microxcaling (its default rounding)' : OCP,
+    reconstructed: false,
+    notes: [SATURATION],
+    rule: { kind: 'grid', grid, scaling: 'power-of-two' },
+    levelCount: grid.levels.length,
+    fixedGroup: { kind: 'columns', size: 32 },
+    scalesPerGroup: 0,
+    extraBitsPerGroup: 8,
+  };
+}
+
+function nvfp4Entry(twoLevel: boolean): FormatEntry {
+  const grid = minifloatGrid({ fractionBits: 1, minExponent: 0, largest: 6, ties: 'even' });
+  return {
+    name: twoLevel ? 'nvfp4' : 'nvfp4-onelevel',
+    label: twoLevel ? 'NVFP4' : 'NVFP4 one level',
+    family: 'Microscaling',
+    bits: 4,
+    description: `E2M1, 8-bit float scale per 16${twoLevel ? ', one scale per tensor' : ''}`,
+    source: 'NVFP4 as in torchao',
+    reconstructed: false,
+    notes: [],
+    rule: { kind: 'grid', grid, scaling: twoLevel ? 'e4m3-two-level' : 'e4m3' },
+    levelCount: grid.levels.length,
+    fixedGroup: { kind: 'columns', size: 16 },
+    scalesPerGroup: 0,
+    extraBitsPerGroup: 8,
+    extraBitsPerTensor: twoLevel ? 32 : 0,
+  };
+}
+
+/** bitsandbytes' FP4 values; not E2M1: the smallest is 1/192 of the largest (section 4.5). */
+const BNB_FP4 = [0.0625, 2, 3, 4, 6, 8, 12].map((value) => value / 12);
+
+function bitsandbytesEntry(name: string, label: string, grid: Grid, levels: string): FormatEntry {
+  return {
+    name,
+    label,
+    family: 'bitsandbytes',
+    bits: 4,
+    description: `${levels}, F32 absmax per 64 weights of the flattened tensor`,
+    source: 'QLoRA, arXiv 2305.14314 (bitsandbytes code)',
+    reconstructed: false,
+    notes: ['Counted without double quantization, which would save 0.373 bits per weight.'],
+    rule: { kind: 'grid', grid, scaling: 'absmax-reciprocal' },
+    levelCount: grid.levels.length,
+    fixedGroup: { kind: 'blocks', size: 64 },
+    groupIsDefault: true,
+    scalesPerGroup: 0,
+    extraBitsPerGroup: 32,
+  };
+}
+
+/** Bits per weight and block of GGUF's types; the block's bytes hold codes, scales and minima. */
+const GGML: readonly [GgmlTypeName, bits: number, block: 32 | 256, bytes: number, what: string][] =
+  [
+    ['q4_0', 4, 32, 18, '16 levels, one scale per 32'],
+    ['q4_1', 4, 32, 20, '16 levels, scale and minimum per 32'],
+    ['q5_0', 5, 32, 22, '32 levels, one scale per 32'],
+    ['q5_1', 5, 32, 24, '32 levels, scale and minimum per 32'],
+    ['q8_0', 8, 32, 34, '256 levels, one scale per 32'],
+    ['iq4_nl', 4, 32, 18, '16 uneven levels, one scale per 32'],
+    ['q2_k', 2, 256, 84, 'super-blocks of 256, scales and minima per 16'],
+    ['q3_k', 3, 256, 110, 'super-blocks of 256, scales per 16'],
+    ['q4_k', 4, 256, 144, 'super-blocks of 256, scales and minima per 32'],
+    ['q5_k', 5, 256, 176, 'super-blocks of 256, scales and minima per 32'],
+    ['q6_k', 6, 256, 210, 'super-blocks of 256, scales per 16'],
+    ['iq4_xs', 4, 256, 136, 'super-blocks of 256, 16 uneven levels, scales per 32'],
+  ];
+
+function ggmlEntry([type, bits, block, bytes, what]: (typeof GGML)[number]): FormatEntry {
+  return {
+    name: type,
+    label: type.toUpperCase(),
+    family: 'GGUF',
+    bits,
+    description: `GGUF ${what}`,
+    source: 'ggml, without importance matrix',
+    reconstructed: false,
+    notes: [],
+    rule: { kind: 'ggml', type },
+    levelCount: 2 ** bits,
+    fixedGroup: { kind: 'columns', size: block },
+    scalesPerGroup: 0,
+    extraBitsPerGroup: bytes * 8 - bits * block,
+  };
+}
+
+export const MX_ENTRIES = MX_ELEMENTS.map((element) => mxEntry(element, 'even'));
+export const NVFP4_ENTRIES = [nvfp4Entry(true)];
+export const BITSANDBYTES_ENTRIES = [
+  bitsandbytesEntry('bnb-nf4', 'bnb NF4', gridWithMidpoints(NF4_LEVELS, 1, 'lower'), 'NF4'),
+  bitsandbytesEntry(
+    'bnb-fp4',
+    'bnb FP4',
+    gridWithMidpoints([...BNB_FP4.map((v) => -v).reverse(), 0, ...BNB_FP4], 1, 'lower'),
+    'its own FP4',
+  ),
+];
+export const GGML_ENTRIES = GGML.map(ggmlEntry);
+
+/** Entries that are understood but not listed. */
+export const UNLISTED_BLOCKS: readonly FormatEntry[] = [
+  ...MX_ELEMENTS.map((element) => mxEntry(element, 'away')),
+  nvfp4Entry(false),
+];

@@ -1,0 +1,100 @@
+import { clamp } from './float32.js';
+import { IQ4_BLOCKS } from './iq4.js';
+import { K_QUANTS_SIGNED } from './kQuantsSigned.js';
+import { K_QUANTS_WITH_MIN } from './kQuantsWithMin.js';
+import { SIMPLE_BLOCKS } from './simpleBlocks.js';
+import type { BlockCodec, GgmlType, GgmlTypeName } from './types.js';
+
+export type { GgmlType, GgmlTypeName } from './types.js';
+
+const { fround } = Math;
+
+const CODECS: Readonly<Record<GgmlTypeName, BlockCodec>> = {
+  ...SIMPLE_BLOCKS,
+  ...IQ4_BLOCKS,
+  ...K_QUANTS_WITH_MIN,
+  ...K_QUANTS_SIGNED,
+};
+
+function ggmlType(name: GgmlTypeName, blockSize: 32 | 256, blockBytes: number): GgmlType {
+  return { name, blockSize, blockBytes };
+}
+
+/** GGUF's block formats. Their order is the code by which the WASM kernel knows them. */
+export const GGML_TYPES: Readonly<Record<GgmlTypeName, GgmlType>> = {
+  q4_0: ggmlType('q4_0', 32, 18),
+  q4_1: ggmlType('q4_1', 32, 20),
+  q5_0: ggmlType('q5_0', 32, 22),
+  q5_1: ggmlType('q5_1', 32, 24),
+  q8_0: ggmlType('q8_0', 32, 34),
+  iq4_nl: ggmlType('iq4_nl', 32, 18),
+  q2_k: ggmlType('q2_k', 256, 84),
+  q3_k: ggmlType('q3_k', 256, 110),
+  q4_k: ggmlType('q4_k', 256, 144),
+  q5_k: ggmlType('q5_k', 256, 176),
+  q6_k: ggmlType('q6_k', 256, 210),
+  iq4_xs: ggmlType('iq4_xs', 256, 136),
+};
+
+/**
+ * Quantizes one block as ggml does without an importance matrix (ggml-quants.c of llama.cpp), to the
+ * bit. Weights beyond what an F16 scale can hold give infinities, as there.
+ * @param weights finite, one block
+ * @param packed `blockBytes` bytes, overwritten
+ */
+export function quantizeGgmlBlock(
+  { name }: GgmlType,
+  weights: Float32Array,
+  packed: Uint8Array,
+): void {
+  CODECS[name].quantize(weights, packed);
+}
+
+/** Decodes one packed block, to the bits that ggml decodes it to. */
+export function dequantizeGgmlBlock(
+  { name }: GgmlType,
+  packed: Uint8Array,
+  output: Float32Array,
+): void {
+  const { levels, scales, offsets } = CODECS[name].unpack(packed);
+  const size = levels.length / scales.length;
+  levels.forEach((level, i) => {
+    const subBlock = Math.floor(i / size);
+    output[i] = fround(fround(scales[subBlock] * level) + offsets[subBlock]);
+  });
+}
+
+/**
+ * Errors (ŵ − w) in widths of the interval between two levels that w falls in, the outermost one
+ * where w lies beyond; levels as the packed block decodes them. 0 where the sub-block's scale is 0
+ * or overflowed.
+ * @param stepErrors one block
+ * @returns how many weights lie farther than half an interval beyond the outermost level
+ */
+export function ggmlStepErrors(
+  { name }: GgmlType,
+  packed: Uint8Array,
+  weights: Float32Array,
+  stepErrors: Float32Array,
+): number {
+  const { grid } = CODECS[name];
+  const { levels, scales, offsets } = CODECS[name].unpack(packed);
+  const size = levels.length / scales.length;
+  const last = grid.length - 1;
+  const bottom = grid[0] - (grid[1] - grid[0]) / 2;
+  const top = grid[last] + (grid[last] - grid[last - 1]) / 2;
+  let clipped = 0;
+  weights.forEach((weight, i) => {
+    const subBlock = Math.floor(i / size);
+    const scale = scales[subBlock];
+    stepErrors[i] = 0;
+    if (scale === 0 || !Number.isFinite(scale)) return;
+    const scaled = fround(fround(weight - offsets[subBlock]) / scale);
+    const below = grid.reduce((count, level) => count + (level <= scaled ? 1 : 0), 0);
+    const interval = clamp(below - 1, 0, last - 1);
+    const width = grid[interval + 1] - grid[interval];
+    stepErrors[i] = fround(fround(levels[i] - scaled) / width);
+    if (scaled > top || scaled < bottom) clipped++;
+  });
+  return clipped;
+}

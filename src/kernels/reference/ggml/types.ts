@@ -1,0 +1,51 @@
+/** GGUF's block formats, as `llama-quantize` names them (lower case). */
+export type GgmlTypeName =
+  | 'q4_0'
+  | 'q4_1'
+  | 'q5_0'
+  | 'q5_1'
+  | 'q8_0'
+  | 'iq4_nl'
+  | 'q2_k'
+  | 'q3_k'
+  | 'q4_k'
+  | 'q5_k'
+  | 'q6_k'
+  | 'iq4_xs';
+
+export interface GgmlType {
+  readonly name: GgmlTypeName;
+  /** Weights per block. */
+  readonly blockSize: 32 | 256;
+  /** Bytes per packed block. */
+  readonly blockBytes: number;
+}
+
+/** What a packed block decodes to: weight = scale·level + offset, by sub-block. */
+export interface UnpackedBlock {
+  /** One integer per weight. */
+  readonly levels: Int16Array;
+  /** One per sub-block; sub-blocks are equally long. */
+  readonly scales: Float32Array;
+  /** One per sub-block; −0, which changes no sum, where the type has none. */
+  readonly offsets: Float32Array;
+}
+
+/** One type's rule and layout. */
+export interface BlockCodec {
+  /** The levels that codes can mean, ascending. */
+  readonly grid: readonly number[];
+  /** Fills a packed block from finite weights. */
+  quantize(weights: Float32Array, packed: Uint8Array): void;
+  unpack(packed: Uint8Array): UnpackedBlock;
+}
+
+/** The integers low … high. */
+export function integerGrid(low: number, high: number): number[] {
+  return Array.from({ length: high - low + 1 }, (_, i) => low + i);
+}
+
+/** Offsets of a type that has none. */
+export function noOffsets(subBlocks: number): Float32Array {
+  return new Float32Array(subBlocks).fill(-0);
+}

@@ -1,0 +1,116 @@
+import { binaryExponent, minifloatStep, roundToMinifloat } from '../../formats/grid.js';
+import { saturateF32 } from '../../formats/float32.js';
+import type { Grid, Minifloat, Rule, ScaleDtype } from '../../formats/types.js';
+import type { FixedRange } from '../types.js';
+import type { GroupQuantizer, TensorRange } from './groupQuantizer.js';
+import { divisorOf, storeScale, type StoredScale } from './scales.js';
+
+const { fround } = Math;
+const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
+
+/** E4M3 of OCP without its sign: what NVFP4 stores per block. */
+const E4M3: Minifloat = { fractionBits: 3, minExponent: -6, largest: 448, ties: 'even' };
+const SMALLEST_NORMAL_E4M3 = 2 ** -6;
+
+/** E8M0 holds powers of two from 2^−127 to 2^127. */
+const E8M0_LIMIT = 127;
+
+const held = (value: number): StoredScale => ({ value, exactEnough: true });
+
+/** NVFP4's block scale (section 4.4): E4M3 times the scale of the tensor. */
+function e4m3Scale(tensorScale: number, largest: number, divisor: number): StoredScale {
+  const wanted = fround(fround(largest / divisor) / divisorOf(tensorScale));
+  const block = roundToMinifloat(E4M3, clamp(wanted, SMALLEST_NORMAL_E4M3, E4M3.largest));
+  return held(saturateF32(fround(tensorScale * block)));
+}
+
+/** Scales for weights ≥ 0 and < 0; the same one twice where there is only one. */
+function scalesOf(
+  grid: Grid,
+  { scaling }: Extract<Rule, { kind: 'grid' }>,
+  { lo, hi }: FixedRange,
+  dtype: ScaleDtype,
+  tensor: TensorRange | undefined,
+): [positive: StoredScale, negative: StoredScale] {
+  const largest = Math.max(hi, -lo);
+  const both = (scale: StoredScale): [StoredScale, StoredScale] => [scale, scale];
+  switch (scaling) {
+    case 'shared':
+      return both(storeScale(fround(largest / grid.divisor), dtype));
+    case 'by-sign':
+      return [
+        storeScale(fround(hi / grid.divisor), dtype),
+        storeScale(fround(-lo / grid.divisor), dtype),
+      ];
+    case 'power-of-two': {
+      const exponent = binaryExponent(largest) - binaryExponent(grid.divisor);
+      return both(held(2 ** clamp(exponent, -E8M0_LIMIT, E8M0_LIMIT)));
+    }
+    case 'e4m3':
+      return both(e4m3Scale(1, largest, grid.divisor));
+    case 'e4m3-two-level': {
+      // One f32 for the whole tensor, so that the block scales use all of E4M3's range.
+      if (!tensor) throw new Error('A two-level scale needs the range of the tensor');
+      const tensorLargest = Math.max(tensor.hi, -tensor.lo);
+      const tensorScale = fround(tensorLargest / fround(E4M3.largest * grid.divisor));
+      return both(e4m3Scale(tensorScale, largest, grid.divisor));
+    }
+    case 'absmax-reciprocal':
+      return both(held(largest));
+  }
+}
+
+/** Index of the level that a scaled weight rounds to, by the grid's thresholds. */
+function levelIndex({ thresholds }: Grid, scaled: number): number {
+  let index = 0;
+  while (index < thresholds.length && scaled > thresholds[index]) index++;
+  return index;
+}
+
+/** Level and inverse width of the interval around a scaled weight, on any grid. */
+function byThresholds(grid: Grid, scaled: number) {
+  const { levels } = grid;
+  const index = levelIndex(grid, scaled);
+  const interval = clamp(scaled < levels[index] ? index - 1 : index, 0, levels.length - 2);
+  const inverseWidth = fround(1 / (levels[interval + 1] - levels[interval]));
+  return { level: levels[index], inverseWidth };
+}
+
+/** The same where the levels are those of a small float. */
+function byArithmetic(format: Minifloat, scaled: number) {
+  return {
+    level: roundToMinifloat(format, scaled),
+    inverseWidth: 1 / minifloatStep(format, scaled),
+  };
+}
+
+/** A grid of levels with one scale or two (sections 4 and 5.1). */
+export function gridGroup(
+  rule: Extract<Rule, { kind: 'grid' }>,
+  range: FixedRange,
+  dtype: ScaleDtype,
+  tensor?: TensorRange,
+): GroupQuantizer {
+  const { grid, scaling } = rule;
+  const [positive, negative] = scalesOf(grid, rule, range, dtype, tensor);
+  // bitsandbytes multiplies by the reciprocal of absmax and clamps; all others divide.
+  const reciprocal = fround(1 / Math.max(positive.value, fround(1e-38)));
+  return {
+    scales: scaling === 'by-sign' ? [positive, negative] : [positive],
+    quantize(weight) {
+      const scale = weight < 0 ? negative.value : positive.value;
+      const scaled =
+        scaling === 'absmax-reciprocal'
+          ? clamp(fround(weight * reciprocal), -1, 1)
+          : // A weight of −0 counts as +0 (microxcaling); a small negative one may become −0.
+            fround(weight / divisorOf(scale)) + 0;
+      const { level, inverseWidth } = grid.minifloat
+        ? byArithmetic(grid.minifloat, scaled)
+        : byThresholds(grid, scaled);
+      return {
+        value: fround(level * scale),
+        stepError: fround(fround(scaled - level) * inverseWidth),
+      };
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { Config, TIES_AWAY, TIES_LOWER } from './config';
+import { divisorNegative, divisorPositive, scaleNegative, scalePositive } from './group';
+
+/**
+ * Levels of a small float, found by arithmetic: the exponent gives the step, rounding the quotient
+ * gives the level. Reference: byArithmetic of gridGroup.ts.
+ * @param ties a constant at every call, so that each is a loop of its own
+ */
+// @ts-ignore: decorator
+@inline
+function round(ties: i32, config: Config, x: usize, y: usize, u: usize, n: i32): void {
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  const scaleP = f32x4.splat(scalePositive), scaleN = f32x4.splat(scaleNegative);
+  const divideP = f32x4.splat(divisorPositive), divideN = f32x4.splat(divisorNegative);
+  const largest = f32x4.splat(config.largest);
+  const smallest = f32x4.neg(largest);
+  const least = i32x4.splat(config.minExponentBits);
+  const exponentBits = i32x4.splat(0x7f800000);
+  // 2^(254 − k) − bits of 2^k: the reciprocal of a power of two is a subtraction.
+  const reciprocal = i32x4.splat(0x7f000000);
+  const shift = config.fractionBits << 23;
+  const up = i32x4.splat(shift);
+  const half = f32x4.splat(0.5);
+  const sign = i32x4.splat(<i32>0x80000000);
+  const end = x + (<usize>n << 2);
+  do {
+    const w = v128.load(x);
+    const negative = f32x4.lt(w, zero);
+    // A weight of −0 counts as +0 (microxcaling); a small negative one may well become −0.
+    const scaled = f32x4.add(f32x4.div(w, v128.bitselect(divideN, divideP, negative)), zero);
+    const magnitude = f32x4.pmin(f32x4.abs(scaled), largest);
+    const binade = i32x4.max_s(v128.and(magnitude, exponentBits), least);
+    const inverseStep = i32x4.add(i32x4.sub(reciprocal, binade), up);
+    const step = i32x4.sub(binade, up);
+    const quotient = f32x4.mul(scaled, inverseStep);
+    let rounded = f32x4.nearest(quotient);
+    if (ties == TIES_LOWER) {
+      const tie = f32x4.eq(f32x4.sub(quotient, rounded), f32x4.splat(-0.5));
+      rounded = f32x4.sub(rounded, v128.and(tie, one));
+    } else if (ties == TIES_AWAY) {
+      const tie = f32x4.eq(f32x4.abs(f32x4.sub(quotient, rounded)), half);
+      const away = v128.or(f32x4.ceil(f32x4.abs(quotient)), v128.and(quotient, sign));
+      rounded = v128.bitselect(away, rounded, tie);
+    }
+    let level = f32x4.pmin(f32x4.pmax(f32x4.mul(rounded, step), smallest), largest);
+    // AFPQ's table has one zero, so −0 becomes +0; the other formats keep the sign.
+    if (ties == TIES_LOWER) level = f32x4.add(level, zero);
+    v128.store(y, f32x4.mul(level, v128.bitselect(scaleN, scaleP, negative)));
+    v128.store(u, f32x4.mul(f32x4.sub(scaled, level), inverseStep));
+    x += 16;
+    y += 16;
+    u += 16;
+  } while (x < end);
+}
+
+export function minifloatGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
+  if (config.ties == TIES_LOWER) round(TIES_LOWER, config, x, y, u, n);
+  else if (config.ties == TIES_AWAY) round(TIES_AWAY, config, x, y, u, n);
+  else round(0, config, x, y, u, n);
+}

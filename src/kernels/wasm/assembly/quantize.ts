@@ -1,0 +1,98 @@
+import { accumulate, clearSums, countGroup } from './accumulate';
+import {
+  AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, SEARCH_MSE, WHOLE_TENSOR,
+} from './config';
+import { badScale, prepareGroup } from './group';
+import { grid16Group, prepareGrid16 } from './grid16';
+import { denormalGroup, integerGroup } from './integer';
+import { largest, smallest } from './lanes';
+import { minifloatGroup } from './minifloat';
+import { candidateError } from './search';
+
+/** Spans below this are widened by AWQ's quantizer. */
+const AWQ_SMALLEST_SPAN: f32 = 1e-5;
+
+const SHRINK_STEPS: i32 = 80;
+const CLIP_STEPS: i32 = 10;
+
+function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
+  const rule = config.rule;
+  if (rule == RULE_INTEGER) integerGroup(config, x, y, u, n);
+  else if (rule == RULE_GRID16) grid16Group(config, x, y, u, n);
+  else if (rule == RULE_DENORMAL) denormalGroup(config, x, y, u, n);
+  else minifloatGroup(config, x, y, u, n);
+}
+
+let bestLo: f32 = 0;
+let bestHi: f32 = 0;
+let bestError: f64 = 0;
+
+function tryRange(config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32): void {
+  prepareGroup(config, lo, hi);
+  quantizeGroup(config, x, y, u, n);
+  const error = candidateError(config, x, y, n);
+  if (error < bestError) {
+    bestError = error;
+    bestLo = lo;
+    bestHi = hi;
+  }
+}
+
+/** Leaves the best range in bestLo and bestHi. Reference: searchRange. */
+function searchRange(
+  config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32,
+): void {
+  bestLo = lo;
+  bestHi = hi;
+  if (config.search == 0 || (lo == 0 && hi == 0)) return;
+  bestError = Infinity;
+  if (config.search == SEARCH_MSE) {
+    for (let i = 0; i < SHRINK_STEPS; i++) {
+      const factor = <f32>(1 - <f64>i / 100);
+      tryRange(config, factor * lo, factor * hi, x, y, u, n);
+    }
+    return;
+  }
+  for (let i = 0; i < CLIP_STEPS; i++) {
+    const high = <f32>(1 - <f64>i / 20) * hi;
+    for (let j = 0; j < CLIP_STEPS; j++) {
+      tryRange(config, <f32>(1 - <f64>j / 20) * lo, high, x, y, u, n);
+    }
+  }
+}
+
+/**
+ * Quantizes and dequantizes a chunk and sums its errors. Reference: quantizeChunk.
+ * @param x weights [rows × columns], finite; @param y values; @param u errors in steps, scratch
+ * @param sums raw sums, see accumulate.ts
+ */
+export function quantizeChunk(
+  x: usize, y: usize, u: usize, rows: i32, columns: i32, groupSize: i32,
+  configAt: usize, sums: usize,
+): void {
+  const config = changetype<Config>(configAt);
+  const withoutZero = config.rule == RULE_INTEGER && config.variant == AWQ;
+  const tensor = config.range == WHOLE_TENSOR;
+  if (config.rule == RULE_GRID16) prepareGrid16(config.grid);
+  clearSums(sums);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column += groupSize) {
+      const n = min(groupSize, columns - column);
+      const offset = <usize>(row * columns + column) << 2;
+      const low = tensor ? config.tensorLo : smallest(x + offset, n);
+      const high = tensor ? config.tensorHi : largest(x + offset, n);
+      const lo: f32 = withoutZero ? low : min(low, 0) + 0;
+      const hi: f32 = withoutZero ? high : max(high, 0);
+      searchRange(config, lo, hi, x + offset, y + offset, u, n);
+      prepareGroup(config, bestLo, bestHi);
+      quantizeGroup(config, x + offset, y + offset, u, n);
+      countGroup(
+        sums,
+        badScale,
+        <i32>(low >= 0 != high <= 0),
+        <i32>(low > 0 || high < 0 || high - low < AWQ_SMALLEST_SPAN),
+      );
+      accumulate(x + offset, y + offset, u, n, sums);
+    }
+  }
+}
