@@ -19,6 +19,7 @@ export interface GoldenEntry {
   readonly two_scale?: boolean;
   readonly per_row?: boolean;
   readonly round?: string;
+  readonly chosen_format?: string;
 }
 
 const manifest = JSON.parse(readFileSync(new URL('manifest.json', folder), 'utf8')) as {

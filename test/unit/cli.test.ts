@@ -298,7 +298,7 @@ test('formats lists the whole catalogue, as a table and as JSON', async () => {
   const names = FORMAT_CATALOGUE.map(({ name }) => name).sort();
   expect(formats.map(({ name }) => name).sort()).toEqual(names);
   expect(formats.find(({ name }) => name === 'afp4-e2m1')?.bitsPerWeight).toBe(4.25);
-  const rows = text.stdout.trimEnd().split('\n').slice(1);
+  const rows = text.stdout.split('\n\n')[0].split('\n').slice(1);
   expect(rows.map((row) => row.split(' ')[0]).sort()).toEqual(names);
 });
 

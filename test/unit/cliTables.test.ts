@@ -76,6 +76,7 @@ function tensorComparison(name: string, sqnrDb: number) {
     parameters: 256,
     mse: 1e-5,
     rmse: 3e-3,
+    underflowMse: 1e-6,
     sqnrDb,
     cosine: 0.99,
     maxAbsError: 0.02,

@@ -4,3 +4,4 @@ export { decodeBF16, decodeF16 } from './decode';
 export { quantizeChunk } from './quantize';
 export { groupExtremes, replaceNonFinite, sumWeights } from './weights';
 export { count16 } from './counts';
+export { quantizeGgml } from './ggml/quantizeGgml';

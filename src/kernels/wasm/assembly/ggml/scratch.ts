@@ -20,6 +20,10 @@ export const STORED_OFFSETS: usize = 2368;
 /** u8[16] each: integers of the scales and minima. */
 export const SCALE_CODES: usize = 2432;
 export const MIN_CODES: usize = 2448;
+/** A vector each: sums of a candidate's regression. */
+export const SUM_L: usize = 2464;
+export const SUM_L2: usize = 2480;
+export const SUM_XL: usize = 2496;
 /** u8[256]. */
 export const CODES: usize = 2560;
 /** f32[256]: levels of all sub-blocks, four sub-blocks to a vector. */

@@ -1,5 +1,7 @@
 import { allRoundable, nearestIntegers } from './rounding';
-import { BASES, INVERSES, MINS, PRODUCT1, SCALES, TRIAL, WEIGHTS } from './scratch';
+import {
+  BASES, INVERSES, MINS, PRODUCT1, SCALES, SUM_L, SUM_L2, SUM_XL, TRIAL, WEIGHTS,
+} from './scratch';
 
 // Scale and minimum of four sub-blocks at once. Reference: searchScaleAndMin in searches.ts.
 
@@ -27,7 +29,7 @@ function storeImportance(absolute: bool, n: i32, scratch: usize): void {
   } while (p < end);
 }
 
-/** Codes (w − min)·inverse as f32 vectors at TRIAL. `exact`: with ggml's rounding beyond 2^22. */
+/** Codes of four weights, as f32. `exact`: with ggml's rounding beyond 2^22. */
 // @ts-ignore: decorator
 @inline
 function codeOf(exact: bool, w: v128, inverse: v128, min: v128, top: v128): v128 {
@@ -56,11 +58,6 @@ function errorOf(absolute: bool, scale: v128, min: v128, n: i32, scratch: usize)
   } while (p < end);
   return error;
 }
-
-/** Bytes after TRIAL where the candidate's sums are left. */
-const SUM_L: usize = 3584;
-const SUM_L2: usize = 3600;
-const SUM_XL: usize = 3616;
 
 /** Stores the candidate's codes and the sums of its regression. */
 // @ts-ignore: decorator

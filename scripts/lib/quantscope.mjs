@@ -1,0 +1,106 @@
+// What a user does with the extension in a window: shared by the window tests and `npm start -- --once`.
+import { runNode } from './process.mjs';
+import { inRoot } from './paths.mjs';
+
+/** @typedef {import('playwright-core').FrameLocator} FrameLocator */
+/** @typedef {import('playwright-core').Locator} Locator */
+/** @typedef {import('./workbench.mjs').Workbench} Workbench */
+
+export const quantizeItem = 'Quantize Layer…';
+
+/** Attribute selector. @param {string} name @param {string} value */
+const has = (name, value) => `[${name}=${JSON.stringify(value)}]`;
+
+/** The page of the safetensors editor in front, once its tree is there. @param {Workbench} window */
+export function editorPage(window) {
+  return window.webview('[data-testid="tensor-row"], [data-testid="layer-row"]');
+}
+
+/** Row of a tensor. @param {FrameLocator} editor @param {string} name */
+export function tensorRow(editor, name) {
+  return editor.locator(`[data-testid="tensor-row"]${has('data-tensor', name)}`);
+}
+
+/** Row of a layer. @param {FrameLocator} editor @param {string} name such as "layers.0" */
+export function layerRow(editor, name) {
+  return editor.locator(`[data-testid="layer-row"]${has('data-layer', name)}`);
+}
+
+/**
+ * Waits until the details of the selection are drawn: its charts are there.
+ * @param {FrameLocator} editor
+ */
+export async function detailsDrawn(editor) {
+  await editor.locator('[data-testid="details"] .js-plotly-plot .main-svg').first().waitFor();
+}
+
+/**
+ * Labels of formats as the quick pick shows them.
+ * @param {readonly string[]} names catalogue names, such as "int4-asym"
+ */
+export async function formatLabels(names) {
+  const output = await runNode([inRoot('dist', 'cli.js'), 'formats', '--json'], { quiet: true });
+  /** @type {{ formats: { name: string, label: string }[] }} */
+  const { formats } = JSON.parse(output);
+  return names.map((name) => {
+    const found = formats.find((format) => format.name === name);
+    if (!found) throw new Error(`No format is called ${name}`);
+    return found.label;
+  });
+}
+
+/**
+ * Quantizes by right click, and waits for the comparison.
+ * @param {Workbench} window
+ * @param {Locator} row of a tensor or a layer
+ * @param {readonly string[]} formats catalogue names
+ * @param {number} groupSize
+ * @returns {Promise<FrameLocator>} the comparison page, done
+ */
+export async function quantize(window, row, formats, groupSize) {
+  const labels = await formatLabels(formats);
+  await window.chooseFromContextMenu(row, quantizeItem);
+  await window.pickMany('(1/2)', labels);
+  await window.pickOne('(2/2)', String(groupSize));
+  return finishedComparison(window);
+}
+
+/**
+ * The comparison page in front, once its job has ended.
+ * @param {Workbench} window
+ */
+export async function finishedComparison(window) {
+  const status = '[data-testid="comparison-status"]';
+  const page = await window.webview(status);
+  const ended = page.locator(`${status}:not([data-status="running"])`);
+  await ended.waitFor({ state: 'attached' });
+  const outcome = await ended.getAttribute('data-status');
+  if (outcome !== 'done') {
+    throw new Error(`The comparison ${outcome}: ${await page.locator('body').innerText()}`);
+  }
+  await page.locator('[data-testid="comparison-table"] [data-format]').first().waitFor();
+  return page;
+}
+
+/**
+ * What the comparison table shows.
+ * @param {FrameLocator} page
+ * @returns {Promise<Record<string, Record<string, string>>>} text by format and measure
+ */
+export function readComparison(page) {
+  return page
+    .locator('[data-testid="comparison-table"]')
+    .evaluate((table) =>
+      Object.fromEntries(
+        [...table.querySelectorAll('[data-format]')].map((row) => [
+          row.getAttribute('data-format'),
+          Object.fromEntries(
+            [...row.querySelectorAll('[data-measure]')].map((cell) => [
+              cell.getAttribute('data-measure'),
+              cell.textContent?.trim() ?? '',
+            ]),
+          ),
+        ]),
+      ),
+    );
+}

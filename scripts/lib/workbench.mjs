@@ -1,0 +1,250 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** @typedef {import('playwright-core').Page} Page */
+/** @typedef {import('playwright-core').Frame} Frame */
+/** @typedef {import('playwright-core').Locator} Locator */
+/** @typedef {import('./codeServer.mjs').CodeServer} CodeServer */
+
+/** The themes that screenshots show, and the classes that each gives the window and its pages. */
+export const themes = /** @type {const} */ ({
+  'Dark Modern': { window: 'vs-dark', page: 'vscode-dark' },
+  'Light Modern': { window: 'vs', page: 'vscode-light' },
+  'Dark High Contrast': { window: 'hc-black', page: 'vscode-high-contrast' },
+});
+
+/** @typedef {keyof typeof themes} Theme */
+
+const TIMEOUT = 60_000;
+
+/** A VS Code window in a headless browser, and what a user does with it. */
+export class Workbench {
+  /** @param {Page} page @param {CodeServer} server */
+  constructor(page, server) {
+    this.page = page;
+    this.server = server;
+  }
+
+  /**
+   * Opens a folder and waits until extensions can answer.
+   * @param {import('playwright-core').Browser} browser
+   * @param {CodeServer} server
+   * @param {object} what
+   * @param {string} what.folder absolute path
+   * @param {{ width: number, height: number }} [what.viewport]
+   */
+  static async open(browser, server, { folder, viewport = { width: 1440, height: 900 } }) {
+    const context = await browser.newContext({ viewport });
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], {
+      origin: server.address,
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(TIMEOUT);
+    await page.goto(server.folderAddress(folder));
+    // Before this, a file opens as text or as "binary file", and commands do not exist.
+    await page.waitForFunction(
+      () => performance.getEntriesByName('code/didLoadExtensions').length > 0,
+    );
+    return new Workbench(page, server);
+  }
+
+  /** Row of a file at the top of the folder. @param {string} name */
+  explorerRow(name) {
+    const row = this.page.locator('.explorer-folders-view .monaco-list-row');
+    return row.filter({ has: this.page.getByText(name, { exact: true }) });
+  }
+
+  /** Opens a file at the top of the folder by a click in the explorer. @param {string} name */
+  async openFile(name) {
+    await this.explorerRow(name).click();
+  }
+
+  /**
+   * The page inside the visible webview that shows an element.
+   * @param {string} selector CSS selector of something on that page
+   * @returns {Promise<import('playwright-core').FrameLocator>} stays valid when the page is rebuilt
+   */
+  async webview(selector) {
+    const deadline = Date.now() + TIMEOUT;
+    while (Date.now() < deadline) {
+      for (const frame of this.page.frames()) {
+        if (frame.parentFrame() === null) continue;
+        // A frame that goes away while it is asked is not the one.
+        if (await showsInTab(frame, selector).catch(() => false)) {
+          const name = JSON.stringify(frame.parentFrame()?.name());
+          return this.page
+            .frameLocator(`iframe.webview[name=${name}]`)
+            .frameLocator('#active-frame');
+        }
+      }
+      await this.page.waitForTimeout(50);
+    }
+    throw new Error(`No webview shows ${selector} after ${TIMEOUT / 1000} s`);
+  }
+
+  /**
+   * Right-clicks an element, in a webview or not, and chooses from the menu.
+   * @param {Locator} target
+   * @param {string} label text of the menu item
+   */
+  async chooseFromContextMenu(target, label) {
+    await target.click({ button: 'right' });
+    const menu = this.page.locator('.context-view .monaco-menu');
+    const item = menu.getByRole('menuitem', { name: label });
+    await item.waitFor();
+    // The menu swallows clicks while it fades in, so that the opening click chooses nothing.
+    await repeatUntil(
+      () => item.click({ timeout: 500 }),
+      () => menu.waitFor({ state: 'hidden', timeout: 500 }),
+    );
+  }
+
+  /** The open quick pick; waits for its title. @param {string | RegExp} title */
+  async quickPick(title) {
+    const widget = this.page.locator('.quick-input-widget').filter({ hasText: title });
+    await widget.waitFor();
+    return widget;
+  }
+
+  /**
+   * Ticks exactly these items of a quick pick and accepts.
+   * @param {string | RegExp} title
+   * @param {readonly string[]} labels
+   */
+  async pickMany(title, labels) {
+    const widget = await this.quickPick(title);
+    const rows = widget.locator('.quick-input-list .monaco-list-row');
+    await rows.first().waitFor();
+    const all = widget.locator('.quick-input-header').getByRole('checkbox');
+    await repeatUntil(
+      () => all.click({ timeout: 500 }),
+      () => widget.getByText('0 Selected').waitFor({ timeout: 500 }),
+    );
+    const filter = widget.locator('.quick-input-filter input');
+    for (const label of labels) {
+      // The list draws only the rows in sight; filtering brings this one there.
+      await filter.fill(label);
+      const row = item(widget, label);
+      await row.click();
+      await row.and(this.page.locator('[aria-checked="true"]')).waitFor();
+    }
+    await filter.fill('');
+    await filter.press('Enter');
+    await widget.waitFor({ state: 'hidden' });
+  }
+
+  /**
+   * Labels of the ticked items of a quick pick, as far as they are in sight.
+   * @param {string | RegExp} title
+   */
+  async tickedItems(title) {
+    const widget = await this.quickPick(title);
+    const ticked = widget.locator('.quick-input-list .monaco-list-row[aria-checked="true"]');
+    await ticked.first().waitFor();
+    return ticked.locator('.label-name').allInnerTexts();
+  }
+
+  /**
+   * Chooses one item of a quick pick.
+   * @param {string | RegExp} title
+   * @param {string} label
+   */
+  async pickOne(title, label) {
+    const widget = await this.quickPick(title);
+    await item(widget, label).click();
+  }
+
+  /**
+   * Runs a command through the command palette.
+   * @param {string} title as the palette shows it
+   */
+  async runCommand(title) {
+    await this.page.keyboard.press('F1');
+    const widget = this.page.locator('.quick-input-widget');
+    await widget.locator('.quick-input-filter input').fill(`>${title}`);
+    await item(widget, title).click();
+  }
+
+  /** Changes the colour theme and waits until the window has it. @param {Theme} theme */
+  async setTheme(theme) {
+    // By the picker: code-server's window does not notice a change of the settings file.
+    await this.runCommand('Preferences: Color Theme');
+    const widget = await this.quickPick(/theme/i);
+    await widget.locator('.quick-input-filter input').fill(theme);
+    await item(widget, theme).click();
+    await widget.waitFor({ state: 'hidden' });
+    const { window, page } = themes[theme];
+    await this.page.locator(`.monaco-workbench.${window}`).waitFor();
+    // The page in front hears of it later.
+    const pages = this.page.locator('iframe.webview.ready').filter({ visible: true });
+    if ((await pages.count()) > 0) await this.webview(`body.${page} *`);
+  }
+
+  /** Brings back the messages that have faded, if there are any. */
+  async showNotifications() {
+    const bell = this.page.locator('[id="status.notifications"]');
+    const open = this.page.locator('.notifications-center');
+    if ((await bell.count()) > 0 && !(await open.isVisible())) await bell.click();
+  }
+
+  /**
+   * Writes a picture of the window.
+   * @param {string} file
+   * @returns {Promise<string>} the file
+   */
+  async screenshot(file) {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    await this.page.screenshot({ path: file, animations: 'disabled' });
+    return file;
+  }
+}
+
+/**
+ * A row of a quick pick by its label; the description follows it after a comma.
+ * @param {Locator} widget
+ * @param {string} label
+ */
+function item(widget, label) {
+  const rows = ['=', '^='].map((operator) => {
+    const text = JSON.stringify(operator === '=' ? label : `${label}, `);
+    return `.quick-input-list .monaco-list-row[aria-label${operator}${text}]`;
+  });
+  return widget.locator(rows.join(', '));
+}
+
+/**
+ * Whether a webview's inner frame is the current one ("active", no longer "pending"), its tab is in
+ * front (a webview in the background stays in the page, hidden) and the element is to be seen.
+ * @param {Frame} frame
+ * @param {string} selector
+ */
+async function showsInTab(frame, selector) {
+  const inner = await frame.frameElement();
+  const outer = await frame.parentFrame()?.frameElement();
+  return (
+    (await inner.getAttribute('id')) === 'active-frame' &&
+    (await outer?.isVisible()) === true &&
+    (await frame.locator(selector).first().isVisible())
+  );
+}
+
+/**
+ * Does something again until a condition holds.
+ * @param {() => Promise<void>} action
+ * @param {() => Promise<void>} condition rejects while it does not hold
+ */
+async function repeatUntil(action, condition) {
+  const deadline = Date.now() + TIMEOUT;
+  for (;;) {
+    // A failed try (the menu has just closed, say) is judged by the condition.
+    const failure = await action().then(
+      () => undefined,
+      (error) => error,
+    );
+    try {
+      return await condition();
+    } catch (error) {
+      if (Date.now() > deadline) throw failure ?? error;
+    }
+  }
+}

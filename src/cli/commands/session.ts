@@ -1,0 +1,32 @@
+import { WorkerPool } from '../../compute/workerPool.js';
+import type { CallOptions } from '../../protocol/rpc.js';
+
+/** What a command works with: where its result goes, and how it is told to stop. */
+export interface Session {
+  /** Writes to standard output; resolves once written. */
+  readonly write: (text: string) => Promise<void>;
+  /** One line on standard error that is not progress. */
+  readonly warn: (message: string) => void;
+  /** Cancellation and progress of the job. */
+  readonly options: CallOptions;
+}
+
+/** Runs a job with a pool of workers that ends with it, whatever happens. */
+export async function withPool<T>(
+  options: { readonly threads?: number; readonly backend: 'wasm' | 'reference' },
+  job: (pool: WorkerPool) => Promise<T>,
+): Promise<T> {
+  const pool = await WorkerPool.create(options);
+  try {
+    return await job(pool);
+  } finally {
+    await pool.dispose();
+  }
+}
+
+/** A plain object as JSON; numbers that JSON cannot hold are strings. */
+export function jsonText(value: unknown): string {
+  const replacer = (_: string, each: unknown) =>
+    typeof each === 'number' && !Number.isFinite(each) ? String(each) : each;
+  return `${JSON.stringify(value, replacer, 2)}\n`;
+}

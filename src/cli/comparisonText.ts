@@ -1,0 +1,117 @@
+import type { ScaleDtype } from '../formats/index.js';
+import type { ComparisonReport, FormatComparison, TensorComparison } from '../jobs/reports.js';
+import { count, fixed, percent, scientific, significant, sizeIn, sizeUnit } from './numbers.js';
+import { visible } from '../safetensors/errors.js';
+import { table } from './tables.js';
+import type { Column } from './tables.js';
+
+/** How many tensors per format are named as those that suffer most. */
+const WORST = 3;
+
+const right = (title: string): Column => ({ title, align: 'right' });
+const left = (title: string): Column => ({ title, align: 'left' });
+
+function heading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
+  const { path, architecture, parameters, dtype } = report.model;
+  const tensors = report.formats[0]?.tensors ?? [];
+  const weights = tensors.reduce((sum, tensor) => sum + tensor.parameters, 0);
+  const model = architecture ? `${path}  ${architecture}` : path;
+  return (
+    `${visible(model)}\n` +
+    `${count(tensors.length)} ${tensors.length === 1 ? 'tensor' : 'tensors'}, ` +
+    `${count(weights)} of ${count(parameters)} weights, ${visible(dtype)}; ` +
+    `scales in ${scaleDtype.toUpperCase()}\n`
+  );
+}
+
+function formatsTable(formats: readonly FormatComparison[]): string {
+  const unit = sizeUnit(formats.map(({ summary }) => summary.sizeBytes));
+  return table(
+    [
+      left('Format'),
+      right('bits/weight'),
+      right('SQNR, dB'),
+      right('MSE'),
+      right('RMSE/step'),
+      right('max error'),
+      right('to zero, %'),
+      right('clipped, %'),
+      right(`size, ${unit}`),
+    ],
+    formats.map(({ id, bitsPerWeight, summary }) => [
+      id,
+      fixed(bitsPerWeight, 3),
+      fixed(summary.sqnrDb, 2),
+      scientific(summary.mse),
+      fixed(summary.rmseOverStep, 3),
+      significant(summary.maxAbsError),
+      percent(summary.underflowFraction),
+      percent(summary.clippedFraction),
+      sizeIn(summary.sizeBytes, unit),
+    ]),
+  );
+}
+
+/** The tensors with the lowest SQNR; those that are not a number come first. */
+function worstTensors(tensors: readonly TensorComparison[]): readonly TensorComparison[] {
+  const rank = ({ sqnrDb }: TensorComparison) => (Number.isNaN(sqnrDb) ? -Infinity : sqnrDb);
+  return [...tensors]
+    .sort((one, other) => (rank(one) === rank(other) ? 0 : rank(one) < rank(other) ? -1 : 1))
+    .slice(0, WORST);
+}
+
+function worstTable(formats: readonly FormatComparison[]): string {
+  const rows = formats.flatMap(({ id, tensors }) =>
+    worstTensors(tensors).map((tensor, index) => [
+      index === 0 ? id : '',
+      visible(tensor.name),
+      tensor.shape.join(' × '),
+      fixed(tensor.sqnrDb, 2),
+      scientific(tensor.mse),
+      significant(tensor.maxAbsError),
+      percent(tensor.underflowFraction),
+    ]),
+  );
+  return table(
+    [
+      left('Lowest SQNR'),
+      left('Tensor'),
+      left('Shape'),
+      right('SQNR, dB'),
+      right('MSE'),
+      right('max error'),
+      right('to zero, %'),
+    ],
+    rows,
+  );
+}
+
+/** What to know about the figures; what holds for every format is said once. */
+function notes(formats: readonly FormatComparison[]): string {
+  const idsByNote = new Map<string, string[]>();
+  for (const { id, notes } of formats) {
+    for (const note of notes) idsByNote.set(note, [...(idsByNote.get(note) ?? []), id]);
+  }
+  const lines = [...idsByNote].map(([note, ids]) => {
+    const about = ids.length === formats.length && ids.length > 1 ? '' : `${ids.join(', ')}: `;
+    return `${about}${visible(note)}\n`;
+  });
+  return lines.length > 0 ? `\n${lines.join('')}` : '';
+}
+
+/**
+ * A comparison for people at a terminal: a row a format, then the tensors that suffer most, then
+ * what the reader of the numbers must know. RMSE/step is 0.289 (1/√12) at best.
+ */
+export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype): string {
+  const { formats, timings } = report;
+  const several = (formats[0]?.tensors.length ?? 0) > 1;
+  return (
+    `${heading(report, scaleDtype)}\n` +
+    formatsTable(formats) +
+    (several ? `\n${worstTable(formats)}` : '') +
+    notes(formats) +
+    `\n${fixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
+    `${timings.threads === 1 ? 'thread' : 'threads'}\n`
+  );
+}

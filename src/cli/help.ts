@@ -1,0 +1,84 @@
+const GENERAL = `Look at, quantize and compare language-model weights in safetensors files.
+
+Usage: quantscope COMMAND PATH [OPTION]…
+
+Commands:
+  inspect    list the tensors of a model, with statistics on request
+  quantize   write a model with its linear weights rounded to a format
+  compare    measure the error of several formats side by side
+  formats    list the number formats
+
+PATH is a .safetensors file, a model.safetensors.index.json, or a model folder.
+
+Common options:
+  --json           one JSON document on standard output
+  --threads N      worker threads (default: the machine's cores)
+  --backend NAME   auto, wasm or reference (default: auto)
+  --quiet          no progress on standard error
+  --help           help, also for one command: quantscope compare --help
+  --version        the version
+
+Exit codes: 0 done, 1 bad input, 2 wrong usage, 130 interrupted.
+`;
+
+const TENSOR_OPTION = `  --tensor GLOB          only tensors whose name matches; repeats`;
+const SCALE_OPTION = `  --scale-dtype TYPE     f16, bf16 or f32: type scales are rounded to before codes are
+                         chosen (default: f16)`;
+const COMMON = `  --json                 one JSON document on standard output
+  --threads N            worker threads (default: the machine's cores)
+  --backend NAME         auto, wasm or reference (default: auto)
+  --quiet                no progress on standard error`;
+const DEFAULT_TENSORS = `Without --tensor: every two-dimensional weight of the linear layers; not embeddings,
+norms, biases or lm_head.`;
+
+const COMMANDS: Readonly<Record<string, string>> = {
+  inspect: `List the tensors of a model, grouped by layer.
+
+Usage: quantscope inspect PATH [--tensor GLOB]… [--stats] [--group-size N|row] [--json]
+
+${TENSOR_OPTION}
+  --stats                read the weights: range, moments, zeros, NaN and Inf, quantiles
+  --group-size N|row     also how lopsided groups of N columns are; implies --stats
+                         (default with --stats: 128)
+${COMMON}
+`,
+  quantize: `Write a model with its linear weights rounded to a format and widened to F32 again.
+
+Usage: quantscope quantize PATH --format FORMAT --out FILE|DIR [--tensor GLOB]… [--json]
+
+  --format FORMAT        for example int4-asym:g128; see quantscope formats
+  --out FILE|DIR         where to write; a folder for a model in several files
+  --as LAYOUT            dequantized-f32 (default; the only layout of this version)
+${TENSOR_OPTION}
+${SCALE_OPTION}
+${COMMON}
+
+${DEFAULT_TENSORS}
+`,
+  compare: `Measure the error of several formats side by side.
+
+Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [--json | --csv]
+
+  --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats
+${TENSOR_OPTION}
+${SCALE_OPTION}
+  --csv                  one line per format and tensor, comma separated
+${COMMON}
+
+${DEFAULT_TENSORS}
+`,
+  formats: `List the number formats.
+
+Usage: quantscope formats [--json]
+
+A format is written NAME[:GROUP][+OPTION]. GROUP is gN for N neighbouring input columns
+of an output row, row, or tensor; g128 where nothing is said, and not to be chosen where
+the format fixes it. Options search for a better range than a group's extremes: +mse
+shrinks both ends alike, +clip each by itself.
+`,
+};
+
+/** The help text of a command, or the general one. */
+export function helpText(command?: string): string {
+  return command && Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : GENERAL;
+}

@@ -1,0 +1,123 @@
+import type { CheckpointReport, TensorReport } from '../jobs/reports.js';
+import { count, fixed, significant, size } from './numbers.js';
+import { visible } from '../safetensors/errors.js';
+import { table } from './tables.js';
+import type { Column } from './tables.js';
+
+/** What the table needs of one tensor of `inspect --json`. */
+export interface InspectedTensor {
+  readonly name: string;
+  readonly stats?: {
+    readonly min: number;
+    readonly max: number;
+    readonly mean: number;
+    readonly std: number;
+    readonly absMax: number;
+    readonly zeros: number;
+    readonly nan: number;
+    readonly inf: number;
+    readonly kurtosis: number;
+    readonly groups?: {
+      readonly count: number;
+      readonly size: number;
+      readonly asymmetry: { readonly mean: number; readonly p50: number; readonly p95: number };
+    };
+  };
+}
+
+const BASE_COLUMNS: readonly Column[] = [
+  { title: 'Tensor', align: 'left' },
+  { title: 'Type', align: 'left' },
+  { title: 'Shape', align: 'left' },
+  { title: 'Size', align: 'right' },
+];
+const STATS_COLUMNS: readonly Column[] = [
+  { title: 'min', align: 'right' },
+  { title: 'max', align: 'right' },
+  { title: 'mean', align: 'right' },
+  { title: 'std', align: 'right' },
+  { title: 'ex. kurtosis', align: 'right' },
+  { title: 'zeros', align: 'right' },
+  { title: 'NaN', align: 'right' },
+  { title: 'Inf', align: 'right' },
+  { title: 'asymmetry p50', align: 'right' },
+  { title: 'p95', align: 'right' },
+];
+
+function shapeText({ shape, exactShape }: TensorReport): string {
+  return shape.length === 0 ? 'scalar' : (exactShape ?? shape).join(' × ');
+}
+
+function statsCells(stats: InspectedTensor['stats']): string[] {
+  if (!stats) return [];
+  const asymmetry = stats.groups?.asymmetry;
+  return [
+    significant(stats.min),
+    significant(stats.max),
+    significant(stats.mean),
+    significant(stats.std),
+    fixed(stats.kurtosis, 3),
+    count(stats.zeros),
+    count(stats.nan),
+    count(stats.inf),
+    asymmetry ? fixed(asymmetry.p50, 3) : '',
+    asymmetry ? fixed(asymmetry.p95, 3) : '',
+  ];
+}
+
+function heading(report: CheckpointReport): string {
+  const files = `${count(report.files.length)} ${report.files.length === 1 ? 'file' : 'files'}`;
+  const model = [report.path, report.architecture, report.configSummary].filter(Boolean).join('  ');
+  return (
+    `${visible(model)}\n` +
+    `${count(report.tensors.length)} tensors, ${count(report.totalElements)} weights, ` +
+    `${size(report.totalBytes)} in ${files}\n`
+  );
+}
+
+/** Tensors by layer; layers stand where their first tensor stands. */
+function byLayer(tensors: readonly TensorReport[]): Map<string, TensorReport[]> {
+  const layers = new Map<string, TensorReport[]>();
+  for (const tensor of tensors) {
+    const layer = layers.get(tensor.layer);
+    if (layer) layer.push(tensor);
+    else layers.set(tensor.layer, [tensor]);
+  }
+  return layers;
+}
+
+/**
+ * The tensors of a model for people at a terminal, grouped by layer.
+ * @param inspected the tensors to show, with statistics where they were asked for
+ */
+export function inspectText(
+  report: CheckpointReport,
+  inspected: readonly InspectedTensor[],
+): string {
+  const statsByName = new Map(inspected.map((tensor) => [tensor.name, tensor.stats]));
+  const shown = report.tensors.filter(({ name }) => statsByName.has(name));
+  const rows: string[][] = [];
+  for (const [layer, tensors] of byLayer(shown)) {
+    if (layer !== '') {
+      const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+      rows.push([visible(layer), '', `${count(tensors.length)} tensors`, size(bytes)]);
+    }
+    for (const tensor of tensors) {
+      const name = layer === '' ? tensor.name : `  ${tensor.nameInLayer}`;
+      rows.push([
+        visible(name),
+        tensor.dtype,
+        shapeText(tensor),
+        size(tensor.bytes),
+        ...statsCells(statsByName.get(tensor.name)),
+      ]);
+    }
+  }
+  const withStats = inspected.some(({ stats }) => stats !== undefined);
+  const columns = withStats ? [...BASE_COLUMNS, ...STATS_COLUMNS] : BASE_COLUMNS;
+  const filtered =
+    shown.length < report.tensors.length
+      ? `${count(shown.length)} of ${count(report.tensors.length)} shown\n`
+      : '';
+  return `${heading(report)}${filtered}\n${table(columns, rows)}`;
+}

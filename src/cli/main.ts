@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+import { run } from './run.js';
+
+const interruption = new AbortController();
+let interruptedAt = 0;
+
+function interrupt(): void {
+  // npx and shells may deliver one Ctrl-C twice; only a later, impatient one ends without cleaning up.
+  const now = performance.now();
+  if (interruptedAt !== 0 && now - interruptedAt > 2000) process.exit(130);
+  if (interruptedAt === 0) interruptedAt = now;
+  interruption.abort();
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+// Broken pipes reach the writer through its callback; unheard, the event would end the process.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+void run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interruption.signal,
+}).then((code) => {
+  // Not process.exit: what is still on its way to a pipe would be lost.
+  process.exitCode = code;
+});

@@ -1,0 +1,89 @@
+import type { Writable } from 'node:stream';
+import { version } from '../../package.json';
+import { isCancelled, throwIfCancelled } from '../protocol/rpc.js';
+import { parseCommandLine } from './arguments.js';
+import { compare } from './commands/compare.js';
+import { formats } from './commands/formats.js';
+import { inspect } from './commands/inspect.js';
+import { quantize } from './commands/quantize.js';
+import type { Session } from './commands/session.js';
+import { helpText } from './help.js';
+import { isBrokenPipe, writeAll } from './output.js';
+import { visible } from '../safetensors/errors.js';
+import { ProgressLine } from './progress.js';
+import type { ProgressStream } from './progress.js';
+import { UsageError } from './usageError.js';
+
+export const EXIT = { done: 0, badInput: 1, wrongUsage: 2, interrupted: 130 } as const;
+
+/** What the command line needs of its process. */
+export interface Streams {
+  readonly stdout: Writable;
+  readonly stderr: ProgressStream;
+  /** Aborted on interruption. */
+  readonly signal: AbortSignal;
+}
+
+async function dispatch(args: readonly string[], session: Session): Promise<void> {
+  const line = parseCommandLine(args);
+  switch (line.command) {
+    case 'help':
+      return session.write(helpText(line.topic));
+    case 'version':
+      return session.write(`${version}\n`);
+    case 'formats':
+      return formats(line.json, session);
+    case 'inspect':
+      return inspect(line, session);
+    case 'quantize':
+      return quantize(line, session);
+    case 'compare':
+      return compare(line, session);
+  }
+}
+
+/** One line on standard error, and the exit code that goes with it. */
+function report(error: unknown, stderr: ProgressStream): number {
+  if (isCancelled(error)) {
+    stderr.write('quantscope: interrupted\n');
+    return EXIT.interrupted;
+  }
+  const message = visible((error instanceof Error ? error.message : String(error)).trim());
+  if (error instanceof UsageError) {
+    const help = error.command ? `quantscope ${error.command} --help` : 'quantscope --help';
+    stderr.write(`quantscope: ${message}${error.saysWhere ? '' : ` (see ${help})`}\n`);
+    return EXIT.wrongUsage;
+  }
+  stderr.write(`quantscope: ${message}\n`);
+  return EXIT.badInput;
+}
+
+/**
+ * Runs one command line.
+ * @param args the arguments after the program's name
+ * @returns the exit code
+ */
+export async function run(args: readonly string[], streams: Streams): Promise<number> {
+  const quiet = args.includes('--quiet') || args.includes('-q');
+  const progress = new ProgressLine(streams.stderr, quiet);
+  try {
+    await dispatch(args, {
+      write: async (text) => {
+        throwIfCancelled(streams.signal);
+        progress.clear();
+        await writeAll(streams.stdout, text);
+      },
+      warn: (message) => {
+        progress.clear();
+        streams.stderr.write(`quantscope: warning: ${visible(message)}\n`);
+      },
+      options: { signal: streams.signal, onProgress: progress.report },
+    });
+    return EXIT.done;
+  } catch (error) {
+    progress.clear();
+    // The reader has what it wanted (head, less): not an error of ours.
+    if (isBrokenPipe(error)) return EXIT.done;
+    return report(error, streams.stderr);
+  }
+}

@@ -1,0 +1,24 @@
+import type { ExtensionContext } from 'vscode';
+import { ChoiceMemory } from './vscode/choiceMemory.js';
+import { registerCommands } from './vscode/commands.js';
+import { ComparisonPanels } from './vscode/comparisonPanels.js';
+import { ComparisonStore } from './vscode/comparisonStore.js';
+import { SafetensorsEditorProvider } from './vscode/safetensorsEditorProvider.js';
+import { SharedPool } from './vscode/sharedPool.js';
+
+/** Joins the parts; each of them explains itself. */
+export function activate(context: ExtensionContext): void {
+  const { extensionUri, globalState, subscriptions } = context;
+  const pool = new SharedPool();
+  const memory = new ChoiceMemory(globalState);
+  const editors = new SafetensorsEditorProvider(extensionUri, pool, memory);
+  const store = new ComparisonStore(context);
+  const panels = new ComparisonPanels(extensionUri, pool, store, editors);
+
+  subscriptions.push(
+    pool,
+    editors.register(),
+    panels.register(),
+    registerCommands({ extensionUri, editors, panels, memory, pool }),
+  );
+}

@@ -1,0 +1,117 @@
+import * as vscode from 'vscode';
+import type { ComparisonReport } from '../jobs/reports.js';
+import { ComparisonPanel } from './comparisonPanel.js';
+import type { ComparisonPanelHost } from './comparisonPanel.js';
+import { comparisonId } from './comparisonRequest.js';
+import type { ComparisonRequest } from './comparisonRequest.js';
+import { ComparisonRun } from './comparisonRun.js';
+import { ComparisonStatus } from './comparisonStatus.js';
+import type { ComparisonStore } from './comparisonStore.js';
+import { COMPARISON_VIEW_TYPE } from './identifiers.js';
+import type { SafetensorsEditorProvider } from './safetensorsEditorProvider.js';
+import type { SharedPool } from './sharedPool.js';
+
+/** The Format Comparison panels: one for each selection of tensors of each model. */
+export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPanelSerializer {
+  private readonly panels = new Map<string, ComparisonPanel>();
+  private lastActive: ComparisonPanel | undefined;
+  private readonly status = new ComparisonStatus();
+
+  constructor(
+    readonly extensionUri: vscode.Uri,
+    private readonly pool: SharedPool,
+    private readonly store: ComparisonStore,
+    private readonly editors: SafetensorsEditorProvider,
+  ) {}
+
+  register(): vscode.Disposable {
+    return vscode.Disposable.from(
+      vscode.window.registerWebviewPanelSerializer(COMPARISON_VIEW_TYPE, this),
+      this.status,
+    );
+  }
+
+  /**
+   * Shows the panel of a request and runs it there.
+   * @throws what the job throws, an AbortError when it was cancelled or its panel closed
+   */
+  compare(request: ComparisonRequest): Promise<ComparisonReport> {
+    const run = new ComparisonRun(request, this.pool);
+    const open = this.panels.get(comparisonId(request));
+    if (open) {
+      open.run = run;
+      open.panel.reveal(open.panel.viewColumn);
+      return this.start(open);
+    }
+    const panel = vscode.window.createWebviewPanel(
+      COMPARISON_VIEW_TYPE,
+      vscode.l10n.t('Format Comparison'),
+      vscode.ViewColumn.Active,
+      { enableFindWidget: true },
+    );
+    return this.start(this.add(panel, run));
+  }
+
+  async start(panel: ComparisonPanel): Promise<ComparisonReport> {
+    const { run } = panel;
+    this.store.save(panel.id, { request: run.request });
+    const report = await run.start();
+    // Its panel may have been closed, and its file removed, while it ran.
+    if (this.panels.get(panel.id) === panel) {
+      this.store.save(panel.id, { request: run.request, report });
+    }
+    return report;
+  }
+
+  stateChanged({ run, panel }: ComparisonPanel): void {
+    this.status.show(run, panel.visible);
+  }
+
+  revealTensor(model: vscode.Uri, tensor: string): Promise<void> {
+    return this.editors.revealTensor(model, tensor);
+  }
+
+  /** The panel in use: the active one, or else the last that was. */
+  active(): ComparisonPanel | undefined {
+    const active = [...this.panels.values()].find(({ panel }) => panel.active);
+    return active ?? this.lastActive;
+  }
+
+  /** The panel of a request, if it is open. */
+  find(request: ComparisonRequest): ComparisonPanel | undefined {
+    return this.panels.get(comparisonId(request));
+  }
+
+  /** Shows the panel with this id, if it is open. */
+  reveal(id: unknown): void {
+    const open = typeof id === 'string' ? this.panels.get(id) : undefined;
+    open?.panel.reveal(open.panel.viewColumn);
+  }
+
+  async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    const id = (state as { id?: unknown } | undefined)?.id;
+    const stored = await this.store.load(id);
+    if (!stored) {
+      // Nothing says what it compared: an empty panel would only be in the way.
+      panel.dispose();
+      return;
+    }
+    this.add(panel, new ComparisonRun(stored.request, this.pool, stored));
+  }
+
+  private add(webviewPanel: vscode.WebviewPanel, run: ComparisonRun): ComparisonPanel {
+    const panel = new ComparisonPanel(webviewPanel, run, this);
+    this.panels.set(panel.id, panel);
+    this.lastActive = panel;
+    webviewPanel.onDidChangeViewState(() => {
+      if (webviewPanel.active) this.lastActive = panel;
+    });
+    webviewPanel.onDidDispose(() => {
+      this.panels.delete(panel.id);
+      if (this.lastActive === panel) this.lastActive = undefined;
+      this.status.remove(panel.id);
+      this.store.remove(panel.id);
+    });
+    return panel;
+  }
+}

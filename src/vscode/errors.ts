@@ -1,0 +1,12 @@
+import * as vscode from 'vscode';
+import { isCancelled } from '../protocol/rpc.js';
+
+/** What went wrong, as one line for people. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
+}
+
+/** Shows one error message; a cancelled job is not an error. */
+export function showError(error: unknown): void {
+  if (!isCancelled(error)) void vscode.window.showErrorMessage(messageOf(error));
+}

@@ -1,0 +1,15 @@
+/** Names that package.json declares too. */
+export const EDITOR_VIEW_TYPE = 'quantscope.safetensorsEditor';
+/** The same editor for indexes, which open as text unless asked otherwise. */
+export const INDEX_VIEW_TYPE = 'quantscope.indexEditor';
+export const COMPARISON_VIEW_TYPE = 'quantscope.comparison';
+
+export const COMMAND = {
+  openEditor: 'quantscope.openEditor',
+  openSample: 'quantscope.openSample',
+  quantizeLayer: 'quantscope.quantizeLayer',
+  compareFormats: 'quantscope.compareFormats',
+  copyComparisonCsv: 'quantscope.copyComparisonCsv',
+  exportQuantized: 'quantscope.exportQuantized',
+  showComparison: 'quantscope.showComparison',
+} as const;

@@ -1,0 +1,30 @@
+import * as vscode from 'vscode';
+
+/** A name that every file system takes: format names hold colons, tensor names anything. */
+export function safeFileName(text: string): string {
+  return text
+    .replace(/[^\p{L}\p{N}._-]+/gu, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 120);
+}
+
+/** Folder that save dialogs start in: the first workspace folder, else that of the model. */
+function startFolder(model: vscode.Uri): vscode.Uri {
+  const workspace = vscode.workspace.workspaceFolders?.[0]?.uri;
+  return workspace ?? vscode.Uri.joinPath(model, '..');
+}
+
+/** A file beside others of the user's, for a save dialog to propose. */
+export function proposedFile(model: vscode.Uri, name: string): vscode.Uri {
+  return vscode.Uri.joinPath(startFolder(model), safeFileName(name));
+}
+
+/** Asks where to save, and saves. Does nothing when the user leaves the dialog. */
+export async function saveFile(
+  proposed: vscode.Uri,
+  filters: Record<string, string[]>,
+  content: Uint8Array,
+): Promise<void> {
+  const target = await vscode.window.showSaveDialog({ defaultUri: proposed, filters });
+  if (target) await vscode.workspace.fs.writeFile(target, content);
+}

@@ -1,0 +1,62 @@
+import type * as vscode from 'vscode';
+import { connect } from '../protocol/rpc.js';
+import type { Connection, Handlers, MessageChannelEnd, Methods, Remote } from '../protocol/rpc.js';
+import { decodeNumbers, encodeNumbers } from '../protocol/wireNumbers.js';
+
+function channelOf(webview: vscode.Webview): MessageChannelEnd {
+  return {
+    post: (message) => void webview.postMessage(encodeNumbers(message)),
+    listen: (listener) => {
+      const subscription = webview.onDidReceiveMessage((message) =>
+        listener(decodeNumbers(message)),
+      );
+      return () => subscription.dispose();
+    },
+  };
+}
+
+/**
+ * The connection to the page of a panel. VS Code discards a hidden page; what it had asked for is
+ * then aborted, and the page that is built when the panel shows again starts afresh.
+ */
+export class WebviewConnection<Page extends Methods<Page>> implements vscode.Disposable {
+  private connection: Connection<Page>;
+  private readonly subscriptions: vscode.Disposable[] = [];
+  private disposed = false;
+
+  constructor(panel: vscode.WebviewPanel, open: (channel: MessageChannelEnd) => Connection<Page>) {
+    const channel = channelOf(panel.webview);
+    this.connection = open(channel);
+    let visible = panel.visible;
+    this.subscriptions.push(
+      panel.onDidChangeViewState(() => {
+        if (visible && !panel.visible && !this.disposed) {
+          this.connection.close('The page was hidden');
+          this.connection = open(channel);
+        }
+        visible = panel.visible;
+      }),
+      panel.onDidDispose(() => this.dispose()),
+    );
+  }
+
+  /** Joins a panel's page by the interfaces of both sides. */
+  static connect<Host extends Methods<Host>, Page extends Methods<Page>>(
+    panel: vscode.WebviewPanel,
+    handlers: Handlers<Host>,
+  ): WebviewConnection<Page> {
+    return new WebviewConnection<Page>(panel, (channel) => connect<Host, Page>(channel, handlers));
+  }
+
+  /** The page as it is now. Calls wait until its script runs. */
+  get remote(): Remote<Page> {
+    return this.connection.remote;
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.connection.close('The panel was closed');
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+}

@@ -1,0 +1,45 @@
+import type { ComparisonReport } from '../../src/jobs/reports.js';
+import type { ComparisonHostApi, ComparisonState } from '../../src/protocol/comparison.js';
+import type { Handlers } from '../../src/protocol/rpc.js';
+
+/** A call the page made. */
+export type Call = readonly [name: keyof ComparisonHostApi, argument: unknown];
+
+export interface FakeComparisonHost {
+  readonly handlers: Handlers<ComparisonHostApi>;
+  readonly calls: Call[];
+}
+
+/** An extension host that shows one comparison and records what the page asks for. */
+export function fakeComparisonHost(state: ComparisonState): FakeComparisonHost {
+  const calls: Call[] = [];
+  const record =
+    (name: keyof ComparisonHostApi) =>
+    async (argument: unknown): Promise<void> => {
+      calls.push([name, argument]);
+    };
+  return {
+    calls,
+    handlers: {
+      open: async () => state,
+      cancel: record('cancel'),
+      runAgain: record('runAgain'),
+      copyCsv: record('copyCsv'),
+      saveJson: record('saveJson'),
+      copyText: record('copyText'),
+      savePng: record('savePng'),
+      revealTensor: record('revealTensor'),
+    },
+  };
+}
+
+/** The state of a comparison that is through. */
+export function doneComparison(report: ComparisonReport): ComparisonState {
+  return {
+    modelName: 'quantscope-sample',
+    scope: 'all linear weights',
+    formats: report.formats.map(({ id }) => id),
+    status: 'done',
+    report,
+  };
+}

@@ -1,0 +1,44 @@
+import type { CheckpointReport } from '../../src/jobs/reports.js';
+import type { EditorHostApi, GroupRangesRequest } from '../../src/protocol/editor.js';
+import type { Handlers } from '../../src/protocol/rpc.js';
+import { sampleCheckpoint } from './sampleModel.js';
+import { sampleDetails, sampleGroupRanges } from './sampleStatistics.js';
+
+/** A call the page made, other than reads. */
+export type Call = readonly [name: keyof EditorHostApi, argument: unknown];
+
+export interface FakeEditorHost {
+  readonly handlers: Handlers<EditorHostApi>;
+  readonly calls: Call[];
+  /** Group ranges asked for, in order. */
+  readonly ranges: GroupRangesRequest[];
+}
+
+/** An extension host with the sample open, or another checkpoint; `overrides` replace its answers. */
+export function fakeEditorHost(
+  checkpoint: CheckpointReport = sampleCheckpoint,
+  overrides: Partial<Handlers<EditorHostApi>> = {},
+): FakeEditorHost {
+  const calls: Call[] = [];
+  const ranges: GroupRangesRequest[] = [];
+  const record =
+    (name: keyof EditorHostApi) =>
+    (argument: unknown): Promise<void> => {
+      calls.push([name, argument]);
+      return Promise.resolve();
+    };
+  const handlers: Handlers<EditorHostApi> = {
+    open: async () => ({ checkpoint, groupSize: 128 }),
+    reload: async () => ({ checkpoint, groupSize: 128 }),
+    tensorDetails: async ({ tensor, bins }) => sampleDetails(tensor, bins),
+    async groupRanges(request: GroupRangesRequest) {
+      ranges.push(request);
+      return sampleGroupRanges(request);
+    },
+    quantizeLayer: record('quantizeLayer'),
+    copyText: record('copyText'),
+    setGroupSize: record('setGroupSize'),
+    ...overrides,
+  };
+  return { handlers, calls, ranges };
+}

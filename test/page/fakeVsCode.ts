@@ -1,0 +1,55 @@
+import type { Theme } from './themes.js';
+
+/** What a page starts with. */
+export interface PageStart {
+  readonly theme: Theme;
+  /** What the page stored before it was destroyed. */
+  readonly state?: unknown;
+}
+
+declare global {
+  interface Window {
+    pageStart: PageStart;
+    toHost(message: string): void;
+    keepState(state: string): void;
+    violations: string[];
+    applyTheme(theme: Theme): void;
+    acquireVsCodeApi(): unknown;
+  }
+}
+
+/** Runs in the page before the page's own script: what VS Code offers there. Refers to nothing else. */
+export function fakeVsCode(): void {
+  window.violations = [];
+  document.addEventListener('securitypolicyviolation', (event) => {
+    window.violations.push(`${event.effectiveDirective} ${event.sourceFile}: ${event.sample}`);
+  });
+  window.applyTheme = ({ bodyClass, variables }) => {
+    const { style } = document.documentElement;
+    for (const name of [...style]) style.removeProperty(name);
+    for (const [name, value] of Object.entries(variables)) {
+      style.setProperty(`--vscode-${name}`, value);
+    }
+    document.body.className = bodyClass;
+  };
+  // Messages pass through JSON, as those of a real webview do.
+  const bytesToJson = (_: string, value: unknown): unknown =>
+    value instanceof Uint8Array
+      ? { bytes: btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join('')) }
+      : value;
+  let stored = window.pageStart.state;
+  let acquired = false;
+  window.acquireVsCodeApi = () => {
+    if (acquired) throw new Error('An instance of the VS Code API has already been acquired');
+    acquired = true;
+    return {
+      postMessage: (message: unknown) => window.toHost(JSON.stringify(message, bytesToJson)),
+      getState: () => stored,
+      setState(value: unknown) {
+        stored = value;
+        window.keepState(JSON.stringify(value));
+      },
+    };
+  };
+  window.applyTheme(window.pageStart.theme);
+}

@@ -1,0 +1,94 @@
+import type { Browser, Page } from 'playwright-core';
+import type { Connection, Handlers, Methods } from '../../src/protocol/rpc.js';
+import { connect } from '../../src/protocol/rpc.js';
+import { decodeNumbers, encodeNumbers } from '../../src/protocol/wireNumbers.js';
+import type { PageName, PageServer } from './pageServer.js';
+import type { ThemeName } from './themes.js';
+import { THEMES } from './themes.js';
+
+export interface OpenOptions {
+  readonly theme?: ThemeName;
+  readonly width?: number;
+  readonly height?: number;
+  /** What the page stored before it was destroyed. */
+  readonly state?: unknown;
+  readonly reducedMotion?: boolean;
+}
+
+export interface OpenedPage<PageApi extends Methods<PageApi>> {
+  readonly page: Page;
+  readonly remote: Connection<PageApi>['remote'];
+  /** What the page stored last. */
+  state(): unknown;
+  /** Violations of the policy so far. */
+  violations(): Promise<string[]>;
+  /** Errors the page threw and did not catch. */
+  readonly errors: readonly string[];
+  close(): Promise<void>;
+}
+
+/** Opens a page as VS Code would, with these handlers as the extension host. */
+export async function openPage<HostApi extends Methods<HostApi>, PageApi extends Methods<PageApi>>(
+  browser: Browser,
+  server: PageServer,
+  name: PageName,
+  host: Handlers<HostApi>,
+  options: OpenOptions = {},
+): Promise<OpenedPage<PageApi>> {
+  const { theme = 'dark', width = 1180, height = 900, reducedMotion = false } = options;
+  const context = await browser.newContext({
+    viewport: { width, height },
+    reducedMotion: reducedMotion ? 'reduce' : null,
+  });
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+
+  let stored: unknown = options.state;
+  let listener: (message: unknown) => void = () => undefined;
+  await page.exposeFunction('toHost', (message: string) =>
+    listener(decodeNumbers(JSON.parse(message, jsonToBytes))),
+  );
+  await page.exposeFunction('keepState', (state: string) => {
+    stored = JSON.parse(state);
+  });
+  const connection = connect<HostApi, PageApi>(
+    {
+      post(message) {
+        const text = JSON.stringify(encodeNumbers(message));
+        // The page may be gone when a late answer is sent.
+        page
+          .evaluate((data) => window.postMessage(JSON.parse(data), '*'), text)
+          .catch(() => undefined);
+      },
+      listen(receive) {
+        listener = receive;
+        return () => undefined;
+      },
+    },
+    host,
+  );
+  await page.addInitScript(
+    (start) => {
+      window.pageStart = start;
+    },
+    { theme: THEMES[theme], state: options.state },
+  );
+  await page.goto(server.url(name));
+  return {
+    page,
+    remote: connection.remote,
+    errors,
+    state: () => stored,
+    violations: () => page.evaluate(() => window.violations),
+    async close() {
+      connection.close();
+      await context.close();
+    },
+  };
+}
+
+function jsonToBytes(_: string, value: unknown): unknown {
+  const bytes = (value as { bytes?: unknown } | null)?.bytes;
+  return typeof bytes === 'string' ? new Uint8Array(Buffer.from(bytes, 'base64')) : value;
+}

@@ -1,0 +1,44 @@
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { doneComparison } from './fakeComparisonHost.js';
+import { fakeEditorHost } from './fakeEditorHost.js';
+import { describePages } from './pageSuite.js';
+import { sampleComparison } from './sampleComparison.js';
+import { waitForCharts } from './waits.js';
+
+const FOLDER = fileURLToPath(new URL('../../out/screenshots/', import.meta.url));
+const LOOKS = [
+  ['dark', {}],
+  ['light', { theme: 'light' }],
+  ['high-contrast', { theme: 'high-contrast' }],
+  ['narrow', { width: 480 }],
+] as const;
+
+/** Pictures to look at; the tests only see to it that there is something in them. */
+describePages('screenshots', (pages) => {
+  mkdirSync(FOLDER, { recursive: true });
+
+  it.each(LOOKS)('editor, %s', async (name, options) => {
+    const state = {
+      selected: { kind: 'tensor', name: 'model.layers.0.mlp.down_proj.weight' },
+      expanded: ['layers.0', 'layers.3'],
+    };
+    const { page } = await pages.editor(fakeEditorHost(), { ...options, state });
+    await waitForCharts(page, 3);
+    const picture = await page.screenshot({ path: `${FOLDER}page-editor-${name}.png` });
+    expect(picture.length).toBeGreaterThan(20_000);
+  });
+
+  it.each(LOOKS)('comparison, %s', async (name, options) => {
+    const state = { expanded: ['layers.0'] };
+    const { page } = await pages.comparison(doneComparison(sampleComparison()), {
+      ...options,
+      state,
+      height: 1240,
+    });
+    await waitForCharts(page, 1);
+    const picture = await page.screenshot({ path: `${FOLDER}page-comparison-${name}.png` });
+    expect(picture.length).toBeGreaterThan(20_000);
+  });
+});

@@ -1,0 +1,100 @@
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { ComparisonReport } from '../../src/jobs/reports.js';
+import { inRoot } from '../../scripts/lib/paths.mjs';
+import { runNode } from '../../scripts/lib/process.mjs';
+import {
+  editorPage,
+  finishedComparison,
+  formatLabels,
+  layerRow,
+  quantize,
+  quantizeItem,
+  readComparison,
+  tensorRow,
+} from '../../scripts/lib/quantscope.mjs';
+import { readShownNumber } from './shownNumber.js';
+import { DOWN_PROJ, MODEL, TestWindow } from './support.js';
+
+const FORMATS = ['int4-asym', 'fp4-e2m1', 'afp4-e2m1', 'nf4', 'anf4', 'dint4'];
+
+const open = TestWindow.use();
+
+async function compareAtCommandLine(tensors: string, formats: string[], group: number) {
+  const named = formats.flatMap((format) => ['--format', `${format}:g${group}`]);
+  const options = ['--tensor', tensors, ...named, '--json', '--quiet'];
+  const model = path.join(open.folder, MODEL);
+  const cli = inRoot('dist', 'cli.js');
+  const output = await runNode([cli, 'compare', model, ...options], { quiet: true });
+  return JSON.parse(output) as ComparisonReport;
+}
+
+/** Every number that the panel shows is the command line's, to the last digit shown. */
+function expectSameNumbers(
+  shown: Record<string, Record<string, string>>,
+  report: ComparisonReport,
+): void {
+  expect(Object.keys(shown).sort()).toEqual(report.formats.map(({ id }) => id).sort());
+  for (const { id, bitsPerWeight, summary } of report.formats) {
+    const expected = {
+      bitsPerWeight,
+      sqnrDb: summary.sqnrDb,
+      mse: summary.mse,
+      maxAbsError: summary.maxAbsError,
+      underflowFraction: summary.underflowFraction * 100,
+    };
+    for (const [measure, exact] of Object.entries(expected)) {
+      const { value, halfStep } = readShownNumber(shown[id][measure] ?? '');
+      const what = `${id} ${measure}: shown ${shown[id][measure]}, computed ${exact}`;
+      expect(Math.abs(value - exact), what).toBeLessThanOrEqual(halfStep * 1.000001);
+      expect(halfStep, `${what}: too few digits`).toBeLessThan(Math.abs(exact) * 0.05);
+    }
+  }
+}
+
+async function sampleEditor() {
+  await open.workbench.openFile(MODEL);
+  return editorPage(open.workbench);
+}
+
+describe('Quantize Layer…', () => {
+  test('compares a tensor in the chosen formats, with the numbers of the command line', async () => {
+    const editor = await sampleEditor();
+    await tensorRow(editor, DOWN_PROJ).click();
+    const page = await quantize(open.workbench, tensorRow(editor, DOWN_PROJ), FORMATS, 128);
+    const report = await compareAtCommandLine(DOWN_PROJ, FORMATS, 128);
+    expectSameNumbers(await readComparison(page), report);
+  });
+
+  test('takes a layer for all linear weights in it, with another group size', async () => {
+    const editor = await sampleEditor();
+    const formats = ['int4-sym', 'nf4'];
+    const page = await quantize(open.workbench, layerRow(editor, 'layers.1'), formats, 64);
+    const report = await compareAtCommandLine('model.layers.1.*_proj.weight', formats, 64);
+    expect(report.formats[0].tensors).toHaveLength(7);
+    expectSameNumbers(await readComparison(page), report);
+  });
+
+  test('remembers what was chosen, and compares a file from the explorer', async () => {
+    const { workbench } = open;
+    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), quantizeItem);
+    expect(await workbench.tickedItems('(1/2)')).toEqual(await formatLabels(['int4-sym', 'nf4']));
+    await workbench.pickMany('(1/2)', await formatLabels(FORMATS));
+    await workbench.pickOne('(2/2)', '128');
+    const page = await finishedComparison(workbench);
+    const report = await compareAtCommandLine('model.layers.*_proj.weight', FORMATS, 128);
+    expect(report.formats[0].tensors).toHaveLength(28);
+    expectSameNumbers(await readComparison(page), report);
+  });
+
+  test('looks right in three themes', async () => {
+    for (const theme of ['Light Modern', 'Dark High Contrast', 'Dark Modern'] as const) {
+      await open.workbench.setTheme(theme);
+      await open.screenshot(`comparison-${theme.toLowerCase().replaceAll(' ', '-')}`);
+    }
+  });
+
+  test('runs without a complaint of the browser', () => {
+    expect(open.complaints).toEqual([]);
+  });
+});

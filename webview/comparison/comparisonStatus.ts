@@ -1,0 +1,76 @@
+import type { TemplateResult } from 'lit';
+import { html } from 'lit';
+import type { ComparisonState } from '../../src/protocol/comparison.js';
+import { checkIcon } from '../components/icons.js';
+import '../components/messageBar.js';
+import { countOf, formatFixed } from '../components/numbers.js';
+import type { ComparisonReport } from '../components/protocolTypes.js';
+import '../components/progressStrip.js';
+
+/** What can be done about a run. */
+export interface RunActions {
+  readonly cancelling: boolean;
+  cancel(): void;
+  runAgain(): void;
+  copy(text: string): void;
+}
+
+/** How the run stands: progress with Cancel, what ended it with Run Again, or what was done. */
+export function renderStatus(comparison: ComparisonState, actions: RunActions): TemplateResult {
+  return html`<div
+    class="comparison-status ${comparison.status}"
+    data-testid="comparison-status"
+    data-status=${comparison.status}
+  >
+    ${renderContent(comparison, actions)}
+  </div>`;
+}
+
+function renderContent(comparison: ComparisonState, actions: RunActions): TemplateResult {
+  const again = { label: 'Run Again', run: () => actions.runAgain() };
+  switch (comparison.status) {
+    case 'running':
+      return html`<qs-progress-strip
+        label="Comparing formats"
+        .progress=${comparison.progress}
+        .secondsLeft=${comparison.secondsLeft}
+        .cancelling=${actions.cancelling}
+        @cancel-work=${() => actions.cancel()}
+      ></qs-progress-strip>`;
+    case 'cancelled': {
+      const { done = 0, total = 0 } = comparison.progress ?? {};
+      const far = total > 0 ? ` at ${Math.round((done / total) * 100)} %` : '';
+      return html`<qs-message-bar
+        .text=${`Cancelled${far}.`}
+        .actions=${[again]}
+      ></qs-message-bar>`;
+    }
+    case 'failed': {
+      const error = comparison.error ?? 'The comparison failed.';
+      return html`<qs-message-bar
+        kind="error"
+        .text=${error}
+        .actions=${[again, { label: 'Copy', run: () => actions.copy(error) }]}
+      ></qs-message-bar>`;
+    }
+    default:
+      return html`<p class="done-line note">
+        ${checkIcon}<span>${comparison.report ? summaryOf(comparison.report) : 'Done'}</span>
+      </p>`;
+  }
+}
+
+/** "28 tensors · 3,145,728 weights · 9 formats · 1.24 s on wasm, 2 threads". */
+function summaryOf({ formats, timings }: ComparisonReport): string {
+  const tensors = new Map(
+    formats.flatMap((format) => format.tensors.map(({ name, parameters }) => [name, parameters])),
+  );
+  const weights = [...tensors.values()].reduce((sum, parameters) => sum + parameters, 0);
+  return [
+    countOf(tensors.size, 'tensor'),
+    countOf(weights, 'weight'),
+    countOf(formats.length, 'format'),
+    `${formatFixed(timings.totalSeconds, timings.totalSeconds < 10 ? 2 : 0)} s on ` +
+      `${timings.backend}, ${countOf(timings.threads, 'thread')}`,
+  ].join(' · ');
+}

@@ -1,0 +1,144 @@
+import { compareNames } from '../components/names.js';
+import type { ComparisonReport, TensorComparison } from '../components/protocolTypes.js';
+import type { Aggregate, LayerGroup } from './layerAggregates.js';
+import { aggregate, groupByLayer, signalEnergies } from './layerAggregates.js';
+import type { TensorMeasure } from './measures.js';
+import { MEASURES, advantage } from './measures.js';
+import type { Sorting } from './sorting.js';
+import { sortRows } from './sorting.js';
+
+/** The first column's name where rows are sorted by name. */
+export const NAME_COLUMN = 'name';
+
+/** Measures of one tensor, one layer or all tensors, by format. */
+export type GridCell = Readonly<Record<TensorMeasure, number>> & {
+  readonly sqnrIsLowerBound?: boolean;
+};
+
+/** A line of the table; `cells` are parallel to the formats, absent where a format skips it. */
+export interface GridRow {
+  readonly kind: 'all' | 'layer' | 'tensor';
+  /** The layer's or the tensor's full name. */
+  readonly name: string;
+  readonly label: string;
+  readonly level: number;
+  readonly cells: readonly (GridCell | undefined)[];
+  readonly children: readonly GridRow[];
+}
+
+/** All measures of a report as a tree: all weights, layers, tensors. */
+export function gridTree(report: ComparisonReport): GridRow {
+  const energies = signalEnergies(report);
+  const byFormat = report.formats.map(
+    ({ tensors }) => new Map(tensors.map((tensor) => [tensor.name, tensor])),
+  );
+  const cellsOf = (names: readonly string[]): (Aggregate | undefined)[] =>
+    byFormat.map((results) => {
+      const found = names.flatMap((name): TensorComparison[] => {
+        const result = results.get(name);
+        return result ? [result] : [];
+      });
+      return found.length ? aggregate(found, energies) : undefined;
+    });
+  const tensorRow = (name: string, label: string, level: number): GridRow => ({
+    kind: 'tensor',
+    name,
+    label,
+    level,
+    cells: byFormat.map((results) => results.get(name)),
+    children: [],
+  });
+  const layerRow = ({ name, tensors }: LayerGroup): GridRow => {
+    if (tensors.length === 1 && tensors[0].name === tensors[0].nameInLayer) {
+      return tensorRow(tensors[0].name, tensors[0].name, 2);
+    }
+    return {
+      kind: 'layer',
+      name,
+      label: name,
+      level: 2,
+      cells: cellsOf(tensors.map((tensor) => tensor.name)),
+      children: tensors.map((tensor) => tensorRow(tensor.name, tensor.nameInLayer, 3)),
+    };
+  };
+  const children = groupByLayer(report).map(layerRow);
+  return {
+    kind: 'all',
+    name: '',
+    label: 'All weights quantized',
+    level: 1,
+    cells: cellsOf(children.flatMap(namesOf)),
+    children,
+  };
+}
+
+function namesOf(row: GridRow): string[] {
+  return row.kind === 'tensor' ? [row.name] : row.children.flatMap(namesOf);
+}
+
+/** The tensors of a tree, under their full names. */
+export function flatRows(root: GridRow): GridRow[] {
+  const rows = root.children.flatMap((row) => (row.kind === 'tensor' ? [row] : row.children));
+  return rows.map((row) => ({ ...row, label: row.name, level: 2 }));
+}
+
+export interface GridOrder {
+  readonly measure: TensorMeasure;
+  readonly sorting?: Sorting;
+  /** Formats in the order of the cells; a sorting's column is one of them or the name. */
+  readonly formats: readonly string[];
+}
+
+/** The visible rows: the whole first, then layers with their open tensors, or all tensors. */
+export function visibleGridRows(
+  root: GridRow,
+  order: GridOrder,
+  expanded: ReadonlySet<string>,
+  flat: boolean,
+): GridRow[] {
+  if (flat) return [root, ...sorted(flatRows(root), order)];
+  const children = sorted(root.children, order).flatMap((row) =>
+    row.kind === 'layer' && expanded.has(row.name) ? [row, ...sorted(row.children, order)] : [row],
+  );
+  return [root, ...children];
+}
+
+function sorted(
+  rows: readonly GridRow[],
+  { sorting, formats, measure }: GridOrder,
+): readonly GridRow[] {
+  if (!sorting) return rows;
+  const index = formats.indexOf(sorting.column);
+  const key = (row: GridRow): number | string | undefined =>
+    sorting.column === NAME_COLUMN ? row.label : row.cells[index]?.[measure];
+  return sortRows(rows, key, sorting.direction, compareNames);
+}
+
+/**
+ * The difference to the reference format that gets the strongest colour: four fifths of all are
+ * smaller, so that one format far off does not leave the others without a shade.
+ */
+export function colorSpan(root: GridRow, measure: TensorMeasure, reference: number): number {
+  const gains: number[] = [];
+  const visit = (row: GridRow): void => {
+    const base = row.cells[reference]?.[measure];
+    for (const cell of base === undefined ? [] : row.cells) {
+      const gain = cell ? Math.abs(advantage(measure, cell[measure], base!)) : 0;
+      if (Number.isFinite(gain) && gain > 0) gains.push(gain);
+    }
+    row.children.forEach(visit);
+  };
+  visit(root);
+  gains.sort((a, b) => a - b);
+  return gains[Math.floor(gains.length * 0.8)] ?? 0;
+}
+
+/** The unit that {@link advantage} has, and a factor that makes numbers of it. */
+export function advantageUnit(measure: TensorMeasure): {
+  readonly unit: string;
+  readonly factor: number;
+} {
+  if (measure === 'rmseOverStep') return { unit: '', factor: 1 };
+  if (MEASURES[measure].id.endsWith('Fraction')) return { unit: 'points', factor: 100 };
+  return { unit: 'dB', factor: 1 };
+}

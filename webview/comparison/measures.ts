@@ -1,0 +1,148 @@
+import {
+  NO_NUMBER,
+  formatExponential,
+  formatFixed,
+  formatShare,
+  formatSizeIn,
+  sizeUnit,
+  superscript,
+  weightDecimals,
+} from '../components/numbers.js';
+
+/** Measures that every tensor, layer and format has. */
+export const TENSOR_MEASURES = [
+  'sqnrDb',
+  'mse',
+  'rmseOverStep',
+  'maxAbsError',
+  'underflowFraction',
+  'clippedFraction',
+] as const;
+export type TensorMeasure = (typeof TENSOR_MEASURES)[number];
+export type FormatMeasure = 'bitsPerWeight' | 'sizeBytes' | TensorMeasure;
+
+export interface Measure {
+  readonly id: FormatMeasure;
+  readonly label: string;
+  /** In words, for accessible names. */
+  readonly spoken: string;
+  readonly better?: 'higher' | 'lower';
+  /** What a reader needs to judge the numbers. */
+  readonly hint?: string;
+}
+
+export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
+  bitsPerWeight: {
+    id: 'bitsPerWeight',
+    label: 'bits / weight',
+    spoken: 'bits per weight',
+    better: 'lower',
+  },
+  sizeBytes: { id: 'sizeBytes', label: 'size', spoken: 'size', better: 'lower' },
+  sqnrDb: { id: 'sqnrDb', label: 'SQNR', spoken: 'SQNR', better: 'higher' },
+  mse: { id: 'mse', label: 'MSE', spoken: 'mean squared error', better: 'lower' },
+  rmseOverStep: {
+    id: 'rmseOverStep',
+    label: 'rmse / step',
+    spoken: 'rmse over step',
+    hint: 'ideal 0.289',
+  },
+  maxAbsError: {
+    id: 'maxAbsError',
+    label: 'max error',
+    spoken: 'largest error',
+    better: 'lower',
+  },
+  underflowFraction: {
+    id: 'underflowFraction',
+    label: 'underflow',
+    spoken: 'share of weights that become zero',
+    better: 'lower',
+    hint: 'to zero',
+  },
+  clippedFraction: {
+    id: 'clippedFraction',
+    label: 'clipped',
+    spoken: 'share of weights clipped',
+    better: 'lower',
+  },
+};
+
+/** How one column's numbers are written: one precision and one unit for all of them. */
+export interface ColumnFormat {
+  /** "dB", "10⁻⁵"; "" for none. */
+  readonly unit: string;
+  text(value: number | undefined): string;
+}
+
+/** The way to write a measure, given all values that will stand together. */
+export function columnFormat(measure: FormatMeasure, values: readonly number[]): ColumnFormat {
+  const finite = values.filter(Number.isFinite);
+  const largest = finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const write = (unit: string, text: (value: number) => string): ColumnFormat => ({
+    unit,
+    text: (value) => (value === undefined ? NO_NUMBER : text(value)),
+  });
+  switch (measure) {
+    case 'bitsPerWeight':
+      return write('', (value) => formatFixed(value, 3));
+    case 'sizeBytes': {
+      // Whole KB still tell formats of 10 MB apart.
+      const unit = largest < 16 * 1024 * 1024 && largest >= 1024 ? 'KB' : sizeUnit(largest);
+      return write(unit, (value) => formatSizeIn(value, unit));
+    }
+    case 'sqnrDb':
+      return write('dB', (value) => formatFixed(value, 2));
+    case 'mse':
+      return powerOfTen(finite, largest, write);
+    case 'rmseOverStep':
+      return write('', (value) => formatFixed(value, 3));
+    case 'maxAbsError': {
+      const decimals = Math.max(0, weightDecimals(largest) - 1);
+      return write('', (value) => formatFixed(value, decimals));
+    }
+    default:
+      return write('%', formatShare);
+  }
+}
+
+function powerOfTen(
+  finite: readonly number[],
+  largest: number,
+  write: (unit: string, text: (value: number) => string) => ColumnFormat,
+): ColumnFormat {
+  const smallest = finite.reduce(
+    (least, value) => (value > 0 ? Math.min(least, value) : least),
+    largest,
+  );
+  if (largest === 0 || largest / smallest > 100) {
+    return write('', (value) => (value === 0 ? '0' : formatExponential(value)));
+  }
+  const exponent = Math.floor(Math.log10(smallest));
+  if (exponent === 0) return write('', (value) => formatFixed(value, 3));
+  return write(`10${superscript(exponent)}`, (value) => formatFixed(value / 10 ** exponent, 2));
+}
+
+/** The best of some values; undefined when the measure ranks nothing or all are equal. */
+export function bestOf(
+  measure: FormatMeasure,
+  values: readonly (number | undefined)[],
+): number | undefined {
+  const { better } = MEASURES[measure];
+  const known = values.filter(
+    (value): value is number => value !== undefined && !Number.isNaN(value),
+  );
+  if (!better || known.length < 2) return undefined;
+  const [least, most] = [Math.min(...known), Math.max(...known)];
+  if (least === most) return undefined;
+  return better === 'higher' ? most : least;
+}
+
+/** How much better `value` is than `reference`, on a scale where differences compare; 0 if equal. */
+export function advantage(measure: FormatMeasure, value: number, reference: number): number {
+  if (value === reference) return 0;
+  // Squared and absolute errors compare by ratio, in decibels, as SQNR does.
+  const decibels = { mse: 10, maxAbsError: 20 }[measure as string];
+  const gain = decibels ? decibels * Math.log10(value / reference) : value - reference;
+  return MEASURES[measure].better === 'higher' ? gain : -gain;
+}

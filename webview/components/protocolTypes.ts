@@ -1,0 +1,17 @@
+import type { ComparisonState } from '../../src/protocol/comparison.js';
+import type { EditorState, TensorDetails as Details } from '../../src/protocol/editor.js';
+import type { EditorHostApi } from '../../src/protocol/editor.js';
+
+// The pages see the rooms behind the protocol only through its contracts.
+export type Checkpoint = EditorState['checkpoint'];
+export type Tensor = Checkpoint['tensors'][number];
+export type TensorDetails = Details;
+export type Statistics = Details['statistics'];
+export type Histogram = Details['histogram'];
+export type GroupRanges = Awaited<ReturnType<EditorHostApi['groupRanges']>>;
+export type GroupRangeColumn = GroupRanges['columns'][number];
+export type Asymmetry = GroupRanges['asymmetry'];
+
+export type ComparisonReport = NonNullable<ComparisonState['report']>;
+export type FormatComparison = ComparisonReport['formats'][number];
+export type TensorComparison = FormatComparison['tensors'][number];

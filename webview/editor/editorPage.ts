@@ -1,0 +1,361 @@
+import type { TemplateResult } from 'lit';
+import { html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type { EditorHostApi, EditorPageApi, EditorState } from '../../src/protocol/editor.js';
+import type { Connection, Handlers } from '../../src/protocol/rpc.js';
+import { css } from '../components/cssom.js';
+import { connectToHost, restoreState, saveState } from '../components/hostConnection.js';
+import { LightElement } from '../components/lightElement.js';
+import { LongRead } from '../components/longRead.js';
+import '../components/messageBar.js';
+import { countOf, formatInteger, formatSize } from '../components/numbers.js';
+import '../components/splitter.js';
+import './checkpointHeader.js';
+import type { FilterBox } from './filterBox.js';
+import './filterBox.js';
+import './layerDetails.js';
+import type { DetailsView } from './tensorDetails.js';
+import { DEFAULT_VIEW } from './tensorDetails.js';
+import type { TensorTree } from './tensorTree.js';
+import './tensorTree.js';
+import type { TreeItem, TreeRow } from './treeModel.js';
+import { TreeModel } from './treeModel.js';
+
+/** Milliseconds without scrolling after which the position is stored. */
+const SCROLL_PAUSE = 150;
+
+/** What the page is rebuilt from after VS Code destroyed it. */
+interface PageState {
+  readonly selected?: TreeItem;
+  readonly expanded: readonly string[];
+  readonly filter: string;
+  readonly scroll: number;
+  readonly split: number;
+  readonly stackedSplit: number;
+  readonly headerExpanded: boolean;
+  readonly view: DetailsView;
+}
+
+/** Width in CSS pixels below which the details stand under the list. */
+const STACK_BELOW = 600;
+const DEFAULT_SPLIT = 38;
+const DEFAULT_STACKED_SPLIT = 36;
+/** A tensor up to this many bytes is shown unasked when a file is opened. */
+const AUTO_SELECT_BYTES = 64 * 1024 * 1024;
+
+/** The page of a safetensors editor. */
+@customElement('qs-editor-page')
+export class EditorPage extends LightElement implements Handlers<EditorPageApi> {
+  @property({ attribute: false }) private opened?: EditorState;
+  @state() private fileHasChanged = false;
+  @state() private stacked = false;
+  @state() private page: PageState = {
+    expanded: [],
+    filter: '',
+    scroll: 0,
+    split: DEFAULT_SPLIT,
+    stackedSplit: DEFAULT_STACKED_SPLIT,
+    headerExpanded: false,
+    view: DEFAULT_VIEW,
+    ...restoreState<PageState>(),
+  };
+  @state() private groupSize = 128;
+  /** Layers closed by hand while the filter opens them all. */
+  @state() private closedInFilter: ReadonlySet<string> = new Set();
+
+  private scrollTimer?: ReturnType<typeof setTimeout>;
+  private readonly opening = new LongRead<EditorState>(this);
+  // Handed on whole: the remote is a proxy that templates cannot carry.
+  private readonly connection: Connection<EditorHostApi>;
+  private model = new TreeModel([]);
+  private rows: readonly TreeRow[] = [];
+  private pendingReveal?: string;
+  private readonly resizes = new ResizeObserver(() => {
+    this.stacked = this.clientWidth < STACK_BELOW;
+  });
+
+  constructor() {
+    super();
+    this.connection = connectToHost<EditorPageApi, EditorHostApi>({
+      revealTensor: ({ tensor }) => this.revealTensor({ tensor }),
+      fileChanged: () => this.fileChanged(),
+    });
+  }
+
+  private get host(): Connection<EditorHostApi>['remote'] {
+    return this.connection.remote;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.dataset.vscodeContext = JSON.stringify({ preventDefaultContextMenuItems: true });
+    this.resizes.observe(this);
+    this.addEventListener('keydown', (event) => this.onKeyDown(event));
+    void this.open((options) => this.host.open(null, options));
+  }
+
+  revealTensor({ tensor }: { readonly tensor: string }): void {
+    const found = this.model.tensors.get(tensor);
+    if (!found) {
+      this.pendingReveal = tensor;
+      return;
+    }
+    const filtered = this.rows.every((row) => row.kind === 'layer' || row.tensor !== found);
+    this.change({
+      selected: { kind: 'tensor', name: tensor },
+      expanded: found.layer
+        ? [...new Set([...this.page.expanded, found.layer])]
+        : this.page.expanded,
+      ...(filtered && this.page.filter !== '' && { filter: '' }),
+    });
+    void this.updateComplete.then(() => this.tree?.reveal({ kind: 'tensor', name: tensor }));
+  }
+
+  fileChanged(): void {
+    this.fileHasChanged = true;
+  }
+
+  private get tree(): TensorTree | null {
+    return this.querySelector<TensorTree>('qs-tensor-tree');
+  }
+
+  private async open(read: Parameters<LongRead<EditorState>['start']>[0]): Promise<void> {
+    await this.opening.start(read);
+    const { value } = this.opening;
+    if (!value) return;
+    const first = this.opened === undefined && Object.keys(restoreState()).length === 0;
+    this.opened = value;
+    this.fileHasChanged = false;
+    this.groupSize = value.groupSize;
+    this.model = new TreeModel(value.checkpoint.tensors);
+    if (first) this.showFirstTensor();
+    if (this.pendingReveal !== undefined) this.revealTensor({ tensor: this.pendingReveal });
+    this.pendingReveal = undefined;
+  }
+
+  /** On first sight: the first layer open, and its first weight that is quickly read shown. */
+  private showFirstTensor(): void {
+    const [layer] = this.model.layers.values();
+    const tensor = (layer?.tensors ?? []).find(
+      ({ quantizedByDefault, bytes }) => quantizedByDefault && bytes <= AUTO_SELECT_BYTES,
+    );
+    this.change({
+      expanded: layer ? [layer.name] : [],
+      ...(tensor && { selected: { kind: 'tensor', name: tensor.name } }),
+    });
+  }
+
+  private change(part: Partial<PageState>): void {
+    this.page = { ...this.page, ...part };
+    saveState(this.page);
+  }
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (!['opened', 'page', 'closedInFilter'].some((name) => changed.has(name))) return;
+    const before = changed.get('page') as PageState | undefined;
+    const { expanded, filter } = this.page;
+    const same = before && before.expanded === expanded && before.filter === filter;
+    if (same && !changed.has('opened') && !changed.has('closedInFilter')) return;
+    const open = new Set(expanded);
+    this.rows = this.model.rows(
+      (layer) => (filter.trim() ? !this.closedInFilter.has(layer) : open.has(layer)),
+      filter,
+    );
+  }
+
+  override render(): TemplateResult {
+    const { opened } = this;
+    if (!opened) return this.renderOpening();
+    const { headerExpanded, split, stackedSplit, selected } = this.page;
+    const share = this.stacked ? stackedSplit : split;
+    return html`${this.renderFileChanged()}
+      <qs-checkpoint-header
+        .checkpoint=${opened.checkpoint}
+        .expanded=${headerExpanded}
+        @header-toggled=${() => this.change({ headerExpanded: !headerExpanded })}
+      ></qs-checkpoint-header>
+      <div
+        class="editor-body ${this.stacked ? 'stacked' : ''}"
+        ${css({ '--list-share': `${share}%` })}
+        @item-selected=${(event: CustomEvent<TreeItem>) => this.select(event.detail)}
+        @split-changed=${(event: CustomEvent<number>) => this.setSplit(event.detail)}
+        @split-reset=${() => this.setSplit(this.stacked ? DEFAULT_STACKED_SPLIT : DEFAULT_SPLIT)}
+      >
+        ${this.renderList(opened)}
+        <qs-splitter .share=${share} .stacked=${this.stacked} label="List size"></qs-splitter>
+        <main class="details" data-testid="details" aria-label="Details" tabindex="-1">
+          ${selected ? this.renderDetails(selected) : this.renderNothingSelected()}
+        </main>
+      </div>`;
+  }
+
+  private renderOpening(): TemplateResult {
+    const { state } = this.opening;
+    if (state.kind !== 'failed') {
+      return html`<div class="page-message">
+        ${this.opening.renderWaiting('Reading the header', () => undefined)}
+      </div>`;
+    }
+    return html`<div class="page-message">
+      <qs-message-bar
+        kind="error"
+        .text=${state.message}
+        .actions=${[
+          { label: 'Copy', run: () => void this.host.copyText({ text: state.message }) },
+          { label: 'Reload', run: () => void this.reload() },
+        ]}
+      ></qs-message-bar>
+    </div>`;
+  }
+
+  private renderFileChanged(): TemplateResult | typeof nothing {
+    const { state } = this.opening;
+    const reload = { label: 'Reload', run: () => void this.reload() };
+    if (state.kind === 'failed') {
+      return html`<qs-message-bar
+        kind="error"
+        .text=${state.message}
+        .actions=${[
+          { label: 'Copy', run: () => void this.host.copyText({ text: state.message }) },
+          reload,
+        ]}
+      ></qs-message-bar>`;
+    }
+    if (!this.fileHasChanged) return nothing;
+    return html`<qs-message-bar
+      .text=${'The file has changed on disk.'}
+      .actions=${[reload]}
+    ></qs-message-bar>`;
+  }
+
+  private renderList({ checkpoint }: EditorState): TemplateResult {
+    const { filter, selected, scroll } = this.page;
+    const found = this.rows.reduce(
+      (sum, row) => sum + (row.kind === 'layer' ? row.matches : row.level === 1 ? 1 : 0),
+      0,
+    );
+    const total = checkpoint.tensors.length;
+    const totals = [
+      found < total
+        ? `${formatInteger(found)} of ${countOf(total, 'tensor')}`
+        : countOf(total, 'tensor'),
+      countOf(checkpoint.totalElements, 'weight'),
+      formatSize(checkpoint.totalBytes),
+    ];
+    return html`<section class="list" aria-label="Tensors">
+      <qs-filter-box
+        .value=${filter}
+        .found=${filter.trim() ? found : undefined}
+        @filter-changed=${(event: CustomEvent<string>) => this.setFilter(event.detail)}
+        @filter-left=${() => this.tree?.focus()}
+      ></qs-filter-box>
+      <div class="tree-head" aria-hidden="true">
+        <span class="tree-name">Tensor</span><span class="tree-dtype">Type</span>
+        <span class="tree-shape">Shape</span><span class="tree-size">Size</span><span></span>
+      </div>
+      ${
+        found === 0 && filter.trim() !== ''
+          ? html`<p class="no-match" role="status">
+              No tensor matches ‘<bdi>${filter.trim()}</bdi>’.
+              <button class="link" @click=${() => this.clearFilter()}>Clear filter</button>
+            </p>`
+          : nothing
+      }
+      <qs-tensor-tree
+        .rows=${this.rows}
+        .selected=${selected}
+        .initialScroll=${scroll}
+        @layer-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}
+        @name-copied=${(event: CustomEvent<string>) =>
+          void this.host.copyText({ text: event.detail })}
+        @tree-scrolled=${(event: CustomEvent<number>) => this.keepScroll(event.detail)}
+      ></qs-tensor-tree>
+      <footer class="totals">${totals.join(' · ')}</footer>
+    </section>`;
+  }
+
+  private renderDetails({ kind, name }: TreeItem): TemplateResult {
+    const layer = kind === 'layer' ? this.model.layers.get(name) : undefined;
+    if (layer) {
+      return html`<qs-layer-details
+        .connection=${this.connection}
+        .layer=${layer}
+      ></qs-layer-details>`;
+    }
+    const tensor = kind === 'tensor' ? this.model.tensors.get(name) : undefined;
+    if (!tensor) return this.renderNothingSelected();
+    return html`<qs-tensor-details
+      .connection=${this.connection}
+      .tensor=${tensor}
+      .view=${this.page.view}
+      .groupSize=${this.groupSize}
+      @view-changed=${(event: CustomEvent<Partial<DetailsView>>) =>
+        this.change({ view: { ...this.page.view, ...event.detail } })}
+      @group-size-changed=${(event: CustomEvent<number>) => this.setGroupSize(event.detail)}
+    ></qs-tensor-details>`;
+  }
+
+  private renderNothingSelected(): TemplateResult {
+    return html`<p class="note nothing-selected">
+      Select a tensor or a layer to see its weights.
+    </p>`;
+  }
+
+  private select(item: TreeItem): void {
+    if (item.kind === 'tensor') this.revealTensor({ tensor: item.name });
+    else this.change({ selected: item });
+  }
+
+  private toggle(layer: string): void {
+    if (this.page.filter.trim()) {
+      const closed = new Set(this.closedInFilter);
+      if (!closed.delete(layer)) closed.add(layer);
+      this.closedInFilter = closed;
+      return;
+    }
+    const expanded = new Set(this.page.expanded);
+    if (!expanded.delete(layer)) expanded.add(layer);
+    this.change({ expanded: [...expanded] });
+  }
+
+  private setFilter(filter: string): void {
+    this.closedInFilter = new Set();
+    this.change({ filter });
+  }
+
+  private clearFilter(): void {
+    this.setFilter('');
+    this.querySelector<FilterBox>('qs-filter-box')?.focus();
+  }
+
+  private setSplit(share: number): void {
+    this.change(this.stacked ? { stackedSplit: share } : { split: share });
+  }
+
+  private setGroupSize(groupSize: number): void {
+    this.groupSize = groupSize;
+    void this.host.setGroupSize({ groupSize });
+  }
+
+  private keepScroll(scroll: number): void {
+    // Nothing on the page depends on it, so it is stored without rendering.
+    Object.assign(this.page, { scroll });
+    clearTimeout(this.scrollTimer);
+    this.scrollTimer = setTimeout(() => saveState(this.page), SCROLL_PAUSE);
+  }
+
+  private reload(): Promise<void> {
+    return this.open((options) => this.host.reload(null, options));
+  }
+
+  /** F6 goes round the regions, Escape back to the list. */
+  private onKeyDown(event: KeyboardEvent): void {
+    const details = this.querySelector<HTMLElement>('.details');
+    const inDetails = details?.contains(document.activeElement) ?? false;
+    if (event.key === 'Escape' && inDetails) this.tree?.focus();
+    else if (event.key === 'F6' && inDetails) this.tree?.focus();
+    else if (event.key === 'F6') details?.focus();
+    else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,14 @@
+import { registerControls } from '../components/controls.js';
+import { applyDataColors } from '../components/theme.js';
+import './editor.css';
+import './editorPage.js';
+
+function start(): void {
+  registerControls();
+  applyDataColors();
+  document.getElementById('app')?.append(document.createElement('qs-editor-page'));
+}
+
+// The host may place the script before the element it fills.
+if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);
+else start();

@@ -1,0 +1,193 @@
+import { compareNames } from '../components/names.js';
+import type { Tensor } from '../components/protocolTypes.js';
+
+/** Tensors that share a layer. */
+export interface Layer {
+  readonly name: string;
+  readonly tensors: readonly Tensor[];
+  readonly bytes: number;
+  readonly elements: number;
+  /** The tensors a quantizer touches by default; where there are none, all that can be quantized. */
+  readonly quantizable: readonly Tensor[];
+  /** What the list calls the tensors. */
+  readonly listNames: ReadonlyMap<Tensor, string>;
+}
+
+/** A line of the tree, with its place among its siblings (1-based, as ARIA counts). */
+export type TreeRow = {
+  readonly level: 1 | 2;
+  readonly position: number;
+  readonly siblings: number;
+} & (
+  | { readonly kind: 'tensor'; readonly tensor: Tensor; readonly listName: string }
+  | {
+      readonly kind: 'layer';
+      readonly layer: Layer;
+      readonly expanded: boolean;
+      /** Tensors that match the filter. */
+      readonly matches: number;
+    }
+);
+
+/** Embeddings come before the first layer, whatever the order of the file. */
+const EMBEDDING = /embed|\b(wte|wpe)\b/i;
+
+/** What is selected or expanded: a tensor's or a layer's name. */
+export interface TreeItem {
+  readonly kind: 'tensor' | 'layer';
+  readonly name: string;
+}
+
+type Root = { readonly layer: Layer } | { readonly tensor: Tensor };
+
+/** Tensors grouped by layer: embeddings, layers in counting order, the rest; else in file order. */
+export class TreeModel {
+  readonly layers: ReadonlyMap<string, Layer>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  private readonly roots: readonly Root[];
+  /** Lower-case text that the filter looks in. */
+  private readonly haystacks = new Map<Tensor, string>();
+
+  constructor(tensors: readonly Tensor[]) {
+    const groups = new Map<string, Tensor[]>();
+    for (const tensor of tensors) {
+      if (tensor.layer === '') continue;
+      const group = groups.get(tensor.layer);
+      if (group) group.push(tensor);
+      else groups.set(tensor.layer, [tensor]);
+    }
+    this.layers = new Map([...groups].map(([name, group]) => [name, makeLayer(name, group)]));
+    this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    this.roots = [...rootsInOrder(tensors, this.layers)];
+  }
+
+  /**
+   * The visible rows. `isExpanded` says which layers are open. A filter keeps the tensors that
+   * contain each of its words in name, type or shape.
+   */
+  rows(isExpanded: (layer: string) => boolean, filter: string): TreeRow[] {
+    const words = filterWords(filter);
+    const rows: TreeRow[] = [];
+    const kept: { root: Root; matching: readonly Tensor[] }[] = [];
+    for (const root of this.roots) {
+      const all = 'layer' in root ? root.layer.tensors : [root.tensor];
+      const matching = words.length ? all.filter((tensor) => this.matches(tensor, words)) : all;
+      if (matching.length) kept.push({ root, matching });
+    }
+    kept.forEach(({ root, matching }, index) => {
+      const place = { level: 1, position: index + 1, siblings: kept.length } as const;
+      if ('tensor' in root) {
+        const { tensor } = root;
+        rows.push({
+          ...place,
+          kind: 'tensor',
+          tensor,
+          listName: tensor.nameInLayer || tensor.name,
+        });
+        return;
+      }
+      const { layer } = root;
+      const expanded = isExpanded(layer.name);
+      rows.push({ ...place, kind: 'layer', layer, expanded, matches: matching.length });
+      if (!expanded) return;
+      const siblings = matching.length;
+      matching.forEach((tensor, at) => {
+        const listName = layer.listNames.get(tensor)!;
+        rows.push({ kind: 'tensor', tensor, listName, level: 2, position: at + 1, siblings });
+      });
+    });
+    return rows;
+  }
+
+  private matches(tensor: Tensor, words: readonly string[]): boolean {
+    let haystack = this.haystacks.get(tensor);
+    if (haystack === undefined) {
+      const shape = (tensor.exactShape ?? tensor.shape).join('x');
+      haystack = `${tensor.name}\n${tensor.layer}\n${tensor.dtype}\n${shape}`.toLowerCase();
+      this.haystacks.set(tensor, haystack);
+    }
+    return words.every((word) => haystack.includes(word));
+  }
+}
+
+/** Words of a filter; "2,048 × 256" and "2048x256" are written alike. */
+export function filterWords(filter: string): string[] {
+  return filter
+    .toLowerCase()
+    .replace(/(\d)\s*[×x*]\s*(?=\d)/g, '$1x')
+    .replace(/(\d),(?=\d{3}\b)/g, '$1')
+    .split(/\s+/)
+    .filter((word) => word !== '');
+}
+
+/** The tensors that "Quantize Layer…" means for this selection. */
+export function quantizableTensors(item: Tensor | Layer): readonly string[] {
+  if ('tensors' in item) return item.quantizable.map(({ name }) => name);
+  return item.notQuantizable === undefined ? [item.name] : [];
+}
+
+export function rowKey(row: TreeRow): TreeItem {
+  return row.kind === 'layer'
+    ? { kind: 'layer', name: row.layer.name }
+    : { kind: 'tensor', name: row.tensor.name };
+}
+
+export function sameItem(a: TreeItem | undefined, b: TreeItem | undefined): boolean {
+  return a?.kind === b?.kind && a?.name === b?.name;
+}
+
+/**
+ * Names within a layer, without the ".weight" that nearly all end in where the rest is unique:
+ * "q_proj" beside "k_proj", but "fc.weight" beside "fc.bias".
+ */
+function listNames(tensors: readonly Tensor[]): ReadonlyMap<Tensor, string> {
+  const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
+  const uses = new Map<string, number>();
+  for (const { nameInLayer } of tensors) {
+    for (const name of new Set([nameInLayer, stemOf(nameInLayer)])) {
+      uses.set(name, (uses.get(name) ?? 0) + 1);
+    }
+  }
+  return new Map(
+    tensors.map((tensor) => {
+      const name = tensor.nameInLayer || tensor.name;
+      const stem = stemOf(name);
+      const short = name === `${stem}.weight` && stem !== '' && uses.get(stem) === 1;
+      return [tensor, short ? stem : name];
+    }),
+  );
+}
+
+function makeLayer(name: string, tensors: readonly Tensor[]): Layer {
+  const byDefault = tensors.filter((tensor) => tensor.quantizedByDefault);
+  return {
+    name,
+    tensors,
+    listNames: listNames(tensors),
+    bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+    elements: tensors.reduce((sum, { elements }) => sum + elements, 0),
+    quantizable: byDefault.length
+      ? byDefault
+      : tensors.filter((tensor) => tensor.notQuantizable === undefined),
+  };
+}
+
+function* rootsInOrder(
+  tensors: readonly Tensor[],
+  layers: ReadonlyMap<string, Layer>,
+): Generator<Root> {
+  const outside = tensors.filter((tensor) => tensor.layer === '');
+  // "layers.3" and "layers.10" are one family, "vision.layers.3" is another.
+  const families = new Map<string, Layer[]>();
+  for (const layer of layers.values()) {
+    const family = layer.name.replace(/\d+/g, '#');
+    const members = families.get(family);
+    if (members) members.push(layer);
+    else families.set(family, [layer]);
+  }
+  for (const tensor of outside) if (EMBEDDING.test(tensor.name)) yield { tensor };
+  for (const family of families.values()) {
+    for (const layer of family.sort((a, b) => compareNames(a.name, b.name))) yield { layer };
+  }
+  for (const tensor of outside) if (!EMBEDDING.test(tensor.name)) yield { tensor };
+}
