@@ -83,24 +83,29 @@ export async function finishedComparison(window) {
 }
 
 /**
+ * A cell of the comparison table: its text, the unit in the column's head, the number behind it.
+ * @typedef {{ text: string, unit: string, value: string | null }} ComparisonCell
+ */
+
+/**
  * What the comparison table shows.
  * @param {FrameLocator} page
- * @returns {Promise<Record<string, Record<string, string>>>} text by format and measure
+ * @returns {Promise<Record<string, Record<string, ComparisonCell>>>} by format and measure
  */
 export function readComparison(page) {
-  return page
-    .locator('[data-testid="comparison-table"]')
-    .evaluate((table) =>
-      Object.fromEntries(
-        [...table.querySelectorAll('[data-format]')].map((row) => [
-          row.getAttribute('data-format'),
-          Object.fromEntries(
-            [...row.querySelectorAll('[data-measure]')].map((cell) => [
-              cell.getAttribute('data-measure'),
-              cell.textContent?.trim() ?? '',
-            ]),
-          ),
-        ]),
-      ),
-    );
+  return page.locator('[data-testid="comparison-table"]').evaluate((table) =>
+    Object.fromEntries(
+      [...table.querySelectorAll('tbody [data-format]')].map((row) => [
+        row.getAttribute('data-format'),
+        Object.fromEntries(
+          [...row.querySelectorAll('[data-measure]')].map((cell) => {
+            const measure = cell.getAttribute('data-measure');
+            const head = table.querySelector(`thead [data-measure="${measure}"] .note`);
+            const [text, unit] = [cell, head].map((element) => element?.textContent?.trim() ?? '');
+            return [measure, { text, unit, value: cell.getAttribute('data-value') }];
+          }),
+        ),
+      ]),
+    ),
+  );
 }

@@ -3,7 +3,7 @@ const LAYER = /^(.*?(?:^|\.)\d+)\.(.+)$/;
 
 /**
  * Splits tensor names into layers and names within them. What all layers share in front
- * ("model." of "model.layers.0") is left out of their names.
+ * ("model." of "model.layers.0") is left out.
  */
 export function layerNaming(names: readonly string[]): (name: string) => {
   readonly layer: string;
@@ -19,6 +19,6 @@ export function layerNaming(names: readonly string[]): (name: string) => {
     const match = LAYER.exec(name);
     return match
       ? { layer: match[1].slice(shared.length), nameInLayer: match[2] }
-      : { layer: '', nameInLayer: name };
+      : { layer: '', nameInLayer: name.startsWith(shared) ? name.slice(shared.length) : name };
   };
 }

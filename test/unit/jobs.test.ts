@@ -131,6 +131,8 @@ describe('inspect', () => {
       nameInLayer: 'mlp.down_proj.weight',
       quantizedByDefault: true,
     });
+    const norm = report.tensors.find(({ name }) => name === 'model.norm.weight');
+    expect(norm).toMatchObject({ layer: '', nameInLayer: 'norm.weight' });
     expect(report.configSummary).toMatch(/4 layers · hidden 256 · 8 heads, 4 KV/);
   });
 
