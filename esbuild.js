@@ -19,19 +19,21 @@ const KERNEL_FLAGS = [
   ...['--enable', 'simd', '--enable', 'threads'],
 ];
 
-/** Messages that the problem matchers of tasks.json read: begin, end, and file:line:column errors. */
+let building = 0;
+
+/** Messages that the problem matchers of tasks.json read: begin, end of all bundles, and errors. */
 const problemMatcherPlugin = {
   name: 'problem-matcher',
   setup(build) {
     build.onStart(() => {
-      if (watch) console.log('[watch] build started');
+      if (watch && building++ === 0) console.log('[watch] build started');
     });
     build.onEnd(({ errors }) => {
       for (const { text, location } of errors) {
         console.error(`✘ [ERROR] ${text}`);
         if (location) console.error(`    ${location.file}:${location.line}:${location.column}:`);
       }
-      if (watch) console.log('[watch] build finished');
+      if (watch && --building === 0) console.log('[watch] build finished');
     });
   },
 };

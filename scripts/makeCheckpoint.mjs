@@ -14,7 +14,12 @@ const VOCABULARY = 32000;
 const LAYERS_PER_SHARD = 8;
 const POOL = 1 << 20;
 
-/** Normal BF16 codes, reproducible; one in 4096 is an outlier of eight times the spread. */
+/** Name and shape. @typedef {[string, number[]]} Tensor */
+
+/**
+ * Normal BF16 codes, reproducible; one in 4096 is an outlier of eight times the spread.
+ * @param {number} spread standard deviation
+ */
 function normalPool(spread) {
   const words = new Uint32Array(1);
   const floats = new Float32Array(words.buffer);
@@ -30,6 +35,7 @@ function normalPool(spread) {
   });
 }
 
+/** @param {number} layer @returns {Tensor[]} */
 function layerTensors(layer) {
   const prefix = `model.layers.${layer}.`;
   const keyValue = (HIDDEN / HEADS) * KEY_VALUE_HEADS;
@@ -46,12 +52,13 @@ function layerTensors(layer) {
   ];
 }
 
-/** Tensors by shard: the embedding, layers in runs, the rest. */
+/** Tensors by shard: the embedding, layers in runs, the rest. @param {number} layers */
 function shards(layers) {
+  /** @type {Tensor[][]} */
   const list = [[['model.embed_tokens.weight', [VOCABULARY, HIDDEN]]]];
   for (let layer = 0; layer < layers; layer++) {
     if (layer % LAYERS_PER_SHARD === 0) list.push([]);
-    list.at(-1).push(...layerTensors(layer));
+    list[list.length - 1].push(...layerTensors(layer));
   }
   list.push([
     ['lm_head.weight', [VOCABULARY, HIDDEN]],
@@ -60,10 +67,20 @@ function shards(layers) {
   return list;
 }
 
+/** @param {number[]} shape */
 const elements = (shape) => shape.reduce((product, size) => product * size, 1);
 
+/**
+ * Writes one file, from `ones` for norms and from `pool` for the rest.
+ * @param {string} path
+ * @param {Tensor[]} tensors
+ * @param {Uint16Array} pool
+ * @param {Uint16Array} ones
+ * @returns {number} bytes of weights
+ */
 function writeShard(path, tensors, pool, ones) {
   let offset = 0;
+  /** @type {Record<string, unknown>} */
   const header = { __metadata__: { format: 'pt' } };
   for (const [name, shape] of tensors) {
     const bytes = elements(shape) * 2;
@@ -104,10 +121,11 @@ mkdirSync(folder, { recursive: true });
 const list = shards(layers);
 const pool = normalPool(0.02);
 const ones = new Uint16Array(POOL).fill(0x3f80);
+/** @type {Record<string, string>} */
 const weightMap = {};
 let totalSize = 0;
 list.forEach((tensors, index) => {
-  const number = (n) => String(n).padStart(5, '0');
+  const number = (/** @type {number} */ n) => String(n).padStart(5, '0');
   const name = `model-${number(index + 1)}-of-${number(list.length)}.safetensors`;
   totalSize += writeShard(join(folder, name), tensors, pool, ones);
   for (const [tensor] of tensors) weightMap[tensor] = name;

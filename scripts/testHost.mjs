@@ -11,11 +11,12 @@ import { runMain, say, UserError } from './lib/terminal.mjs';
 
 const LIMIT = 10 * 60_000;
 
-/** VS Code complains of a logger that only a compiler could build, and goes on without. */
-const UNBUILT = 'Could not locate the bindings file';
+/** Every line of the reporter in test/host/index.ts begins with this. */
+const REPORT_INDENT = '  ';
 
 /**
- * Opens a window that runs the tests, and prints what they print.
+ * Opens a window that runs the tests, and prints their report; what VS Code itself had to say, only
+ * when they fail.
  * @param {import('playwright-core').Browser} browser
  * @param {string} address
  * @returns {Promise<number>} exit code
@@ -34,15 +35,20 @@ async function runTests(browser, address) {
     });
     page.on('crash', () => reject(new UserError('The window crashed')));
   });
+  /** @type {string[]} */
+  const other = [];
   await page.exposeFunction(
     'codeAutomationLog',
     (/** @type {string} */ _level, /** @type {unknown[]} */ values) => {
-      const line = values.join(' ');
-      if (!line.includes(UNBUILT)) say(line);
+      const text = values.join(' ');
+      if (text.startsWith(REPORT_INDENT)) say(text);
+      else other.push(text);
     },
   );
   await page.goto(address);
-  return exit;
+  const code = await exit;
+  if (code !== 0) say(other.slice(-100).join('\n'));
+  return code;
 }
 
 await runMain(async () => {

@@ -66,7 +66,7 @@ export async function quantize(window, row, formats, groupSize) {
 }
 
 /**
- * The comparison page in front, once its job has ended.
+ * The comparison page in front, once its job has ended and the results are drawn.
  * @param {Workbench} window
  */
 export async function finishedComparison(window) {
@@ -79,6 +79,7 @@ export async function finishedComparison(window) {
     throw new Error(`The comparison ${outcome}: ${await page.locator('body').innerText()}`);
   }
   await page.locator('[data-testid="comparison-table"] [data-format]').first().waitFor();
+  await page.locator('.js-plotly-plot .main-svg').first().waitFor();
   return page;
 }
 

@@ -103,7 +103,8 @@ export function connect<Local extends Methods<Local>, Api extends Methods<Api>>(
 ): Connection<Api> {
   const incoming = new Map<number, AbortController>();
   const outgoing = new Map<number, CallOptions>();
-  let nextCall = 1;
+  // A page that was rebuilt must not take over the calls of the one before.
+  let nextCall = Math.floor(Math.random() * 2 ** 40);
   let unlisten: () => void = () => undefined;
 
   const wire = createBirpc<Wire, Wire>(
@@ -117,7 +118,9 @@ export function connect<Local extends Methods<Local>, Api extends Methods<Api>>(
           }
           const value = await handlers[method as keyof Local](argument as never, {
             signal: controller.signal,
-            progress: (progress) => void wire.progress.asEvent(call, progress),
+            // Work that goes on for a while after the connection closed has nobody to report to.
+            progress: (progress) =>
+              void wire.progress.asEvent(call, progress).catch(() => undefined),
           });
           return { value };
         } catch (error) {
@@ -144,7 +147,7 @@ export function connect<Local extends Methods<Local>, Api extends Methods<Api>>(
   async function call(method: string, argument: unknown, options: CallOptions = {}) {
     throwIfCancelled(options.signal);
     const id = nextCall++;
-    const onAbort = () => void wire.cancel.asEvent(id);
+    const onAbort = () => void wire.cancel.asEvent(id).catch(() => undefined);
     outgoing.set(id, options);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     try {

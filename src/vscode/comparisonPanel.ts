@@ -26,6 +26,7 @@ export class ComparisonPanel {
   private readonly subscriptions: vscode.Disposable[];
   private runSubscription: vscode.Disposable | undefined;
   private shown: ComparisonRun;
+  private hidden = false;
 
   /** The same for the same tensors of the same model. */
   readonly id: string;
@@ -49,7 +50,10 @@ export class ComparisonPanel {
     panel.webview.options = webviewOptions(host.extensionUri);
     panel.webview.html = webviewHtml(panel.webview, host.extensionUri, 'comparison');
     this.subscriptions = [
-      panel.onDidChangeViewState(() => host.stateChanged(this)),
+      panel.onDidChangeViewState(() => {
+        this.hidden = !panel.visible;
+        host.stateChanged(this);
+      }),
       panel.onDidDispose(() => this.dispose()),
     ];
   }
@@ -69,8 +73,20 @@ export class ComparisonPanel {
       this.host.stateChanged(this);
     };
     this.runSubscription = run.onDidChange(show);
-    this.panel.title = vscode.l10n.t('Format Comparison: {0}', run.request.scope);
+    const { tensors, scope, modelName } = run.request;
+    this.panel.title = vscode.l10n.t('Format Comparison: {0}', tensors ? scope : modelName);
     show();
+  }
+
+  /** True when the user looks at it, or is about to: VS Code reports what is visible with a delay. */
+  get inSight(): boolean {
+    return !this.hidden;
+  }
+
+  /** Brings the panel to the front of where it is. */
+  reveal(): void {
+    this.hidden = false;
+    this.panel.reveal(this.panel.viewColumn);
   }
 
   /** Puts the comparison on the clipboard as CSV. */

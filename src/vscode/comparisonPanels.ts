@@ -40,7 +40,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
     const open = this.panels.get(comparisonId(request));
     if (open) {
       open.run = run;
-      open.panel.reveal(open.panel.viewColumn);
+      open.reveal();
       return this.start(open);
     }
     const panel = vscode.window.createWebviewPanel(
@@ -63,8 +63,8 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
     return report;
   }
 
-  stateChanged({ run, panel }: ComparisonPanel): void {
-    this.status.show(run, panel.visible);
+  stateChanged({ run, inSight }: ComparisonPanel): void {
+    this.status.show(run, inSight);
   }
 
   revealTensor(model: vscode.Uri, tensor: string): Promise<void> {
@@ -85,7 +85,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
   /** Shows the panel with this id, if it is open. */
   reveal(id: unknown): void {
     const open = typeof id === 'string' ? this.panels.get(id) : undefined;
-    open?.panel.reveal(open.panel.viewColumn);
+    open?.reveal();
   }
 
   async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {

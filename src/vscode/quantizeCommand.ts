@@ -58,9 +58,9 @@ export class QuantizeCommands {
       return request && (await this.panels.compare(request));
     } catch (error) {
       if (!asked) throw error;
-      // A visible panel tells what happened in it.
+      // A panel in sight tells what happened in it.
       const panel = request && this.panels.find(request);
-      if (!panel?.panel.visible) showError(error);
+      if (!panel?.inSight) showError(error);
       return undefined;
     }
   }

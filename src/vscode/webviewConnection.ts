@@ -5,7 +5,13 @@ import { decodeNumbers, encodeNumbers } from '../protocol/wireNumbers.js';
 
 function channelOf(webview: vscode.Webview): MessageChannelEnd {
   return {
-    post: (message) => void webview.postMessage(encodeNumbers(message)),
+    post: (message) => {
+      try {
+        void webview.postMessage(encodeNumbers(message));
+      } catch {
+        // The panel was closed while an answer was on its way.
+      }
+    },
     listen: (listener) => {
       const subscription = webview.onDidReceiveMessage((message) =>
         listener(decodeNumbers(message)),

@@ -134,7 +134,7 @@ describePages('the comparison table', (pages) => {
   });
 
   it('writes infinite and missing measures as such', async () => {
-    const { sqnrDb: _, ...rest } = report.formats[0].summary;
+    const { sqnrDb: _sqnrDb, ...rest } = report.formats[0].summary;
     const odd = withFormat(
       withFormat(report, INT4, { summary: rest as FormatComparison['summary'] }),
       SYM,

@@ -57,7 +57,7 @@ describePages('the editor page', (pages) => {
         row.evaluate((element) => {
           const view = element.closest('.tree')!.getBoundingClientRect();
           const { top, bottom } = element.getBoundingClientRect();
-          return top >= view.top && bottom <= view.bottom;
+          return top >= view.top - 1 && bottom <= view.bottom + 1;
         }),
       )
       .toBe(true);

@@ -91,7 +91,9 @@ describePages('the list of tensors', (pages) => {
       'model.layers.2.mlp.gate_proj.weight',
       'model.layers.2.mlp.up_proj.weight',
     ]);
-    expect(await page.locator('.totals').innerText()).toMatch(/^2 of 38 tensors/);
+    expect(await page.locator('.totals').innerText()).toBe(
+      '2 of 38 tensors · 393,216 weights · 768 KB',
+    );
     expect(await page.getByTestId('layer-row').innerText()).toContain('2 of 9');
 
     await filter.fill('<b>nothing</b>');

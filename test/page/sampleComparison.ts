@@ -188,19 +188,19 @@ function measure(
     const group = weights.subarray(start, start + groupSize);
     const values = levels(Math.min(0, ...group), Math.max(0, ...group));
     for (const w of group) {
-      const quantized = nearest(values, w);
+      const { quantized, width } = round(values, w);
       const difference = quantized - w;
       error += difference ** 2;
       signal += w ** 2;
       dot += w * quantized;
       energy += quantized ** 2;
       largest = Math.max(largest, Math.abs(difference));
-      steps += (difference / intervalWidth(values, w)) ** 2;
+      steps += (difference / width) ** 2;
       if (w !== 0 && quantized === 0) {
         zeroed++;
         zeroedEnergy += w ** 2;
       }
-      if (Math.abs(difference) > intervalWidth(values, w) / 2 + 1e-9) clipped++;
+      if (Math.abs(difference) > width / 2 + 1e-9) clipped++;
     }
   }
   const n = weights.length;
@@ -223,16 +223,10 @@ function measure(
   };
 }
 
-/** The nearest of ascending values; the lower one of two equally near. */
-function nearest(values: readonly number[], w: number): number {
-  let best = values[0];
-  for (const value of values) if (Math.abs(value - w) < Math.abs(best - w)) best = value;
-  return best;
-}
-
-/** Distance of the values on both sides of `w`; of the outermost two beyond them. */
-function intervalWidth(values: readonly number[], w: number): number {
-  const above = values.findIndex((value, i) => i > 0 && value >= w);
-  const upper = above < 0 ? values.length - 1 : above;
-  return values[upper] - values[upper - 1];
+/** The nearest of ascending values (the lower of two equally near), and the interval `w` lies in. */
+function round(values: readonly number[], w: number): { quantized: number; width: number } {
+  let upper = 1;
+  while (upper < values.length - 1 && values[upper] < w) upper++;
+  const [below, above] = [values[upper - 1], values[upper]];
+  return { quantized: above - w < w - below ? above : below, width: above - below };
 }

@@ -91,7 +91,10 @@ describe('rpc', () => {
 
   it('refuses methods that the other side does not offer', async () => {
     const client = connected();
-    const remote = client.remote as unknown as Record<'constructor', (argument: null) => Promise<never>>;
+    const remote = client.remote as unknown as Record<
+      'constructor',
+      (argument: null) => Promise<never>
+    >;
     await expect(remote.constructor(null)).rejects.toThrow('Unknown method constructor');
   });
 

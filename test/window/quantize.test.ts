@@ -13,6 +13,7 @@ import {
   readComparison,
   tensorRow,
 } from '../../scripts/lib/quantscope.mjs';
+import type { ComparisonCell } from '../../scripts/lib/quantscope.mjs';
 import { readShownNumber } from './shownNumber.js';
 import { DOWN_PROJ, MODEL, TestWindow } from './support.js';
 
@@ -29,25 +30,26 @@ async function compareAtCommandLine(tensors: string, formats: string[], group: n
   return JSON.parse(output) as ComparisonReport;
 }
 
-/** Every number that the panel shows is the command line's, to the last digit shown. */
+const MEASURES = ['sqnrDb', 'mse', 'maxAbsError', 'rmseOverStep', 'underflowFraction'] as const;
+
+/**
+ * Every number of the panel is the command line's: the same to the last bit behind the cell, and
+ * rounded in it.
+ */
 function expectSameNumbers(
-  shown: Record<string, Record<string, string>>,
+  shown: Record<string, Record<string, ComparisonCell>>,
   report: ComparisonReport,
 ): void {
   expect(Object.keys(shown).sort()).toEqual(report.formats.map(({ id }) => id).sort());
   for (const { id, bitsPerWeight, summary } of report.formats) {
-    const expected = {
-      bitsPerWeight,
-      sqnrDb: summary.sqnrDb,
-      mse: summary.mse,
-      maxAbsError: summary.maxAbsError,
-      underflowFraction: summary.underflowFraction * 100,
-    };
-    for (const [measure, exact] of Object.entries(expected)) {
-      const { value, halfStep } = readShownNumber(shown[id][measure] ?? '');
-      const what = `${id} ${measure}: shown ${shown[id][measure]}, computed ${exact}`;
-      expect(Math.abs(value - exact), what).toBeLessThanOrEqual(halfStep * 1.000001);
-      expect(halfStep, `${what}: too few digits`).toBeLessThan(Math.abs(exact) * 0.05);
+    for (const measure of ['bitsPerWeight', ...MEASURES] as const) {
+      const exact = measure === 'bitsPerWeight' ? bitsPerWeight : summary[measure];
+      const { text, unit, value } = shown[id][measure];
+      expect(Number(value), `${id} ${measure}`).toBe(exact);
+      const read = readShownNumber(text, unit);
+      const what = `${id} ${measure}: shown ${text} ${unit}, computed ${exact}`;
+      expect(Math.abs(read.value - exact), what).toBeLessThanOrEqual(read.halfStep * 1.000001);
+      expect(read.halfStep, `${what}: too few digits`).toBeLessThan(Math.abs(exact) * 0.05);
     }
   }
 }

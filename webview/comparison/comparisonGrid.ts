@@ -11,7 +11,7 @@ import { scrollToRow, visibleWindow } from '../components/windowing.js';
 import type { GridHost } from './gridFocus.js';
 import { GridFocus } from './gridFocus.js';
 import type { GridRow } from './gridModel.js';
-import { NAME_COLUMN, advantageUnit, gridTree, colorSpan, visibleGridRows } from './gridModel.js';
+import { NAME_COLUMN, advantageUnit, colorSpan, visibleGridRows } from './gridModel.js';
 import type { ColumnFormat, TensorMeasure } from './measures.js';
 import { MEASURES, advantage, bestOf, columnFormat } from './measures.js';
 import type { Sorting } from './sorting.js';
@@ -29,6 +29,8 @@ const STEPS = 4;
 @customElement('qs-comparison-grid')
 export class ComparisonGrid extends LightElement implements GridHost {
   @property({ attribute: false }) report!: ComparisonReport;
+  /** The report's measures as a tree. */
+  @property({ attribute: false }) root!: GridRow;
   @property() measure: TensorMeasure = 'sqnrDb';
   /** The format that colours compare with; "" for none. */
   @property() reference = '';
@@ -38,7 +40,6 @@ export class ComparisonGrid extends LightElement implements GridHost {
   @state() private viewTop = 0;
   @state() private viewHeight = 400;
 
-  private root!: GridRow;
   private rows: readonly GridRow[] = [];
   private format!: ColumnFormat;
   /** The difference with the strongest colour. */
@@ -79,7 +80,6 @@ export class ComparisonGrid extends LightElement implements GridHost {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('report')) this.root = gridTree(this.report);
     const formats = this.report.formats.map(({ id }) => id);
     const { measure, sorting } = this;
     if (

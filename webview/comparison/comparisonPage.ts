@@ -17,6 +17,8 @@ import '../components/segmented.js';
 import './comparisonGrid.js';
 import { renderStatus } from './comparisonStatus.js';
 import './formatTable.js';
+import type { GridRow } from './gridModel.js';
+import { gridTree } from './gridModel.js';
 import type { LayerView } from './layerBars.js';
 import { DEFAULT_LAYER_VIEW } from './layerBars.js';
 import './layerBars.js';
@@ -166,6 +168,7 @@ export class ComparisonPage extends LightElement {
   private renderLayers(report: ComparisonReport): TemplateResult {
     return html`<qs-layer-bars
       .report=${report}
+      .root=${this.treeOf(report)}
       .view=${this.page.layers}
       @layer-view-changed=${(event: CustomEvent<Partial<LayerView>>) =>
         this.change({ layers: { ...this.page.layers, ...event.detail } })}
@@ -208,6 +211,7 @@ export class ComparisonPage extends LightElement {
       </div>
       <qs-comparison-grid
         .report=${report}
+        .root=${this.treeOf(report)}
         .measure=${gridMeasure}
         .reference=${reference}
         .flat=${gridFlat}
@@ -226,6 +230,14 @@ export class ComparisonPage extends LightElement {
     const { reference } = this.page;
     if (reference === '' || formats.some(({ id }) => id === reference)) return reference ?? '';
     return formats[0]?.id ?? '';
+  }
+
+  private lastTree?: { readonly report: ComparisonReport; readonly root: GridRow };
+
+  /** Sums the report up once, for the chart and the table. */
+  private treeOf(report: ComparisonReport): GridRow {
+    if (this.lastTree?.report !== report) this.lastTree = { report, root: gridTree(report) };
+    return this.lastTree.root;
   }
 
   private lastExpanded?: { readonly names: readonly string[]; readonly set: ReadonlySet<string> };

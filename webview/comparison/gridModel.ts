@@ -1,4 +1,4 @@
-import { compareNames } from '../components/names.js';
+import { compareNames, shortNames } from '../components/names.js';
 import type { ComparisonReport, TensorComparison } from '../components/protocolTypes.js';
 import type { Aggregate, LayerGroup } from './layerAggregates.js';
 import { aggregate, groupByLayer, signalEnergies } from './layerAggregates.js';
@@ -52,13 +52,14 @@ export function gridTree(report: ComparisonReport): GridRow {
     if (tensors.length === 1 && tensors[0].name === tensors[0].nameInLayer) {
       return tensorRow(tensors[0].name, tensors[0].name, 2);
     }
+    const labels = shortNames(tensors.map(({ nameInLayer }) => nameInLayer));
     return {
       kind: 'layer',
       name,
       label: name,
       level: 2,
       cells: cellsOf(tensors.map((tensor) => tensor.name)),
-      children: tensors.map((tensor) => tensorRow(tensor.name, tensor.nameInLayer, 3)),
+      children: tensors.map((tensor, i) => tensorRow(tensor.name, labels[i], 3)),
     };
   };
   const children = groupByLayer(report).map(layerRow);

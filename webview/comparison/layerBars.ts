@@ -8,13 +8,12 @@ import { LightElement } from '../components/lightElement.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import '../components/segmented.js';
 import { onThemeChange, readTheme } from '../components/theme.js';
-import { gridTree } from './gridModel.js';
 import type { GridRow } from './gridModel.js';
-import type { LayerMarks } from './layerFigure.js';
+import type { LayerChart, LayerMarks } from './layerFigure.js';
 import { axisTitle, chartRows, layerContent } from './layerFigure.js';
 import type { TensorMeasure } from './measures.js';
 import { MEASURES } from './measures.js';
-import { seriesStyles, seriesSwatch } from './seriesStyles.js';
+import { seriesStyles, seriesSwatch, symbolSwatch } from './seriesStyles.js';
 
 const CHOICES: readonly TensorMeasure[] = ['sqnrDb', 'mse', 'maxAbsError', 'underflowFraction'];
 
@@ -37,9 +36,11 @@ export const DEFAULT_LAYER_VIEW: LayerView = {
 @customElement('qs-layer-bars')
 export class LayerBars extends LightElement {
   @property({ attribute: false }) report!: ComparisonReport;
+  /** The report's measures as a tree. */
+  @property({ attribute: false }) root!: GridRow;
   @property({ attribute: false }) view = DEFAULT_LAYER_VIEW;
 
-  private root!: GridRow;
+  private chart!: LayerChart;
   private content?: ChartContent;
   private stopTheme?: () => void;
 
@@ -54,25 +55,20 @@ export class LayerBars extends LightElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('report')) this.root = gridTree(this.report);
     if (!changed.has('report') && !changed.has('view')) return;
     const { measure, marks, hidden } = this.view;
-    this.content = layerContent({
-      report: this.report,
-      root: this.root,
-      measure,
-      marks,
-      hidden: new Set(hidden),
-    });
+    const { report, root } = this;
+    this.chart = { report, root, measure, marks, hidden: new Set(hidden) };
+    this.content = layerContent(this.chart);
   }
 
   override render(): TemplateResult {
-    const { measure, asTable } = this.view;
+    const { asTable } = this.view;
     const rows = chartRows(this.root);
     const kind = rows[0]?.kind === 'tensor' ? 'tensor' : 'layer';
     return html`<qs-chart-frame
       heading="By ${kind}"
-      .note=${axisTitle(measure)}
+      .note=${axisTitle(this.chart)}
       .content=${this.content}
       .asTable=${asTable}
       .tools=${this.renderTools()}
@@ -120,6 +116,7 @@ export class LayerBars extends LightElement {
       readTheme(),
     );
     const hidden = new Set(this.view.hidden);
+    const swatch = this.view.marks === 'dots' ? symbolSwatch : seriesSwatch;
     return html`<div class="series-legend" role="group" aria-label="Formats shown">
       ${formats.map(
         ({ id, label }) =>
@@ -129,7 +126,7 @@ export class LayerBars extends LightElement {
             title=${id}
             @click=${() => this.toggle(id)}
           >
-            ${seriesSwatch(styles.get(id)!)}<span>${label}</span>
+            ${swatch(styles.get(id)!)}<span>${label}</span>
           </button>`,
       )}
     </div>`;

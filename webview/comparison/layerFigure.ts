@@ -7,7 +7,7 @@ import { escapeText } from '../components/plot.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import type { Theme } from '../components/theme.js';
 import type { GridRow } from './gridModel.js';
-import type { TensorMeasure } from './measures.js';
+import type { ColumnFormat, TensorMeasure } from './measures.js';
 import { MEASURES, bestOf, columnFormat } from './measures.js';
 import { patternGround, seriesStyles } from './seriesStyles.js';
 
@@ -33,10 +33,20 @@ export function chartRows(root: GridRow): readonly GridRow[] {
 }
 
 /** What the y axis counts: "SQNR, dB, higher is better". */
-export function axisTitle(measure: TensorMeasure): string {
-  const { label, better } = MEASURES[measure];
-  const unit = measure === 'sqnrDb' ? ', dB' : '';
-  return `${label}${unit}${better ? `, ${better} is better` : ''}`;
+export function axisTitle(chart: LayerChart): string {
+  const { label, better } = MEASURES[chart.measure];
+  const { unit } = axisFormat(chart);
+  return [label, unit, better && `${better} is better`].filter(Boolean).join(', ');
+}
+
+/** How the values of the formats shown are written together. */
+function axisFormat({ root, report, measure, hidden }: LayerChart): ColumnFormat {
+  const values = chartRows(root).flatMap((row) =>
+    row.cells.flatMap((cell, i) =>
+      cell && !hidden.has(report.formats[i].id) ? cell[measure] : [],
+    ),
+  );
+  return columnFormat(measure, values);
 }
 
 /** The values of a measure by layer, a series a format. */
@@ -47,8 +57,7 @@ export function layerContent(chart: LayerChart): ChartContent {
     hidden.has(format.id) ? [] : [{ ...format, index }],
   );
   const valueAt = (row: GridRow, index: number): number | undefined => row.cells[index]?.[measure];
-  const values = shown.flatMap(({ index }) => rows.map((row) => valueAt(row, index) ?? NaN));
-  const format = columnFormat(measure, values);
+  const format = axisFormat(chart);
   const unit = format.unit ? ` ${format.unit}` : '';
   const kind = rows[0]?.kind === 'tensor' ? 'tensor' : 'layer';
   const describe = (row: GridRow): string =>
@@ -95,21 +104,23 @@ function findingOf(
 }
 
 function layerFigure(
-  { report, measure, marks }: LayerChart,
+  chart: LayerChart,
   rows: readonly GridRow[],
   shown: readonly { readonly id: string; readonly label: string; readonly index: number }[],
   theme: Theme,
   width: number,
 ): Figure {
+  const { report, measure, marks } = chart;
   const styles = seriesStyles(
     report.formats.map(({ id }) => id),
     theme,
   );
+  const { divisor } = axisFormat(chart);
   // Infinity (no error at all) cannot be drawn; the table and the readout say it.
   const y = (index: number): (number | null)[] =>
     rows.map((row) => {
       const value = row.cells[index]?.[measure];
-      return value !== undefined && Number.isFinite(value) ? value : null;
+      return value !== undefined && Number.isFinite(value) ? value / divisor : null;
     });
   const spread = (series: number): number => ((series + 0.5) / shown.length - 0.5) * 0.7;
   const data = shown.map(({ id, label, index }, series): Data => {
@@ -165,7 +176,8 @@ function layerFigure(
       },
       yaxis: {
         nticks: 7,
-        exponentformat: 'power',
+        // Powers would be set with style attributes, which the page's policy refuses.
+        exponentformat: 'e',
         rangemode: marks === 'bars' ? 'tozero' : 'normal',
         tickformat: measure.endsWith('Fraction') ? '.1~%' : '',
         zeroline: marks === 'bars',
@@ -174,8 +186,8 @@ function layerFigure(
   };
 }
 
-/** A tensor's name without what all weights end in, and short enough for an axis. */
+/** A name short enough for an axis. */
 function shortLabel(label: string): string {
-  const name = visibleName(label.replace(/\.weight$/, '').replace(/^(self_attn|mlp)\./, ''));
+  const name = visibleName(label.replace(/^(self_attn|mlp)\./, ''));
   return name.length > 16 ? `${name.slice(0, 15)}…` : name;
 }

@@ -72,21 +72,27 @@ export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
 export interface ColumnFormat {
   /** "dB", "10⁻⁵"; "" for none. */
   readonly unit: string;
+  /** What numbers are divided by where they are written in powers of ten. */
+  readonly divisor: number;
   text(value: number | undefined): string;
 }
+
+type Write = (unit: string, text: (value: number) => string, divisor?: number) => ColumnFormat;
 
 /** The way to write a measure, given all values that will stand together. */
 export function columnFormat(measure: FormatMeasure, values: readonly number[]): ColumnFormat {
   const finite = values.filter(Number.isFinite);
   const largest = finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const write = (unit: string, text: (value: number) => string): ColumnFormat => ({
+  const write: Write = (unit, text, divisor = 1) => ({
     unit,
+    divisor,
     text: (value) => (value === undefined ? NO_NUMBER : text(value)),
   });
   switch (measure) {
     case 'bitsPerWeight':
       return write('', (value) => formatFixed(value, 3));
     case 'sizeBytes': {
+      if (finite.length === 0) return write('', () => NO_NUMBER);
       // Whole KB still tell formats of 10 MB apart.
       const unit = largest < 16 * 1024 * 1024 && largest >= 1024 ? 'KB' : sizeUnit(largest);
       return write(unit, (value) => formatSizeIn(value, unit));
@@ -106,11 +112,7 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
   }
 }
 
-function powerOfTen(
-  finite: readonly number[],
-  largest: number,
-  write: (unit: string, text: (value: number) => string) => ColumnFormat,
-): ColumnFormat {
+function powerOfTen(finite: readonly number[], largest: number, write: Write): ColumnFormat {
   const smallest = finite.reduce(
     (least, value) => (value > 0 ? Math.min(least, value) : least),
     largest,
@@ -120,7 +122,8 @@ function powerOfTen(
   }
   const exponent = Math.floor(Math.log10(smallest));
   if (exponent === 0) return write('', (value) => formatFixed(value, 3));
-  return write(`10${superscript(exponent)}`, (value) => formatFixed(value / 10 ** exponent, 2));
+  const divisor = 10 ** exponent;
+  return write(`10${superscript(exponent)}`, (value) => formatFixed(value / divisor, 2), divisor);
 }
 
 /** The best of some values; undefined when the measure ranks nothing or all are equal. */

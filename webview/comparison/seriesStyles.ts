@@ -57,7 +57,24 @@ const STROKES: Readonly<Record<SeriesStyle['pattern'], string>> = {
   '+': 'M0 4h12M0 9h12M4 0v12M9 0v12',
 };
 
-/** The mark of a series beside its name. */
+const SYMBOLS: Readonly<Record<string, string>> = {
+  circle: 'M6 1.5a4.5 4.5 0 1 1 0 9a4.5 4.5 0 1 1 0-9z',
+  square: 'M2 2h8v8H2z',
+  diamond: 'M6 .8 11.2 6 6 11.2 .8 6z',
+  'triangle-up': 'M6 1.5 11 10.2H1z',
+  'triangle-down': 'M6 10.5 11 1.8H1z',
+  x: 'M2.5 1 6 4.5 9.5 1 11 2.5 7.5 6 11 9.5 9.5 11 6 7.5 2.5 11 1 9.5 4.5 6 1 2.5z',
+};
+
+/** The dot of a series beside its name. */
+export function symbolSwatch({ symbol, color }: SeriesStyle): SVGTemplateResult {
+  const shape = SYMBOLS[symbol.replace('-open', '')];
+  return svg`<svg class="series-swatch" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
+    <path d=${shape} fill=${symbol.endsWith('-open') ? 'none' : color} stroke=${color}></path>
+  </svg>`;
+}
+
+/** The bar of a series beside its name. */
 export function seriesSwatch(style: SeriesStyle): SVGTemplateResult {
   const solid = style.pattern === '';
   return svg`<svg class="series-swatch" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">

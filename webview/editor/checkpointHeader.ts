@@ -99,7 +99,7 @@ export class CheckpointHeader extends LightElement {
       (problem) =>
         html`<qs-message-bar
           kind="warning"
-          .text=${visibleName(`${problem.file}: ${problem.message}`)}
+          .text=${visibleName(problem.message)}
         ></qs-message-bar>`,
     )}
     ${

@@ -18,7 +18,7 @@ import type { DetailsView } from './tensorDetails.js';
 import { DEFAULT_VIEW } from './tensorDetails.js';
 import type { TensorTree } from './tensorTree.js';
 import './tensorTree.js';
-import type { TreeItem, TreeRow } from './treeModel.js';
+import type { TreeItem, TreeView } from './treeModel.js';
 import { TreeModel } from './treeModel.js';
 
 /** Milliseconds without scrolling after which the position is stored. */
@@ -68,7 +68,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
   // Handed on whole: the remote is a proxy that templates cannot carry.
   private readonly connection: Connection<EditorHostApi>;
   private model = new TreeModel([]);
-  private rows: readonly TreeRow[] = [];
+  private list: TreeView = { rows: [], found: { tensors: 0, elements: 0, bytes: 0 } };
   private pendingReveal?: string;
   private readonly resizes = new ResizeObserver(() => {
     this.stacked = this.clientWidth < STACK_BELOW;
@@ -100,7 +100,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
       this.pendingReveal = tensor;
       return;
     }
-    const filtered = this.rows.every((row) => row.kind === 'layer' || row.tensor !== found);
+    const filtered = this.list.rows.every((row) => row.kind === 'layer' || row.tensor !== found);
     this.change({
       selected: { kind: 'tensor', name: tensor },
       expanded: found.layer
@@ -157,7 +157,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     const same = before && before.expanded === expanded && before.filter === filter;
     if (same && !changed.has('opened') && !changed.has('closedInFilter')) return;
     const open = new Set(expanded);
-    this.rows = this.model.rows(
+    this.list = this.model.view(
       (layer) => (filter.trim() ? !this.closedInFilter.has(layer) : open.has(layer)),
       filter,
     );
@@ -230,22 +230,18 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
 
   private renderList({ checkpoint }: EditorState): TemplateResult {
     const { filter, selected, scroll } = this.page;
-    const found = this.rows.reduce(
-      (sum, row) => sum + (row.kind === 'layer' ? row.matches : row.level === 1 ? 1 : 0),
-      0,
-    );
-    const total = checkpoint.tensors.length;
+    const { found } = this.list;
+    const all = checkpoint.tensors.length;
+    const some = found.tensors < all ? `${formatInteger(found.tensors)} of ` : '';
     const totals = [
-      found < total
-        ? `${formatInteger(found)} of ${countOf(total, 'tensor')}`
-        : countOf(total, 'tensor'),
-      countOf(checkpoint.totalElements, 'weight'),
-      formatSize(checkpoint.totalBytes),
+      some + countOf(all, 'tensor'),
+      countOf(some ? found.elements : checkpoint.totalElements, 'weight'),
+      formatSize(some ? found.bytes : checkpoint.totalBytes),
     ];
     return html`<section class="list" aria-label="Tensors">
       <qs-filter-box
         .value=${filter}
-        .found=${filter.trim() ? found : undefined}
+        .found=${filter.trim() ? found.tensors : undefined}
         @filter-changed=${(event: CustomEvent<string>) => this.setFilter(event.detail)}
         @filter-left=${() => this.tree?.focus()}
       ></qs-filter-box>
@@ -262,7 +258,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
           : nothing
       }
       <qs-tensor-tree
-        .rows=${this.rows}
+        .rows=${this.list.rows}
         .selected=${selected}
         .initialScroll=${scroll}
         @layer-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}

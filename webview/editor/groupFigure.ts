@@ -42,7 +42,7 @@ export function groupContent(tensor: Tensor, ranges: GroupRanges): ChartContent 
   return {
     height: 230,
     finding: findingOf(tensor, ranges, plus, minus),
-    figure: (theme) => groupFigure(ranges, absMax, theme),
+    figure: (theme, width) => groupFigure(ranges, absMax, theme, width),
     table: () => ({
       columns: [
         'Groups',
@@ -116,11 +116,16 @@ function findingOf(
   );
 }
 
-function groupFigure(ranges: GroupRanges, absMax: number, theme: Theme): Figure {
+function groupFigure(ranges: GroupRanges, absMax: number, theme: Theme, width: number): Figure {
   const { columns, firstGroup, shownGroups } = ranges;
   const exact = columns.every(({ groups }) => groups === 1);
+  // Bars stand apart where there is room for a gap.
+  const share = width / Math.max(1, columns.length) > 5 ? 0.82 : 1;
   const data = exact
-    ? [...bars(columns, 1, theme.positiveFill), ...bars(columns, -1, theme.negativeFill)]
+    ? [
+        ...bars(columns, 1, theme.positiveFill, share),
+        ...bars(columns, -1, theme.negativeFill, share),
+      ]
     : [...bands(columns, 1, theme.positive, theme), ...bands(columns, -1, theme.negative, theme)];
   const limit = absMax * 1.06 || 1;
   return {
@@ -140,13 +145,18 @@ function sideOf(column: GroupRangeColumn, sign: 1 | -1): GroupRangeColumn['posit
 }
 
 /** One bar a group, where every column is a single group. */
-function bars(columns: readonly GroupRangeColumn[], sign: 1 | -1, color: string): Data[] {
+function bars(
+  columns: readonly GroupRangeColumn[],
+  sign: 1 | -1,
+  color: string,
+  width: number,
+): Data[] {
   return [
     {
       type: 'bar',
       x: columns.map(({ firstGroup }) => firstGroup + 0.5),
       y: columns.map((column) => sign * sideOf(column, sign)[MEDIAN]),
-      width: columns.length > 60 ? 1 : 0.8,
+      width,
       marker: { color, line: { width: 0 } },
     },
   ];

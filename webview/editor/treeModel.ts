@@ -1,4 +1,4 @@
-import { compareNames } from '../components/names.js';
+import { compareNames, shortNames } from '../components/names.js';
 import type { Tensor } from '../components/protocolTypes.js';
 
 /** Tensors that share a layer. */
@@ -28,6 +28,18 @@ export type TreeRow = {
       readonly matches: number;
     }
 );
+
+/** What some tensors come to. */
+export interface Totals {
+  readonly tensors: number;
+  readonly elements: number;
+  readonly bytes: number;
+}
+
+export interface TreeView {
+  readonly rows: readonly TreeRow[];
+  readonly found: Totals;
+}
 
 /** Embeddings come before the first layer, whatever the order of the file. */
 const EMBEDDING = /embed|\b(wte|wpe)\b/i;
@@ -62,10 +74,10 @@ export class TreeModel {
   }
 
   /**
-   * The visible rows. `isExpanded` says which layers are open. A filter keeps the tensors that
+   * The visible rows, and what all tensors that match come to. `isExpanded` says which layers are open. A filter keeps the tensors that
    * contain each of its words in name, type or shape.
    */
-  rows(isExpanded: (layer: string) => boolean, filter: string): TreeRow[] {
+  view(isExpanded: (layer: string) => boolean, filter: string): TreeView {
     const words = filterWords(filter);
     const rows: TreeRow[] = [];
     const kept: { root: Root; matching: readonly Tensor[] }[] = [];
@@ -96,7 +108,8 @@ export class TreeModel {
         rows.push({ kind: 'tensor', tensor, listName, level: 2, position: at + 1, siblings });
       });
     });
-    return rows;
+    const found = kept.flatMap(({ matching }) => matching);
+    return { rows, found: totalsOf(found) };
   }
 
   private matches(tensor: Tensor, words: readonly string[]): boolean {
@@ -136,36 +149,23 @@ export function sameItem(a: TreeItem | undefined, b: TreeItem | undefined): bool
   return a?.kind === b?.kind && a?.name === b?.name;
 }
 
-/**
- * Names within a layer, without the ".weight" that nearly all end in where the rest is unique:
- * "q_proj" beside "k_proj", but "fc.weight" beside "fc.bias".
- */
-function listNames(tensors: readonly Tensor[]): ReadonlyMap<Tensor, string> {
-  const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
-  const uses = new Map<string, number>();
-  for (const { nameInLayer } of tensors) {
-    for (const name of new Set([nameInLayer, stemOf(nameInLayer)])) {
-      uses.set(name, (uses.get(name) ?? 0) + 1);
-    }
+function totalsOf(tensors: readonly Tensor[]): Totals {
+  let [elements, bytes] = [0, 0];
+  for (const tensor of tensors) {
+    elements += tensor.elements;
+    bytes += tensor.bytes;
   }
-  return new Map(
-    tensors.map((tensor) => {
-      const name = tensor.nameInLayer || tensor.name;
-      const stem = stemOf(name);
-      const short = name === `${stem}.weight` && stem !== '' && uses.get(stem) === 1;
-      return [tensor, short ? stem : name];
-    }),
-  );
+  return { tensors: tensors.length, elements, bytes };
 }
 
 function makeLayer(name: string, tensors: readonly Tensor[]): Layer {
   const byDefault = tensors.filter((tensor) => tensor.quantizedByDefault);
+  const names = shortNames(tensors.map((tensor) => tensor.nameInLayer || tensor.name));
   return {
     name,
+    listNames: new Map(tensors.map((tensor, i) => [tensor, names[i]])),
+    ...totalsOf(tensors),
     tensors,
-    listNames: listNames(tensors),
-    bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
-    elements: tensors.reduce((sum, { elements }) => sum + elements, 0),
     quantizable: byDefault.length
       ? byDefault
       : tensors.filter((tensor) => tensor.notQuantizable === undefined),

@@ -74,4 +74,5 @@ export async function untilTabs<T>(find: () => T | undefined): Promise<T> {
 
 export async function closeAllTabs(): Promise<void> {
   await vscode.window.tabGroups.close(tabs());
+  await untilTabs(() => (tabs().length === 0 ? true : undefined));
 }

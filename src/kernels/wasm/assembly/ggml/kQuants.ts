@@ -4,7 +4,7 @@ import { f16Bits, f16Value } from './half';
 import { packBits, packNibbles, packTwoBits } from './packCodes';
 import { nearestInteger } from './rounding';
 import {
-  BASES, CODES, interleaveFour, INVERSES, LEVELS, MIN_CODES, MINS, SCALE_CODES, SCALES,
+  BASES, CODES, interleaveFour, INVERSES, LEVELS, MIN_CODES, MINS, QUARTET, SCALE_CODES, SCALES,
   STORED_OFFSETS, STORED_SCALES, WEIGHTS,
 } from './scratch';
 import { searchQ3, searchQ6 } from './searchScale';
@@ -77,9 +77,10 @@ export function quantizeQ2_K(
 ): i32 {
   let clipped = i32x4.splat(0);
   do {
-    for (let part: usize = 0; part < 4; part++) {
-      interleaveFour(x + (part << 8), 16, scratch + WEIGHTS);
-      searchQ2(scratch, scratch + (part << 4));
+    for (let half: usize = 0; half < 2; half++) {
+      interleaveFour(x + (half << 9), 16, scratch + WEIGHTS);
+      interleaveFour(x + (half << 9) + 256, 16, scratch + WEIGHTS + QUARTET);
+      searchQ2(scratch, scratch + (half << 5));
     }
     const unitBits = quantizePositive(scratch + SCALES, 16, 15, 255, scratch + SCALE_CODES);
     const minUnitBits = quantizePositive(scratch + MINS, 16, 15, 255, scratch + MIN_CODES);
@@ -107,11 +108,10 @@ function quantizeWithSixBitScales(
 ): i32 {
   let clipped = i32x4.splat(0);
   do {
-    for (let part: usize = 0; part < 2; part++) {
-      interleaveFour(x + (part << 9), 32, scratch + WEIGHTS);
-      if (bits == 4) searchQ4(scratch, scratch + (part << 4));
-      else searchQ5(scratch, scratch + (part << 4));
-    }
+    interleaveFour(x, 32, scratch + WEIGHTS);
+    interleaveFour(x + 512, 32, scratch + WEIGHTS + QUARTET);
+    if (bits == 4) searchQ4(scratch, scratch);
+    else searchQ5(scratch, scratch);
     const unitBits = quantizePositive(scratch + SCALES, 8, 63, 63, scratch + SCALE_CODES);
     const minUnitBits = quantizePositive(scratch + MINS, 8, 63, 63, scratch + MIN_CODES);
     storeSixBitScales(scratch, f16Value(unitBits), f16Value(minUnitBits));

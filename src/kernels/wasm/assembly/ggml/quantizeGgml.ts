@@ -8,7 +8,7 @@ import { quantizeQ4_0, quantizeQ4_1, quantizeQ5_0, quantizeQ5_1, quantizeQ8_0 } 
  * @param type place of the type in GGML_TYPES
  * @param x f32 weights; @param y receives their dequantized values; @param u their step errors
  * @param packed receives the packed blocks, or 0
- * @param scratch 4096 bytes, 16-byte aligned
+ * @param scratch 6144 bytes, 16-byte aligned
  * @returns how many weights are clipped
  */
 export function quantizeGgml(

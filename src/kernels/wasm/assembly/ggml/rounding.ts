@@ -18,16 +18,6 @@ export function nearestIntegers(value: v128, low: v128, high: v128): v128 {
   return i32x4.min_s(i32x4.max_s(i32x4.sub(bits, i32x4.splat(0x400000)), low), high);
 }
 
-/** True where every lane is below 2^22, so that plain rounding gives what ggml's would. */
-// @ts-ignore: decorator
-@inline
-export function allRoundable(a: v128, b: v128): bool {
-  const limit = f32x4.splat(4194303);
-  return i32x4.all_true(
-    v128.and(f32x4.lt(f32x4.abs(a), limit), f32x4.lt(f32x4.abs(b), limit)),
-  );
-}
-
 /** Small integers held as f32 → i32 lanes. */
 // @ts-ignore: decorator
 @inline

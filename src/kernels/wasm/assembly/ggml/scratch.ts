@@ -1,33 +1,33 @@
-// What the searches keep in the caller's scratch memory, as byte offsets. 4096 bytes, 16-aligned.
+// What the searches keep in the caller's scratch memory, as byte offsets. 6144 bytes, 16-aligned.
 //
 // Four sub-blocks are searched at once, one per lane: a vector holds the i-th weight of each, so
 // every lane adds up its sums in the order of its weights, as ggml does.
 
-/** Up to 32 vectors each: the weights, two products of theirs, and trial levels. */
+/** Up to 32 vectors are one such quartet; where two are searched together the second follows. */
+export const QUARTET: usize = 512;
+/** Two quartets each: the weights, two products of theirs, and a candidate's codes. */
 export const WEIGHTS: usize = 0;
-export const PRODUCT1: usize = 512;
-export const PRODUCT2: usize = 1024;
-export const TRIAL: usize = 1536;
+export const PRODUCT1: usize = 1024;
+export const PRODUCT2: usize = 2048;
+export const TRIAL: usize = 2048;
 /** f32[16] each, by sub-block: what the search found. */
-export const SCALES: usize = 2048;
-export const MINS: usize = 2112;
+export const SCALES: usize = 3072;
+export const MINS: usize = 3136;
 /** f32[16] each: the weights' codes in that fit are (w − base)·inverse, rounded. */
-export const INVERSES: usize = 2176;
-export const BASES: usize = 2240;
+export const INVERSES: usize = 3200;
+export const BASES: usize = 3264;
 /** f32[16] each: scales and offsets as the packed block decodes them. */
-export const STORED_SCALES: usize = 2304;
-export const STORED_OFFSETS: usize = 2368;
+export const STORED_SCALES: usize = 3328;
+export const STORED_OFFSETS: usize = 3392;
 /** u8[16] each: integers of the scales and minima. */
-export const SCALE_CODES: usize = 2432;
-export const MIN_CODES: usize = 2448;
-/** A vector each: sums of a candidate's regression. */
-export const SUM_L: usize = 2464;
-export const SUM_L2: usize = 2480;
-export const SUM_XL: usize = 2496;
+export const SCALE_CODES: usize = 3456;
+export const MIN_CODES: usize = 3472;
 /** u8[256]. */
-export const CODES: usize = 2560;
+export const CODES: usize = 3584;
 /** f32[256]: levels of all sub-blocks, four sub-blocks to a vector. */
-export const LEVELS: usize = 3072;
+export const LEVELS: usize = 3840;
+/** Vectors of a search under way, 512 bytes for each of two quartets. */
+export const STATE: usize = 4864;
 
 /** Writes the weights of four sub-blocks of n at a, b, c, d as n vectors. */
 export function interleave(a: usize, b: usize, c: usize, d: usize, n: i32, out: usize): void {
@@ -56,7 +56,7 @@ export function interleaveFour(x: usize, n: i32, out: usize): void {
   interleave(x, x + size, x + 2 * size, x + 3 * size, n, out);
 }
 
-/** The first weight of largest magnitude in each lane. */
+/** The first weight of largest magnitude in each lane of n vectors. */
 // @ts-ignore: decorator
 @inline
 export function extremes(weights: usize, n: i32): v128 {

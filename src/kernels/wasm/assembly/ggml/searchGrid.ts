@@ -1,10 +1,13 @@
 import { floatsOf, levelHalves, nearestCodes } from './grid';
-import { extremes, PRODUCT1, SCALES, SUM_L2, SUM_XL, WEIGHTS } from './scratch';
+import { extremes, PRODUCT1, SCALES, STATE, WEIGHTS } from './scratch';
 
 // The scale of four sub-blocks of 32 at once on the uneven grid. Reference: searchGridScale.
 
 const N: i32 = 32;
 const VECTORS_END: usize = 512;
+/** A vector each: Σ w²·level·w and Σ w²·level² of a candidate. */
+const SUM_XL: usize = STATE;
+const SUM_L2: usize = STATE + 16;
 
 /** Sums for the levels nearest to inverse·w; products associate as in the reference. */
 function gridSums(inverse: v128, scratch: usize): void {

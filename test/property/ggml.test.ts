@@ -1,0 +1,160 @@
+// GGUF's block formats: WASM equals the reference to the bit, and the reference keeps its promises.
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  GGML_TYPES,
+  ggmlStepErrors,
+  type GgmlType,
+} from '../../src/kernels/reference/ggml/index.js';
+import { createGgmlKernel, quantizeByReference, type GgmlResult } from '../support/ggml.js';
+
+const PART = 32;
+const MAX_PARTS = 16;
+
+let quantizeByWasm: Awaited<ReturnType<typeof createGgmlKernel>>;
+beforeAll(async () => {
+  quantizeByWasm = await createGgmlKernel(MAX_PARTS * PART);
+});
+
+const bits = new DataView(new ArrayBuffer(4));
+/** Any finite f32 bit pattern. */
+const finiteFloat = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map((pattern) => {
+  bits.setInt32(0, pattern);
+  const value = bits.getFloat32(0);
+  return Number.isFinite(value) ? value : 0;
+});
+const uniform = fc.double({ min: -1, max: 1, noNaN: true });
+const sum3 = fc.tuple(uniform, uniform, uniform).map(([a, b, c]) => (a + b + c) * 0.02);
+
+/** 32 weights of one kind; a block of 256 has eight, not all of the same kind. */
+const part = fc.oneof(
+  { weight: 8, arbitrary: parts(sum3) },
+  { weight: 2, arbitrary: parts(sum3.map(Math.abs)) },
+  { weight: 2, arbitrary: parts(sum3.map((x) => -Math.abs(x))) },
+  { weight: 2, arbitrary: parts(fc.constantFrom(0, -0, 0.7, -0.2, 1e-40)) },
+  { weight: 2, arbitrary: parts(fc.integer({ min: -16, max: 16 }).map((n) => n / 4)) },
+  { weight: 1, arbitrary: parts(finiteFloat) },
+  { weight: 1, arbitrary: parts(fc.constantFrom(0, -0)) },
+  { weight: 1, arbitrary: parts(fc.constantFrom(-0, 0, 0.1, 3)) },
+  // One value throughout, one that is all but so, and magnitudes from the smallest to the largest.
+  { weight: 1, arbitrary: fc.double({ min: -2, max: 2, noNaN: true }).map(constantPart) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom(-1000, -1, 0.3, 500), parts(sum3))
+      .map(([base, noise]) => noise.map((x) => base + x * 1e-3)),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom(1e-45, 1e-38, 1e-30, 1e-22, 1e-15, 1e-9, 1e6, 1e15, 1e30), parts(sum3))
+      .map(([scale, shape]) => shape.map((x) => x * 50 * scale)),
+  },
+);
+
+function parts(weight: fc.Arbitrary<number>): fc.Arbitrary<number[]> {
+  return fc.array(weight, { minLength: PART, maxLength: PART });
+}
+
+function constantPart(value: number): number[] {
+  return new Array<number>(PART).fill(value);
+}
+
+/** Up to 16 blocks of 32, or two of 256. */
+function blocksOf({ blockSize }: GgmlType): fc.Arbitrary<Float32Array> {
+  const perBlock = blockSize / PART;
+  return fc
+    .integer({ min: 1, max: MAX_PARTS / perBlock })
+    .chain((blocks) =>
+      fc.array(part, { minLength: blocks * perBlock, maxLength: blocks * perBlock }),
+    )
+    .map((all) => Float32Array.from(all.flat()));
+}
+
+/** Everything that may differ, with −0 apart from 0; NaN, which has many patterns, is one value. */
+function comparable({ packed, values, stepErrors, clipped }: GgmlResult) {
+  const pattern = (floats: Float32Array) =>
+    new Uint32Array(floats.map((x) => (Number.isNaN(x) ? NaN : x)).buffer);
+  return { packed, values: pattern(values), stepErrors: pattern(stepErrors), clipped };
+}
+
+describe.each(Object.values(GGML_TYPES))('$name', (type) => {
+  it('gives the same blocks, values and step errors in WASM and in the reference', () => {
+    fc.assert(
+      fc.property(blocksOf(type), (weights) => {
+        const expected = comparable(quantizeByReference(type, weights));
+        expect(comparable(quantizeByWasm(type, weights))).toEqual(expected);
+        const unpacked = comparable(quantizeByWasm(type, weights, false));
+        expect(unpacked).toEqual({ ...expected, packed: new Uint8Array(0) });
+      }),
+      { numRuns: 80 },
+    );
+  }, 60_000);
+
+  it('scales with the weights by powers of two', () => {
+    const weight = fc.oneof(fc.double({ min: 0.25, max: 4, noNaN: true }), fc.constant(0));
+    const signed = fc.tuple(weight, fc.boolean()).map(([x, negative]) => (negative ? -x : x));
+    const block = fc.array(signed, { minLength: type.blockSize, maxLength: type.blockSize });
+    fc.assert(
+      fc.property(block, fc.constantFrom(0.5, 4, 64), (values, factor) => {
+        const weights = Float32Array.from(values);
+        const once = quantizeByReference(type, weights);
+        const scaled = quantizeByReference(
+          type,
+          weights.map((x) => x * factor),
+        );
+        expect(scaled.values).toEqual(once.values.map((x) => x * factor));
+        expect(scaled.stepErrors).toEqual(once.stepErrors);
+        expect(scaled.clipped).toBe(once.clipped);
+      }),
+      { numRuns: 25 },
+    );
+  }, 60_000);
+});
+
+describe('step errors', () => {
+  /** A packed block of one F16 scale 1 and the same nibble throughout, as q4_0 and iq4_nl have it. */
+  function unitBlock(code: number): Uint8Array {
+    return Uint8Array.of(0x00, 0x3c, ...new Array<number>(16).fill(code | (code << 4)));
+  }
+
+  function errorsOf(type: GgmlType, code: number, ...some: number[]) {
+    const weights = new Float32Array(PART);
+    weights.set(some);
+    const stepErrors = new Float32Array(PART);
+    const clipped = ggmlStepErrors(type, unitBlock(code), weights, stepErrors);
+    return { errors: stepErrors.subarray(0, some.length), clipped };
+  }
+
+  it('counts in steps where levels are even', () => {
+    // Code 15 is level 7, the highest; half a step beyond it lies 7.5.
+    expect(errorsOf(GGML_TYPES.q4_0, 15, 6.75, 7.5, 7.75, -8.5, -9)).toEqual({
+      errors: Float32Array.of(0.25, -0.5, -0.75, 15.5, 16),
+      clipped: 2,
+    });
+  });
+
+  it('counts in widths of the interval that a weight falls in where they are not', () => {
+    // Code 8 is level 1; 1 … 13 is 12 wide, −10 … 1 is 11, 89 … 113 is 24, −127 … −104 is 23.
+    const weights = [4, -4.5, 1, 101, 124, 126, -138, -139];
+    const widths = [12, 11, 12, 24, 24, 24, 23, 23];
+    expect(errorsOf(GGML_TYPES.iq4_nl, 8, ...weights)).toEqual({
+      errors: Float32Array.from(weights, (weight, i) => (1 - weight) / widths[i]),
+      clipped: 2,
+    });
+  });
+
+  it('are 0 where the scale is 0 or overflowed', () => {
+    for (const type of Object.values(GGML_TYPES)) {
+      const tiny = new Float32Array(type.blockSize).fill(1e-20).fill(-1e-20, 5, 9);
+      const { stepErrors, clipped } = quantizeByReference(type, tiny);
+      expect(stepErrors).toEqual(new Float32Array(type.blockSize));
+      expect(clipped).toBe(0);
+    }
+    const huge = Float32Array.from({ length: PART }, (_, i) => (i - 15) * 1e6);
+    const { values, stepErrors, clipped } = quantizeByReference(GGML_TYPES.q4_0, huge);
+    expect(values).toContain(Infinity);
+    expect(stepErrors).toEqual(new Float32Array(PART));
+    expect(clipped).toBe(0);
+  });
+});
