@@ -150,6 +150,11 @@ function warnings(
       `${of(errors.badScales)} have a scale that ${scaleDtype} cannot hold to its precision; a wider scale type avoids this.`,
     );
   }
+  if (!Number.isFinite(errors.squaredError)) {
+    list.push(
+      "Some weights are beyond what this format's scales can hold; they decode to infinity.",
+    );
+  }
   if (rule.kind === 'integer' && rule.convention === 'gptq-sym' && errors.oneSigned > 0) {
     list.push(
       `${of(errors.oneSigned)} have weights of one sign only, which symmetric integers clip or waste codes on.`,

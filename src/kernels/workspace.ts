@@ -6,8 +6,8 @@ export interface MemoryRegion {
   readonly bytes: number;
 }
 
-/** Bytes for sums, scratch and one grid, before the weights. */
-const TABLE_BYTES = 4096;
+/** Bytes for sums, one grid and the scratch of block formats, before the weights. */
+const TABLE_BYTES = 16384;
 /** Elements that kernels may write or read beyond the end. */
 const SLACK = 64;
 /** The output area also serves for 65,536 counts. */

@@ -1,12 +1,8 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import {
-  CLIPPED_STEP_ERROR,
-  RAW,
-  type ChunkShape,
-  type FixedRange,
-  type QuantizeOptions,
-} from '../types.js';
+import { RAW, type ChunkShape, type FixedRange, type QuantizeOptions } from '../types.js';
+import { addWeight } from './addWeight.js';
 import { castGroup } from './castGroup.js';
+import { quantizeGgmlChunk } from './ggmlChunk.js';
 import {
   groupQuantizer,
   groupRange,
@@ -29,7 +25,7 @@ export function groupedShape(format: NumberFormat, { rows, columns }: ChunkShape
 export const AWQ_SMALLEST_SPAN = Math.fround(1e-5);
 
 /**
- * Quantizes and dequantizes a chunk of finite weights: the meaning of every format but GGUF's.
+ * Quantizes and dequantizes a chunk of finite weights: the meaning of every format.
  * @param weights [rows × columns], finite
  * @param output same length; may be left out
  * @returns raw sums, see `errorSums`
@@ -42,6 +38,8 @@ export function quantizeChunk(
   output?: Float32Array,
   { tensorRange }: QuantizeOptions = {},
 ): Float64Array {
+  const { rule } = format.entry;
+  if (rule.kind === 'ggml') return quantizeGgmlChunk(rule.type, shape, weights, output);
   const raw = new Float64Array(RAW.length);
   const { rows, columns, groupColumns } = groupedShape(format, shape);
   for (let row = 0; row < rows; row++) {
@@ -65,7 +63,7 @@ function quantizerOf(
   tensorRange: FixedRange | undefined,
 ): GroupQuantizer {
   if (rule.kind === 'cast') return castGroup(rule.dtype);
-  if (rule.kind === 'ggml') throw new Error(`${rule.type} has a reference of its own`);
+  if (rule.kind === 'ggml') throw new Error(`${rule.type} has no groups of one scale`);
   const whole = group.kind === 'tensor' ? tensorRange : undefined;
   const extremes = whole ?? groupRange(weights, true);
   const range = rangeExcludesZero(rule)
@@ -92,25 +90,4 @@ function addGroup(
     addWeight(raw, i & 3, weights[i], value, stepError);
     if (output) output[i] = value;
   }
-}
-
-/** Adds one weight to the sums. @param lane index within the group mod 4 */
-export function addWeight(
-  raw: Float64Array,
-  lane: number,
-  weight: number,
-  value: number,
-  stepError: number,
-): void {
-  const error = value - weight;
-  const squared = error * error;
-  raw[RAW.error + lane] += squared;
-  raw[RAW.value + lane] += value * value;
-  raw[RAW.step + lane] += stepError * stepError;
-  raw[RAW.maxError] = Math.max(raw[RAW.maxError], Math.abs(error));
-  if (value === 0 && weight !== 0) {
-    raw[RAW.underflow]++;
-    raw[RAW.underflowError + lane] += squared;
-  }
-  if (Math.abs(stepError) > CLIPPED_STEP_ERROR) raw[RAW.clipped]++;
 }

@@ -1,4 +1,5 @@
-import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import type { GgmlTypeName, NumberFormat, ScaleDtype } from '../../formats/types.js';
+import { GGML_TYPES } from '../reference/ggml/index.js';
 import { groupedShape } from '../reference/quantizeChunk.js';
 import { ReferenceKernels } from '../reference/referenceKernels.js';
 import {
@@ -39,6 +40,16 @@ export interface KernelExports {
     config: number,
     sums: number,
   ): void;
+  quantizeGgml(
+    type: number,
+    x: number,
+    y: number,
+    u: number,
+    blocks: number,
+    packed: number,
+    scratch: number,
+  ): number;
+  sumErrors(x: number, y: number, u: number, n: number, sums: number): void;
 }
 
 /** Instantiates the compiled kernels over a shared memory. */
@@ -58,6 +69,10 @@ const SUMS = 0;
 const FIRST = 256;
 const CONFIG = 320;
 const GRID = 512;
+/** 6,144 bytes, for the searches of the super-blocks. */
+const BLOCK_SCRATCH = 4096;
+
+const GGML_NAMES = Object.keys(GGML_TYPES);
 
 /** The kernels in WebAssembly with 128-bit vectors, over one worker's part of a shared memory. */
 export class WasmKernels implements Kernels {
@@ -120,6 +135,10 @@ export class WasmKernels implements Kernels {
     shape: ChunkShape,
     options: QuantizeOptions = {},
   ): ErrorSums {
+    const { rule } = format.entry;
+    if (rule.kind === 'ggml' && shape.columns % GGML_TYPES[rule.type].blockSize === 0) {
+      return this.quantizeBlocks(rule.type, shape.rows * shape.columns);
+    }
     if (!hasKernel(format)) return this.reference.quantize(format, scaleDtype, shape, options);
     const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
     const { rows, columns, groupColumns } = groupedShape(format, shape);
@@ -136,6 +155,23 @@ export class WasmKernels implements Kernels {
       tables + SUMS,
     );
     return errorSums(new Float64Array(memory.buffer, tables + SUMS, RAW.length));
+  }
+
+  /** GGUF's block formats over whole blocks. */
+  private quantizeBlocks(type: GgmlTypeName, elements: number): ErrorSums {
+    const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
+    const clipped = this.exports.quantizeGgml(
+      GGML_NAMES.indexOf(type),
+      weightsAt,
+      outputAt,
+      rawAt,
+      elements / GGML_TYPES[type].blockSize,
+      0,
+      tables + BLOCK_SCRATCH,
+    );
+    this.exports.sumErrors(weightsAt, outputAt, rawAt, elements, tables + SUMS);
+    const sums = new Float64Array(memory.buffer, tables + SUMS, RAW.length);
+    return { ...errorSums(sums), clipped };
   }
 
   groupExtremes(shape: ChunkShape, groupSize: number) {

@@ -55,7 +55,8 @@ export function accumulate(x: usize, y: usize, u: usize, n: i32, sums: usize): v
     error23 = f64x2.add(error23, high);
     value01 = f64x2.add(value01, f64x2.mul(q01, q01));
     value23 = f64x2.add(value23, f64x2.mul(q23, q23));
-    greatestSquare = f64x2.pmax(greatestSquare, f64x2.pmax(low, high));
+    // NaN (an infinity of a block format minus itself) never wins a pmax as its second operand.
+    greatestSquare = f64x2.pmax(f64x2.pmax(greatestSquare, low), high);
     step01 = f64x2.add(step01, squareLow(s));
     step23 = f64x2.add(step23, squareHigh(s));
     const under = v128.andnot(f32x4.eq(q, zero), f32x4.eq(w, zero));
@@ -83,7 +84,7 @@ export function accumulate(x: usize, y: usize, u: usize, n: i32, sums: usize): v
     addTo(lane, error * error);
     addTo(lane + VALUE, <f64>q * <f64>q);
     addTo(lane + STEP, <f64>s * <f64>s);
-    greatest = max(greatest, abs(error));
+    greatest = abs(error) > greatest ? abs(error) : greatest;
     if (q == 0 && w != 0) {
       addTo(lane + UNDERFLOW_ERROR, error * error);
       underCount++;

@@ -1,7 +1,7 @@
 // The WebAssembly kernels. Plain loops over memory that the caller lays out; no allocation, no
 // state. What each must compute is defined by kernels/reference.
 export { decodeBF16, decodeF16 } from './decode';
-export { quantizeChunk } from './quantize';
+export { quantizeChunk, sumErrors } from './quantize';
 export { groupExtremes, replaceNonFinite, sumWeights } from './weights';
 export { count16 } from './counts';
 export { quantizeGgml } from './ggml/quantizeGgml';

@@ -96,3 +96,9 @@ export function quantizeChunk(
     }
   }
 }
+
+/** Sums of n weights that were quantized elsewhere. */
+export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
+  clearSums(sums);
+  accumulate(x, y, u, n, sums);
+}
