@@ -58,20 +58,44 @@ export async function formatLabels(names) {
  * @returns {Promise<FrameLocator>} the comparison page, done
  */
 export async function quantize(window, row, formats, groupSize) {
-  const labels = await formatLabels(formats);
+  const name = (await row.getAttribute('data-layer')) ?? (await row.getAttribute('data-tensor'));
   await window.chooseFromContextMenu(row, quantizeItem);
-  await window.pickMany('(1/2)', labels);
-  await window.pickOne('(2/2)', String(groupSize));
-  return finishedComparison(window);
+  await chooseFormats(window, formats, groupSize);
+  return finishedComparison(window, name ?? '');
 }
 
 /**
- * The comparison page in front, once its job has ended and the results are drawn.
+ * Answers the two questions of "Quantize Layer…".
  * @param {Workbench} window
+ * @param {readonly string[]} formats catalogue names
+ * @param {number} groupSize
  */
-export async function finishedComparison(window) {
+export async function chooseFormats(window, formats, groupSize) {
+  await window.pickMany('(1/2)', await formatLabels(formats));
+  await window.pickOne('(2/2)', String(groupSize));
+}
+
+/**
+ * The comparison page of a selection, in front.
+ * @param {Workbench} window
+ * @param {string} name of the tensor or layer; titles may leave its first parts out
+ */
+export async function comparisonPage(window, name) {
+  const title = 'Format Comparison: ';
+  await window.untilActiveTab(
+    (label) => label.startsWith(title) && name.endsWith(label.slice(title.length)),
+  );
+  return window.webview('[data-testid="comparison-status"]');
+}
+
+/**
+ * The comparison page of a selection, once its job has ended and the results are drawn.
+ * @param {Workbench} window
+ * @param {string} name as in {@link comparisonPage}
+ */
+export async function finishedComparison(window, name) {
   const status = '[data-testid="comparison-status"]';
-  const page = await window.webview(status);
+  const page = await comparisonPage(window, name);
   const ended = page.locator(`${status}:not([data-status="running"])`);
   await ended.waitFor({ state: 'attached' });
   const outcome = await ended.getAttribute('data-status');

@@ -60,6 +60,19 @@ export class Workbench {
   }
 
   /**
+   * Waits until the editor in front has the right title.
+   * @param {(label: string) => boolean} isRight
+   */
+  async untilActiveTab(isRight) {
+    const tab = this.page.locator('.editor-group-container.active .tab.active .label-name');
+    const deadline = Date.now() + TIMEOUT;
+    while (!isRight((await tab.allTextContents()).join())) {
+      if (Date.now() > deadline) throw new Error(`Still in front: ${await tab.allTextContents()}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /**
    * The page inside the visible webview that shows an element.
    * @param {string} selector CSS selector of something on that page
    * @returns {Promise<import('playwright-core').FrameLocator>} stays valid when the page is rebuilt

@@ -14,8 +14,11 @@ function workspace(elements: number): Workspace {
 }
 
 /** The kernels as built by `npm run build`, over a memory of their own. */
-export async function createWasmKernels(elements = 65536): Promise<WasmKernels> {
-  const bytes = await readFile(new URL('../../dist/kernels.wasm', import.meta.url));
+export async function createWasmKernels(
+  elements = 65536,
+  file: string | URL = new URL('../../dist/kernels.wasm', import.meta.url),
+): Promise<WasmKernels> {
+  const bytes = await readFile(file);
   const space = workspace(elements);
   const module = await WebAssembly.compile(bytes);
   return new WasmKernels(await instantiateKernels(module, space.memory), space);

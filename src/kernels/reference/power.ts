@@ -25,22 +25,30 @@ export function powerTwoPointFour(x: number): number {
 }
 
 /** Coefficients of log2(1+t)/t on [√½−1, √2−1] and of 2^f on [−½, ½], highest power first. */
-export const LOG2_SERIES = [
+const LOG2_SERIES = [
   -0.14275974035263062, 0.23265257477760315, -0.24927182495594025, 0.2872888743877411,
   -0.3602251708507538, 0.48091670870780945, -0.7213529348373413, 1.4426950216293335,
 ].map(fround);
-export const EXP2_SERIES = [
+const EXP2_SERIES = [
   0.0013390863314270973, 0.009676031768321991, 0.055503569543361664, 0.2402210682630539,
   0.6931471824645996, 1.0000001192092896,
 ].map(fround);
 
-function horner(coefficients: readonly number[], x: number): number {
-  let value = coefficients[0];
-  for (let i = 1; i < coefficients.length; i++) {
-    value = fround(fround(value * x) + coefficients[i]);
-  }
-  return value;
+/** a + b·x, each operation rounded to f32. */
+const line = (a: number, b: number, x: number) => fround(a + fround(b * x));
+
+/** Estrin's scheme: pairs, pairs of pairs; short chains suit the vector kernels. */
+function logSeries(t: number): number {
+  const [c7, c6, c5, c4, c3, c2, c1, c0] = LOG2_SERIES;
+  const t2 = fround(t * t);
+  const low = line(line(c0, c1, t), line(c2, c3, t), t2);
+  const high = line(line(c4, c5, t), line(c6, c7, t), t2);
+  return line(low, high, fround(t2 * t2));
 }
 
-const logSeries = (t: number) => horner(LOG2_SERIES, t);
-const exp2Series = (f: number) => horner(EXP2_SERIES, f);
+function exp2Series(f: number): number {
+  const [c5, c4, c3, c2, c1, c0] = EXP2_SERIES;
+  const f2 = fround(f * f);
+  const low = line(line(c0, c1, f), line(c2, c3, f), f2);
+  return line(low, line(c4, c5, f), fround(f2 * f2));
+}

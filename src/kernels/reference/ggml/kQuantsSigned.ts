@@ -21,10 +21,6 @@ function fitSubBlocks(weights: Float32Array, fit: (part: Float32Array) => Fit) {
   return { scales, codes };
 }
 
-function lowByte(value: number): number {
-  return (value << 24) >> 24;
-}
-
 const q3_k: BlockCodec = {
   grid: integerGrid(-4, 3),
   quantize(weights, packed) {
@@ -36,8 +32,7 @@ const q3_k: BlockCodec = {
       const inverse = fround(-32 / extreme);
       unit = fround(1 / inverse);
       scales.forEach((scale, i) => {
-        const code = lowByte(nearestInteger(fround(inverse * scale)));
-        scaleCodes[i] = clamp(code, -32, 31) + 32;
+        scaleCodes[i] = clamp(nearestInteger(fround(inverse * scale)), -32, 31) + 32;
       });
     }
     packSixBits(scaleCodes, packed.subarray(96, 108));
@@ -94,7 +89,9 @@ const q6_k: BlockCodec = {
 
 function q6Scales(packed: Uint8Array): Float32Array {
   const unit = loadF16(packed, 208);
-  return Float32Array.from(packed.subarray(192, 208), (byte) => fround(unit * lowByte(byte)));
+  return Float32Array.from(Int8Array.from(packed.subarray(192, 208)), (code) =>
+    fround(unit * code),
+  );
 }
 
 export const K_QUANTS_SIGNED = { q3_k, q6_k } as const;

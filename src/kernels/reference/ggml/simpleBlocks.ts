@@ -89,7 +89,7 @@ const byteBlock: BlockCodec = {
     });
   },
   unpack: (packed) => ({
-    levels: Int16Array.from(packed.subarray(2), (byte) => (byte << 24) >> 24),
+    levels: Int16Array.from(Int8Array.from(packed.subarray(2))),
     scales: Float32Array.of(loadF16(packed, 0)),
     offsets: noOffsets(1),
   }),

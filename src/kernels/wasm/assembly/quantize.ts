@@ -7,7 +7,7 @@ import { grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerGroup } from './integer';
 import { largest, smallest } from './lanes';
 import { minifloatGroup } from './minifloat';
-import { candidateError } from './search';
+import { addCandidateError, startCandidate } from './search';
 
 /** Spans below this are widened by AWQ's quantizer. */
 const AWQ_SMALLEST_SPAN: f32 = 1e-5;
@@ -27,15 +27,26 @@ let bestLo: f32 = 0;
 let bestHi: f32 = 0;
 let bestError: f64 = 0;
 
+/** Weights after which a candidate is compared with the best one so far. */
+const CHECK_EVERY: i32 = 32;
+
 function tryRange(config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32): void {
   prepareGroup(config, lo, hi);
-  quantizeGroup(config, x, y, u, n);
-  const error = candidateError(config, x, y, n);
-  if (error < bestError) {
-    bestError = error;
-    bestLo = lo;
-    bestHi = hi;
-  }
+  startCandidate();
+  let error: f64 = 0;
+  let left = n;
+  do {
+    const part = min(left, CHECK_EVERY);
+    // Values go to the start of the output: only their errors matter here.
+    quantizeGroup(config, x, y, u, part);
+    error = addCandidateError(config, x, y, part);
+    if (error >= bestError) return;
+    x += <usize>CHECK_EVERY << 2;
+    left -= part;
+  } while (left > 0);
+  bestError = error;
+  bestLo = lo;
+  bestHi = hi;
 }
 
 /** Leaves the best range in bestLo and bestHi. Reference: searchRange. */

@@ -1,4 +1,5 @@
 import { Config, SEARCH_MSE } from './config';
+import { promoteHigh, squareHigh, squareLow } from './lanes';
 
 // Series of power.ts.
 const LOG0: f32 = -0.14275974035263062;
@@ -18,10 +19,17 @@ const EXP5: f32 = 1.0000001192092896;
 
 // Errors of a candidate range. Reference: rangeError of rangeSearch.ts and power.ts.
 
+/** a + b·x */
 // @ts-ignore: decorator
 @inline
-function term(power: v128, coefficient: f32, x: v128): v128 {
-  return f32x4.add(f32x4.mul(power, x), f32x4.splat(coefficient));
+function line(a: f32, b: f32, x: v128): v128 {
+  return f32x4.add(f32x4.splat(a), f32x4.mul(f32x4.splat(b), x));
+}
+
+// @ts-ignore: decorator
+@inline
+function join(low: v128, high: v128, x: v128): v128 {
+  return f32x4.add(low, f32x4.mul(high, x));
 }
 
 /** |x|^2.4 in each lane; the same operations in the same order as the reference. */
@@ -32,24 +40,22 @@ function powerTwoPointFour(error: v128): v128 {
   const shifted = i32x4.sub(x, i32x4.splat(0x3f3504f3));
   const exponent = i32x4.shr_s(shifted, 23);
   const t = f32x4.sub(i32x4.sub(x, i32x4.shl(exponent, 23)), f32x4.splat(1));
-  let series = f32x4.splat(LOG0);
-  series = term(series, LOG1, t);
-  series = term(series, LOG2, t);
-  series = term(series, LOG3, t);
-  series = term(series, LOG4, t);
-  series = term(series, LOG5, t);
-  series = term(series, LOG6, t);
-  series = term(series, LOG7, t);
+  const t2 = f32x4.mul(t, t);
+  const series = join(
+    join(line(LOG7, LOG6, t), line(LOG5, LOG4, t), t2),
+    join(line(LOG3, LOG2, t), line(LOG1, LOG0, t), t2),
+    f32x4.mul(t2, t2),
+  );
   const logarithm = f32x4.add(f32x4.convert_i32x4_s(exponent), f32x4.mul(t, series));
   const power = f32x4.mul(logarithm, f32x4.splat(2.4));
   const whole = f32x4.floor(f32x4.add(power, f32x4.splat(0.5)));
   const fraction = f32x4.sub(power, whole);
-  let result = f32x4.splat(EXP0);
-  result = term(result, EXP1, fraction);
-  result = term(result, EXP2, fraction);
-  result = term(result, EXP3, fraction);
-  result = term(result, EXP4, fraction);
-  result = term(result, EXP5, fraction);
+  const f2 = f32x4.mul(fraction, fraction);
+  let result = join(
+    join(line(EXP5, EXP4, fraction), line(EXP3, EXP2, fraction), f2),
+    line(EXP1, EXP0, fraction),
+    f32x4.mul(f2, f2),
+  );
   const bits = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(whole), i32x4.splat(127)), 23);
   result = f32x4.mul(bits, result);
   result = v128.bitselect(f32x4.splat(Infinity), result, f32x4.gt(power, f32x4.splat(127)));
@@ -63,9 +69,23 @@ function firstLanes(v: v128, left: i32): v128 {
   return v128.and(v, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left)));
 }
 
-/** Σ|ŵ−w|^2.4 or Σ(ŵ−w)² of a group, in four f64 lanes added as (0+2)+(1+3). */
-export function candidateError(config: Config, x: usize, y: usize, n: i32): f64 {
-  let low = f64x2.splat(0), high = low;
+// Lanes of the candidate at work.
+let low: f64 = 0, low1: f64 = 0, high: f64 = 0, high1: f64 = 0;
+
+export function startCandidate(): void {
+  low = 0;
+  low1 = 0;
+  high = 0;
+  high1 = 0;
+}
+
+/**
+ * Adds Σ|ŵ−w|^2.4 or Σ(ŵ−w)² of n weights to the candidate's four lanes.
+ * @returns the candidate's error so far: the lanes added as (0+2)+(1+3). It never decreases, so a
+ *   candidate may be given up once it has reached the best one's error.
+ */
+export function addCandidateError(config: Config, x: usize, y: usize, n: i32): f64 {
+  let sum01 = f64x2(low, low1), sum23 = f64x2(high, high1);
   const norm24 = config.search == SEARCH_MSE;
   let left = n;
   do {
@@ -73,18 +93,19 @@ export function candidateError(config: Config, x: usize, y: usize, n: i32): f64 
     if (left < 4) error = firstLanes(error, left);
     if (norm24) {
       const power = powerTwoPointFour(error);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(power));
-      high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<u64>(power, power, 1, 0)));
+      sum01 = f64x2.add(sum01, f64x2.promote_low_f32x4(power));
+      sum23 = f64x2.add(sum23, promoteHigh(power));
     } else {
-      const a = f64x2.promote_low_f32x4(error);
-      const b = f64x2.promote_low_f32x4(v128.shuffle<u64>(error, error, 1, 0));
-      low = f64x2.add(low, f64x2.mul(a, a));
-      high = f64x2.add(high, f64x2.mul(b, b));
+      sum01 = f64x2.add(sum01, squareLow(error));
+      sum23 = f64x2.add(sum23, squareHigh(error));
     }
     x += 16;
     y += 16;
     left -= 4;
   } while (left > 0);
-  const lanes = f64x2.add(low, high);
-  return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
+  low = f64x2.extract_lane(sum01, 0);
+  low1 = f64x2.extract_lane(sum01, 1);
+  high = f64x2.extract_lane(sum23, 0);
+  high1 = f64x2.extract_lane(sum23, 1);
+  return low + high + (low1 + high1);
 }

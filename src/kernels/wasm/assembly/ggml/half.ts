@@ -5,7 +5,7 @@ export function f16Bits(value: f32): u32 {
   const sign = (bits >> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return 0x7e00;
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
   if (magnitude < 0x38800000) {
     // Adding 0.5 leaves multiples of 2^-24, the subnormal step, in the low bits.
     return sign | (reinterpret<u32>(reinterpret<f32>(magnitude) + <f32>0.5) - 0x3f000000);

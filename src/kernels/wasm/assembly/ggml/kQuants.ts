@@ -174,8 +174,8 @@ export function quantizeQ3_K(
       // An extreme of 0 leaves code 0, which means −32.
       let level: i32 = -32;
       if (extreme != 0) {
-        const byte = <i8>nearestInteger(inverse * load<f32>(scratch + (i << 2), SCALES));
-        level = max(-32, min(31, <i32>byte));
+        const nearest = nearestInteger(inverse * load<f32>(scratch + (i << 2), SCALES));
+        level = max(-32, min(31, nearest));
       }
       store<u8>(scratch + i, level + 32, SCALE_CODES);
       store<f32>(scratch + (i << 2), unit * <f32>level, STORED_SCALES);

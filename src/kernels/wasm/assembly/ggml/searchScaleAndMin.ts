@@ -27,14 +27,9 @@ const SUM_L2: usize = 192;
 const SUM_XL: usize = 208;
 const FITTED_SCALE: usize = 224;
 const FITTED_MIN: usize = 240;
-/** All ones where the regression has a solution and the sub-block a range. */
+/** All ones where the regression has a solution; never without a range, as all codes are 0. */
 const SOLVED: usize = 256;
 const FITTED_ERROR: usize = 272;
-
-/** What rounding a candidate's codes takes: nothing more, clamping, or ggml's way beyond 2^22. */
-const WITHIN: i32 = 0;
-const CLAMPED: i32 = 1;
-const EXACT: i32 = 2;
 
 /** Each weight's importance: its magnitude (q2_k), or that plus the sub-block's mean magnitude. */
 // @ts-ignore: decorator
@@ -84,8 +79,11 @@ function begin(n: i32, at: usize, state: usize): void {
   v128.store(state, min, MIN);
 }
 
-/** The inverse that spreads the weights over `range` levels; returns what rounding takes. */
-function aim(range: f32, top: f32, state: usize): i32 {
+/**
+ * The inverse that spreads the weights over `range` levels.
+ * @returns whether all codes are within 0 … top without clamping
+ */
+function aim(range: f32, top: f32, state: usize): bool {
   const min = v128.load(state, MIN);
   const span = f32x4.sub(v128.load(state, HIGHEST), min);
   const some = v128.bitselect(f32x4.splat(1), span, v128.load(state, FLAT));
@@ -95,37 +93,26 @@ function aim(range: f32, top: f32, state: usize): i32 {
   const lowest = f32x4.mul(inverse, f32x4.sub(v128.load(state, LOWEST), min));
   const highest = f32x4.mul(inverse, span);
   const low = f32x4.splat(-0.5), high = f32x4.splat(top + 0.5);
-  const within = v128.and(
+  return i32x4.all_true(v128.and(
     v128.and(f32x4.ge(lowest, low), f32x4.lt(lowest, high)),
     v128.and(f32x4.ge(highest, low), f32x4.lt(highest, high)),
-  );
-  if (i32x4.all_true(within)) return WITHIN;
-  const limit = f32x4.splat(4194303);
-  const roundable = v128.and(
-    f32x4.lt(f32x4.abs(lowest), limit), f32x4.lt(f32x4.abs(highest), limit),
-  );
-  return i32x4.all_true(roundable) ? CLAMPED : EXACT;
+  ));
 }
 
-/** Codes of four weights, as f32. */
+/** Codes of four weights, as f32. @param within true: no clamping needed */
 // @ts-ignore: decorator
 @inline
-function codeOf(rounding: i32, w: v128, inverse: v128, min: v128, top: v128): v128 {
+function codeOf(within: bool, w: v128, inverse: v128, min: v128, top: v128): v128 {
   const scaled = f32x4.mul(inverse, f32x4.sub(w, min));
-  if (rounding == EXACT) {
-    return f32x4.convert_i32x4_s(
-      nearestIntegers(scaled, i32x4.splat(0), i32x4.trunc_sat_f32x4_s(top)),
-    );
-  }
-  const code = f32x4.nearest(scaled);
-  return rounding == WITHIN ? code : f32x4.pmin(f32x4.pmax(f32x4.splat(0), code), top);
+  if (within) return f32x4.nearest(scaled);
+  return f32x4.convert_i32x4_s(nearestIntegers(scaled, i32x4.splat(0), top));
 }
 
 /** Stores both candidates' codes and the sums of their regressions. */
 // @ts-ignore: decorator
 @inline
-function tryCodes(rounding: i32, topCode: f32, n: i32, scratch: usize): void {
-  const top = f32x4.splat(topCode);
+function tryCodes(within: bool, topCode: f32, n: i32, scratch: usize): void {
+  const top = i32x4.splat(<i32>topCode);
   const stateA = scratch + STATE, stateB = stateA + QUARTET;
   const inverseA = v128.load(stateA, INVERSE), minA = v128.load(stateA, MIN);
   const inverseB = v128.load(stateB, INVERSE), minB = v128.load(stateB, MIN);
@@ -135,14 +122,14 @@ function tryCodes(rounding: i32, topCode: f32, n: i32, scratch: usize): void {
   let p = scratch;
   do {
     const wA = v128.load(p, WEIGHTS);
-    const codeA = codeOf(rounding, wA, inverseA, minA, top);
+    const codeA = codeOf(within, wA, inverseA, minA, top);
     v128.store(p, codeA, TRIAL);
     const weightedA = f32x4.mul(v128.load(p, PRODUCT1), codeA);
     sumLA = f32x4.add(sumLA, weightedA);
     sumL2A = f32x4.add(sumL2A, f32x4.mul(weightedA, codeA));
     sumXLA = f32x4.add(sumXLA, f32x4.mul(weightedA, wA));
     const wB = v128.load(p, WEIGHTS + QUARTET);
-    const codeB = codeOf(rounding, wB, inverseB, minB, top);
+    const codeB = codeOf(within, wB, inverseB, minB, top);
     v128.store(p, codeB, TRIAL + QUARTET);
     const weightedB = f32x4.mul(v128.load(p, PRODUCT1 + QUARTET), codeB);
     sumLB = f32x4.add(sumLB, weightedB);
@@ -171,7 +158,7 @@ function regress(state: usize): void {
   const positive = f32x4.gt(min, zero);
   v128.store(state, v128.andnot(min, positive), FITTED_MIN);
   v128.store(state, v128.bitselect(f32x4.div(sumXL, sumL2), scale, positive), FITTED_SCALE);
-  v128.store(state, v128.andnot(f32x4.gt(determinant, zero), v128.load(state, FLAT)), SOLVED);
+  v128.store(state, f32x4.gt(determinant, zero), SOLVED);
 }
 
 /** Weighted errors of both candidates. */
@@ -228,13 +215,11 @@ function fitRange(state: usize): void {
   v128.store(state, min, BEST_BASE);
 }
 
-/** What was found, with zeros for sub-blocks that have no range. */
 function finish(state: usize, found: usize): void {
-  const flat = v128.load(state, FLAT);
-  v128.store(found, v128.andnot(v128.load(state, SCALE), flat), SCALES);
+  v128.store(found, v128.andnot(v128.load(state, SCALE), v128.load(state, FLAT)), SCALES);
   v128.store(found, f32x4.sub(f32x4.splat(0), v128.load(state, MIN)), MINS);
-  v128.store(found, v128.andnot(v128.load(state, BEST_INVERSE), flat), INVERSES);
-  v128.store(found, v128.andnot(v128.load(state, BEST_BASE), flat), BASES);
+  v128.store(found, v128.load(state, BEST_INVERSE), INVERSES);
+  v128.store(found, v128.load(state, BEST_BASE), BASES);
 }
 
 /** Codes and sums of both quartets' candidates over `range` levels. */
@@ -242,10 +227,9 @@ function finish(state: usize, found: usize): void {
 @inline
 function tryRange(range: f32, top: f32, n: i32, scratch: usize): void {
   const state = scratch + STATE;
-  const rounding = max(aim(range, top, state), aim(range, top, state + QUARTET));
-  if (rounding == WITHIN) tryCodes(WITHIN, top, n, scratch);
-  else if (rounding == CLAMPED) tryCodes(CLAMPED, top, n, scratch);
-  else tryCodes(EXACT, top, n, scratch);
+  const withinA = aim(range, top, state), withinB = aim(range, top, state + QUARTET);
+  if (withinA && withinB) tryCodes(true, top, n, scratch);
+  else tryCodes(false, top, n, scratch);
 }
 
 /**

@@ -80,8 +80,7 @@ function quantize(
     if (rule == SIGNED) {
       exactScale = extremeOf(x, greatest, least) / -half;
     } else if (rule == RANGE) {
-      const span = greatest - least;
-      exactScale = (span == 0 ? 0 : span) / codeTop;
+      exactScale = (greatest - least) / codeTop;
       if (least == 0) least = firstZero(x);
       minBits = f16Bits(least);
       offset = f16Value(minBits);
