@@ -7,7 +7,7 @@ import { grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerGroup } from './integer';
 import { largest, smallest } from './lanes';
 import { minifloatGroup } from './minifloat';
-import { addCandidateError, startCandidate } from './search';
+import { addSquares, CHECK_EVERY, squaresLimit, startSquares, sumPowers } from './search';
 
 /** Spans below this are widened by AWQ's quantizer. */
 const AWQ_SMALLEST_SPAN: f32 = 1e-5;
@@ -27,23 +27,27 @@ let bestLo: f32 = 0;
 let bestHi: f32 = 0;
 let bestError: f64 = 0;
 
-/** Weights after which a candidate is compared with the best one so far. */
-const CHECK_EVERY: i32 = 32;
+/** Squared error at which a candidate is given up. */
+let squaresGivenUp: f64 = 0;
 
 function tryRange(config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32): void {
   prepareGroup(config, lo, hi);
-  startCandidate();
+  startSquares();
   let error: f64 = 0;
-  let left = n;
-  do {
-    const part = min(left, CHECK_EVERY);
-    // Values go to the start of the output: only their errors matter here.
-    quantizeGroup(config, x, y, u, part);
-    error = addCandidateError(config, x, y, part);
+  for (let done = 0; done < n; done += CHECK_EVERY) {
+    const part = min(n - done, CHECK_EVERY);
+    const offset = <usize>done << 2;
+    quantizeGroup(config, x + offset, y + offset, u, part);
+    error = addSquares(x + offset, y + offset, part);
+    if (error >= squaresGivenUp) return;
+  }
+  if (config.search == SEARCH_MSE) {
+    error = sumPowers(x, y, n, bestError);
     if (error >= bestError) return;
-    x += <usize>CHECK_EVERY << 2;
-    left -= part;
-  } while (left > 0);
+    squaresGivenUp = squaresLimit(error, n);
+  } else {
+    squaresGivenUp = error;
+  }
   bestError = error;
   bestLo = lo;
   bestHi = hi;
@@ -57,6 +61,7 @@ function searchRange(
   bestHi = hi;
   if (config.search == 0 || (lo == 0 && hi == 0)) return;
   bestError = Infinity;
+  squaresGivenUp = Infinity;
   if (config.search == SEARCH_MSE) {
     for (let i = 0; i < SHRINK_STEPS; i++) {
       const factor = <f32>(1 - <f64>i / 100);

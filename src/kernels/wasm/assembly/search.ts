@@ -1,4 +1,3 @@
-import { Config, SEARCH_MSE } from './config';
 import { promoteHigh, squareHigh, squareLow } from './lanes';
 
 // Series of power.ts.
@@ -69,43 +68,72 @@ function firstLanes(v: v128, left: i32): v128 {
   return v128.and(v, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left)));
 }
 
-// Lanes of the candidate at work.
-let low: f64 = 0, low1: f64 = 0, high: f64 = 0, high1: f64 = 0;
-
-export function startCandidate(): void {
-  low = 0;
-  low1 = 0;
-  high = 0;
-  high1 = 0;
+/**
+ * Sums of a candidate's errors in four f64 lanes, added as (0+2)+(1+3). Neither sum ever decreases,
+ * so a candidate may be given up once it has reached a limit.
+ */
+// @ts-ignore: decorator
+@inline
+function fold(sum01: v128, sum23: v128): f64 {
+  const lanes = f64x2.add(sum01, sum23);
+  return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
 }
 
-/**
- * Adds Σ|ŵ−w|^2.4 or Σ(ŵ−w)² of n weights to the candidate's four lanes.
- * @returns the candidate's error so far: the lanes added as (0+2)+(1+3). It never decreases, so a
- *   candidate may be given up once it has reached the best one's error.
- */
-export function addCandidateError(config: Config, x: usize, y: usize, n: i32): f64 {
-  let sum01 = f64x2(low, low1), sum23 = f64x2(high, high1);
-  const norm24 = config.search == SEARCH_MSE;
+/** Weights after which a sum is compared with its limit. */
+export const CHECK_EVERY: i32 = 64;
+
+// Lanes of the squared error at work: it is taken part by part, between quantizing.
+let squares0: f64 = 0, squares1: f64 = 0, squares2: f64 = 0, squares3: f64 = 0;
+
+export function startSquares(): void {
+  squares0 = 0;
+  squares1 = 0;
+  squares2 = 0;
+  squares3 = 0;
+}
+
+/** Adds (ŵ−w)² of n weights; returns the sum so far. */
+export function addSquares(x: usize, y: usize, n: i32): f64 {
+  let sum01 = f64x2(squares0, squares1), sum23 = f64x2(squares2, squares3);
   let left = n;
   do {
     let error = f32x4.sub(v128.load(y), v128.load(x));
     if (left < 4) error = firstLanes(error, left);
-    if (norm24) {
-      const power = powerTwoPointFour(error);
-      sum01 = f64x2.add(sum01, f64x2.promote_low_f32x4(power));
-      sum23 = f64x2.add(sum23, promoteHigh(power));
-    } else {
-      sum01 = f64x2.add(sum01, squareLow(error));
-      sum23 = f64x2.add(sum23, squareHigh(error));
-    }
+    sum01 = f64x2.add(sum01, squareLow(error));
+    sum23 = f64x2.add(sum23, squareHigh(error));
     x += 16;
     y += 16;
     left -= 4;
   } while (left > 0);
-  low = f64x2.extract_lane(sum01, 0);
-  low1 = f64x2.extract_lane(sum01, 1);
-  high = f64x2.extract_lane(sum23, 0);
-  high1 = f64x2.extract_lane(sum23, 1);
-  return low + high + (low1 + high1);
+  squares0 = f64x2.extract_lane(sum01, 0);
+  squares1 = f64x2.extract_lane(sum01, 1);
+  squares2 = f64x2.extract_lane(sum23, 0);
+  squares3 = f64x2.extract_lane(sum23, 1);
+  return fold(sum01, sum23);
+}
+
+/** Σ|ŵ−w|^2.4 of n weights, or something at least as large as `limit` once it is reached. */
+export function sumPowers(x: usize, y: usize, n: i32, limit: f64): f64 {
+  let sum01 = f64x2.splat(0), sum23 = sum01;
+  let left = n;
+  do {
+    let error = f32x4.sub(v128.load(y), v128.load(x));
+    if (left < 4) error = firstLanes(error, left);
+    const power = powerTwoPointFour(error);
+    sum01 = f64x2.add(sum01, f64x2.promote_low_f32x4(power));
+    sum23 = f64x2.add(sum23, promoteHigh(power));
+    x += 16;
+    y += 16;
+    left -= 4;
+    if ((left & (CHECK_EVERY - 1)) == 0 && fold(sum01, sum23) >= limit) return limit;
+  } while (left > 0);
+  return fold(sum01, sum23);
+}
+
+/**
+ * Squared error from which on Σ|e|^2.4 over n weights is certainly no less than `error`: by the
+ * inequality of power means Σ|e|^2.4 ≥ n^−0.2 · (Σe²)^1.2. A margin covers all rounding.
+ */
+export function squaresLimit(error: f64, n: i32): f64 {
+  return Math.pow(error * Math.pow(<f64>n, 0.2), 1 / 1.2) * 1.001;
 }
