@@ -2,8 +2,8 @@ import { DTYPES } from '../safetensors/dtypes.js';
 import type { CheckpointTensor } from '../safetensors/types.js';
 import type { ChunkRef, SourceRef } from '../protocol/worker.js';
 
-/** Elements of an ordinary chunk: 1 MB of F32, which keeps a worker's data in its cache. */
-export const CHUNK_ELEMENTS = 262144;
+/** Elements of an ordinary chunk: 1 MB of a 16-bit type, so that messages cost little beside work. */
+export const CHUNK_ELEMENTS = 524288;
 /** Chunks of long rows may grow to this; beyond it a row must be split. */
 export const MAX_CHUNK_ELEMENTS = 1 << 25;
 

@@ -94,7 +94,7 @@ export function writeConfig(
   gridAt: number,
   format: NumberFormat,
   scaleDtype: ScaleDtype,
-  { tensorRange }: QuantizeOptions,
+  { tensorRange, keepOutput }: QuantizeOptions,
 ): void {
   const { rule } = format.entry;
   const ints = new Int32Array(buffer, configAt, CONFIG_BYTES / 4);
@@ -106,6 +106,7 @@ export function writeConfig(
   ints[14] = format.group.kind === 'tensor' && tensorRange ? 1 : 0;
   floats[15] = tensorRange?.lo ?? 0;
   floats[16] = tensorRange?.hi ?? 0;
+  ints[17] = keepOutput ? 1 : 0;
   ints[18] = gridAt;
   if (rule.kind === 'grid' && !rule.grid.minifloat) {
     writeGrid(new Float32Array(buffer, gridAt, GRID_BYTES / 4), rule.grid);

@@ -53,7 +53,8 @@ export class Config {
   range: i32;
   tensorLo: f32;
   tensorHi: f32;
-  reserved: i32;
+  /** 1: values are kept for the caller, not only their errors. */
+  keepOutput: i32;
   /** Grid of at most 16 levels, see grid16.ts. */
   grid: usize;
 }

@@ -99,16 +99,18 @@ export function quantizeChunk(
       const high = tensor ? config.tensorHi : largest(x + offset, n);
       const lo: f32 = withoutZero ? low : min(low, 0) + 0;
       const hi: f32 = withoutZero ? high : max(high, 0);
-      searchRange(config, lo, hi, x + offset, y + offset, u, n);
+      // Values that nobody keeps go to one place, which stays in the nearest cache.
+      const values = config.keepOutput ? y + offset : y;
+      searchRange(config, lo, hi, x + offset, values, u, n);
       prepareGroup(config, bestLo, bestHi);
-      quantizeGroup(config, x + offset, y + offset, u, n);
+      quantizeGroup(config, x + offset, values, u, n);
       countGroup(
         sums,
         badScale,
         <i32>(low >= 0 != high <= 0),
         <i32>(low > 0 || high < 0 || high - low < AWQ_SMALLEST_SPAN),
       );
-      accumulate(x + offset, y + offset, u, n, sums);
+      accumulate(x + offset, values, u, n, sums);
     }
   }
 }
