@@ -7,6 +7,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{unit,golden,property,hostile}/**/*.test.ts'],
+          // Generous: a busy machine is no failure, and what must be fast says so itself.
+          testTimeout: 60_000,
         },
       },
       {

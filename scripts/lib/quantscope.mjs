@@ -78,7 +78,7 @@ export async function chooseFormats(window, formats, groupSize) {
 /**
  * The comparison page of a selection, in front.
  * @param {Workbench} window
- * @param {string} name of the tensor or layer; titles may leave its first parts out
+ * @param {string} name of the tensor, layer or file; titles may leave its first parts out
  */
 export async function comparisonPage(window, name) {
   const title = 'Format Comparison: ';

@@ -172,21 +172,26 @@ export class Workbench {
    * @param {string} title as the palette shows it
    */
   async runCommand(title) {
-    await this.page.keyboard.press('F1');
     const widget = this.page.locator('.quick-input-widget');
-    await widget.locator('.quick-input-filter input').fill(`>${title}`);
-    await item(widget, title).click();
+    // A page that gets the focus late closes the palette again.
+    await retry(async () => {
+      await this.page.keyboard.press('F1');
+      await widget.locator('.quick-input-filter input').fill(`>${title}`, { timeout: 2000 });
+      await item(widget, title).click({ timeout: 2000 });
+    });
   }
 
   /** Changes the colour theme and waits until the window has it. @param {Theme} theme */
   async setTheme(theme) {
-    // By the picker: code-server's window does not notice a change of the settings file.
-    await this.runCommand('Preferences: Color Theme');
-    const widget = await this.quickPick(/theme/i);
-    await widget.locator('.quick-input-filter input').fill(theme);
-    await item(widget, theme).click();
-    await widget.waitFor({ state: 'hidden' });
     const { window, page } = themes[theme];
+    const widget = this.page.locator('.quick-input-widget');
+    // By the picker: code-server's window does not notice a change of the settings file.
+    await retry(async () => {
+      await this.runCommand('Preferences: Color Theme');
+      await widget.locator('.quick-input-filter input').fill(theme, { timeout: 2000 });
+      await item(widget, theme).click({ timeout: 2000 });
+    });
+    await widget.waitFor({ state: 'hidden' });
     await this.page.locator(`.monaco-workbench.${window}`).waitFor();
     // The page in front hears of it later.
     const pages = this.page.locator('iframe.webview.ready').filter({ visible: true });
@@ -242,22 +247,33 @@ async function showsInTab(frame, selector) {
 }
 
 /**
- * Does something again until a condition holds.
- * @param {() => Promise<void>} action
- * @param {() => Promise<void>} condition rejects while it does not hold
+ * Does something again until it succeeds.
+ * @param {() => Promise<void>} action must fail soon
  */
-async function repeatUntil(action, condition) {
+async function retry(action) {
   const deadline = Date.now() + TIMEOUT;
   for (;;) {
-    // A failed try (the menu has just closed, say) is judged by the condition.
+    try {
+      return await action();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
+}
+
+/**
+ * Does something again until a condition holds.
+ * @param {() => Promise<void>} action a failed one (the menu has just closed, say) does not matter
+ * @param {() => Promise<void>} condition rejects soon while it does not hold
+ */
+function repeatUntil(action, condition) {
+  return retry(async () => {
     const failure = await action().then(
       () => undefined,
       (error) => error,
     );
-    try {
-      return await condition();
-    } catch (error) {
-      if (Date.now() > deadline) throw failure ?? error;
-    }
-  }
+    await condition().catch((error) => {
+      throw failure ?? error;
+    });
+  });
 }

@@ -27,6 +27,9 @@ export function showStep<T extends vscode.QuickPickItem>(
       pick.dispose();
     };
     configure(pick);
+    // A webview gets the focus back after its context menu has closed, which may be after this pick
+    // has opened; it must not vanish for that. Escape still leaves.
+    pick.ignoreFocusOut = true;
     pick.onDidAccept(() => {
       if (pick.selectedItems.length > 0) end({ kind: 'accepted', items: pick.selectedItems });
       else pick.placeholder = emptyText;

@@ -118,6 +118,7 @@ describePages('the table by tensor', (pages) => {
     await expect
       .poll(() => page.evaluate(() => document.activeElement?.closest('tr')?.ariaRowIndex ?? ''))
       .toMatch(/^\d{1,2}$/);
+    expect(await page.locator('.grid-scroll').evaluate(({ scrollTop }) => scrollTop)).toBe(0);
   });
 });
 

@@ -126,7 +126,7 @@ describePages('the editor page', (pages) => {
       configSummary: undefined,
       problems: Array.from({ length: 7 }, (_, i) => ({
         file: `model-0000${i}.safetensors`,
-        message: 'missing',
+        message: `model-0000${i}.safetensors: missing`,
       })),
     };
     const { page } = await pages.editor(fakeEditorHost(checkpoint));

@@ -1,9 +1,12 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ComparisonReport } from '../../src/jobs/reports.js';
 import { inRoot } from '../../scripts/lib/paths.mjs';
 import { runNode } from '../../scripts/lib/process.mjs';
 import {
+  chooseFormats,
+  comparisonPage,
   editorPage,
   finishedComparison,
   formatLabels,
@@ -15,18 +18,31 @@ import {
 } from '../../scripts/lib/quantscope.mjs';
 import type { ComparisonCell } from '../../scripts/lib/quantscope.mjs';
 import { readShownNumber } from './shownNumber.js';
-import { DOWN_PROJ, MODEL, TestWindow } from './support.js';
+import { DOWN_PROJ, MODEL, safetensorsBytes, TestWindow } from './support.js';
 
 const FORMATS = ['int4-asym', 'fp4-e2m1', 'afp4-e2m1', 'nf4', 'anf4', 'dint4'];
 
-const open = TestWindow.use();
+/** 1 GB of zeros, which take a while and, sparse, no disk. */
+const LARGE = 'large.safetensors';
+const LARGE_BYTES = 2 ** 30;
+const LARGE_TENSOR = 'layers.0.mlp.up_proj.weight';
+
+const open = TestWindow.use((folder) => {
+  const tensor = { dtype: 'BF16', shape: [2 ** 15, 2 ** 14], data_offsets: [0, LARGE_BYTES] };
+  const header = safetensorsBytes({ [LARGE_TENSOR]: tensor });
+  fs.writeFileSync(path.join(folder, LARGE), header);
+  fs.truncateSync(path.join(folder, LARGE), header.length + LARGE_BYTES);
+});
+
+function commandLine(tensors: string, formats: string[], group: number, output: string) {
+  const named = formats.flatMap((format) => ['--format', `${format}:g${group}`]);
+  const options = ['--tensor', tensors, ...named, output, '--quiet'];
+  const model = path.join(open.folder, MODEL);
+  return runNode([inRoot('dist', 'cli.js'), 'compare', model, ...options], { quiet: true });
+}
 
 async function compareAtCommandLine(tensors: string, formats: string[], group: number) {
-  const named = formats.flatMap((format) => ['--format', `${format}:g${group}`]);
-  const options = ['--tensor', tensors, ...named, '--json', '--quiet'];
-  const model = path.join(open.folder, MODEL);
-  const cli = inRoot('dist', 'cli.js');
-  const output = await runNode([cli, 'compare', model, ...options], { quiet: true });
+  const output = await commandLine(tensors, formats, group, '--json');
   return JSON.parse(output) as ComparisonReport;
 }
 
@@ -68,6 +84,15 @@ describe('Quantize Layer…', () => {
     expectSameNumbers(await readComparison(page), report);
   });
 
+  test('copies the comparison as the CSV of the command line', async () => {
+    const { page } = open.workbench;
+    const comparison = await finishedComparison(open.workbench, DOWN_PROJ);
+    await comparison.getByRole('button', { name: 'Copy as CSV' }).click();
+    await page.getByText('Comparison copied as CSV').waitFor();
+    const copied = await page.evaluate('navigator.clipboard.readText()');
+    expect(copied).toBe(await commandLine(DOWN_PROJ, FORMATS, 128, '--csv'));
+  });
+
   test('takes a layer for all linear weights in it, with another group size', async () => {
     const editor = await sampleEditor();
     const formats = ['int4-sym', 'nf4'];
@@ -81,12 +106,28 @@ describe('Quantize Layer…', () => {
     const { workbench } = open;
     await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), quantizeItem);
     expect(await workbench.tickedItems('(1/2)')).toEqual(await formatLabels(['int4-sym', 'nf4']));
-    await workbench.pickMany('(1/2)', await formatLabels(FORMATS));
-    await workbench.pickOne('(2/2)', '128');
-    const page = await finishedComparison(workbench);
+    await chooseFormats(workbench, FORMATS, 128);
+    const page = await finishedComparison(workbench, MODEL);
     const report = await compareAtCommandLine('model.layers.*_proj.weight', FORMATS, 128);
     expect(report.formats[0].tensors).toHaveLength(28);
     expectSameNumbers(await readComparison(page), report);
+  });
+
+  test('shows progress, and stops when asked to', async () => {
+    const { workbench } = open;
+    await workbench.openFile(LARGE);
+    const editor = await editorPage(workbench);
+    await workbench.chooseFromContextMenu(tensorRow(editor, LARGE_TENSOR), quantizeItem);
+    await chooseFormats(workbench, FORMATS, 128);
+    const page = await comparisonPage(workbench, LARGE_TENSOR);
+    const status = (name: string) =>
+      page.locator(`[data-testid="comparison-status"][data-status="${name}"]`);
+    await status('running').getByRole('progressbar').waitFor();
+    await status('running').getByRole('button', { name: 'Cancel' }).click();
+    await status('cancelled').getByRole('button', { name: 'Run Again' }).click();
+    await status('running').getByRole('button', { name: 'Cancel' }).click();
+    await status('cancelled').waitFor();
+    await workbench.runCommand('View: Close Editor');
   });
 
   test('looks right in three themes', async () => {

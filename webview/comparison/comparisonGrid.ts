@@ -5,13 +5,13 @@ import { css } from '../components/cssom.js';
 import { chevronIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { visibleName } from '../components/names.js';
-import { formatPrecision } from '../components/numbers.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import { scrollToRow, visibleWindow } from '../components/windowing.js';
 import type { GridHost } from './gridFocus.js';
 import { GridFocus } from './gridFocus.js';
+import { renderGridLegend } from './gridLegend.js';
 import type { GridRow } from './gridModel.js';
-import { NAME_COLUMN, advantageUnit, colorSpan, visibleGridRows } from './gridModel.js';
+import { NAME_COLUMN, colorSpan, visibleGridRows } from './gridModel.js';
 import type { ColumnFormat, TensorMeasure } from './measures.js';
 import { MEASURES, advantage, bestOf, columnFormat } from './measures.js';
 import type { Sorting } from './sorting.js';
@@ -137,7 +137,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
           </tbody>
         </table>
       </div>
-      ${this.renderLegend()}`;
+      ${renderGridLegend(this.measure, this.referenceLabel, this.span, STEPS)}`;
   }
 
   private renderHead(column: string, label: string, index: number): TemplateResult {
@@ -249,29 +249,6 @@ export class ComparisonGrid extends LightElement implements GridHost {
     return step < 1 ? '' : `${gain > 0 ? 'better' : 'worse'} shade-${step}`;
   }
 
-  private renderLegend(): TemplateResult {
-    const label = this.referenceLabel;
-    const { unit, factor } = advantageUnit(this.measure);
-    const size = (gain: number): string => `${formatPrecision(gain * factor, 2)} ${unit}`.trim();
-    const span = size(this.span);
-    const least = size(this.span / (2 * STEPS));
-    const shades = (side: string, steps: readonly number[]) =>
-      steps.map((step) => html`<i class="shade ${side} shade-${step}"></i>`);
-    return html`<p class="grid-legend note">
-      ${
-        label && MEASURES[this.measure].better && this.span > 0
-          ? html`<span class="shades"
-                >worse than ${label} ${shades('worse', [4, 3, 2, 1])}<i class="shade"></i
-                >${shades('better', [1, 2, 3, 4])} better, ${span} and beyond</span
-              >
-              <span class="signs">▲ better, ▼ worse than ${label}, by ${least} or more</span>`
-          : nothing
-      }
-      ${MEASURES[this.measure].better ? html`<span><b>bold</b>: best of row</span>` : nothing}
-      <span>Enter opens a tensor in its file’s editor</span>
-    </p>`;
-  }
-
   private activate(row: GridRow): void {
     if (row.kind === 'layer') this.emit('layer-toggled', row.name);
     else if (row.kind === 'tensor') this.emit('tensor-revealed', row.name);
@@ -287,10 +264,10 @@ export class ComparisonGrid extends LightElement implements GridHost {
       ROW_HEIGHT,
       this.rows.length,
     );
-    const row = this.focused.focusedRow;
-    if (row > 0 && (row - 1 < first || row - 1 >= end)) {
-      this.focused.moveTo(row - 1 < first ? first + 1 : end);
-    }
+    const row = this.focused.focusedRow - 1;
+    if (row < 0 || (row >= first && row < end)) return;
+    const top = Math.ceil(this.viewTop / ROW_HEIGHT);
+    this.focused.moveTo(1 + (row < first ? top : top + this.pageRows() - 1));
   }
 
   private onKeyDown(event: KeyboardEvent): void {

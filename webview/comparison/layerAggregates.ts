@@ -74,9 +74,9 @@ function errorEnergy(tensor: TensorComparison): number {
   return tensor.mse * weightsOf(tensor);
 }
 
-/** "model.layers.0.mlp.up_proj.weight" → layer "model.layers.0", rest "mlp.up_proj.weight". */
+/** At the first number: "model.layers.0.mlp.up_proj.weight" → "model.layers.0" and the rest. */
 function splitName(name: string): { layer?: string; rest: string } {
-  const match = /^(.*?\.?\w+\.\d+)\.(.+)$/s.exec(name);
+  const match = /^((?:[^.]*\.)*?\d+)\.(.+)$/s.exec(name);
   return match ? { layer: match[1], rest: match[2] } : { rest: name };
 }
 

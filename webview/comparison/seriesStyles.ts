@@ -21,6 +21,13 @@ const KINDS: readonly { test: RegExp; color: keyof Theme; symbol: string }[] = [
   { test: /./, color: 'yellow', symbol: 'x' },
 ];
 
+/** Dots of one hue differ first in how they are filled, then in shape. */
+function symbolOf(shape: string, index: number): string {
+  const shapes = [shape, 'pentagon', 'star'];
+  const fill = ['', '-open', '-open-dot'][index % 3];
+  return shapes[Math.floor(index / 3) % shapes.length] + fill;
+}
+
 /** Styles of formats by canonical name, in their order. */
 export function seriesStyles(
   formats: readonly string[],
@@ -34,8 +41,7 @@ export function seriesStyles(
       const index = used.get(color) ?? 0;
       used.set(color, index + 1);
       const pattern = PATTERNS[index % PATTERNS.length];
-      const symbol =
-        index >= PATTERNS.length || pattern === '' ? kind.symbol : `${kind.symbol}-open`;
+      const symbol = symbolOf(kind.symbol, index);
       return [id, { color, pattern, symbol }];
     }),
   );
@@ -63,14 +69,17 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   diamond: 'M6 .8 11.2 6 6 11.2 .8 6z',
   'triangle-up': 'M6 1.5 11 10.2H1z',
   'triangle-down': 'M6 10.5 11 1.8H1z',
+  pentagon: 'M6 1 11 4.6 9.1 10.5H2.9L1 4.6z',
+  star: 'M6 .8 7.5 4.4l3.9.3-3 2.5 1 3.8L6 9 2.7 11l.9-3.8-3-2.5 3.9-.3z',
   x: 'M2.5 1 6 4.5 9.5 1 11 2.5 7.5 6 11 9.5 9.5 11 6 7.5 2.5 11 1 9.5 4.5 6 1 2.5z',
 };
 
 /** The dot of a series beside its name. */
 export function symbolSwatch({ symbol, color }: SeriesStyle): SVGTemplateResult {
-  const shape = SYMBOLS[symbol.replace('-open', '')];
+  const [shape, ...fill] = symbol.split(/-(?=open|dot)/);
   return svg`<svg class="series-swatch" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
-    <path d=${shape} fill=${symbol.endsWith('-open') ? 'none' : color} stroke=${color}></path>
+    <path d=${SYMBOLS[shape]} fill=${fill.includes('open') ? 'none' : color} stroke=${color}></path>
+    <circle cx="6" cy="6" r=${fill.includes('dot') ? 1.2 : 0} fill=${color}></circle>
   </svg>`;
 }
 

@@ -8,38 +8,23 @@ import { connectToHost, restoreState, saveState } from '../components/hostConnec
 import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';
 import '../components/messageBar.js';
-import { countOf, formatInteger, formatSize } from '../components/numbers.js';
 import '../components/splitter.js';
 import './checkpointHeader.js';
-import type { FilterBox } from './filterBox.js';
-import './filterBox.js';
 import './layerDetails.js';
+import type { PageState } from './pageState.js';
+import { INITIAL_STATE } from './pageState.js';
 import type { DetailsView } from './tensorDetails.js';
-import { DEFAULT_VIEW } from './tensorDetails.js';
-import type { TensorTree } from './tensorTree.js';
-import './tensorTree.js';
+import './tensorDetails.js';
+import type { TensorList } from './tensorList.js';
+import './tensorList.js';
 import type { TreeItem, TreeView } from './treeModel.js';
 import { TreeModel } from './treeModel.js';
 
 /** Milliseconds without scrolling after which the position is stored. */
 const SCROLL_PAUSE = 150;
 
-/** What the page is rebuilt from after VS Code destroyed it. */
-interface PageState {
-  readonly selected?: TreeItem;
-  readonly expanded: readonly string[];
-  readonly filter: string;
-  readonly scroll: number;
-  readonly split: number;
-  readonly stackedSplit: number;
-  readonly headerExpanded: boolean;
-  readonly view: DetailsView;
-}
-
 /** Width in CSS pixels below which the details stand under the list. */
 const STACK_BELOW = 600;
-const DEFAULT_SPLIT = 38;
-const DEFAULT_STACKED_SPLIT = 36;
 /** A tensor up to this many bytes is shown unasked when a file is opened. */
 const AUTO_SELECT_BYTES = 64 * 1024 * 1024;
 
@@ -49,16 +34,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
   @property({ attribute: false }) private opened?: EditorState;
   @state() private fileHasChanged = false;
   @state() private stacked = false;
-  @state() private page: PageState = {
-    expanded: [],
-    filter: '',
-    scroll: 0,
-    split: DEFAULT_SPLIT,
-    stackedSplit: DEFAULT_STACKED_SPLIT,
-    headerExpanded: false,
-    view: DEFAULT_VIEW,
-    ...restoreState<PageState>(),
-  };
+  @state() private page: PageState = { ...INITIAL_STATE, ...restoreState<PageState>() };
   @state() private groupSize = 128;
   /** Layers closed by hand while the filter opens them all. */
   @state() private closedInFilter: ReadonlySet<string> = new Set();
@@ -108,15 +84,15 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
         : this.page.expanded,
       ...(filtered && this.page.filter !== '' && { filter: '' }),
     });
-    void this.updateComplete.then(() => this.tree?.reveal({ kind: 'tensor', name: tensor }));
+    void this.updateComplete.then(() => this.tensorList?.reveal({ kind: 'tensor', name: tensor }));
   }
 
   fileChanged(): void {
     this.fileHasChanged = true;
   }
 
-  private get tree(): TensorTree | null {
-    return this.querySelector<TensorTree>('qs-tensor-tree');
+  private get tensorList(): TensorList | null {
+    return this.querySelector<TensorList>('qs-tensor-list');
   }
 
   private async open(read: Parameters<LongRead<EditorState>['start']>[0]): Promise<void> {
@@ -179,7 +155,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
         ${css({ '--list-share': `${share}%` })}
         @item-selected=${(event: CustomEvent<TreeItem>) => this.select(event.detail)}
         @split-changed=${(event: CustomEvent<number>) => this.setSplit(event.detail)}
-        @split-reset=${() => this.setSplit(this.stacked ? DEFAULT_STACKED_SPLIT : DEFAULT_SPLIT)}
+        @split-reset=${() => this.setSplit(this.stacked ? INITIAL_STATE.stackedSplit : INITIAL_STATE.split)}
       >
         ${this.renderList(opened)}
         <qs-splitter .share=${share} .stacked=${this.stacked} label="List size"></qs-splitter>
@@ -230,44 +206,18 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
 
   private renderList({ checkpoint }: EditorState): TemplateResult {
     const { filter, selected, scroll } = this.page;
-    const { found } = this.list;
-    const all = checkpoint.tensors.length;
-    const some = found.tensors < all ? `${formatInteger(found.tensors)} of ` : '';
-    const totals = [
-      some + countOf(all, 'tensor'),
-      countOf(some ? found.elements : checkpoint.totalElements, 'weight'),
-      formatSize(some ? found.bytes : checkpoint.totalBytes),
-    ];
-    return html`<section class="list" aria-label="Tensors">
-      <qs-filter-box
-        .value=${filter}
-        .found=${filter.trim() ? found.tensors : undefined}
-        @filter-changed=${(event: CustomEvent<string>) => this.setFilter(event.detail)}
-        @filter-left=${() => this.tree?.focus()}
-      ></qs-filter-box>
-      <div class="tree-head" aria-hidden="true">
-        <span class="tree-name">Tensor</span><span class="tree-dtype">Type</span>
-        <span class="tree-shape">Shape</span><span class="tree-size">Size</span><span></span>
-      </div>
-      ${
-        found === 0 && filter.trim() !== ''
-          ? html`<p class="no-match" role="status">
-              No tensor matches ‘<bdi>${filter.trim()}</bdi>’.
-              <button class="link" @click=${() => this.clearFilter()}>Clear filter</button>
-            </p>`
-          : nothing
-      }
-      <qs-tensor-tree
-        .rows=${this.list.rows}
-        .selected=${selected}
-        .initialScroll=${scroll}
-        @layer-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}
-        @name-copied=${(event: CustomEvent<string>) =>
-          void this.host.copyText({ text: event.detail })}
-        @tree-scrolled=${(event: CustomEvent<number>) => this.keepScroll(event.detail)}
-      ></qs-tensor-tree>
-      <footer class="totals">${totals.join(' · ')}</footer>
-    </section>`;
+    return html`<qs-tensor-list
+      .checkpoint=${checkpoint}
+      .view=${this.list}
+      .filter=${filter}
+      .selected=${selected}
+      .initialScroll=${scroll}
+      @filter-changed=${(event: CustomEvent<string>) => this.setFilter(event.detail)}
+      @layer-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}
+      @name-copied=${(event: CustomEvent<string>) =>
+        void this.host.copyText({ text: event.detail })}
+      @tree-scrolled=${(event: CustomEvent<number>) => this.keepScroll(event.detail)}
+    ></qs-tensor-list>`;
   }
 
   private renderDetails({ kind, name }: TreeItem): TemplateResult {
@@ -319,11 +269,6 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     this.change({ filter });
   }
 
-  private clearFilter(): void {
-    this.setFilter('');
-    this.querySelector<FilterBox>('qs-filter-box')?.focus();
-  }
-
   private setSplit(share: number): void {
     this.change(this.stacked ? { stackedSplit: share } : { split: share });
   }
@@ -348,8 +293,8 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
   private onKeyDown(event: KeyboardEvent): void {
     const details = this.querySelector<HTMLElement>('.details');
     const inDetails = details?.contains(document.activeElement) ?? false;
-    if (event.key === 'Escape' && inDetails) this.tree?.focus();
-    else if (event.key === 'F6' && inDetails) this.tree?.focus();
+    if (event.key === 'Escape' && inDetails) this.tensorList?.focus();
+    else if (event.key === 'F6' && inDetails) this.tensorList?.focus();
     else if (event.key === 'F6') details?.focus();
     else return;
     event.preventDefault();

@@ -127,8 +127,8 @@ export class TreeModel {
 export function filterWords(filter: string): string[] {
   return filter
     .toLowerCase()
+    .replace(/(\d),(?=\d{3}(?!\d))/g, '$1')
     .replace(/(\d)\s*[×x*]\s*(?=\d)/g, '$1x')
-    .replace(/(\d),(?=\d{3}\b)/g, '$1')
     .split(/\s+/)
     .filter((word) => word !== '');
 }
