@@ -5,9 +5,9 @@ import { chromium } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** The system's Chromium: `$CHROMIUM_PATH`, else the first on the path; undefined without one. */
+/** The system's Chromium: `$QUANTSCOPE_CHROMIUM`, else the first on the path; undefined without one. */
 export function findChromium(): string | undefined {
-  if (process.env.CHROMIUM_PATH) return process.env.CHROMIUM_PATH;
+  if (process.env.QUANTSCOPE_CHROMIUM) return process.env.QUANTSCOPE_CHROMIUM;
   const folders = (process.env.PATH ?? '').split(delimiter);
   const candidates = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
   return candidates.find((path) => existsSync(path));
