@@ -72,6 +72,8 @@ function selectionTitle({ tensors, scope }: Selection): string {
       );
 }
 
+const CATALOGUE_ORDER = FORMAT_CATALOGUE.map(({ name }) => name);
+
 /**
  * Asks for formats, then for the group size. The gear asks for the group size first, so that the
  * costs shown beside the formats are those of that size.
@@ -107,7 +109,8 @@ export async function pickFormats(
       pick.selectedItems = items.filter(({ name }) => name !== undefined && names.includes(name));
     }, vscode.l10n.t('Tick at least one format'));
     if (!result || result.kind === 'back') return undefined;
-    names = result.items.flatMap(({ name }) => name ?? []);
+    // In the order of the menu, not of ticking: the same choice then always looks the same.
+    names = CATALOGUE_ORDER.filter((name) => result.items.some((item) => item.name === name));
     const accepted = result.kind === 'accepted';
     if (accepted && (groupSizeChosen || !names.some(hasGroupChoice))) return { names, groupSize };
 

@@ -1,15 +1,17 @@
-// Widening of 16-bit floats to f32. Inputs may be padded: up to 7 elements beyond n are written.
+// Widening of 16-bit floats to f32. Inputs may be padded: up to 15 elements beyond n are written.
 
 /** BF16 → F32: the bits are the upper half. */
 export function decodeBF16(source: usize, target: usize, n: i32): void {
   const zero = f32x4.splat(0);
   const end = source + (<usize>n << 1);
   do {
-    const v = v128.load(source);
+    const v = v128.load(source), w = v128.load(source, 16);
     v128.store(target, v128.shuffle<u16>(zero, v, 0, 8, 1, 9, 2, 10, 3, 11));
     v128.store(target, v128.shuffle<u16>(zero, v, 4, 12, 5, 13, 6, 14, 7, 15), 16);
-    source += 16;
-    target += 32;
+    v128.store(target, v128.shuffle<u16>(zero, w, 0, 8, 1, 9, 2, 10, 3, 11), 32);
+    v128.store(target, v128.shuffle<u16>(zero, w, 4, 12, 5, 13, 6, 14, 7, 15), 48);
+    source += 32;
+    target += 64;
   } while (source < end);
 }
 

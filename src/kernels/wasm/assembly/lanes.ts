@@ -50,43 +50,33 @@ export function squareHigh(v: v128): v128 {
   return f64x2.mul(wide, wide);
 }
 
-/** Smallest of n ≥ 1 floats at p. */
-export function smallest(p: usize, n: i32): f32 {
-  let a = v128.load32_splat(p);
-  let b = a;
+/** Extremes of the floats that {@link findExtremes} saw last; never −0. */
+export let smallest: f32 = 0;
+export let largest: f32 = 0;
+
+/** Finds the smallest and the largest of n ≥ 1 floats at p. */
+export function findExtremes(p: usize, n: i32): void {
+  let low0 = v128.load32_splat(p);
+  let low1 = low0, high0 = low0, high1 = low0;
   const end = p + (<usize>n << 2);
   const wide = p + ((<usize>n >> 3) << 5);
   while (p < wide) {
-    a = f32x4.pmin(a, v128.load(p));
-    b = f32x4.pmin(b, v128.load(p, 16));
+    const a = v128.load(p), b = v128.load(p, 16);
+    low0 = f32x4.pmin(low0, a);
+    high0 = f32x4.pmax(high0, a);
+    low1 = f32x4.pmin(low1, b);
+    high1 = f32x4.pmax(high1, b);
     p += 32;
   }
-  let low = lowest(f32x4.pmin(a, b));
+  let low = lowest(f32x4.pmin(low0, low1));
+  let high = highest(f32x4.pmax(high0, high1));
   while (p < end) {
     const x = load<f32>(p);
     low = x < low ? x : low;
-    p += 4;
-  }
-  // Never −0, which vector minima leave to chance.
-  return low + 0;
-}
-
-/** Largest of n ≥ 1 floats at p. */
-export function largest(p: usize, n: i32): f32 {
-  let a = v128.load32_splat(p);
-  let b = a;
-  const end = p + (<usize>n << 2);
-  const wide = p + ((<usize>n >> 3) << 5);
-  while (p < wide) {
-    a = f32x4.pmax(a, v128.load(p));
-    b = f32x4.pmax(b, v128.load(p, 16));
-    p += 32;
-  }
-  let high = highest(f32x4.pmax(a, b));
-  while (p < end) {
-    const x = load<f32>(p);
     high = x > high ? x : high;
     p += 4;
   }
-  return high + 0;
+  // Vector minima leave the sign of a zero to chance.
+  smallest = low + 0;
+  largest = high + 0;
 }

@@ -5,7 +5,7 @@ import {
 import { badScale, prepareGroup } from './group';
 import { grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerGroup } from './integer';
-import { largest, smallest } from './lanes';
+import { findExtremes, largest, smallest } from './lanes';
 import { minifloatGroup } from './minifloat';
 import { addSquares, CHECK_EVERY, squaresLimit, startSquares, sumPowers } from './search';
 
@@ -95,8 +95,9 @@ export function quantizeChunk(
     for (let column = 0; column < columns; column += groupSize) {
       const n = min(groupSize, columns - column);
       const offset = <usize>(row * columns + column) << 2;
-      const low = tensor ? config.tensorLo : smallest(x + offset, n);
-      const high = tensor ? config.tensorHi : largest(x + offset, n);
+      if (!tensor) findExtremes(x + offset, n);
+      const low = tensor ? config.tensorLo : smallest;
+      const high = tensor ? config.tensorHi : largest;
       const lo: f32 = withoutZero ? low : min(low, 0) + 0;
       const hi: f32 = withoutZero ? high : max(high, 0);
       // Values that nobody keeps go to one place, which stays in the nearest cache.

@@ -1,4 +1,6 @@
-import { highest, largest, lowest, smallest, squareHigh, squareLow, sumOfLanes } from './lanes';
+import {
+  findExtremes, highest, largest, lowest, smallest, squareHigh, squareLow, sumOfLanes,
+} from './lanes';
 
 /**
  * Replaces NaN and ±Inf by 0.
@@ -77,8 +79,9 @@ export function groupExtremes(
     for (let column = 0; column < columns; column += groupSize) {
       const n = min(groupSize, columns - column);
       const p = x + ((<usize>(row * columns + column)) << 2);
-      store<f32>(positive, max(largest(p, n), 0));
-      store<f32>(negative, 0 - min(smallest(p, n), 0));
+      findExtremes(p, n);
+      store<f32>(positive, max(largest, 0));
+      store<f32>(negative, 0 - min(smallest, 0));
       positive += 4;
       negative += 4;
     }
