@@ -17,7 +17,7 @@ import {
   SelectionError,
   tensorMatcher,
 } from './selection.js';
-import { findTensor, sourceOf } from './sources.js';
+import { findTensor, requireNumbers, sourceOf } from './sources.js';
 import { tensorStatistics } from './tensorStatistics.js';
 
 /** A checkpoint as lists show it; reads config.json beside it, no weights. */
@@ -71,11 +71,7 @@ export async function groupExtremes(
   groupSize: number,
   { signal, onProgress }: CallOptions = {},
 ): Promise<GroupExtremes & { readonly groupSize: number; readonly groupsPerRow: number }> {
-  if (!isDecodable(tensor.dtype)) {
-    throw new Error(
-      `${tensor.file}: "${tensor.name}" has element type ${tensor.dtype}, which has no plain numbers to show`,
-    );
-  }
+  requireNumbers(tensor);
   const { rows, columns } = matrixShape(tensor);
   const size = groupSize > 0 ? Math.min(Math.floor(groupSize), columns) : columns;
   const groupsPerRow = columns === 0 ? 0 : Math.ceil(columns / size);

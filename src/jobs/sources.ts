@@ -1,3 +1,4 @@
+import { isDecodable } from '../kernels/reference/decode.js';
 import type { SourceRef } from '../protocol/worker.js';
 import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
 
@@ -15,4 +16,13 @@ export function findTensor(checkpoint: Checkpoint, name: string): CheckpointTens
   const tensor = checkpoint.tensors.find((candidate) => candidate.name === name);
   if (!tensor) throw new Error(`${checkpoint.path}: there is no tensor "${name}"`);
   return tensor;
+}
+
+/** @throws where a tensor's element type has no plain numbers */
+export function requireNumbers(tensor: CheckpointTensor): void {
+  if (!isDecodable(tensor.dtype)) {
+    throw new Error(
+      `${tensor.file}: "${tensor.name}" has element type ${tensor.dtype}, which has no plain numbers to show`,
+    );
+  }
 }

@@ -1,7 +1,7 @@
 import { ANYWHERE, planChunks } from '../compute/chunks.js';
 import { valueAtOrder } from '../kernels/statistics/valueOrder.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
-import { codeValue, isDecodable } from '../kernels/reference/decode.js';
+import { codeValue } from '../kernels/reference/decode.js';
 import { NO_MOMENTS } from '../kernels/statistics/moments.js';
 import { mergeMoments } from '../metrics/moments.js';
 import {
@@ -15,7 +15,7 @@ import type { TensorDetails } from '../protocol/editor.js';
 import type { CallOptions } from '../protocol/rpc.js';
 import { DTYPES } from '../safetensors/index.js';
 import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
-import { sourceOf } from './sources.js';
+import { requireNumbers, sourceOf } from './sources.js';
 
 /** Weights per task: reading dominates, so chunks are larger than for quantizing. */
 const STATISTICS_ELEMENTS = 1 << 20;
@@ -32,11 +32,7 @@ export async function tensorStatistics(
   bins: number,
   options: CallOptions = {},
 ): Promise<TensorDetails> {
-  if (!isDecodable(tensor.dtype)) {
-    throw new Error(
-      `${tensor.file}: "${tensor.name}" has element type ${tensor.dtype}, which has no plain numbers to show`,
-    );
-  }
+  requireNumbers(tensor);
   if (tensor.elements === 0) {
     throw new Error(`${tensor.file}: "${tensor.name}" has no elements`);
   }

@@ -1,6 +1,7 @@
 // GGUF's block formats against blocks and values that ggml itself produced, to the bit.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { GGML_TYPES, type GgmlTypeName } from '../../src/kernels/reference/ggml/index.js';
+import type { GgmlTypeName } from '../../src/formats/types.js';
+import { GGML_TYPES } from '../../src/kernels/reference/ggml/index.js';
 import { createGgmlKernel, quantizeByReference, type GgmlResult } from '../support/ggml.js';
 import { floatsOf } from '../support/rawSafetensors.js';
 import { goldenEntries, goldenInput, goldenTensor, type GoldenEntry } from './golden.js';

@@ -34,16 +34,6 @@ export function quantizeByReference(type: GgmlType, weights: Float32Array): Ggml
   return { packed, values, stepErrors, clipped };
 }
 
-type QuantizeGgml = (
-  type: number,
-  x: number,
-  y: number,
-  u: number,
-  blocks: number,
-  packed: number,
-  scratch: number,
-) => number;
-
 /**
  * The built WASM kernel, for up to `maxWeights` weights at a time. All memory that it may leave as
  * it is holds rubbish first.
@@ -57,7 +47,7 @@ export async function createGgmlKernel(maxWeights: number) {
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
   const bytes = await readFile(new URL('../../dist/kernels.wasm', import.meta.url));
   const kernels = await instantiateKernels(await WebAssembly.compile(bytes), memory);
-  const { quantizeGgml } = kernels as unknown as { quantizeGgml: QuantizeGgml };
+  const { quantizeGgml } = kernels;
   const codes = Object.keys(GGML_TYPES);
 
   return (type: GgmlType, weights: Float32Array, pack = true): GgmlResult => {

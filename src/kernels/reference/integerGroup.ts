@@ -8,7 +8,7 @@ const { fround } = Math;
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
 /** AWQ's codes never divide by less than this (section 2). */
-const AWQ_SMALLEST_RANGE = fround(1e-5);
+export const AWQ_SMALLEST_RANGE = fround(1e-5);
 
 /** Halves away from zero, as BitDistiller's code does it: 0.5 is added in f32 before the floor. */
 function roundHalfAway(x: number): number {

@@ -9,6 +9,7 @@ import {
   rangeExcludesZero,
   type GroupQuantizer,
 } from './groupQuantizer.js';
+import { AWQ_SMALLEST_RANGE } from './integerGroup.js';
 import { searchRange } from './rangeSearch.js';
 
 /** A chunk as rows that groups do not cross: blocks of the flattened tensor see one long row. */
@@ -20,9 +21,6 @@ export function groupedShape(format: NumberFormat, { rows, columns }: ChunkShape
   const groupColumns = group.kind === 'columns' ? Math.min(group.size, columns) : columns;
   return { rows, columns, groupColumns };
 }
-
-/** Spans below this are widened by AWQ's quantizer (section 2). */
-export const AWQ_SMALLEST_SPAN = Math.fround(1e-5);
 
 /**
  * Quantizes and dequantizes a chunk of finite weights: the meaning of every format.
@@ -75,7 +73,7 @@ function quantizerOf(
   if (extremes.lo >= 0 !== extremes.hi <= 0) raw[RAW.oneSigned]++;
   const straddles = extremes.lo <= 0 && extremes.hi >= 0;
   const span = Math.fround(extremes.hi - extremes.lo);
-  if (!straddles || span < AWQ_SMALLEST_SPAN) raw[RAW.notStraddling]++;
+  if (!straddles || span < AWQ_SMALLEST_RANGE) raw[RAW.notStraddling]++;
   return quantizer;
 }
 

@@ -1,11 +1,12 @@
+import type { GgmlTypeName } from '../../../formats/types.js';
 import { clamp } from './float32.js';
 import { IQ4_BLOCKS } from './iq4.js';
 import { K_QUANTS_SIGNED } from './kQuantsSigned.js';
 import { K_QUANTS_WITH_MIN } from './kQuantsWithMin.js';
 import { SIMPLE_BLOCKS } from './simpleBlocks.js';
-import type { BlockCodec, GgmlType, GgmlTypeName } from './types.js';
+import type { BlockCodec, GgmlType } from './types.js';
 
-export type { GgmlType, GgmlTypeName } from './types.js';
+export type { GgmlType } from './types.js';
 
 const { fround } = Math;
 

@@ -1,17 +1,4 @@
-/** GGUF's block formats, as `llama-quantize` names them (lower case). */
-export type GgmlTypeName =
-  | 'q4_0'
-  | 'q4_1'
-  | 'q5_0'
-  | 'q5_1'
-  | 'q8_0'
-  | 'iq4_nl'
-  | 'q2_k'
-  | 'q3_k'
-  | 'q4_k'
-  | 'q5_k'
-  | 'q6_k'
-  | 'iq4_xs';
+import type { GgmlTypeName } from '../../../formats/types.js';
 
 export interface GgmlType {
   readonly name: GgmlTypeName;
