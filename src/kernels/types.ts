@@ -21,16 +21,13 @@ export interface WeightSums {
   readonly max: number;
 }
 
-/**
- * Sums of one chunk in one format; every backend adds in the same order, so they agree to the bit.
- * Lane = index within the group mod 4; the lanes are added up as (0+2)+(1+3) at the end of the chunk.
- */
+/** Sums of one chunk in one format; every backend adds in the same order, so they agree to the bit. */
 export interface ErrorSums {
   /** Σ(ŵ−w)². */
   readonly squaredError: number;
   /** Σŵ². */
   readonly squaredValue: number;
-  /** Σ((ŵ−w)/width)², width of the level interval that the weight falls in. */
+  /** Σ((ŵ−w)/width)², width of the level interval that the weight falls in; to f32 precision. */
   readonly squaredStepError: number;
   /** The part of {@link squaredError} from weights that became zero (section 6.2). */
   readonly squaredUnderflow: number;
@@ -47,27 +44,32 @@ export interface ErrorSums {
   readonly notStraddling: number;
 }
 
-/** Layout of a kernel's raw result: four sums of four lanes, then scalars. */
+/**
+ * Layout of a kernel's raw result: four sums of two lanes, then scalars. Weights are added by fours
+ * within a group: lane 0 gets the sum of the first and third, lane 1 of the second and fourth.
+ * Step errors are squared and summed in four lanes of f32 over at most 256 weights (those behind a
+ * group's last four by themselves), which go to the two f64 lanes alike.
+ */
 export const RAW = Object.freeze({
   error: 0,
-  value: 4,
-  step: 8,
-  underflowError: 12,
-  maxError: 16,
-  underflow: 17,
-  clipped: 18,
-  badScales: 19,
-  oneSigned: 20,
-  notStraddling: 21,
-  length: 22,
+  value: 2,
+  step: 4,
+  underflowError: 6,
+  maxError: 8,
+  underflow: 9,
+  clipped: 10,
+  badScales: 11,
+  oneSigned: 12,
+  notStraddling: 13,
+  length: 14,
 });
 
 /** Half a step and what f32 rounding may add to it: beyond this a weight counts as clipped. */
 export const CLIPPED_STEP_ERROR = Math.fround(0.50001);
 
-/** Adds up four lanes, in the order that all backends use. */
-export function foldLanes(raw: ArrayLike<number>, at = 0): number {
-  return raw[at] + raw[at + 2] + (raw[at + 1] + raw[at + 3]);
+/** Adds up the lanes of a sum. */
+export function foldLanes(raw: ArrayLike<number>, at: number): number {
+  return raw[at] + raw[at + 1];
 }
 
 /** Folds a kernel's raw result into {@link ErrorSums}. */

@@ -55,7 +55,7 @@ const chunk = fc
 const scaleDtype = fc.constantFrom<ScaleDtype>('f32', 'f16', 'bf16');
 const group = fc.oneof(
   fc.integer({ min: 2, max: 160 }).map((n) => `g${n}`),
-  fc.constant('row'),
+  fc.constantFrom('row', 'tensor'),
 );
 
 /** Formats that are understood but not listed. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
+import { foldLanes, RAW } from '../../src/kernels/types.js';
 import { parseFormat } from '../../src/formats/index.js';
 import { compareFormats } from '../../src/jobs/compare.js';
 import { describeCheckpoint, groupRanges, tensorDetails } from '../../src/jobs/inspect.js';
@@ -75,7 +76,7 @@ describe('compare', () => {
     });
     for (const [index, name] of ['int4:g96', 'afp4:g100'].entries()) {
       const raw = quantizeChunk(parseFormat(name), 'f16', { rows: 1, columns }, weights);
-      const expected = raw[0] + raw[1] + raw[2] + raw[3];
+      const expected = foldLanes(raw, RAW.error);
       expect(formats[index].summary.mse / (expected / weights.length)).toBeCloseTo(1, 11);
     }
   });

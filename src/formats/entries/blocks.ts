@@ -1,3 +1,4 @@
+import { GGML_TYPES } from '../ggmlTypes.js';
 import { gridWithMidpoints, minifloatGrid } from '../grid.js';
 import type { FormatEntry, GgmlTypeName, Grid, Minifloat } from '../types.js';
 import { NF4_LEVELS } from './floats.js';
@@ -116,24 +117,24 @@ function bitsandbytesEntry(name: string, label: string, grid: Grid, levels: stri
   };
 }
 
-/** Bits per weight and block of GGUF's types; the block's bytes hold codes, scales and minima. */
-const GGML: readonly [GgmlTypeName, bits: number, block: 32 | 256, bytes: number, what: string][] =
-  [
-    ['q4_0', 4, 32, 18, '16 levels, one scale per 32'],
-    ['q4_1', 4, 32, 20, '16 levels, scale and minimum per 32'],
-    ['q5_0', 5, 32, 22, '32 levels, one scale per 32'],
-    ['q5_1', 5, 32, 24, '32 levels, scale and minimum per 32'],
-    ['q8_0', 8, 32, 34, '256 levels, one scale per 32'],
-    ['iq4_nl', 4, 32, 18, '16 uneven levels, one scale per 32'],
-    ['q2_k', 2, 256, 84, 'super-blocks of 256, scales and minima per 16'],
-    ['q3_k', 3, 256, 110, 'super-blocks of 256, scales per 16'],
-    ['q4_k', 4, 256, 144, 'super-blocks of 256, scales and minima per 32'],
-    ['q5_k', 5, 256, 176, 'super-blocks of 256, scales and minima per 32'],
-    ['q6_k', 6, 256, 210, 'super-blocks of 256, scales per 16'],
-    ['iq4_xs', 4, 256, 136, 'super-blocks of 256, 16 uneven levels, scales per 32'],
-  ];
+/** Bits per code of GGUF's types, and what their blocks hold. */
+const GGML: readonly [GgmlTypeName, bits: number, what: string][] = [
+  ['q4_0', 4, '16 levels, one scale per 32'],
+  ['q4_1', 4, '16 levels, scale and minimum per 32'],
+  ['q5_0', 5, '32 levels, one scale per 32'],
+  ['q5_1', 5, '32 levels, scale and minimum per 32'],
+  ['q8_0', 8, '256 levels, one scale per 32'],
+  ['iq4_nl', 4, '16 uneven levels, one scale per 32'],
+  ['q2_k', 2, 'super-blocks of 256, scales and minima per 16'],
+  ['q3_k', 3, 'super-blocks of 256, scales per 16'],
+  ['q4_k', 4, 'super-blocks of 256, scales and minima per 32'],
+  ['q5_k', 5, 'super-blocks of 256, scales and minima per 32'],
+  ['q6_k', 6, 'super-blocks of 256, scales per 16'],
+  ['iq4_xs', 4, 'super-blocks of 256, 16 uneven levels, scales per 32'],
+];
 
-function ggmlEntry([type, bits, block, bytes, what]: (typeof GGML)[number]): FormatEntry {
+function ggmlEntry([type, bits, what]: (typeof GGML)[number]): FormatEntry {
+  const { blockSize, blockBytes } = GGML_TYPES[type];
   return {
     name: type,
     label: type.toUpperCase(),
@@ -145,9 +146,9 @@ function ggmlEntry([type, bits, block, bytes, what]: (typeof GGML)[number]): For
     notes: [],
     rule: { kind: 'ggml', type },
     levelCount: 2 ** bits,
-    fixedGroup: { kind: 'columns', size: block },
+    fixedGroup: { kind: 'columns', size: blockSize },
     scalesPerGroup: 0,
-    extraBitsPerGroup: bytes * 8 - bits * block,
+    extraBitsPerGroup: blockBytes * 8 - bits * blockSize,
   };
 }
 

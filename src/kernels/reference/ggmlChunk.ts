@@ -6,7 +6,7 @@ import {
   ggmlStepErrors,
   quantizeGgmlBlock,
 } from './ggml/index.js';
-import { addWeight } from './addWeight.js';
+import { addGroup } from './addGroup.js';
 
 /**
  * Quantizes and dequantizes a chunk as a GGUF block format; the last block of a row is filled up
@@ -24,8 +24,10 @@ export function quantizeGgmlChunk(
   const type = GGML_TYPES[name];
   const raw = new Float64Array(RAW.length);
   const block = new Float32Array(type.blockSize);
-  const values = new Float32Array(type.blockSize);
-  const stepErrors = new Float32Array(type.blockSize);
+  const blockValues = new Float32Array(type.blockSize);
+  const blockStepErrors = new Float32Array(type.blockSize);
+  const values = output ?? new Float32Array(weights.length);
+  const stepErrors = new Float32Array(weights.length);
   const packed = new Uint8Array(type.blockBytes);
   let clipped = 0;
   for (let row = 0; row < rows; row++) {
@@ -35,14 +37,13 @@ export function quantizeGgmlChunk(
       block.fill(0);
       block.set(weights.subarray(start, start + count));
       quantizeGgmlBlock(type, block, packed);
-      dequantizeGgmlBlock(type, packed, values);
-      clipped += ggmlStepErrors(type, packed, block, stepErrors);
-      for (let i = 0; i < count; i++) {
-        addWeight(raw, i & 3, block[i], values[i], stepErrors[i]);
-      }
-      output?.set(values.subarray(0, count), start);
+      dequantizeGgmlBlock(type, packed, blockValues);
+      clipped += ggmlStepErrors(type, packed, block, blockStepErrors);
+      values.set(blockValues.subarray(0, count), start);
+      stepErrors.set(blockStepErrors.subarray(0, count), start);
     }
   }
+  addGroup(raw, weights, values, stepErrors);
   // ggml's searches need not choose the nearest code, so an error above half a step says nothing.
   raw[RAW.clipped] = clipped;
   return raw;

@@ -1,6 +1,6 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import { RAW, type ChunkShape, type FixedRange, type QuantizeOptions } from '../types.js';
-import { addWeight } from './addWeight.js';
+import { addGroup } from './addGroup.js';
 import { castGroup } from './castGroup.js';
 import { quantizeGgmlChunk } from './ggmlChunk.js';
 import {
@@ -46,7 +46,7 @@ export function quantizeChunk(
       const end = start + Math.min(groupColumns, columns - column);
       const group = weights.subarray(start, end);
       const quantizer = quantizerOf(format, scaleDtype, group, raw, tensorRange);
-      addGroup(raw, quantizer, group, output?.subarray(start, end));
+      quantizeGroup(raw, quantizer, group, output?.subarray(start, end));
     }
   }
   return raw;
@@ -77,15 +77,20 @@ function quantizerOf(
   return quantizer;
 }
 
-function addGroup(
+/** Quantizes one group and adds it to the sums. */
+function quantizeGroup(
   raw: Float64Array,
   quantizer: GroupQuantizer,
   weights: Float32Array,
   output: Float32Array | undefined,
 ): void {
+  const values = new Float32Array(weights.length);
+  const stepErrors = new Float32Array(weights.length);
   for (let i = 0; i < weights.length; i++) {
-    const { value, stepError } = quantizer.quantize(weights[i]);
-    addWeight(raw, i & 3, weights[i], value, stepError);
-    if (output) output[i] = value;
+    const quantized = quantizer.quantize(weights[i]);
+    values[i] = quantized.value;
+    stepErrors[i] = quantized.stepError;
   }
+  addGroup(raw, weights, values, stepErrors);
+  output?.set(values);
 }

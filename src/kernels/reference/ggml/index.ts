@@ -1,12 +1,13 @@
+import type { GgmlType } from '../../../formats/ggmlTypes.js';
 import type { GgmlTypeName } from '../../../formats/types.js';
 import { clamp } from './float32.js';
 import { IQ4_BLOCKS } from './iq4.js';
 import { K_QUANTS_SIGNED } from './kQuantsSigned.js';
 import { K_QUANTS_WITH_MIN } from './kQuantsWithMin.js';
 import { SIMPLE_BLOCKS } from './simpleBlocks.js';
-import type { BlockCodec, GgmlType } from './types.js';
+import type { BlockCodec } from './types.js';
 
-export type { GgmlType } from './types.js';
+export { GGML_TYPES, type GgmlType } from '../../../formats/ggmlTypes.js';
 
 const { fround } = Math;
 
@@ -15,26 +16,6 @@ const CODECS: Readonly<Record<GgmlTypeName, BlockCodec>> = {
   ...IQ4_BLOCKS,
   ...K_QUANTS_WITH_MIN,
   ...K_QUANTS_SIGNED,
-};
-
-function ggmlType(name: GgmlTypeName, blockSize: 32 | 256, blockBytes: number): GgmlType {
-  return { name, blockSize, blockBytes };
-}
-
-/** GGUF's block formats. Their order is the code by which the WASM kernel knows them. */
-export const GGML_TYPES: Readonly<Record<GgmlTypeName, GgmlType>> = {
-  q4_0: ggmlType('q4_0', 32, 18),
-  q4_1: ggmlType('q4_1', 32, 20),
-  q5_0: ggmlType('q5_0', 32, 22),
-  q5_1: ggmlType('q5_1', 32, 24),
-  q8_0: ggmlType('q8_0', 32, 34),
-  iq4_nl: ggmlType('iq4_nl', 32, 18),
-  q2_k: ggmlType('q2_k', 256, 84),
-  q3_k: ggmlType('q3_k', 256, 110),
-  q4_k: ggmlType('q4_k', 256, 144),
-  q5_k: ggmlType('q5_k', 256, 176),
-  q6_k: ggmlType('q6_k', 256, 210),
-  iq4_xs: ggmlType('iq4_xs', 256, 136),
 };
 
 /**

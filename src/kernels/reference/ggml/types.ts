@@ -1,13 +1,3 @@
-import type { GgmlTypeName } from '../../../formats/types.js';
-
-export interface GgmlType {
-  readonly name: GgmlTypeName;
-  /** Weights per block. */
-  readonly blockSize: 32 | 256;
-  /** Bytes per packed block. */
-  readonly blockBytes: number;
-}
-
 /** What a packed block decodes to: weight = scale·level + offset, by sub-block. */
 export interface UnpackedBlock {
   /** One integer per weight. */

@@ -1,22 +1,36 @@
-import { promoteHigh, squareHigh, squareLow, sumOfLanes } from './lanes';
+import { firstLanes } from './lanes';
 
-// The raw sums of a chunk, as kernels/types.ts lays them out: four sums of four f64 lanes, then
-// f64 scalars.
-const VALUE: usize = 32;
-const STEP: usize = 64;
-const UNDERFLOW_ERROR: usize = 96;
-const MAX_ERROR: usize = 128;
-const UNDERFLOW: usize = 136;
-const CLIPPED: usize = 144;
-const BAD_SCALES: usize = 152;
-const ONE_SIGNED: usize = 160;
-const NOT_STRADDLING: usize = 168;
-const LENGTH: usize = 176;
+// The raw sums of a chunk, as kernels/types.ts lays them out: four sums of two f64 lanes, then f64
+// scalars. What the loop needs in another form until the chunk's end lies behind them.
+const VALUE: usize = 16;
+const STEP: usize = 32;
+const UNDERFLOW_ERROR: usize = 48;
+const MAX_ERROR: usize = 64;
+const UNDERFLOW: usize = 72;
+const CLIPPED: usize = 80;
+const BAD_SCALES: usize = 88;
+const ONE_SIGNED: usize = 96;
+const NOT_STRADDLING: usize = 104;
+/** Two f64: greatest squared errors. */
+const GREATEST: usize = 112;
+/** Four i32: underflow twice, clipped twice. */
+const COUNTS: usize = 128;
+/** One f32, in memory: V8 builds a vector constant anew in every round of a loop. */
+const LIMIT: usize = 144;
+/** Three vectors: the weights, values and step errors behind a group's last whole vector. */
+const REST: usize = 160;
+const LENGTH: usize = 208;
 
 const CLIPPED_STEP_ERROR: f32 = 0.50001;
+const LARGEST_F32: f32 = 3.4028234663852886e38;
+
+/** Weights whose step errors are summed in f32; ADDED_IN_F32 of the reference. */
+const RUN: i32 = 256;
 
 export function clearSums(sums: usize): void {
   memory.fill(sums, 0, LENGTH);
+  // Squares of neighbouring floats near 1/2 differ, so comparing squares decides alike.
+  store<f32>(sums, CLIPPED_STEP_ERROR * CLIPPED_STEP_ERROR, LIMIT);
 }
 
 // @ts-ignore: decorator
@@ -32,66 +46,78 @@ export function countGroup(sums: usize, badScale: i32, oneSigned: i32, notStradd
 }
 
 /**
- * Adds one group to the sums. Reference: addWeight.
- * @param x weights; @param y dequantized; @param u errors in steps; @param n how many
+ * Adds at most RUN weights, in whole vectors. The time of it is the two f64 pipes': two lanes for
+ * each sum keep all of them in registers, and floats are widened as they are loaded.
  */
-export function accumulate(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
+function addVectors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
   const zero = f32x4.splat(0);
-  const limit = f32x4.splat(CLIPPED_STEP_ERROR);
-  let error01 = v128.load(sums), error23 = v128.load(sums, 16);
-  let value01 = v128.load(sums, VALUE), value23 = v128.load(sums, VALUE + 16);
-  let step01 = v128.load(sums, STEP), step23 = v128.load(sums, STEP + 16);
-  let under01 = v128.load(sums, UNDERFLOW_ERROR), under23 = v128.load(sums, UNDERFLOW_ERROR + 16);
-  let greatestSquare = zero, underflow = zero, clipped = zero;
+  const limit = v128.load32_splat(sums, LIMIT);
+  let error = v128.load(sums), value = v128.load(sums, VALUE);
+  let underError = v128.load(sums, UNDERFLOW_ERROR), greatest = v128.load(sums, GREATEST);
+  let step = zero, counts = zero;
   const end = x + (<usize>n << 2);
-  const wide = x + ((<usize>n >> 2) << 4);
-  while (x < wide) {
-    const w = v128.load(x), q = v128.load(y), s = v128.load(u);
-    const q01 = f64x2.promote_low_f32x4(q), q23 = promoteHigh(q);
-    const e01 = f64x2.sub(q01, f64x2.promote_low_f32x4(w));
-    const e23 = f64x2.sub(q23, promoteHigh(w));
+  do {
+    const q01 = f64x2.promote_low_f32x4(v128.load64_zero(y));
+    const q23 = f64x2.promote_low_f32x4(v128.load64_zero(y, 8));
+    value = f64x2.add(value, f64x2.add(f64x2.mul(q01, q01), f64x2.mul(q23, q23)));
+    const e01 = f64x2.sub(q01, f64x2.promote_low_f32x4(v128.load64_zero(x)));
+    const e23 = f64x2.sub(q23, f64x2.promote_low_f32x4(v128.load64_zero(x, 8)));
     const low = f64x2.mul(e01, e01), high = f64x2.mul(e23, e23);
-    error01 = f64x2.add(error01, low);
-    error23 = f64x2.add(error23, high);
-    value01 = f64x2.add(value01, f64x2.mul(q01, q01));
-    value23 = f64x2.add(value23, f64x2.mul(q23, q23));
+    error = f64x2.add(error, f64x2.add(low, high));
     // NaN (an infinity of a block format minus itself) never wins a pmax as its second operand.
-    greatestSquare = f64x2.pmax(f64x2.pmax(greatestSquare, low), high);
-    step01 = f64x2.add(step01, squareLow(s));
-    step23 = f64x2.add(step23, squareHigh(s));
-    const under = v128.andnot(f32x4.eq(q, zero), f32x4.eq(w, zero));
-    under01 = f64x2.add(under01, v128.and(low, v128.shuffle<u32>(under, under, 0, 0, 1, 1)));
-    under23 = f64x2.add(under23, v128.and(high, v128.shuffle<u32>(under, under, 2, 2, 3, 3)));
-    underflow = i32x4.sub(underflow, under);
-    clipped = i32x4.sub(clipped, f32x4.gt(f32x4.abs(s), limit));
+    greatest = f64x2.pmax(f64x2.pmax(greatest, low), high);
+    const s = v128.load(u);
+    const square = f32x4.mul(s, s);
+    step = f32x4.add(step, square);
+    const under = v128.andnot(f32x4.eq(v128.load(y), zero), f32x4.eq(v128.load(x), zero));
+    counts = i16x8.sub(counts, i16x8.narrow_i32x4_s(under, f32x4.gt(square, limit)));
+    underError = f64x2.add(underError, f64x2.add(
+      v128.and(low, v128.shuffle<u32>(under, under, 0, 0, 1, 1)),
+      v128.and(high, v128.shuffle<u32>(under, under, 2, 2, 3, 3)),
+    ));
     x += 16;
     y += 16;
     u += 16;
+  } while (x < end);
+  step = f32x4.pmin(step, f32x4.splat(LARGEST_F32));
+  const step01 = f64x2.promote_low_f32x4(step);
+  const step23 = f64x2.promote_low_f32x4(v128.shuffle<u64>(step, step, 1, 0));
+  v128.store(sums, error);
+  v128.store(sums, value, VALUE);
+  v128.store(sums, f64x2.add(v128.load(sums, STEP), f64x2.add(step01, step23)), STEP);
+  v128.store(sums, underError, UNDERFLOW_ERROR);
+  v128.store(sums, greatest, GREATEST);
+  const pairs = i32x4.extadd_pairwise_i16x8_s(counts);
+  v128.store(sums, i32x4.add(v128.load(sums, COUNTS), pairs), COUNTS);
+}
+
+/**
+ * Adds one group to the sums. Reference: addGroup.
+ * @param x weights; @param y dequantized; @param u errors in steps; @param n how many
+ */
+export function accumulate(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
+  while (n >= 4) {
+    const run = min(n & ~3, RUN);
+    addVectors(x, y, u, run, sums);
+    const bytes = <usize>run << 2;
+    x += bytes;
+    y += bytes;
+    u += bytes;
+    n -= run;
   }
-  v128.store(sums, error01);
-  v128.store(sums, error23, 16);
-  v128.store(sums, value01, VALUE);
-  v128.store(sums, value23, VALUE + 16);
-  v128.store(sums, step01, STEP);
-  v128.store(sums, step23, STEP + 16);
-  v128.store(sums, under01, UNDERFLOW_ERROR);
-  v128.store(sums, under23, UNDERFLOW_ERROR + 16);
-  let greatest = sqrt(max(f64x2.extract_lane(greatestSquare, 0), f64x2.extract_lane(greatestSquare, 1)));
-  let underCount = sumOfLanes(underflow), clippedCount = sumOfLanes(clipped);
-  for (let lane = sums; x < end; x += 4, y += 4, u += 4, lane += 8) {
-    const w = load<f32>(x), q = load<f32>(y), s = load<f32>(u);
-    const error = <f64>q - <f64>w;
-    addTo(lane, error * error);
-    addTo(lane + VALUE, <f64>q * <f64>q);
-    addTo(lane + STEP, <f64>s * <f64>s);
-    greatest = abs(error) > greatest ? abs(error) : greatest;
-    if (q == 0 && w != 0) {
-      addTo(lane + UNDERFLOW_ERROR, error * error);
-      underCount++;
-    }
-    clippedCount += <i32>(abs(s) > CLIPPED_STEP_ERROR);
-  }
-  store<f64>(sums, max(load<f64>(sums, MAX_ERROR), greatest), MAX_ERROR);
-  addTo(sums + UNDERFLOW, <f64>underCount);
-  addTo(sums + CLIPPED, <f64>clippedCount);
+  if (n == 0) return;
+  const rest = sums + REST;
+  v128.store(rest, firstLanes(v128.load(x), n));
+  v128.store(rest, firstLanes(v128.load(y), n), 16);
+  v128.store(rest, firstLanes(v128.load(u), n), 32);
+  addVectors(rest, rest + 16, rest + 32, 4, sums);
+}
+
+/** Completes the sums once all groups are in. */
+export function finishSums(sums: usize): void {
+  const greatest = max(load<f64>(sums, GREATEST), load<f64>(sums, GREATEST + 8));
+  store<f64>(sums, sqrt(greatest), MAX_ERROR);
+  const counts = sums + COUNTS;
+  store<f64>(sums, <f64>(load<i32>(counts) + load<i32>(counts, 4)), UNDERFLOW);
+  store<f64>(sums, <f64>(load<i32>(counts, 8) + load<i32>(counts, 12)), CLIPPED);
 }

@@ -1,6 +1,9 @@
 import { Config, TIES_AWAY } from './config';
 import { divisorPositive, scalePositive, zeroPoint } from './group';
 
+/** 1.5·2^23: floats next to it are integers. */
+const SHIFT: f32 = 12582912;
+
 /**
  * Integers with one scale and a zero point. Reference: integerGroup.
  * Like all group kernels: reads n weights at x, writes values at y and errors in steps at u, whole
@@ -30,13 +33,17 @@ export function integerGroup(config: Config, x: usize, y: usize, u: usize, n: i3
     } while (x < end);
     return;
   }
+  // Adding 1.5·2^23 leaves integers, halves to even; clamped there, then taken back: levels.
+  const shift = f32x4.splat(SHIFT);
+  const bottom = f32x4.splat(SHIFT + (config.lowestCode - zeroPoint));
+  const top = f32x4.splat(SHIFT + (config.highestCode - zeroPoint));
   do {
     const s0 = f32x4.div(v128.load(x), divisor);
     const s1 = f32x4.div(v128.load(x, 16), divisor);
-    const c0 = f32x4.add(f32x4.nearest(s0), zero);
-    const c1 = f32x4.add(f32x4.nearest(s1), zero);
-    const l0 = f32x4.sub(f32x4.pmin(f32x4.pmax(c0, low), high), zero);
-    const l1 = f32x4.sub(f32x4.pmin(f32x4.pmax(c1, low), high), zero);
+    const c0 = f32x4.pmin(f32x4.pmax(f32x4.add(s0, shift), bottom), top);
+    const c1 = f32x4.pmin(f32x4.pmax(f32x4.add(s1, shift), bottom), top);
+    const l0 = f32x4.sub(c0, shift);
+    const l1 = f32x4.sub(c1, shift);
     v128.store(y, f32x4.mul(scale, l0));
     v128.store(y, f32x4.mul(scale, l1), 16);
     v128.store(u, f32x4.sub(s0, l0));

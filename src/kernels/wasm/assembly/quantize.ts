@@ -1,4 +1,4 @@
-import { accumulate, clearSums, countGroup } from './accumulate';
+import { accumulate, clearSums, countGroup, finishSums } from './accumulate';
 import {
   AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, SEARCH_MSE, WHOLE_TENSOR,
 } from './config';
@@ -7,7 +7,9 @@ import { grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerGroup } from './integer';
 import { findExtremes, largest, smallest } from './lanes';
 import { minifloatGroup } from './minifloat';
-import { addSquares, CHECK_EVERY, squaresLimit, startSquares, sumPowers } from './search';
+import {
+  addSquares, CHECK_EVERY, roughSquares, squaresLimit, startSquares, sumPowers,
+} from './search';
 
 /** Spans below this are widened by AWQ's quantizer. */
 const AWQ_SMALLEST_SPAN: f32 = 1e-5;
@@ -32,16 +34,19 @@ let squaresGivenUp: f64 = 0;
 
 function tryRange(config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32): void {
   prepareGroup(config, lo, hi);
+  const byPowers = config.search == SEARCH_MSE;
   startSquares();
   let error: f64 = 0;
   for (let done = 0; done < n; done += CHECK_EVERY) {
     const part = min(n - done, CHECK_EVERY);
     const offset = <usize>done << 2;
     quantizeGroup(config, x + offset, y + offset, u, part);
-    error = addSquares(x + offset, y + offset, part);
+    error = byPowers
+      ? error + roughSquares(x + offset, y + offset, part)
+      : addSquares(x + offset, y + offset, part);
     if (error >= squaresGivenUp) return;
   }
-  if (config.search == SEARCH_MSE) {
+  if (byPowers) {
     error = sumPowers(x, y, n, bestError);
     if (error >= bestError) return;
     squaresGivenUp = squaresLimit(error, n);
@@ -114,10 +119,12 @@ export function quantizeChunk(
       accumulate(x + offset, values, u, n, sums);
     }
   }
+  finishSums(sums);
 }
 
 /** Sums of n weights that were quantized elsewhere. */
 export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
   clearSums(sums);
   accumulate(x, y, u, n, sums);
+  finishSums(sums);
 }

@@ -1,4 +1,4 @@
-import { promoteHigh, squareHigh, squareLow } from './lanes';
+import { firstLanes, promoteHigh, squareHigh, squareLow } from './lanes';
 
 // Series of power.ts.
 const LOG0: f32 = -0.14275974035263062;
@@ -61,13 +61,6 @@ function powerTwoPointFour(error: v128): v128 {
   return v128.andnot(result, f32x4.lt(x, f32x4.splat(8.881784197001252e-16)));
 }
 
-/** Keeps the first `left` of four lanes. */
-// @ts-ignore: decorator
-@inline
-function firstLanes(v: v128, left: i32): v128 {
-  return v128.and(v, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left)));
-}
-
 /**
  * Sums of a candidate's errors in four f64 lanes, added as (0+2)+(1+3). Neither sum ever decreases,
  * so a candidate may be given up once it has reached a limit.
@@ -110,6 +103,24 @@ export function addSquares(x: usize, y: usize, n: i32): f64 {
   squares2 = f64x2.extract_lane(sum23, 0);
   squares3 = f64x2.extract_lane(sum23, 1);
   return fold(sum01, sum23);
+}
+
+/**
+ * Σ(ŵ−w)² of at most CHECK_EVERY weights, summed in f32: close enough where it only tells which
+ * candidates to give up, see {@link squaresLimit}.
+ */
+export function roughSquares(x: usize, y: usize, n: i32): f64 {
+  let sum = f32x4.splat(0);
+  let left = n;
+  do {
+    let error = f32x4.sub(v128.load(y), v128.load(x));
+    if (left < 4) error = firstLanes(error, left);
+    sum = f32x4.add(sum, f32x4.mul(error, error));
+    x += 16;
+    y += 16;
+    left -= 4;
+  } while (left > 0);
+  return fold(f64x2.promote_low_f32x4(sum), promoteHigh(sum));
 }
 
 /** Σ|ŵ−w|^2.4 of n weights, or something at least as large as `limit` once it is reached. */

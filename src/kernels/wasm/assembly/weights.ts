@@ -1,6 +1,4 @@
-import {
-  findExtremes, highest, largest, lowest, smallest, squareHigh, squareLow, sumOfLanes,
-} from './lanes';
+import { findExtremes, highest, largest, lowest, smallest, sumOfLanes } from './lanes';
 
 /**
  * Replaces NaN and ±Inf by 0.
@@ -27,43 +25,39 @@ export function replaceNonFinite(x: usize, n: i32, first: usize): i32 {
  */
 export function sumWeights(x: usize, n: i32, out: usize): i32 {
   const zero = f32x4.splat(0);
-  const exponent = i32x4.splat(0x7f800000);
-  let sum01 = zero,
-    sum23 = zero,
-    zeros = zero,
-    special = zero;
-  let low = v128.load32_splat(x),
-    high = low;
+  let sum01 = zero, sum23 = zero, zeros = zero;
+  let low = v128.load32_splat(x), high = low;
   const end = x + ((<usize>n) << 2);
   const wide = x + (((<usize>n) >> 2) << 4);
-  while (x < wide) {
-    const w = v128.load(x);
-    low = f32x4.pmin(low, w);
-    high = f32x4.pmax(high, w);
-    sum01 = f64x2.add(sum01, squareLow(w));
-    sum23 = f64x2.add(sum23, squareHigh(w));
-    zeros = i32x4.sub(zeros, f32x4.eq(w, zero));
-    special = v128.or(special, i32x4.eq(v128.and(w, exponent), exponent));
-    x += 16;
+  if (n >= 4) {
+    do {
+      const w = v128.load(x);
+      low = f32x4.pmin(low, w);
+      high = f32x4.pmax(high, w);
+      zeros = i32x4.sub(zeros, f32x4.eq(w, zero));
+      const w01 = f64x2.promote_low_f32x4(v128.load64_zero(x));
+      const w23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
+      sum01 = f64x2.add(sum01, f64x2.mul(w01, w01));
+      sum23 = f64x2.add(sum23, f64x2.mul(w23, w23));
+      x += 16;
+    } while (x < wide);
   }
   v128.store(out, sum01);
   v128.store(out, sum23, 16);
-  let least = lowest(low),
-    greatest = highest(high),
-    zeroCount = sumOfLanes(zeros);
-  let finite = <i32>!v128.any_true(special);
+  let least = lowest(low), greatest = highest(high), zeroCount = sumOfLanes(zeros);
   for (let lane = out; x < end; x += 4, lane += 8) {
     const w = load<f32>(x);
     store<f64>(lane, load<f64>(lane) + <f64>w * <f64>w);
     least = w < least ? w : least;
     greatest = w > greatest ? w : greatest;
     zeroCount += <i32>(w == 0);
-    finite &= <i32>((reinterpret<u32>(w) & 0x7f800000) != 0x7f800000);
   }
   store<f64>(out, <f64>least, 32);
   store<f64>(out, <f64>greatest, 40);
   store<f64>(out, <f64>zeroCount, 48);
-  return finite;
+  // Squares of finite floats cannot overflow an f64, while NaN and ±Inf stay in a sum.
+  const sum = load<f64>(out) + load<f64>(out, 8) + load<f64>(out, 16) + load<f64>(out, 24);
+  return <i32>(sum < Infinity);
 }
 
 /** Largest positive weight and magnitude of the most negative one of each group, 0 where none. */
