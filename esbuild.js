@@ -10,14 +10,20 @@ const watch = process.argv.includes('--watch');
 
 const DIST = join(__dirname, 'dist');
 const KERNELS = join(__dirname, 'src', 'kernels', 'wasm', 'assembly');
-const KERNEL_ENTRY = 'src/kernels/wasm/assembly/index.ts';
-const KERNEL_OUTPUT = join(DIST, 'kernels.wasm');
 const KERNEL_FLAGS = [
   ...['--runtime', 'stub', '-O3', '--noAssert'],
   // One memory that the host makes and all workers share; 65536 pages are 4 GiB.
   ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
   ...['--enable', 'simd', '--enable', 'threads'],
 ];
+// The modules share the first 64 KiB of the memory for their constants: each has its own part.
+const FORWARD = { entry: 'forward/index.ts', flags: ['--memoryBase', '32768'] };
+const KERNEL_MODULES = {
+  'kernels.wasm': { entry: 'index.ts', flags: [] },
+  'forward.wasm': FORWARD,
+  // The same source for engines that have fused multiply-add.
+  'forward-fma.wasm': { ...FORWARD, flags: [...FORWARD.flags, '--enable', 'relaxed-simd'] },
+};
 
 let building = 0;
 
@@ -58,6 +64,7 @@ const bundles = [
     entryPoints: {
       extension: 'src/extension.ts',
       worker: 'src/compute/worker.ts',
+      tokenizerWorker: 'src/model/tokenizerWorker.ts',
       cli: 'src/cli/main.ts',
     },
     outdir: 'dist',
@@ -89,23 +96,29 @@ function kernelInputsChanged() {
 
 /** Compiles the AssemblyScript kernels, unless they are newer than everything they come from. */
 async function compileKernels() {
-  if (existsSync(KERNEL_OUTPUT) && statSync(KERNEL_OUTPUT).mtimeMs > kernelInputsChanged()) return;
-  const { default: asc } = await import('assemblyscript/asc');
-  const { error, stderr } = await asc.main([
-    KERNEL_ENTRY,
-    ...KERNEL_FLAGS,
-    ...['--baseDir', __dirname, '--outFile', relative(__dirname, KERNEL_OUTPUT)],
-  ]);
-  const messages = stderr.toString().trim();
-  if (messages) console.error(messages);
-  if (error) throw new Error('The AssemblyScript kernels do not compile');
+  const changed = kernelInputsChanged();
+  for (const [name, { entry, flags }] of Object.entries(KERNEL_MODULES)) {
+    const output = join(DIST, name);
+    if (existsSync(output) && statSync(output).mtimeMs > changed) continue;
+    const { default: asc } = await import('assemblyscript/asc');
+    const { error, stderr } = await asc.main([
+      relative(__dirname, join(KERNELS, entry)),
+      ...[...KERNEL_FLAGS, ...flags],
+      ...['--baseDir', __dirname, '--outFile', relative(__dirname, output)],
+    ]);
+    const messages = stderr.toString().trim();
+    if (messages) console.error(messages);
+    if (error) throw new Error('The AssemblyScript kernels do not compile');
+  }
 }
 
 function printSizes(results) {
   const sizes = results.flatMap(({ metafile }) =>
     Object.entries(metafile.outputs).map(([path, { bytes }]) => [path, bytes]),
   );
-  sizes.push(['dist/kernels.wasm', statSync(KERNEL_OUTPUT).size]);
+  for (const name of Object.keys(KERNEL_MODULES)) {
+    sizes.push([`dist/${name}`, statSync(join(DIST, name)).size]);
+  }
   for (const [path, bytes] of sizes) {
     if (/\.(js|css|wasm)$/.test(path)) {
       console.log(`${(bytes / 1024).toFixed(1).padStart(9)} KB  ${path}`);
@@ -116,7 +129,7 @@ function printSizes(results) {
 async function build() {
   // Maps and chunks of an earlier build must not ship; the kernels are kept, they take longest.
   if (production && existsSync(DIST)) {
-    const old = readdirSync(DIST).filter((name) => name !== 'kernels.wasm');
+    const old = readdirSync(DIST).filter((name) => !(name in KERNEL_MODULES));
     await Promise.all(old.map((name) => rm(join(DIST, name), { recursive: true })));
   }
   await compileKernels();

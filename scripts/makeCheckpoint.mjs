@@ -1,15 +1,16 @@
-// Writes a sharded BF16 checkpoint with the shapes of a 1.1-billion-parameter LLaMA (TinyLlama):
-//   node scripts/makeCheckpoint.mjs FOLDER [--layers 22]
+// Writes a sharded BF16 checkpoint with the shapes of a LLaMA of 1.1 billion parameters (TinyLlama)
+// or of 24 million (a model of stories, hidden size 288):
+//   node scripts/makeCheckpoint.mjs FOLDER [--shape 1.1b|24m] [--layers N]
 // Weights are normal with the spread of trained ones; they are drawn once and reused with an offset,
 // so that writing is as fast as the disk. For benchmarks: it knows nothing and says nothing.
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const HIDDEN = 2048;
-const MLP = 5632;
-const HEADS = 32;
-const KEY_VALUE_HEADS = 4;
+const SHAPES = {
+  '1.1b': { hidden: 2048, mlp: 5632, heads: 32, keyValueHeads: 4, layers: 22, positions: 2048 },
+  '24m': { hidden: 288, mlp: 768, heads: 6, keyValueHeads: 6, layers: 6, positions: 256 },
+};
 const VOCABULARY = 32000;
 const LAYERS_PER_SHARD = 8;
 const POOL = 1 << 20;
@@ -35,34 +36,36 @@ function normalPool(spread) {
   });
 }
 
-/** @param {number} layer @returns {Tensor[]} */
-function layerTensors(layer) {
+/** @typedef {typeof SHAPES['1.1b']} Shape */
+
+/** @param {Shape} shape @param {number} layer @returns {Tensor[]} */
+function layerTensors({ hidden, mlp, heads, keyValueHeads }, layer) {
   const prefix = `model.layers.${layer}.`;
-  const keyValue = (HIDDEN / HEADS) * KEY_VALUE_HEADS;
+  const keyValue = (hidden / heads) * keyValueHeads;
   return [
-    [`${prefix}input_layernorm.weight`, [HIDDEN]],
-    [`${prefix}mlp.down_proj.weight`, [HIDDEN, MLP]],
-    [`${prefix}mlp.gate_proj.weight`, [MLP, HIDDEN]],
-    [`${prefix}mlp.up_proj.weight`, [MLP, HIDDEN]],
-    [`${prefix}post_attention_layernorm.weight`, [HIDDEN]],
-    [`${prefix}self_attn.k_proj.weight`, [keyValue, HIDDEN]],
-    [`${prefix}self_attn.o_proj.weight`, [HIDDEN, HIDDEN]],
-    [`${prefix}self_attn.q_proj.weight`, [HIDDEN, HIDDEN]],
-    [`${prefix}self_attn.v_proj.weight`, [keyValue, HIDDEN]],
+    [`${prefix}input_layernorm.weight`, [hidden]],
+    [`${prefix}mlp.down_proj.weight`, [hidden, mlp]],
+    [`${prefix}mlp.gate_proj.weight`, [mlp, hidden]],
+    [`${prefix}mlp.up_proj.weight`, [mlp, hidden]],
+    [`${prefix}post_attention_layernorm.weight`, [hidden]],
+    [`${prefix}self_attn.k_proj.weight`, [keyValue, hidden]],
+    [`${prefix}self_attn.o_proj.weight`, [hidden, hidden]],
+    [`${prefix}self_attn.q_proj.weight`, [hidden, hidden]],
+    [`${prefix}self_attn.v_proj.weight`, [keyValue, hidden]],
   ];
 }
 
-/** Tensors by shard: the embedding, layers in runs, the rest. @param {number} layers */
-function shards(layers) {
+/** Tensors by shard: the embedding, layers in runs, the rest. @param {Shape} shape */
+function shards(shape) {
   /** @type {Tensor[][]} */
-  const list = [[['model.embed_tokens.weight', [VOCABULARY, HIDDEN]]]];
-  for (let layer = 0; layer < layers; layer++) {
+  const list = [[['model.embed_tokens.weight', [VOCABULARY, shape.hidden]]]];
+  for (let layer = 0; layer < shape.layers; layer++) {
     if (layer % LAYERS_PER_SHARD === 0) list.push([]);
-    list[list.length - 1].push(...layerTensors(layer));
+    list[list.length - 1].push(...layerTensors(shape, layer));
   }
   list.push([
-    ['lm_head.weight', [VOCABULARY, HIDDEN]],
-    ['model.norm.weight', [HIDDEN]],
+    ['lm_head.weight', [VOCABULARY, shape.hidden]],
+    ['model.norm.weight', [shape.hidden]],
   ]);
   return list;
 }
@@ -109,16 +112,17 @@ function writeShard(path, tensors, pool, ones) {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { layers: { type: 'string', default: '22' } },
+  options: { shape: { type: 'string', default: '1.1b' }, layers: { type: 'string' } },
 });
-if (positionals.length !== 1) {
-  console.error('Usage: node scripts/makeCheckpoint.mjs FOLDER [--layers 22]');
+const known = Object.entries(SHAPES).find(([name]) => name === values.shape)?.[1];
+if (positionals.length !== 1 || !known) {
+  console.error('Usage: node scripts/makeCheckpoint.mjs FOLDER [--shape 1.1b|24m] [--layers N]');
   process.exit(2);
 }
 const [folder] = positionals;
-const layers = Number(values.layers);
+const shape = { ...known, layers: Number(values.layers ?? known.layers) };
 mkdirSync(folder, { recursive: true });
-const list = shards(layers);
+const list = shards(shape);
 const pool = normalPool(0.02);
 const ones = new Uint16Array(POOL).fill(0x3f80);
 /** @type {Record<string, string>} */
@@ -135,13 +139,13 @@ writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index
 const config = {
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
-  hidden_size: HIDDEN,
-  intermediate_size: MLP,
-  num_hidden_layers: layers,
-  num_attention_heads: HEADS,
-  num_key_value_heads: KEY_VALUE_HEADS,
+  hidden_size: shape.hidden,
+  intermediate_size: shape.mlp,
+  num_hidden_layers: shape.layers,
+  num_attention_heads: shape.heads,
+  num_key_value_heads: shape.keyValueHeads,
   vocab_size: VOCABULARY,
-  max_position_embeddings: 2048,
+  max_position_embeddings: shape.positions,
   rms_norm_eps: 1e-5,
   rope_theta: 10000,
   tie_word_embeddings: false,

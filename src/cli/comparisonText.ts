@@ -1,6 +1,8 @@
 import type { ScaleDtype } from '../formats/index.js';
 import type { ComparisonReport, FormatComparison, TensorComparison } from '../jobs/reports.js';
 import { count, fixed, percent, scientific, significant, sizeIn, sizeUnit } from './numbers.js';
+import { notesText } from './notesText.js';
+import { perplexityTable, signed, textLine } from './perplexityText.js';
 import { visible } from '../safetensors/errors.js';
 import { table } from './tables.js';
 import type { Column } from './tables.js';
@@ -86,22 +88,48 @@ function worstTable(formats: readonly FormatComparison[]): string {
   );
 }
 
-/** What to know about the figures; what holds for every format is said once. */
-function notes(formats: readonly FormatComparison[]): string {
-  const idsByNote = new Map<string, string[]>();
-  for (const { id, notes } of formats) {
-    for (const note of notes) idsByNote.set(note, [...(idsByNote.get(note) ?? []), id]);
-  }
-  const lines = [...idsByNote].map(([note, ids]) => {
-    const about = ids.length === formats.length && ids.length > 1 ? '' : `${ids.join(', ')}: `;
-    return `${about}${visible(note)}\n`;
-  });
-  return lines.length > 0 ? `\n${lines.join('')}` : '';
+/** Perplexities where they were measured: a row a format, then the tensors that cost most alone. */
+function perplexitySection({ text, baseline, formats }: ComparisonReport): string {
+  if (!text || !baseline.perplexity) return '';
+  const rows = formats.flatMap(({ id, tensors }) =>
+    costliest(tensors).map(({ tensor, alone }, index) => [
+      index === 0 ? id : '',
+      visible(tensor.name),
+      significant(alone.value),
+      signed(alone.deltaVsBaseline),
+      alone.deltaStandardError === null ? '–' : significant(alone.deltaStandardError),
+    ]),
+  );
+  const columns = [
+    left('Costliest alone'),
+    left('Tensor'),
+    right('perplexity'),
+    right('Δ'),
+    right('± s.e.'),
+  ];
+  return (
+    `\n${textLine(text)}\n\n${perplexityTable(baseline.perplexity, formats)}` +
+    (rows.length > 0 ? `\n${table(columns, rows)}` : '')
+  );
+}
+
+/** The tensors that raise the perplexity most when they alone are quantized; NaN comes first. */
+function costliest(tensors: readonly TensorComparison[]) {
+  const rank = (delta: number) => (Number.isNaN(delta) ? Infinity : delta);
+  return tensors
+    .flatMap((tensor) =>
+      tensor.perplexityAlone ? [{ tensor, alone: tensor.perplexityAlone }] : [],
+    )
+    .sort(({ alone: one }, { alone: other }) => {
+      const [first, second] = [rank(one.deltaVsBaseline), rank(other.deltaVsBaseline)];
+      return first === second ? 0 : first > second ? -1 : 1;
+    })
+    .slice(0, WORST);
 }
 
 /**
  * A comparison for people at a terminal: a row a format, then the tensors that suffer most, then
- * what the reader of the numbers must know. RMSE/step is 0.289 (1/√12) at best.
+ * perplexities where there are any, then what the reader of the numbers must know. RMSE/step is 0.289 (1/√12) at best.
  */
 export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const { formats, timings } = report;
@@ -110,7 +138,8 @@ export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype)
     `${heading(report, scaleDtype)}\n` +
     formatsTable(formats) +
     (several ? `\n${worstTable(formats)}` : '') +
-    notes(formats) +
+    perplexitySection(report) +
+    notesText(formats) +
     `\n${fixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
     `${timings.threads === 1 ? 'thread' : 'threads'}\n`
   );

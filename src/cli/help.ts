@@ -3,10 +3,11 @@ const GENERAL = `Look at, quantize and compare language-model weights in safeten
 Usage: quantscope COMMAND PATH [OPTION]…
 
 Commands:
-  inspect    list the tensors of a model, with statistics on request
-  quantize   write a model with its linear weights rounded to a format
-  compare    measure the error of several formats side by side
-  formats    list the number formats
+  inspect     list the tensors of a model, with statistics on request
+  quantize    write a model with its linear weights rounded to a format
+  compare     measure the error of several formats side by side
+  perplexity  run the model on a text, also with its weights in several formats
+  formats     list the number formats
 
 PATH is a .safetensors file, a model.safetensors.index.json, or a model folder.
 
@@ -28,6 +29,19 @@ const COMMON = `  --json                 one JSON document on standard output
   --threads N            worker threads (default: the machine's cores)
   --backend NAME         auto, wasm or reference (default: auto)
   --quiet                no progress on standard error`;
+const PERPLEXITY_OPTIONS = `  --text FILE            UTF-8 text (default: the model folder's eval.txt, else a bundled one)
+  --context N            tokens per window (default: the model's positions, at most 2048)
+  --windows K            only the first K windows (default: all)
+  --per-document SEP     score each document by itself, SEP standing between them
+  --token-ids FILE       score ids instead of a text: a JSON array, or an array of arrays
+                         (windows as they are)
+  --save-logits FILE     write input_ids and logits as safetensors; one format at most
+  --memory-budget MB     for hidden states in flight (default: 256)
+  --no-cache             neither use scores of earlier runs nor keep any (kept in the cache
+                         folder of the operating system, or in QUANTSCOPE_CACHE)`;
+const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
+dropped; with --per-document each document is a window, cut to N. Every token of a window
+but the first is scored; perplexity is exp of the mean over all of them.`;
 const DEFAULT_TENSORS = `Without --tensor: every two-dimensional weight of the linear layers; not embeddings,
 norms, biases or lm_head.`;
 
@@ -57,7 +71,8 @@ ${DEFAULT_TENSORS}
 `,
   compare: `Measure the error of several formats side by side.
 
-Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [--json | --csv]
+Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY OPTION]…
+                          [--per-layer] [--json | --csv]
 
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats
 ${TENSOR_OPTION}
@@ -65,6 +80,23 @@ ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
 ${COMMON}
 
+Each of these has the model run as well, for the perplexity in every format:
+${PERPLEXITY_OPTIONS}
+  --per-layer            also the perplexity with each tensor alone quantized
+
+${DEFAULT_TENSORS}
+`,
+  perplexity: `Run the model on a text: its perplexity unquantized and in each format.
+
+Usage: quantscope perplexity PATH [--format FORMAT]… [--tensor GLOB]… [OPTION]… [--json]
+
+${PERPLEXITY_OPTIONS}
+  --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats
+${TENSOR_OPTION}
+${SCALE_OPTION}
+${COMMON}
+
+${PROTOCOLS}
 ${DEFAULT_TENSORS}
 `,
   formats: `List the number formats.

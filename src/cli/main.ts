@@ -1,5 +1,12 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8';
 import { run } from './run.js';
+
+// Fused multiply-add for vectors nearly halves the time of a perplexity; Node 20 has it behind a
+// flag, later ones always. Without it the plain build of the same loops runs.
+if (Number.parseInt(process.versions.node, 10) < 22) {
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
+}
 
 const interruption = new AbortController();
 let interruptedAt = 0;

@@ -5,6 +5,7 @@ import { parseCommandLine } from './arguments.js';
 import { compare } from './commands/compare.js';
 import { formats } from './commands/formats.js';
 import { inspect } from './commands/inspect.js';
+import { perplexity } from './commands/perplexity.js';
 import { quantize } from './commands/quantize.js';
 import type { Session } from './commands/session.js';
 import { helpText } from './help.js';
@@ -39,6 +40,8 @@ async function dispatch(args: readonly string[], session: Session): Promise<void
       return quantize(line, session);
     case 'compare':
       return compare(line, session);
+    case 'perplexity':
+      return perplexity(line, session);
   }
 }
 

@@ -29,10 +29,24 @@ export function leastCommonMultiple(a: number, b: number): number {
   return (a / greatestCommonDivisor(a, b)) * b;
 }
 
-/** Rows and columns of a tensor: the last dimension is the input, all others are rows. */
-export function matrixShape(tensor: Pick<CheckpointTensor, 'shape' | 'elements'>) {
+/**
+ * Rows and columns of a tensor: the last dimension is the input, all others are rows.
+ * @param transposed the first dimension is the input (two dimensions)
+ */
+export function matrixShape(
+  tensor: Pick<CheckpointTensor, 'shape' | 'elements'>,
+  transposed = false,
+) {
+  if (transposed) return { rows: tensor.shape[1], columns: tensor.shape[0] };
   const columns = tensor.shape.length === 0 ? 1 : tensor.shape[tensor.shape.length - 1];
   return { rows: columns === 0 ? 0 : tensor.elements / columns, columns };
+}
+
+export interface ChunkOptions {
+  readonly boundary?: ChunkBoundary;
+  readonly chunkElements?: number;
+  /** Stored as [inputs × outputs]: chunks are strips of it. */
+  readonly transposed?: boolean;
 }
 
 /**
@@ -42,19 +56,24 @@ export function matrixShape(tensor: Pick<CheckpointTensor, 'shape' | 'elements'>
 export function* planChunks(
   tensor: CheckpointTensor,
   source: SourceRef,
-  boundary: ChunkBoundary = WHOLE_ROWS,
-  chunkElements = CHUNK_ELEMENTS,
+  { boundary = WHOLE_ROWS, chunkElements = CHUNK_ELEMENTS, transposed = false }: ChunkOptions = {},
 ): Generator<ChunkRef> {
   if (tensor.elements === 0) return;
-  const { rows, columns } = matrixShape(tensor);
+  const { rows, columns } = matrixShape(tensor, transposed);
   const bytesPerElement = DTYPES[tensor.dtype].bits / 8;
-  const chunk = (firstElement: number, chunkRows: number, chunkColumns: number): ChunkRef => ({
-    source,
-    offset: tensor.offset + firstElement * bytesPerElement,
-    dtype: tensor.dtype,
-    rows: chunkRows,
-    columns: chunkColumns,
-  });
+  const chunk = (firstElement: number, chunkRows: number, chunkColumns: number): ChunkRef => {
+    const first = transposed
+      ? Math.floor(firstElement / columns) + (firstElement % columns) * rows
+      : firstElement;
+    return {
+      source,
+      offset: tensor.offset + first * bytesPerElement,
+      dtype: tensor.dtype,
+      rows: chunkRows,
+      columns: chunkColumns,
+      storedStride: transposed ? rows : undefined,
+    };
+  };
 
   const cut =
     boundary.columns === 'row' || columns % boundary.blocks !== 0

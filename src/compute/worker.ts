@@ -3,107 +3,78 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { parseFormat } from '../formats/index.js';
 import { codeValue } from '../kernels/reference/decode.js';
-import { ReferenceKernels } from '../kernels/reference/referenceKernels.js';
 import { countCodes } from '../kernels/statistics/codeCounts.js';
 import { refineStatistics, wideStatistics } from '../kernels/statistics/wideStatistics.js';
-import type { Kernels } from '../kernels/types.js';
-import {
-  instantiateKernels,
-  WasmKernels,
-  type KernelExports,
-} from '../kernels/wasm/wasmKernels.js';
-import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
+import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
 import { connect } from '../protocol/rpc.js';
-import type { ChunkRef, ChunkTask, WorkerApi } from '../protocol/worker.js';
+import type { ChunkTask, WorkerApi } from '../protocol/worker.js';
+import { ChunkLoader } from './chunkLoader.js';
 import { ChunkReader } from './chunkReader.js';
+import { forwardMethods } from './forward/forwardMethods.js';
 import { messagePortChannel } from './messagePortChannel.js';
 
 /** What the pool starts a worker with. */
 export interface WorkerStart {
   readonly memory: WebAssembly.Memory;
   /** Absent: run the reference kernels. */
-  readonly module?: WebAssembly.Module;
+  readonly modules?: {
+    readonly kernels: WebAssembly.Module;
+    readonly forward: WebAssembly.Module;
+  };
 }
 
 function seconds(since: bigint): number {
   return Number(process.hrtime.bigint() - since) / 1e9;
 }
 
-async function start(port: MessagePort, { memory, module }: WorkerStart): Promise<void> {
-  const exports: KernelExports | undefined = module && (await instantiateKernels(module, memory));
+function elementsOf({ chunk }: ChunkTask): number {
+  return chunk.rows * chunk.columns;
+}
+
+async function start(port: MessagePort, { memory, modules }: WorkerStart): Promise<void> {
+  const exports = modules && (await instantiateKernels(modules.kernels, memory));
   const reader = new ChunkReader();
-  let current: { region: MemoryRegion; kernels: Kernels } | undefined;
-
-  function kernelsIn(region: MemoryRegion): Kernels {
-    if (current?.region.start === region.start && current.region.bytes === region.bytes) {
-      return current.kernels;
-    }
-    // A zero growth makes this thread see what another one added to the shared memory.
-    if (memory.buffer.byteLength < region.start + region.bytes) memory.grow(0);
-    const workspace = new Workspace(memory, region);
-    const kernels = exports ? new WasmKernels(exports, workspace) : new ReferenceKernels(workspace);
-    current = { region, kernels };
-    return kernels;
-  }
-
-  /** Reads a chunk; returns its number of elements. */
-  function load(kernels: Kernels, { source, offset, dtype, rows, columns }: ChunkRef): number {
-    reader.read(source, offset, kernels.input(dtype, rows * columns));
-    return rows * columns;
-  }
-
-  function loadAndDecode({ chunk, region }: ChunkTask) {
-    const kernels = kernelsIn(region);
-    const elements = load(kernels, chunk);
-    kernels.decode(chunk.dtype, elements);
-    return { kernels, elements };
-  }
+  const loader = new ChunkLoader(memory, exports, reader);
 
   connect<WorkerApi, Record<never, never>>(messagePortChannel(port), {
     async quantize(task) {
       const begin = process.hrtime.bigint();
-      const kernels = kernelsIn(task.region);
-      const elements = load(kernels, task.chunk);
+      loader.read(task);
       const readSeconds = seconds(begin);
       const kernelBegin = process.hrtime.bigint();
-      kernels.decode(task.chunk.dtype, elements);
-      const weights = kernels.inspect(elements);
+      const { kernels, weights } = loader.widen(task);
       const errors = task.formats.map(({ id, tensorRange }, index) =>
         kernels.quantize(parseFormat(id), task.scaleDtype, task.chunk, {
           tensorRange,
           keepOutput: task.keepOutput && index === 0,
         }),
       );
-      const output = task.keepOutput ? kernels.output(elements).slice() : undefined;
+      const output = task.keepOutput ? kernels.output(elementsOf(task)).slice() : undefined;
       return { weights, errors, output, readSeconds, kernelSeconds: seconds(kernelBegin) };
     },
     async inspect(task) {
-      const { kernels, elements } = loadAndDecode(task);
-      return kernels.inspect(elements);
+      return loader.load(task).weights;
     },
     async countCodes(task) {
-      const kernels = kernelsIn(task.region);
-      const elements = load(kernels, task.chunk);
-      const valueOf = codeValue(task.chunk.dtype);
-      if (!valueOf) throw new Error(`${task.chunk.dtype} has more than 16 bits`);
-      return countCodes(kernels, task.chunk.dtype, elements, valueOf);
+      const kernels = loader.read(task);
+      const { dtype } = task.chunk;
+      const valueOf = codeValue(dtype);
+      if (!valueOf) throw new Error(`${dtype} has more than 16 bits`);
+      return countCodes(kernels, dtype, elementsOf(task), valueOf);
     },
     async wideStatistics(task) {
-      const { kernels, elements } = loadAndDecode(task);
-      return wideStatistics(kernels.weights(elements));
+      return wideStatistics(loader.decode(task).weights(elementsOf(task)));
     },
     async refineStatistics(task) {
-      const { kernels, elements } = loadAndDecode(task);
-      return refineStatistics(kernels.weights(elements), task);
+      return refineStatistics(loader.decode(task).weights(elementsOf(task)), task);
     },
     async groupExtremes(task) {
-      const { kernels, elements } = loadAndDecode(task);
-      kernels.inspect(elements);
-      return kernels.groupExtremes(task.chunk, task.groupSize);
+      return loader.load(task).kernels.groupExtremes(task.chunk, task.groupSize);
     },
     async closeFiles() {
       reader.close();
     },
+    ...(await forwardMethods(loader, modules?.forward)),
   });
   port.postMessage('ready');
 }

@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { loadForwardModule } from '../kernels/wasm/wasmForward.js';
+import { regionBytesFor, type MemoryRegion } from '../kernels/workspace.js';
+import type { ScratchTask } from '../protocol/forward.js';
 import { cancelledError } from '../protocol/rpc.js';
 import type { ChunkTask, WorkerApi } from '../protocol/worker.js';
+import { CHUNK_ELEMENTS } from './chunks.js';
 import { PoolWorker } from './poolWorker.js';
 import { SharedRegions } from './sharedRegions.js';
+import type { WorkerStart } from './worker.js';
 
 export interface PoolOptions {
   /** Worker threads; default: the machine's cores. */
@@ -14,17 +19,29 @@ export interface PoolOptions {
   readonly backend?: 'wasm' | 'reference';
 }
 
-/** The methods that work on a chunk. */
-export type ChunkMethod = Exclude<keyof WorkerApi, 'closeFiles'>;
+/** The methods that do a job's tasks. */
+export type TaskMethod = Exclude<keyof WorkerApi, 'closeFiles'>;
 /** A task as a job states it; the pool adds where in memory it runs. */
-export type TaskOf<Name extends ChunkMethod> = Omit<Parameters<WorkerApi[Name]>[0], 'region'>;
-export type ResultOf<Name extends ChunkMethod> = Awaited<ReturnType<WorkerApi[Name]>>;
+export type TaskOf<Name extends TaskMethod> = Omit<
+  Parameters<WorkerApi[Name]>[0],
+  'region' | 'memoryEnd'
+>;
+export type ResultOf<Name extends TaskMethod> = Awaited<ReturnType<WorkerApi[Name]>>;
 
 /** Tasks that wait at a worker while it computes, so that it never waits for messages. */
 const QUEUED_PER_WORKER = 2;
 
+type AnyTask = Omit<ChunkTask, 'region'> | Omit<ScratchTask, 'region' | 'memoryEnd'>;
+
+/** Bytes of a worker's region that a task needs. */
+function regionBytes(task: AnyTask): number {
+  return 'scratchBytes' in task
+    ? task.scratchBytes
+    : regionBytesFor(Math.max(task.chunk.rows * task.chunk.columns, CHUNK_ELEMENTS));
+}
+
 interface Job {
-  next(): { method: ChunkMethod; task: Omit<ChunkTask, 'region'>; index: number } | undefined;
+  next(): { method: TaskMethod; task: AnyTask; index: number } | undefined;
   finish(index: number, result: unknown): void;
   fail(error: unknown): void;
 }
@@ -43,7 +60,7 @@ export class WorkerPool {
     readonly backend: 'wasm' | 'reference',
     private readonly workerFile: string,
     private readonly regions: SharedRegions,
-    private readonly module: WebAssembly.Module | undefined,
+    private readonly modules: WorkerStart['modules'],
   ) {
     this.workers = new Array<undefined>(threads).fill(undefined);
   }
@@ -52,18 +69,22 @@ export class WorkerPool {
     const folder = options.assetsFolder ?? __dirname;
     const threads = Math.max(1, Math.floor(options.threads || availableParallelism()));
     const backend = options.backend ?? 'wasm';
-    const module =
+    const modules =
       backend === 'wasm'
-        ? await WebAssembly.compile(await readFile(join(folder, 'kernels.wasm')))
+        ? {
+            kernels: await WebAssembly.compile(await readFile(join(folder, 'kernels.wasm'))),
+            forward: await loadForwardModule(folder),
+          }
         : undefined;
-    return new WorkerPool(threads, backend, join(folder, 'worker.js'), new SharedRegions(), module);
+    const worker = join(folder, 'worker.js');
+    return new WorkerPool(threads, backend, worker, new SharedRegions(), modules);
   }
 
   /**
    * Runs one method over tasks. `onResult` is called in task order; it may be asynchronous, and then
    * holds further work back. Rejects as soon as a task fails, a worker dies or `signal` is aborted.
    */
-  async run<Name extends ChunkMethod>(
+  async run<Name extends TaskMethod>(
     method: Name,
     tasks: Iterable<TaskOf<Name>>,
     onResult: (result: ResultOf<Name>, index: number) => void | Promise<void>,
@@ -112,7 +133,7 @@ export class WorkerPool {
           if (exhausted || started - delivered > 4 * QUEUED_PER_WORKER * this.threads) return;
           try {
             const { done, value } = iterator.next();
-            if (!done) return { method, task: value, index: started++ };
+            if (!done) return { method, task: value as unknown as AnyTask, index: started++ };
             exhausted = true;
             if (delivered === started) end();
           } catch (error) {
@@ -158,8 +179,9 @@ export class WorkerPool {
   ): Promise<void> {
     try {
       const worker = this.workerAt(slot);
-      const region = this.regions.regionFor(slot, task.chunk.rows * task.chunk.columns);
-      const result = await worker.call(method, { ...task, region });
+      const region = this.regions.regionFor(slot, regionBytes(task));
+      const memoryEnd = this.regions.end;
+      const result = await worker.call(method, { ...task, region, memoryEnd });
       if (this.jobs.has(job)) job.finish(index, result);
     } catch (error) {
       job.fail(error);
@@ -168,12 +190,21 @@ export class WorkerPool {
     }
   }
 
+  /** Memory that this pool's workers share, for as long as the pool lives. */
+  reserve(bytes: number): MemoryRegion {
+    return this.regions.reserve(bytes);
+  }
+
+  get memory(): WebAssembly.Memory {
+    return this.regions.memory;
+  }
+
   private workerAt(slot: number): PoolWorker {
     let worker = this.workers[slot];
     if (!worker || worker.dead) {
       worker = new PoolWorker(this.workerFile, {
         memory: this.regions.memory,
-        module: this.module,
+        modules: this.modules,
       });
       this.workers[slot] = worker;
     }

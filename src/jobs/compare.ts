@@ -1,32 +1,25 @@
 import type { WorkerPool } from '../compute/workerPool.js';
-import {
-  formatLabel,
-  groupCount,
-  parseFormat,
-  storedBits,
-  type NumberFormat,
-  type ScaleDtype,
-} from '../formats/index.js';
+import { formatLabel, groupCount, type NumberFormat, type ScaleDtype } from '../formats/index.js';
 import { ErrorAccumulator, WeightAccumulator } from '../metrics/errorAccumulator.js';
 import type { CallOptions } from '../protocol/rpc.js';
-import { readModelConfig } from '../safetensors/index.js';
-import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
-import { architectureOf } from './modelConfig.js';
+import type { Checkpoint } from '../safetensors/types.js';
+import { parseFormats, storedSize } from './formatList.js';
+import { measureFormats, type PerplexitySettings } from './formatPerplexity.js';
+import { summarizeModel } from './modelSummary.js';
+import { withPerplexity } from './perplexity.js';
 import { quantizeTensors, type QuantizedTensor, type QuantizeTimes } from './quantizeTensors.js';
 import type { ComparisonReport, FormatComparison } from './reports.js';
-import { isQuantizedByDefault, selectTensors, type Selection } from './selection.js';
+import { selectTensors, type Selection } from './selection.js';
 
 export interface CompareRequest extends Selection {
   /** Format names, at least one. */
   readonly formats: readonly string[];
   readonly scaleDtype?: ScaleDtype;
-}
-
-/** Formats by name, each once. */
-export function parseFormats(names: readonly string[]): NumberFormat[] {
-  const formats = new Map(names.map(parseFormat).map((format) => [format.id, format]));
-  if (formats.size === 0) throw new Error('No format was given');
-  return [...formats.values()];
+  /** Also run the model: its perplexity in every format. */
+  readonly perplexity?: PerplexitySettings & {
+    /** Also with each tensor alone quantized. */
+    readonly perLayer?: boolean;
+  };
 }
 
 /**
@@ -41,8 +34,23 @@ export async function compareFormats(
 ): Promise<ComparisonReport> {
   const begin = performance.now();
   const formats = parseFormats(request.formats);
+  if (formats.length === 0) throw new Error('No format was given');
   const scaleDtype = request.scaleDtype ?? 'f16';
   const selected = selectTensors(checkpoint, request);
+  const { perplexity } = request;
+  // First: it takes longest, and what is wrong with a text is told at once.
+  const measured =
+    perplexity &&
+    (await measureFormats(
+      pool,
+      checkpoint,
+      formats,
+      selected,
+      scaleDtype,
+      perplexity.perLayer ?? false,
+      perplexity,
+      options,
+    ));
   const { tensors, times } = await quantizeTensors(
     pool,
     checkpoint,
@@ -51,7 +59,8 @@ export async function compareFormats(
     scaleDtype,
     options,
   );
-  return buildReport(pool, checkpoint, formats, scaleDtype, tensors, times, begin);
+  const report = await buildReport(pool, checkpoint, formats, scaleDtype, tensors, times, begin);
+  return measured ? withPerplexity(report, measured) : report;
 }
 
 /** Puts a job's results together; `begin` is the `performance.now()` of its start. */
@@ -64,18 +73,9 @@ export async function buildReport(
   times: QuantizeTimes,
   begin: number,
 ): Promise<ComparisonReport> {
-  const { config } = await readModelConfig(checkpoint.folder);
-  const dtypes = new Set(tensors.map(({ tensor }) => tensor.dtype));
-  const sum = (list: readonly CheckpointTensor[]) =>
-    list.reduce((total, { elements }) => total + elements, 0);
+  const quantized = tensors.map(({ tensor }) => tensor);
   return {
-    model: {
-      path: checkpoint.path,
-      architecture: architectureOf(config) ?? null,
-      parameters: sum(checkpoint.tensors),
-      quantizableParameters: sum(checkpoint.tensors.filter(isQuantizedByDefault)),
-      dtype: [...dtypes].sort().join(', '),
-    },
+    model: await summarizeModel(checkpoint, quantized),
     baseline: {},
     formats: formats.map((format, index) => describeFormat(format, index, scaleDtype, tensors)),
     timings: {
@@ -98,19 +98,19 @@ function describeFormat(
 ): FormatComparison {
   const totalWeights = new WeightAccumulator();
   const totalErrors = new ErrorAccumulator();
-  let bits = 0;
   let groups = 0;
-  for (const { tensor, weights, errors } of tensors) {
+  for (const { matrixShape, weights, errors } of tensors) {
     totalWeights.merge(weights);
     totalErrors.add(errors[index]);
-    bits += storedBits(format, tensor.shape, scaleDtype);
-    groups += groupCount(format, tensor.shape);
+    groups += groupCount(format, matrixShape);
   }
   const total = totalErrors.measures(totalWeights);
+  const shapes = tensors.map(({ matrixShape }) => matrixShape);
+  const { bits, elements } = storedSize(format, shapes, scaleDtype);
   return {
     id: format.id,
     label: formatLabel(format),
-    bitsPerWeight: bits / totalWeights.elements,
+    bitsPerWeight: bits / elements,
     approximate: format.entry.reconstructed,
     notes: [
       ...format.entry.notes,

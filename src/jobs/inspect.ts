@@ -1,9 +1,11 @@
 import { basename } from 'node:path';
 import { matrixShape, planChunks, WHOLE_ROWS } from '../compute/chunks.js';
+import { sourceOf } from '../compute/sources.js';
 import type { WorkerPool } from '../compute/workerPool.js';
 import { isDecodable } from '../kernels/reference/decode.js';
 import { asymmetryOf, summarizeGroupRanges, type GroupExtremes } from '../metrics/groupRanges.js';
 import type { GroupRanges } from '../metrics/types.js';
+import { transposedWeights } from '../model/languageModel.js';
 import type { GroupRangesRequest, TensorDetails } from '../protocol/editor.js';
 import type { CallOptions } from '../protocol/rpc.js';
 import { readModelConfig } from '../safetensors/index.js';
@@ -17,7 +19,7 @@ import {
   SelectionError,
   tensorMatcher,
 } from './selection.js';
-import { findTensor, requireNumbers, sourceOf } from './sources.js';
+import { findTensor, requireNumbers } from './sources.js';
 import { tensorStatistics } from './tensorStatistics.js';
 
 /** A checkpoint as lists show it; reads config.json beside it, no weights. */
@@ -61,7 +63,7 @@ export async function tensorDetails(
 }
 
 /**
- * Largest positive weight and magnitude of the most negative one of each group.
+ * Largest positive weight and magnitude of the most negative one of each group, along the inputs.
  * @param groupSize columns per group, 0 for whole rows
  */
 export async function groupExtremes(
@@ -72,7 +74,8 @@ export async function groupExtremes(
   { signal, onProgress }: CallOptions = {},
 ): Promise<GroupExtremes & { readonly groupSize: number; readonly groupsPerRow: number }> {
   requireNumbers(tensor);
-  const { rows, columns } = matrixShape(tensor);
+  const transposed = (await transposedWeights(checkpoint)).has(tensor.name);
+  const { rows, columns } = matrixShape(tensor, transposed);
   const size = groupSize > 0 ? Math.min(Math.floor(groupSize), columns) : columns;
   const groupsPerRow = columns === 0 ? 0 : Math.ceil(columns / size);
   const positive = new Float32Array(rows * groupsPerRow);
@@ -80,7 +83,9 @@ export async function groupExtremes(
   const source = sourceOf(checkpoint, tensor);
   const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;
   function* tasks() {
-    for (const chunk of planChunks(tensor, source, boundary)) yield { chunk, groupSize: size };
+    for (const chunk of planChunks(tensor, source, { boundary, transposed })) {
+      yield { chunk, groupSize: size };
+    }
   }
   let done = 0;
   await pool.run(

@@ -1,3 +1,4 @@
+import type { Perplexity } from '../model/perplexity.js';
 import type { ComparisonReport } from './reports.js';
 
 /** JSON with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
@@ -29,15 +30,36 @@ const MEASURES = [
   'nonFinite',
 ] as const;
 
+const PERPLEXITY_COLUMNS = [
+  'perplexity',
+  'perplexityStandardError',
+  'deltaVsBaseline',
+  'deltaStandardError',
+  'klDivergence',
+  'topTokenAgreement',
+];
+
+/** Fields of {@link PERPLEXITY_COLUMNS}; empty where it was not measured. */
+function perplexityFields(perplexity: Perplexity | undefined): (string | number)[] {
+  if (!perplexity) return PERPLEXITY_COLUMNS.map(() => '');
+  const { value, standardError, deltaVsBaseline, deltaStandardError } = perplexity;
+  const { klDivergence, topTokenAgreement } = perplexity;
+  const all = [value, standardError, deltaVsBaseline, deltaStandardError];
+  return [...all, klDivergence, topTokenAgreement].map((each) => each ?? '');
+}
+
 /**
  * A comparison as CSV: one line per format and tensor, after a line per format for all of them
- * ("*"). Full precision, RFC 4180 quoting.
+ * ("*"). Where the model was run, columns of its perplexity with these tensors quantized follow.
+ * Full precision, RFC 4180 quoting.
  */
 export function comparisonCsv(report: ComparisonReport): string {
+  const measured = report.baseline.perplexity !== undefined;
+  const columns = ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes'];
   const lines: (string | number)[][] = [
-    ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes', ...MEASURES],
+    [...columns, ...MEASURES, ...(measured ? PERPLEXITY_COLUMNS : [])],
   ];
-  for (const { id, bitsPerWeight, summary, tensors } of report.formats) {
+  for (const { id, bitsPerWeight, summary, tensors, perplexity } of report.formats) {
     const parameters = tensors.reduce((sum, tensor) => sum + tensor.parameters, 0);
     const nonFinite = tensors.reduce((sum, tensor) => sum + tensor.nonFinite, 0);
     const total = { ...summary, rmse: Math.sqrt(summary.mse), nonFinite };
@@ -49,6 +71,7 @@ export function comparisonCsv(report: ComparisonReport): string {
       bitsPerWeight,
       summary.sizeBytes,
       ...MEASURES.map((measure) => total[measure]),
+      ...(measured ? perplexityFields(perplexity) : []),
     ]);
     for (const tensor of tensors) {
       lines.push([
@@ -59,6 +82,7 @@ export function comparisonCsv(report: ComparisonReport): string {
         '',
         '',
         ...MEASURES.map((measure) => tensor[measure]),
+        ...(measured ? perplexityFields(tensor.perplexityAlone) : []),
       ]);
     }
   }

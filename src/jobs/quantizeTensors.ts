@@ -1,21 +1,21 @@
-import {
-  ANYWHERE,
-  leastCommonMultiple,
-  planChunks,
-  type ChunkBoundary,
-} from '../compute/chunks.js';
+import { planChunks } from '../compute/chunks.js';
+import { sourceOf } from '../compute/sources.js';
+import { chunkBoundary, needsTensorRange, tensorRanges } from '../compute/tensorRanges.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
-import type { FixedRange } from '../kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../metrics/errorAccumulator.js';
+import { transposedWeights } from '../model/languageModel.js';
 import type { CallOptions } from '../protocol/rpc.js';
 import type { ChunkRef } from '../protocol/worker.js';
+import { DTYPES } from '../safetensors/dtypes.js';
 import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
-import { sourceOf } from './sources.js';
+import { matrixShapeOf } from './formatList.js';
 
 /** What quantizing one tensor in every format came to. */
 export interface QuantizedTensor {
   readonly tensor: CheckpointTensor;
+  /** Rows are outputs, columns inputs: the tensor's shape, turned where it is stored transposed. */
+  readonly matrixShape: readonly number[];
   readonly weights: WeightAccumulator;
   /** One per format, in the order asked for. */
   readonly errors: readonly ErrorAccumulator[];
@@ -27,52 +27,20 @@ export interface QuantizeTimes {
   kernel: number;
 }
 
-/** Where all these formats allow a tensor to be cut. */
-export function chunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
-  let columns = 1;
-  let blocks = 1;
-  let wholeRows = false;
-  for (const { group } of formats) {
-    if (group.kind === 'row') wholeRows = true;
-    if (group.kind === 'columns') columns = leastCommonMultiple(columns, group.size);
-    if (group.kind === 'blocks') blocks = leastCommonMultiple(blocks, group.size);
-  }
-  return { columns: wholeRows ? 'row' : columns, blocks };
-}
+/** Receives dequantized weights of a tensor in the order in which they are stored. */
+export type OutputSink = (tensor: CheckpointTensor, weights: Float32Array) => void | Promise<void>;
 
-/** True for formats whose groups depend on the whole tensor. */
-function needsTensorRange({ entry, group }: NumberFormat): boolean {
-  const { rule } = entry;
-  return (
-    (group.kind === 'tensor' && rule.kind !== 'cast') ||
-    (rule.kind === 'grid' && rule.scaling === 'e4m3-two-level')
-  );
-}
-
-/** Extremes of whole tensors. */
-async function tensorRanges(
-  pool: WorkerPool,
-  checkpoint: Checkpoint,
-  tensors: readonly CheckpointTensor[],
-  signal?: AbortSignal,
-): Promise<FixedRange[]> {
-  const owners: number[] = [];
-  const totals = tensors.map(() => new WeightAccumulator());
-  function* tasks() {
-    for (const [index, tensor] of tensors.entries()) {
-      for (const chunk of planChunks(tensor, sourceOf(checkpoint, tensor), ANYWHERE)) {
-        owners.push(index);
-        yield { chunk };
-      }
-    }
-  }
-  await pool.run('inspect', tasks(), (sums, index) => totals[owners[index]].add(sums), signal);
-  return totals.map(({ min, max }) => ({ lo: min, hi: max }));
+/** A chunk's place in its tensor. */
+interface Owner {
+  readonly tensor: number;
+  readonly chunk: ChunkRef;
+  readonly firstElement: number;
 }
 
 /**
  * Quantizes tensors in all formats, reading each weight once (twice for formats with one group per
- * tensor). Sums are merged in file order, so they do not depend on the number of threads.
+ * tensor). Sums are merged in file order, so they do not depend on the number of threads. Weights
+ * that an architecture stores transposed are quantized along their inputs all the same.
  * @param onOutput receives the dequantized weights of the first format, chunk by chunk in order
  */
 export async function quantizeTensors(
@@ -82,20 +50,23 @@ export async function quantizeTensors(
   formats: readonly NumberFormat[],
   scaleDtype: ScaleDtype,
   options: CallOptions = {},
-  onOutput?: (tensor: CheckpointTensor, weights: Float32Array) => void | Promise<void>,
+  onOutput?: OutputSink,
 ): Promise<{ tensors: QuantizedTensor[]; times: QuantizeTimes }> {
   const { signal, onProgress } = options;
   const whole = formats.some(needsTensorRange);
   const ranges = whole ? await tensorRanges(pool, checkpoint, tensors, signal) : undefined;
+  const transposed = await transposedWeights(checkpoint);
   const boundary = chunkBoundary(formats);
   const results = tensors.map((tensor) => ({
     tensor,
+    matrixShape: matrixShapeOf(tensor, transposed),
     weights: new WeightAccumulator(),
     errors: formats.map(() => new ErrorAccumulator()),
   }));
-  const owners: { readonly tensor: number; readonly elements: number }[] = [];
+  const owners: Owner[] = [];
   const times: QuantizeTimes = { read: 0, kernel: 0 };
   const total = tensors.reduce((sum, { elements }) => sum + elements, 0);
+  const turned = onOutput && new TurnedOutput(onOutput);
   let done = 0;
 
   function* tasks(): Generator<TaskOf<'quantize'>> {
@@ -105,8 +76,13 @@ export async function quantizeTensors(
         id,
         tensorRange: ranges?.[index],
       }));
-      for (const chunk of planChunks(tensor, source, boundary)) {
-        owners.push({ tensor: index, elements: elementsOf(chunk) });
+      const chunks = planChunks(tensor, source, {
+        boundary,
+        transposed: transposed.has(tensor.name),
+      });
+      for (const chunk of chunks) {
+        const firstElement = (chunk.offset - tensor.offset) / (DTYPES[tensor.dtype].bits / 8);
+        owners.push({ tensor: index, chunk, firstElement });
         yield { chunk, formats: formatTasks, scaleDtype, keepOutput: onOutput !== undefined };
       }
     }
@@ -116,21 +92,51 @@ export async function quantizeTensors(
     'quantize',
     tasks(),
     (result, index) => {
-      const { tensor: owner, elements } = owners[index];
+      const { tensor: owner, chunk, firstElement } = owners[index];
       const { tensor, weights, errors } = results[owner];
-      weights.add(result.weights);
+      weights.add(result.weights, (element) => storedIndex(chunk, firstElement, element));
       errors.forEach((accumulator, format) => accumulator.add(result.errors[format]));
       times.read += result.readSeconds;
       times.kernel += result.kernelSeconds;
-      done += elements;
+      done += chunk.rows * chunk.columns;
       onProgress?.({ done, total, message: tensor.name });
-      if (result.output && onOutput) return onOutput(tensor, result.output);
+      if (!result.output || !onOutput) return;
+      if (chunk.storedStride === undefined) return onOutput(tensor, result.output);
+      return turned?.add(tensor, chunk, firstElement, result.output);
     },
     signal,
   );
   return { tensors: results, times };
 }
 
-function elementsOf({ rows, columns }: ChunkRef): number {
-  return rows * columns;
+/** Index in the tensor of an element of a chunk, counted in the order in which it was read. */
+function storedIndex({ rows, storedStride }: ChunkRef, first: number, element: number): number {
+  if (storedStride === undefined) return first + element;
+  return first + Math.floor(element / rows) * storedStride + (element % rows);
+}
+
+/** Turns the rows of transposed weights back into the order in which they are stored. */
+class TurnedOutput {
+  private stored = new Float32Array(0);
+  private filled = 0;
+
+  constructor(private readonly sink: OutputSink) {}
+
+  add(
+    tensor: CheckpointTensor,
+    { rows, columns, storedStride = 0 }: ChunkRef,
+    firstElement: number,
+    output: Float32Array,
+  ): void | Promise<void> {
+    if (this.filled === 0) this.stored = new Float32Array(tensor.elements);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        this.stored[firstElement + column * storedStride + row] = output[row * columns + column];
+      }
+    }
+    this.filled += output.length;
+    if (this.filled < tensor.elements) return;
+    this.filled = 0;
+    return this.sink(tensor, this.stored);
+  }
 }

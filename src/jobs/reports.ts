@@ -1,4 +1,6 @@
 import type { ErrorMeasures } from '../metrics/types.js';
+import type { Perplexity } from '../model/perplexity.js';
+import type { Protocol } from '../model/textProtocol.js';
 import type { CheckpointProblem, SafetensorsDtype } from '../safetensors/types.js';
 
 /** One tensor as the list shows it. */
@@ -46,6 +48,8 @@ export interface TensorComparison extends ErrorMeasures {
   readonly name: string;
   readonly shape: readonly number[];
   readonly parameters: number;
+  /** Of the model with this tensor alone quantized. */
+  readonly perplexityAlone?: Perplexity;
 }
 
 export interface FormatComparison {
@@ -69,18 +73,71 @@ export interface FormatComparison {
     readonly sizeBytes: number;
   };
   readonly tensors: readonly TensorComparison[];
+  /** Of the model with all these tensors quantized. */
+  readonly perplexity?: Perplexity;
+}
+
+export interface ModelSummary {
+  readonly path: string;
+  readonly architecture: string | null;
+  readonly parameters: number;
+  readonly quantizableParameters: number;
+  /** Element types of the selected tensors. */
+  readonly dtype: string;
+}
+
+/** What a perplexity was measured on. */
+export interface PerplexityText {
+  /** Path of the file of text or ids. */
+  readonly source: string;
+  /** True for the text that comes with Quantscope. */
+  readonly bundled: boolean;
+  readonly protocol: Protocol;
+  /** Between documents, where each is scored by itself. */
+  readonly separator?: string;
+  /** Tokens per window, at most. */
+  readonly context: number;
+  /** Windows that were scored. */
+  readonly windows: number;
+  /** Tokens that were scored. */
+  readonly tokens: number;
+  /** Tokens that the text has. */
+  readonly totalTokens: number;
+}
+
+/** What `perplexity --json` prints. */
+export interface PerplexityReport {
+  readonly model: ModelSummary;
+  readonly text: PerplexityText;
+  /** The unquantized model. */
+  readonly baseline: { readonly perplexity: Perplexity };
+  readonly formats: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly bitsPerWeight: number;
+    readonly approximate: boolean;
+    readonly notes: readonly string[];
+    readonly perplexity: Perplexity;
+  }[];
+  /** What a reader of all these numbers must know. */
+  readonly notes: readonly string[];
+  readonly timings: {
+    readonly tokenizeSeconds: number;
+    readonly forwardSeconds: number;
+    readonly totalSeconds: number;
+    readonly peakRssBytes: number;
+    readonly backend: string;
+    readonly threads: number;
+  };
 }
 
 /** What `compare --json` prints and the comparison panel shows. */
 export interface ComparisonReport {
-  readonly model: {
-    readonly path: string;
-    readonly architecture: string | null;
-    readonly parameters: number;
-    readonly quantizableParameters: number;
-    readonly dtype: string;
-  };
-  readonly baseline: Record<string, never>;
+  readonly model: ModelSummary;
+  /** What perplexities were measured on, if any were. */
+  readonly text?: PerplexityText;
+  /** The unquantized model. */
+  readonly baseline: { readonly perplexity?: Perplexity };
   readonly formats: readonly FormatComparison[];
   readonly timings: {
     readonly readSeconds: number;

@@ -1,6 +1,7 @@
 import { ANYWHERE, planChunks } from '../compute/chunks.js';
-import { valueAtOrder } from '../kernels/statistics/valueOrder.js';
+import { sourceOf } from '../compute/sources.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
+import { valueAtOrder } from '../kernels/statistics/valueOrder.js';
 import { codeValue } from '../kernels/reference/decode.js';
 import { NO_MOMENTS } from '../kernels/statistics/moments.js';
 import { mergeMoments } from '../metrics/moments.js';
@@ -15,7 +16,7 @@ import type { TensorDetails } from '../protocol/editor.js';
 import type { CallOptions } from '../protocol/rpc.js';
 import { DTYPES } from '../safetensors/index.js';
 import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
-import { requireNumbers, sourceOf } from './sources.js';
+import { requireNumbers } from './sources.js';
 
 /** Weights per task: reading dominates, so chunks are larger than for quantizing. */
 const STATISTICS_ELEMENTS = 1 << 20;
@@ -58,7 +59,10 @@ async function overChunks<Name extends 'countCodes' | 'wideStatistics' | 'refine
   const sizes: number[] = [];
   const source = sourceOf(checkpoint, tensor);
   function* tasks(): Generator<TaskOf<Name>> {
-    for (const chunk of planChunks(tensor, source, ANYWHERE, STATISTICS_ELEMENTS)) {
+    for (const chunk of planChunks(tensor, source, {
+      boundary: ANYWHERE,
+      chunkElements: STATISTICS_ELEMENTS,
+    })) {
       sizes.push(chunk.rows * chunk.columns);
       yield { ...extra, chunk } as TaskOf<Name>;
     }

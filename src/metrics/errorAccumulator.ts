@@ -12,9 +12,11 @@ export class WeightAccumulator {
   min = Infinity;
   max = -Infinity;
 
-  add(sums: WeightSums): void {
-    if (this.firstNonFinite < 0 && sums.firstNonFinite >= 0) {
-      this.firstNonFinite = this.elements + sums.firstNonFinite;
+  /** @param indexOf row-major index in the tensor of an element of the chunk; default: chunks follow one another */
+  add(sums: WeightSums, indexOf = (element: number) => this.elements + element): void {
+    if (sums.firstNonFinite >= 0) {
+      const index = indexOf(sums.firstNonFinite);
+      if (this.firstNonFinite < 0 || index < this.firstNonFinite) this.firstNonFinite = index;
     }
     this.elements += sums.elements;
     this.nonFinite += sums.nonFinite;

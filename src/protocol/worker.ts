@@ -7,6 +7,7 @@ import type {
   WideStatistics,
 } from '../kernels/statistics/wideStatistics.js';
 import type { SafetensorsDtype } from '../safetensors/types.js';
+import type { ForwardApi } from './forward.js';
 
 /** Where a worker finds a file's bytes. */
 export type SourceRef =
@@ -21,6 +22,11 @@ export interface ChunkRef {
   readonly dtype: SafetensorsDtype;
   readonly rows: number;
   readonly columns: number;
+  /**
+   * Present where rows are stored as columns: elements from one stored row to the next. The chunk
+   * is a strip of the stored matrix; its groups run down the strip.
+   */
+  readonly storedStride?: number;
 }
 
 /** Every task names its chunk and the region of the shared memory that the worker may use. */
@@ -53,7 +59,7 @@ export interface QuantizeResult {
 }
 
 /** What a compute worker does. One task at a time; nothing outlives a task but open files. */
-export interface WorkerApi {
+export interface WorkerApi extends ForwardApi {
   quantize(task: QuantizeTask): Promise<QuantizeResult>;
   inspect(task: ChunkTask): Promise<WeightSums>;
   /** Counts codes of an element type of at most 16 bits, and finds the first non-finite weight. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseFormat } from '../../src/formats/index.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
+import { forwardRows, printForward } from './forward.js';
 import * as plain from './plainLoops.js';
 import { wholeJobs } from './wholeJobs.js';
 
@@ -163,8 +164,10 @@ function print(rows: readonly Row[]): void {
 
 const rows = await kernelRows();
 print(rows);
+const forward = await forwardRows(process.argv[2]);
+printForward(forward);
 const jobs = await wholeJobs(process.argv[2], process.argv[3]);
 mkdirSync(join(process.argv[2], 'out'), { recursive: true });
 const file = join(process.argv[2], 'out/bench.json');
-writeFileSync(file, JSON.stringify({ rows, jobs }, null, 2));
+writeFileSync(file, JSON.stringify({ rows, forward, jobs }, null, 2));
 console.log(`\n${file}`);

@@ -10,7 +10,8 @@ import type { SafetensorsDtype } from '../../src/safetensors/types.js';
 /** The embedded sample model. */
 export const SAMPLE = fileURLToPath(new URL('../../media/sample', import.meta.url));
 
-const ASSETS = fileURLToPath(new URL('../../dist', import.meta.url));
+/** Folder of the built workers and kernels. */
+export const ASSETS = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** A pool over the built worker; closed when the test ends. */
 export async function createPool(options: PoolOptions = {}): Promise<WorkerPool> {

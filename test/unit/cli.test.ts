@@ -280,7 +280,7 @@ describe('bad input', () => {
   test.each([
     { what: 'no format', args: ['compare', SAMPLE] },
     { what: 'an unknown format', args: ['compare', SAMPLE, '--format', 'int99'] },
-    { what: 'a command of a later version', args: ['perplexity', SAMPLE] },
+    { what: 'windows without a target', args: ['perplexity', SAMPLE, '--context', '1'] },
     { what: 'an unknown command', args: ['no-such-command'] },
     { what: 'no command', args: [] },
   ])('wrong usage, $what: exit code 2 and one line', async ({ args }) => {

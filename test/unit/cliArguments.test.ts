@@ -69,20 +69,103 @@ describe('compare', () => {
     expect(usageError('compare m --format int4,fp99').message).toContain('"fp99"');
   });
 
-  test.each(['--text a', '--context 8', '--windows 2', '--per-document x', '--per-layer'])(
-    'says that %s needs perplexity, rather than that it is unknown',
-    (option) => {
-      expect(usageError(`compare m --format int4 ${option}`).message).toMatch(
-        /^--[a-z-]+ needs perplexity, which is not available in this version$/,
-      );
-    },
-  );
+  test.each([
+    ['--text a', { textFile: 'a' }],
+    ['--context 8', { context: 8 }],
+    ['--windows 2', { windows: 2 }],
+    ['--per-document x', { perDocument: 'x' }],
+    ['--per-document=--', { perDocument: '--' }],
+    ['--token-ids a', { tokenIdsFile: 'a' }],
+    ['--save-logits a', { logitsFile: 'a' }],
+    ['--memory-budget 64', { memoryBudgetBytes: 64 * 2 ** 20 }],
+    ['--no-cache', { cache: false }],
+    ['--per-layer', { perLayer: true, cache: true }],
+  ])('has the model run when there is %s', (option, perplexity) => {
+    expect(parse(`compare m --format int4 ${option}`)).toMatchObject({ perplexity });
+  });
+
+  test('cannot save the logits of many models', () => {
+    expect(usageError('compare m --format int4 --per-layer --save-logits x').message).toBe(
+      '--save-logits and --per-layer exclude each other',
+    );
+    expect(usageError('compare m --format int4,nf4 --save-logits x').message).toBe(
+      '--save-logits takes one --format at most, 2 are given',
+    );
+  });
 
   test('says that HTML and WebGPU are not available yet', () => {
     expect(usageError('compare m --format int4 --html x').message).toContain('not available');
     expect(usageError('compare m --format int4 --backend webgpu').message).toContain(
       'not available',
     );
+  });
+});
+
+describe('perplexity', () => {
+  test('needs no format', () => {
+    expect(parse('perplexity m')).toEqual({
+      command: 'perplexity',
+      path: 'm',
+      formats: [],
+      tensorGlobs: undefined,
+      scaleDtype: 'f16',
+      json: false,
+      quiet: false,
+      threads: undefined,
+      backend: 'wasm',
+      perplexity: { cache: true },
+    });
+  });
+
+  test('takes formats, tensors and how to measure', () => {
+    expect(
+      parse(
+        'perplexity m --format int4,nf4 --tensor *q* --text t --per-document <|e|> --context 512 ' +
+          '--windows 8 --memory-budget 100 --no-cache --json --scale-dtype f32',
+      ),
+    ).toMatchObject({
+      formats: ['int4-asym:g128', 'nf4:g128'],
+      tensorGlobs: ['*q*'],
+      scaleDtype: 'f32',
+      json: true,
+      perplexity: {
+        textFile: 't',
+        perDocument: '<|e|>',
+        context: 512,
+        windows: 8,
+        memoryBudgetBytes: 100 * 2 ** 20,
+        cache: false,
+      },
+    });
+  });
+
+  test.each([
+    ['perplexity', 'PATH is missing'],
+    ['perplexity m --context 0', '--context "0" is not a whole number from 2'],
+    ['perplexity m --context 1', '--context "1" is not a whole number from 2'],
+    ['perplexity m --context=-5', '--context "-5" is not a whole number from 2'],
+    ['perplexity m --context 2.5', '--context "2.5" is not a whole number from 2'],
+    ['perplexity m --context 1e3', '--context "1e3" is not a whole number from 2'],
+    ['perplexity m --windows 0', '--windows "0" is not a whole number from 1'],
+    ['perplexity m --memory-budget 0', '--memory-budget "0" is not a whole number from 1'],
+    ['perplexity m --text=', '--text is empty'],
+    ['perplexity m --per-document=', '--per-document is empty'],
+    ['perplexity m --token-ids a --text b', '--token-ids and --text exclude each other'],
+    [
+      'perplexity m --token-ids a --per-document b',
+      '--token-ids and --per-document exclude each other',
+    ],
+    [
+      'perplexity m --format int4,nf4 --save-logits x',
+      '--save-logits takes one --format at most, 2 are given',
+    ],
+    ['perplexity m --tensor a', '--tensor chooses what a --format is applied to; none is given'],
+    ['perplexity m --per-layer', "Unknown option '--per-layer'"],
+    ['perplexity m --csv', "Unknown option '--csv'"],
+  ])('refuses "%s"', (text, message) => {
+    const error = usageError(text);
+    expect(error.message).toBe(message);
+    expect(error.command).toBe('perplexity');
   });
 });
 
@@ -138,9 +221,8 @@ describe('the rest', () => {
     expect(usageError('formats m').message).toBe('formats takes no PATH, but "m" is given');
   });
 
-  test('a missing, unknown or future command is wrong usage', () => {
+  test('a missing or unknown command is wrong usage', () => {
     expect(usageError('').message).toContain('a command is missing');
     expect(usageError('convert m').message).toContain('"convert" is not a command');
-    expect(usageError('perplexity m').message).toBe('perplexity is not available in this version');
   });
 });

@@ -3,6 +3,7 @@ import { comparisonCsv, comparisonJson } from '../../jobs/present.js';
 import type { CompareArguments } from '../arguments.js';
 import { comparisonText } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
+import { perplexitySettings } from '../perplexityRequest.js';
 import { withPool } from './session.js';
 import type { Session } from './session.js';
 
@@ -14,8 +15,17 @@ function endLine(text: string): string {
 export async function compare(args: CompareArguments, session: Session): Promise<void> {
   const checkpoint = await openModel(args.path, session);
   const { formats, tensorGlobs, scaleDtype } = args;
+  const perplexity = args.perplexity && {
+    ...perplexitySettings(args.perplexity, session),
+    perLayer: args.perplexity.perLayer,
+  };
   const report = await withPool(args, (pool) =>
-    compareFormats(pool, checkpoint, { formats, tensorGlobs, scaleDtype }, session.options),
+    compareFormats(
+      pool,
+      checkpoint,
+      { formats, tensorGlobs, scaleDtype, perplexity },
+      session.options,
+    ),
   );
   if (args.json) await session.write(endLine(comparisonJson(report)));
   else if (args.csv) await session.write(endLine(comparisonCsv(report)));

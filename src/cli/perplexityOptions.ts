@@ -1,0 +1,77 @@
+import type { ParseArgsConfig } from 'node:util';
+import { wholeNumber } from './argumentValues.js';
+import { UsageError } from './usageError.js';
+
+/** How a perplexity is to be measured, as far as a command line says. */
+export interface PerplexityOptions {
+  readonly textFile?: string;
+  /** Separator of documents. */
+  readonly perDocument?: string;
+  readonly tokenIdsFile?: string;
+  readonly context?: number;
+  readonly windows?: number;
+  readonly logitsFile?: string;
+  readonly memoryBudgetBytes?: number;
+  /** False: no score is taken from earlier runs or kept for later ones. */
+  readonly cache: boolean;
+}
+
+/** Options of `perplexity` and, all of them asking for it, of `compare`. */
+export const PERPLEXITY = {
+  text: { type: 'string' },
+  context: { type: 'string' },
+  windows: { type: 'string' },
+  'per-document': { type: 'string' },
+  'token-ids': { type: 'string' },
+  'save-logits': { type: 'string' },
+  'memory-budget': { type: 'string' },
+  'no-cache': { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options'];
+
+type Values = {
+  readonly [Option in keyof typeof PERPLEXITY]?: (typeof PERPLEXITY)[Option] extends {
+    type: 'boolean';
+  }
+    ? boolean
+    : string;
+};
+
+const MEBIBYTE = 1024 * 1024;
+
+/** @throws UsageError where options exclude each other or are no numbers */
+export function perplexityOptions(
+  command: string,
+  values: Values,
+  formats: readonly string[],
+): PerplexityOptions {
+  for (const option of ['text', 'per-document'] as const) {
+    if (values['token-ids'] !== undefined && values[option] !== undefined) {
+      throw new UsageError(`--token-ids and --${option} exclude each other`, command);
+    }
+  }
+  for (const option of ['text', 'token-ids', 'save-logits', 'per-document'] as const) {
+    if (values[option] === '') throw new UsageError(`--${option} is empty`, command);
+  }
+  if (values['save-logits'] !== undefined && formats.length > 1) {
+    throw new UsageError(
+      `--save-logits takes one --format at most, ${formats.length} are given`,
+      command,
+    );
+  }
+  const number = (option: 'context' | 'windows' | 'memory-budget', least: number) => {
+    const text = values[option];
+    return text === undefined ? undefined : wholeNumber(command, option, text, least);
+  };
+  const budget = number('memory-budget', 1);
+  return {
+    textFile: values.text,
+    perDocument: values['per-document'],
+    tokenIdsFile: values['token-ids'],
+    // A window of one token has nothing to predict.
+    context: number('context', 2),
+    windows: number('windows', 1),
+    logitsFile: values['save-logits'],
+    memoryBudgetBytes: budget === undefined ? undefined : budget * MEBIBYTE,
+    cache: !values['no-cache'],
+  };
+}

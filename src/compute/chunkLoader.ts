@@ -1,0 +1,93 @@
+import { ReferenceKernels } from '../kernels/reference/referenceKernels.js';
+import type { Kernels, WeightSums } from '../kernels/types.js';
+import { WasmKernels, type KernelExports } from '../kernels/wasm/wasmKernels.js';
+import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
+import type { ChunkRef, ChunkTask } from '../protocol/worker.js';
+import { DTYPES } from '../safetensors/dtypes.js';
+import type { ChunkReader } from './chunkReader.js';
+
+/** Brings chunks into a worker's region of the shared memory. */
+export class ChunkLoader {
+  private current: { region: MemoryRegion; kernels: Kernels } | undefined;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    /** Absent: the reference kernels. */
+    private readonly exports: KernelExports | undefined,
+    readonly reader: ChunkReader,
+  ) {}
+
+  /** Makes this thread see what another one added to the shared memory. */
+  ensureVisible(end: number): void {
+    if (this.memory.buffer.byteLength < end) this.memory.grow(0);
+  }
+
+  kernelsIn(region: MemoryRegion): Kernels {
+    if (this.current?.region.start === region.start && this.current.region.bytes === region.bytes) {
+      return this.current.kernels;
+    }
+    this.ensureVisible(region.start + region.bytes);
+    const workspace = new Workspace(this.memory, region);
+    const kernels = this.exports
+      ? new WasmKernels(this.exports, workspace)
+      : new ReferenceKernels(workspace);
+    this.current = { region, kernels };
+    return kernels;
+  }
+
+  /** Reads a chunk as stored. */
+  read({ chunk, region }: ChunkTask): Kernels {
+    const kernels = this.kernelsIn(region);
+    const { source, offset, dtype, rows, columns, storedStride } = chunk;
+    const target = kernels.input(dtype, rows * columns);
+    if (storedStride === undefined) {
+      this.reader.read(source, offset, target);
+    } else {
+      const bytes = DTYPES[dtype].bits / 8;
+      const run = rows * bytes;
+      for (let column = 0; column < columns; column++) {
+        const piece = target.subarray(column * run, (column + 1) * run);
+        this.reader.read(source, offset + column * storedStride * bytes, piece);
+      }
+    }
+    return kernels;
+  }
+
+  /** Reads a chunk and widens it to f32, in the order in which it is stored. */
+  decode(task: ChunkTask): Kernels {
+    const kernels = this.read(task);
+    kernels.decode(task.chunk.dtype, task.chunk.rows * task.chunk.columns);
+    return kernels;
+  }
+
+  /**
+   * Widens a chunk that was read and sums over it, in the order in which it is stored. Then
+   * non-finite weights are 0, and rows are rows of outputs.
+   */
+  widen({ chunk, region }: ChunkTask): { readonly kernels: Kernels; readonly weights: WeightSums } {
+    const kernels = this.kernelsIn(region);
+    const elements = chunk.rows * chunk.columns;
+    kernels.decode(chunk.dtype, elements);
+    const weights = kernels.inspect(elements);
+    if (chunk.storedStride !== undefined) turn(kernels, chunk);
+    return { kernels, weights };
+  }
+
+  /** Reads and widens. */
+  load(task: ChunkTask): { readonly kernels: Kernels; readonly weights: WeightSums } {
+    this.read(task);
+    return this.widen(task);
+  }
+}
+
+/** Turns a strip [columns × rows] into rows of outputs. */
+function turn(kernels: Kernels, { rows, columns }: ChunkRef): void {
+  const weights = kernels.weights(rows * columns);
+  const turned = kernels.output(rows * columns);
+  for (let column = 0; column < columns; column++) {
+    for (let row = 0; row < rows; row++) {
+      turned[row * columns + column] = weights[column * rows + row];
+    }
+  }
+  weights.set(turned);
+}

@@ -1,0 +1,59 @@
+import type { NumberFormat } from '../formats/types.js';
+import type { FixedRange } from '../kernels/types.js';
+import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
+import { ANYWHERE, leastCommonMultiple, planChunks, type ChunkBoundary } from './chunks.js';
+import { sourceOf } from './sources.js';
+import type { WorkerPool } from './workerPool.js';
+
+/** Where all these formats allow a tensor to be cut. */
+export function chunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
+  let columns = 1;
+  let blocks = 1;
+  let wholeRows = false;
+  for (const { group } of formats) {
+    if (group.kind === 'row') wholeRows = true;
+    if (group.kind === 'columns') columns = leastCommonMultiple(columns, group.size);
+    if (group.kind === 'blocks') blocks = leastCommonMultiple(blocks, group.size);
+  }
+  return { columns: wholeRows ? 'row' : columns, blocks };
+}
+
+/** True for formats whose groups depend on the whole tensor. */
+export function needsTensorRange({ entry, group }: NumberFormat): boolean {
+  const { rule } = entry;
+  return (
+    (group.kind === 'tensor' && rule.kind !== 'cast') ||
+    (rule.kind === 'grid' && rule.scaling === 'e4m3-two-level')
+  );
+}
+
+/** Extremes of whole tensors; reads them once. */
+export async function tensorRanges(
+  pool: WorkerPool,
+  checkpoint: Checkpoint,
+  tensors: readonly CheckpointTensor[],
+  signal?: AbortSignal,
+): Promise<FixedRange[]> {
+  const owners: number[] = [];
+  const ranges = tensors.map(() => ({ lo: Infinity, hi: -Infinity }));
+  function* tasks() {
+    for (const [index, tensor] of tensors.entries()) {
+      const source = sourceOf(checkpoint, tensor);
+      for (const chunk of planChunks(tensor, source, { boundary: ANYWHERE })) {
+        owners.push(index);
+        yield { chunk };
+      }
+    }
+  }
+  await pool.run(
+    'inspect',
+    tasks(),
+    ({ min, max }, index) => {
+      const range = ranges[owners[index]];
+      range.lo = Math.min(range.lo, min);
+      range.hi = Math.max(range.hi, max);
+    },
+    signal,
+  );
+  return ranges;
+}

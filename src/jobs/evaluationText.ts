@@ -1,0 +1,107 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tokenize } from '../model/tokenizer.js';
+import type { LanguageModel } from '../model/types.js';
+import {
+  contextOf,
+  documentWindows,
+  splitDocuments,
+  streamWindows,
+  tokenIdWindows,
+  WindowError,
+  type WindowRequest,
+  type Windows,
+} from '../model/windows.js';
+import { systemReason, visible } from '../safetensors/errors.js';
+
+/** What is scored, and how it is cut. */
+export interface TextRequest extends WindowRequest {
+  /** A UTF-8 file; default: the model folder's own `eval.txt`, else the bundled text. */
+  readonly textFile?: string;
+  /** Separator of documents; each is then scored by itself. */
+  readonly perDocument?: string;
+  /** A JSON file of ids instead of a text: one array, or an array of arrays. */
+  readonly tokenIdsFile?: string;
+}
+
+export interface EvaluationText {
+  readonly windows: Windows;
+  /** Path of the file that was read. */
+  readonly source: string;
+  /** True for the text that comes with Quantscope. */
+  readonly bundled: boolean;
+}
+
+/** Beside the folder of the bundle, in the repository as in the installed extension. */
+const BUNDLED_TEXT = join('..', 'media', 'sample', 'eval.txt');
+const OWN_TEXT = 'eval.txt';
+/** More characters than this do not fit into one string. */
+const MOST_BYTES = 500 * 1024 * 1024;
+
+async function readText(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    if ((await stat(path)).size > MOST_BYTES) throw new Error('the file is over 500 MB');
+    bytes = await readFile(path);
+  } catch (error) {
+    throw new Error(`${visible(path)}: ${systemReason(error)}`, { cause: error });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new Error(`${visible(path)}: this is not UTF-8 text`, { cause: error });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function readTokenIds(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${visible(path)}: this is not JSON: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+/**
+ * The windows that a request asks for.
+ * @param assetsFolder folder of the bundle
+ * @throws an Error of one line that names the file at fault; an AbortError when cancelled
+ */
+export async function readWindows(
+  { checkpoint: { folder }, plan }: LanguageModel,
+  request: TextRequest,
+  assetsFolder: string,
+  signal?: AbortSignal,
+): Promise<EvaluationText> {
+  const { textFile, tokenIdsFile, perDocument } = request;
+  const own = join(folder, OWN_TEXT);
+  const bundled = !textFile && !tokenIdsFile && !(await exists(own));
+  const source = tokenIdsFile ?? textFile ?? (bundled ? join(assetsFolder, BUNDLED_TEXT) : own);
+  try {
+    // Before anything is read: it costs nothing and needs no tokenizer.
+    contextOf(request, plan);
+    if (tokenIdsFile) {
+      const windows = tokenIdWindows(await readTokenIds(source), request, plan);
+      return { windows, source, bundled };
+    }
+    const text = await readText(source);
+    const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);
+    if (texts.length === 0) throw new WindowError('there is no document in the text');
+    const ids = await tokenize(folder, { texts, assetsFolder, signal });
+    const windows =
+      perDocument === undefined
+        ? streamWindows(ids[0], request, plan)
+        : documentWindows(ids, request, plan);
+    return { windows, source, bundled };
+  } catch (error) {
+    if (!(error instanceof WindowError)) throw error;
+    throw new Error(`${visible(source)}: ${error.message}`, { cause: error });
+  }
+}

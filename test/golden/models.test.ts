@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../src/model/evaluate.js';
+import { openLanguageModel } from '../../src/model/languageModel.js';
+import { openCheckpoint } from '../../src/safetensors/index.js';
+import { createPool } from '../support/checkpoints.js';
+import { floatsOf, readRawSafetensors } from '../support/rawSafetensors.js';
+
+// Logits and hidden states of the original model code for tiny models of every architecture.
+const folder = new URL('../fixtures/golden-models/', import.meta.url);
+const cases = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+const MAX_LOGIT = 1e-4;
+const MAX_HIDDEN = 1e-4;
+const MAX_NLL = 2e-5;
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  expect(a.length).toBe(b.length);
+  // Starts from what NaN would leave unseen.
+  return a.reduce((worst, value, i) => {
+    const difference = Math.abs(value - b[i]);
+    return difference <= worst ? worst : difference;
+  }, 0);
+}
+
+describe.each(['wasm', 'reference'] as const)('golden models, %s kernels', (backend) => {
+  it.each(cases)('%s', async (name) => {
+    const path = new URL(`${name}/`, folder);
+    const reference = readRawSafetensors(new URL('reference.safetensors', path));
+    const ids64 = new BigInt64Array(reference.get('input_ids')!.bytes.buffer);
+    const ids = Int32Array.from(ids64, Number);
+    const expected = (tensor: string) => floatsOf(reference.get(tensor)!);
+    const { nll } = JSON.parse(readFileSync(new URL('manifest.json', path), 'utf8')) as {
+      nll: number;
+    };
+
+    const pool = await createPool({ backend });
+    const model = await openLanguageModel(await openCheckpoint(fileURLToPath(path)));
+    const logits: Float32Array[] = [];
+    const hidden: Float32Array[] = [];
+    const { baseline } = await evaluate(pool, model, [ids], [], {
+      scaleDtype: 'f32',
+      memoryBudgetBytes: 1 << 20,
+      onLogits: async (_, values) => void logits.push(values),
+      onHidden: (_, block, values) => (hidden[block] = values),
+    });
+
+    hidden.forEach((values, block) => {
+      const reached = largestDifference(values, expected(`hidden_after_block_${block}`));
+      expect(reached, `hidden states after block ${block}`).toBeLessThan(MAX_HIDDEN);
+    });
+    expect(hidden).toHaveLength(model.plan.blocks.length);
+    expect(largestDifference(logits[0], expected('logits'))).toBeLessThan(MAX_LOGIT);
+    expect(Math.abs(baseline[0].nll / baseline[0].targets - nll)).toBeLessThan(MAX_NLL);
+  });
+});
+
+it('covers every architecture that is offered', async () => {
+  const { ARCHITECTURES } = await import('../../src/model/architectures/index.js');
+  const covered = cases.map((name) => {
+    const text = readFileSync(new URL(`${name}/config.json`, folder), 'utf8');
+    return (JSON.parse(text) as { model_type: string }).model_type;
+  });
+  expect(new Set(covered)).toEqual(new Set(ARCHITECTURES.map(({ modelType }) => modelType)));
+});

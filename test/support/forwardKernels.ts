@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
+import type { ForwardKernels } from '../../src/kernels/forwardKernels.js';
+import { ReferenceForwardKernels } from '../../src/kernels/reference/referenceForward.js';
+import {
+  FORWARD_MODULES,
+  instantiateForward,
+  WasmForwardKernels,
+} from '../../src/kernels/wasm/wasmForward.js';
+
+// Node 20 knows relaxed SIMD, but only behind a flag; newer versions ignore it.
+setFlagsFromString('--experimental-wasm-relaxed-simd');
+
+/** Where tests may lay out data: behind the constants of the modules. */
+export const FIRST_FREE = 65536;
+
+/** Kernels over a memory of their own. */
+export interface ForwardSetup {
+  readonly name: string;
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: ForwardKernels;
+}
+
+function sharedMemory(bytes: number): WebAssembly.Memory {
+  const pages = Math.ceil((FIRST_FREE + bytes) / 65536);
+  return new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+}
+
+export function referenceForward(bytes: number): ForwardSetup {
+  const memory = sharedMemory(bytes);
+  return { name: 'reference', memory, kernels: new ReferenceForwardKernels(memory) };
+}
+
+/** The builds that this engine accepts, as `npm run build` left them. */
+export async function wasmForward(
+  bytes: number,
+  folder = new URL('../../dist/', import.meta.url),
+): Promise<ForwardSetup[]> {
+  const setups: ForwardSetup[] = [];
+  for (const name of FORWARD_MODULES) {
+    const code = await readFile(new URL(name, folder));
+    if (!WebAssembly.validate(code)) continue;
+    const memory = sharedMemory(bytes);
+    const exports = await instantiateForward(await WebAssembly.compile(code), memory);
+    setups.push({ name, memory, kernels: new WasmForwardKernels(exports) });
+  }
+  return setups;
+}
