@@ -6,10 +6,13 @@ import type { BlockPlan, ModelPlan } from './plan.js';
 /** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
 const GROUP_BYTES = 24 << 20;
 const MAX_GROUP_ROWS = 8192;
-/** So much work makes messages cheap, and a tile must not be long for the others to wait. */
-const TILE_FLOPS = 1e8;
-const MIN_TILE_ROWS = 32;
-const MAX_TILE_ROWS = 256;
+/** So many rows make the most of weights on their way through the caches. */
+const TILE_ROWS = 256;
+/** Small models take more, so that messages stay cheap beside work. */
+const TILE_FLOPS = 2e8;
+const MAX_TILE_ROWS = 1024;
+/** A multiple of the rows that the matrix product takes at once. */
+const ROW_STEP = 20;
 
 /** One window of one model's hidden states. */
 export interface StateWindow {
@@ -102,16 +105,14 @@ export class BlockRunner {
     await pool.run('finish', tileTasks, (_, index) => onRows(rowsOf(tiles[index])), signal);
   }
 
-  /** Rows per tile: enough work each, and all threads busy to the end. */
+  /** Rows per tile: weights pass through the caches once per tile, and no thread waits long. */
   private tileRows(rows: number): number {
     const { threads } = this.pool;
     const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(blockFlops)));
-    const shared = Math.ceil(rows / threads);
-    const wanted = Math.min(Math.max(enough, MIN_TILE_ROWS), MAX_TILE_ROWS * 4, shared);
-    const pieces = Math.ceil(rows / Math.min(Math.max(wanted, 1), MAX_TILE_ROWS * 4));
+    const most = Math.min(Math.max(enough, TILE_ROWS), MAX_TILE_ROWS);
     // As many tiles as make whole rounds for all threads.
-    const rounds = Math.ceil(pieces / threads);
-    return Math.ceil(rows / (rounds * threads) / 24) * 24;
+    const rounds = Math.ceil(rows / most / threads);
+    return Math.ceil(rows / (rounds * threads) / ROW_STEP) * ROW_STEP;
   }
 
   private tiles(windows: readonly StateWindow[], tileRows: number): RowTile[] {

@@ -11,7 +11,7 @@ import type { WeightStore } from './weightStore.js';
 
 /** Inputs of the head that a task keeps, for all models together. */
 const INPUT_BYTES = 8 << 20;
-const MAX_TILE_ROWS = 128;
+const MAX_TILE_ROWS = 256;
 const MIN_TILE_ROWS = 8;
 /** Logits that a task sends back at once. */
 const LOGIT_BYTES = 16 << 20;

@@ -8,6 +8,7 @@ import { parseFormat } from '../../src/formats/index.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
 import { forwardRows, printForward } from './forward.js';
 import * as plain from './plainLoops.js';
+import { evaluations } from './evaluations.js';
 import { wholeJobs } from './wholeJobs.js';
 
 const N = 262144;
@@ -167,7 +168,8 @@ print(rows);
 const forward = await forwardRows(process.argv[2]);
 printForward(forward);
 const jobs = await wholeJobs(process.argv[2], process.argv[3]);
+const perplexity = await evaluations(process.argv[2], process.argv[3]);
 mkdirSync(join(process.argv[2], 'out'), { recursive: true });
 const file = join(process.argv[2], 'out/bench.json');
-writeFileSync(file, JSON.stringify({ rows, forward, jobs }, null, 2));
+writeFileSync(file, JSON.stringify({ rows, forward, jobs, perplexity }, null, 2));
 console.log(`\n${file}`);

@@ -1,0 +1,174 @@
+import { join } from 'node:path';
+import { WorkerPool } from '../../src/compute/workerPool.js';
+import { parseFormat } from '../../src/formats/index.js';
+import { selectTensors } from '../../src/jobs/selection.js';
+import { packedWeightBytes } from '../../src/kernels/forwardKernels.js';
+import { blockFlops } from '../../src/model/blockRunner.js';
+import { evaluate } from '../../src/model/evaluate.js';
+import { openLanguageModel } from '../../src/model/languageModel.js';
+import { forkOf } from '../../src/model/passes.js';
+import { linearsOf } from '../../src/model/plan.js';
+import type { LanguageModel, Variant } from '../../src/model/types.js';
+import { openCheckpoint } from '../../src/safetensors/index.js';
+import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
+
+const EIGHT = ['int4', 'int4-sym', 'fp4', 'afp4', 'nf4', 'anf4', 'dint4', 'mxfp4'];
+/** Multiplications and additions of one run of the unquantized model. */
+const WORK = 2e11;
+const TILE_ROWS = 256;
+const BUDGET = 256 << 20;
+
+export interface EvaluationRow {
+  readonly name: string;
+  readonly threads: number;
+  readonly tokensPerSecond: number;
+  /** Processor seconds of the matrix products alone over those of the whole. */
+  readonly productShare?: number;
+  /** Processor seconds over those of the unquantized model, and what its work alone would explain. */
+  readonly timesBaseline?: number;
+  readonly timesWork?: number;
+  readonly peakRssMB: number;
+}
+
+/** Wall and processor seconds of a job. */
+async function measured(job: () => Promise<unknown>): Promise<{ wall: number; cpu: number }> {
+  const before = process.cpuUsage();
+  const begin = performance.now();
+  await job();
+  const { user, system } = process.cpuUsage(before);
+  return { wall: (performance.now() - begin) / 1000, cpu: (user + system) / 1e6 };
+}
+
+/** Processor seconds of a model's matrix products alone for so many rows, weights from memory. */
+async function productSeconds({ plan }: LanguageModel, rows: number): Promise<number> {
+  const block = linearsOf(plan.blocks[0]);
+  const widest = Math.max(...block.map(({ outputs }) => outputs), 512);
+  const deepest = Math.max(...block.map(({ inputs }) => inputs));
+  const bytes = block.reduce(
+    (sum, { outputs, inputs }) => sum + packedWeightBytes(outputs, inputs),
+    packedWeightBytes(plan.head.outputs, plan.head.inputs) + TILE_ROWS * (widest + deepest) * 8,
+  );
+  const [{ kernels }] = await wasmForward(bytes);
+  let at = FIRST_FREE;
+  const take = (size: number) => {
+    const start = at;
+    at += Math.ceil(size / 64) * 64;
+    return start;
+  };
+  const inputs = take((TILE_ROWS + 16) * deepest * 4);
+  const output = { at: take(TILE_ROWS * widest * 4), stride: widest };
+  const places = block.map((linear) => ({
+    linear,
+    at: take(packedWeightBytes(linear.outputs, linear.inputs)),
+  }));
+  const head = take(packedWeightBytes(plan.head.outputs, plan.head.inputs));
+  const tile = (count: number) => {
+    for (const { linear, at: weights } of places) {
+      kernels.multiply(inputs, weights, 0, output, count, linear.outputs, linear.inputs, false);
+    }
+  };
+  const score = (count: number) => {
+    const { outputs, inputs: size } = plan.head;
+    for (let first = 0; first < outputs; first += 512) {
+      const columns = Math.min(512, outputs - first);
+      kernels.multiply(inputs, head + first * size * 4, 0, output, count, columns, size, false);
+    }
+  };
+  const run = async (count: number) => {
+    tile(count);
+    score(count);
+  };
+  await measured(() => run(TILE_ROWS));
+  let seconds = 0;
+  for (let done = 0; done < rows; done += TILE_ROWS) {
+    const count = Math.min(TILE_ROWS, rows - done);
+    seconds += (await measured(async () => tile(count))).cpu * plan.blocks.length;
+    seconds += (await measured(async () => score(count))).cpu;
+  }
+  return seconds;
+}
+
+/** Work of a variant relative to that of the unquantized model. */
+function workOf({ plan }: LanguageModel, variant: Variant): number {
+  const head = 2 * plan.head.inputs * plan.head.outputs;
+  const costs = plan.blocks.map(blockFlops);
+  const sum = (list: readonly number[]) => list.reduce((total, each) => total + each, 0);
+  return (sum(costs.slice(Math.max(forkOf(variant, plan), 0))) + head) / (sum(costs) + head);
+}
+
+/** Evaluations of a model on random tokens: how fast, and what many variants cost. */
+export async function evaluations(root: string, path?: string): Promise<EvaluationRow[]> {
+  const checkpoint = await openCheckpoint(path ?? join(root, 'media/sample'));
+  const model = await openLanguageModel(checkpoint);
+  const { plan } = model;
+  const context = Math.min(plan.maxPositions, 512);
+  const perRow =
+    plan.blocks.reduce((sum, block) => sum + blockFlops(block), 0) +
+    2 * plan.head.inputs * plan.head.outputs;
+  const count = Math.max(2, Math.round(WORK / perRow / context / 2) * 2);
+  let state = 1;
+  const windows = Array.from({ length: count }, () =>
+    Int32Array.from({ length: context }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state % plan.vocabularySize;
+    }),
+  );
+  const tokens = count * context;
+  const tensors = selectTensors(checkpoint, {}).map(({ name }) => name);
+  const whole = EIGHT.map((name): Variant => {
+    const format = parseFormat(name);
+    return { id: format.id, formats: new Map(tensors.map((tensor) => [tensor, format])) };
+  });
+  const int4 = parseFormat('int4');
+  const alone = tensors.map((name): Variant => ({ id: name, formats: new Map([[name, int4]]) }));
+  const some = windows.slice(0, 2);
+
+  console.log(`\nperplexity of ${checkpoint.path}: ${count} windows of ${context} tokens`);
+  const rows: EvaluationRow[] = [];
+  const run = async (
+    name: string,
+    threads: number,
+    of: readonly Int32Array[],
+    variants: readonly Variant[],
+    more: (cpu: number) => Promise<Partial<EvaluationRow>> | Partial<EvaluationRow>,
+  ) => {
+    const pool = await WorkerPool.create({ threads, assetsFolder: join(root, 'dist') });
+    const settings = { scaleDtype: 'f16', memoryBudgetBytes: BUDGET } as const;
+    // Once for the engine's optimizing tier.
+    await evaluate(pool, model, [windows[0].slice(0, 32)], variants.slice(0, 1), settings);
+    const { wall, cpu } = await measured(() => evaluate(pool, model, of, variants, settings));
+    await pool.dispose();
+    const tokensPerSecond = (of.length * context * (variants.length + 1)) / wall;
+    const peakRssMB = process.resourceUsage().maxRSS / 1024;
+    rows.push({ name, threads, tokensPerSecond, ...(await more(cpu)), peakRssMB });
+    const { productShare, timesBaseline, timesWork } = rows[rows.length - 1];
+    console.log(
+      [
+        `${name} on ${threads} thread(s): ${tokensPerSecond.toFixed(0)} tokens/s per model`,
+        productShare && `products alone ${(100 * productShare).toFixed(0)} %`,
+        timesBaseline && `${timesBaseline.toFixed(2)} × unquantized`,
+        timesWork && `${timesWork.toFixed(2)} × what the work explains`,
+        `${peakRssMB.toFixed(0)} MB`,
+      ]
+        .filter(Boolean)
+        .join(', '),
+    );
+    return cpu;
+  };
+  for (const threads of [1, 2]) {
+    await run('unquantized', threads, windows, [], async (cpu) => ({
+      productShare: (await productSeconds(model, tokens)) / cpu,
+    }));
+  }
+  const base = await run('unquantized, two windows', 2, some, [], () => ({}));
+  await run('eight formats, two windows', 2, some, whole, (cpu) => ({
+    timesBaseline: cpu / base,
+    timesWork: cpu / base / (1 + EIGHT.length),
+  }));
+  const aloneWork = 1 + alone.reduce((sum, variant) => sum + workOf(model, variant), 0);
+  await run('each tensor alone, two windows', 2, some, alone, (cpu) => ({
+    timesBaseline: cpu / base,
+    timesWork: cpu / base / aloneWork,
+  }));
+  return rows;
+}
