@@ -65,6 +65,7 @@ const bundles = [
       extension: 'src/extension.ts',
       worker: 'src/compute/worker.ts',
       tokenizerWorker: 'src/model/tokenizerWorker.ts',
+      perplexityWorker: 'src/jobs/perplexityWorker.ts',
       cli: 'src/cli/main.ts',
     },
     outdir: 'dist',

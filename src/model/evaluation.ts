@@ -16,8 +16,10 @@ import {
 } from './types.js';
 import { WeightStore, type WeightPlacement } from './weightStore.js';
 
-/** Work after which a batch ends, so that a crash costs minutes at most. */
+/** A batch ends after so much work, so that a crash costs minutes at most, */
 const BATCH_FLOPS = 6e12;
+/** but has so many rows at least, which make the weights' way into memory a small part of it. */
+const BATCH_ROWS = 2048;
 /** States beside those of a pass's variants where there are several passes. */
 const SLOT = Object.freeze({ base: 0, kept: 1, final: 2, first: 3 });
 
@@ -65,7 +67,10 @@ export class Evaluation {
     const work = this.workPerRow();
     const batchRows = settings.onLogits
       ? 1
-      : Math.min(single ? rowsOfAll : longest, Math.max(longest, Math.floor(BATCH_FLOPS / work)));
+      : Math.min(
+          single ? Math.max(rowsOfAll, longest) : longest,
+          Math.max(BATCH_ROWS, Math.floor(BATCH_FLOPS / work)),
+        );
     this.batches = planBatches(windows, pending, batchRows);
     this.maxRows = Math.max(...this.batches.map(({ rows }) => rows));
     this.total = this.batches.reduce((sum, { rows }) => sum + rows * work, 0);
