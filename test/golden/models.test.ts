@@ -58,6 +58,29 @@ describe.each(['wasm', 'reference'] as const)('golden models, %s kernels', (back
   });
 });
 
+// The same habits once more in places that those models do not show; logits by a plain float64
+// forward pass (own-models/make.py).
+const ownFolder = new URL('../fixtures/own-models/', import.meta.url);
+const ownCases = readdirSync(ownFolder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+it.each(ownCases)('independent forward pass, %s', async (name) => {
+  const path = new URL(`${name}/`, ownFolder);
+  const reference = readRawSafetensors(new URL('reference.safetensors', path));
+  const ids = Int32Array.from(new BigInt64Array(reference.get('input_ids')!.bytes.buffer), Number);
+  const pool = await createPool();
+  const model = await openLanguageModel(await openCheckpoint(fileURLToPath(path)));
+  const logits: Float32Array[] = [];
+  await evaluate(pool, model, [ids], [], {
+    scaleDtype: 'f32',
+    memoryBudgetBytes: 1 << 20,
+    onLogits: async (_, values) => void logits.push(values),
+  });
+  const expected = floatsOf(reference.get('logits')!);
+  expect(largestDifference(logits[0], expected)).toBeLessThan(MAX_LOGIT);
+});
+
 it('covers every architecture that is offered', async () => {
   const { ARCHITECTURES } = await import('../../src/model/architectures/index.js');
   const covered = cases.map((name) => {
