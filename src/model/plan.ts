@@ -65,6 +65,8 @@ export interface ModelPlan {
   /** Between the last norm and the head. */
   readonly outputProjection?: LinearPlan;
   readonly head: LinearPlan;
+  /** The embedding's name where it is tied to the head and stored all the same; the head is used. */
+  readonly tiedTwin?: string;
   /** Cap on logits; 0: none. */
   readonly logitSoftCap: number;
   /** What a reader of results must know: assumptions, tied weights that differ. */

@@ -207,6 +207,30 @@ describe('weights stored as [inputs × outputs]', () => {
   });
 });
 
+it('writes dequantized weights back in the order in which they were stored', async () => {
+  const pool = await createPool();
+  const checkpoint = await openCheckpoint(join(GOLDEN, 'gpt2'));
+  const turned = await turnedCopy(join(GOLDEN, 'gpt2', 'model.safetensors'));
+  const name = 'transformer.h.1.mlp.c_fc.weight';
+  const outputs = await Promise.all(
+    [checkpoint, turned].map(async (of) => {
+      const values: number[] = [];
+      const sink = (_: unknown, weights: Float32Array) => void values.push(...weights);
+      const tensors = of.tensors.filter((tensor) => tensor.name === name);
+      await quantizeTensors(pool, of, tensors, [parseFormat('int3:g8')], 'f16', {}, sink);
+      return { values, shape: tensors[0].shape };
+    }),
+  );
+  const [stored, other] = outputs;
+  const [rows, columns] = stored.shape;
+  expect(other.shape).toEqual([columns, rows]);
+  expect(stored.values).toHaveLength(rows * columns);
+  const back = stored.values.map(
+    (_, index) => other.values[(index % columns) * rows + Math.floor(index / columns)],
+  );
+  expect(stored.values).toEqual(back);
+});
+
 /** The same checkpoint with its Conv1D weights as [outputs × inputs], in a folder without config.json. */
 async function turnedCopy(path: string) {
   const tensors = [...readRawSafetensors(path)].map(([name, { dtype, shape, bytes }]) => {

@@ -76,7 +76,7 @@ function planGemma(config: Configuration, checkpoint: Checkpoint, second: boolea
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
@@ -94,6 +94,7 @@ function planGemma(config: Configuration, checkpoint: Checkpoint, second: boolea
     blocks,
     finalNorm: norm(`${prefix}norm`),
     head,
+    tiedTwin,
     logitSoftCap: second ? cap(config, 'final_logit_softcapping') : 0,
     notes: config.notes,
   };

@@ -49,7 +49,7 @@ function planGpt2(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}wte.weight`, head: 'lm_head.weight' },
@@ -74,6 +74,7 @@ function planGpt2(config: Configuration, checkpoint: Checkpoint): ModelPlan {
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}ln_f`, hiddenSize, epsilon),
     head,
+    tiedTwin,
     logitSoftCap: 0,
     notes: config.notes,
   };

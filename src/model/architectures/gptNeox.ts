@@ -55,7 +55,7 @@ function planGptNeox(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       };
     },
   );
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}embed_in.weight`, head: 'embed_out.weight' },
@@ -73,6 +73,7 @@ function planGptNeox(config: Configuration, checkpoint: Checkpoint): ModelPlan {
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layer_norm`, hiddenSize, epsilon),
     head,
+    tiedTwin,
     logitSoftCap: 0,
     notes: config.notes,
   };

@@ -70,7 +70,7 @@ function planLlama(config: Configuration, checkpoint: Checkpoint, habits: Habits
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
@@ -88,6 +88,7 @@ function planLlama(config: Configuration, checkpoint: Checkpoint, habits: Habits
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     head,
+    tiedTwin,
     logitSoftCap: 0,
     notes: config.notes,
   };

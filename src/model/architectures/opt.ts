@@ -60,7 +60,7 @@ function planOpt(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       };
     },
   );
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
@@ -98,6 +98,7 @@ function planOpt(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       ? tensors.linear(`${prefix}project_out`, embeddingSize, hiddenSize)
       : undefined,
     head,
+    tiedTwin,
     logitSoftCap: 0,
     notes: config.notes,
   };

@@ -58,7 +58,7 @@ function planPhi(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       };
     },
   );
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
@@ -77,6 +77,7 @@ function planPhi(config: Configuration, checkpoint: Checkpoint): ModelPlan {
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layernorm`, hiddenSize, epsilon),
     head,
+    tiedTwin,
     logitSoftCap: 0,
     notes: config.notes,
   };
@@ -130,7 +131,7 @@ function planPhi3(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head } = vocabularyParts(
+  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
     config,
     tensors,
     { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
@@ -148,6 +149,7 @@ function planPhi3(config: Configuration, checkpoint: Checkpoint): ModelPlan {
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     head,
+    tiedTwin,
     logitSoftCap: 0,
     notes: config.notes,
   };

@@ -149,11 +149,6 @@ export function vocabularyParts(
   const vocabularySize = config.count('vocab_size');
   const tied = config.boolean('tie_word_embeddings', tiedByDefault);
   const found = tensors.embeddingAndHead(names.embedding, names.head, [vocabularySize, size], tied);
-  if (found.both) {
-    config.notes.push(
-      `embedding and head are tied but both stored: "${names.head}" is used for both`,
-    );
-  }
   const head: LinearPlan = {
     weight: found.head,
     bias: headBias
@@ -163,5 +158,10 @@ export function vocabularyParts(
     inputs: size,
     transposed: false,
   };
-  return { vocabularySize, tokens: found.embedding, head };
+  return {
+    vocabularySize,
+    tokens: found.embedding,
+    head,
+    tiedTwin: found.both ? names.embedding : undefined,
+  };
 }
