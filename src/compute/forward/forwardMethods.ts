@@ -2,7 +2,7 @@ import { parseFormat } from '../../formats/index.js';
 import type { ForwardKernels } from '../../kernels/forwardKernels.js';
 import { ReferenceForwardKernels } from '../../kernels/reference/referenceForward.js';
 import { instantiateForward, WasmForwardKernels } from '../../kernels/wasm/wasmForward.js';
-import type { ForwardApi, GatherTask } from '../../protocol/forward.js';
+import type { ForwardApi, GatherTask, ScratchTask } from '../../protocol/forward.js';
 import { DTYPES } from '../../safetensors/dtypes.js';
 import type { ChunkLoader } from '../chunkLoader.js';
 import { ForwardPass } from './forwardPass.js';
@@ -20,6 +20,12 @@ export async function forwardMethods(
     ? new WasmForwardKernels(await instantiateForward(module, memory))
     : new ReferenceForwardKernels(memory);
   const pass = new ForwardPass(kernels);
+  const onRows =
+    <Task extends ScratchTask>(step: (task: Task) => void) =>
+    async (task: Task) => {
+      loader.ensureVisible(task.memoryEnd);
+      step(task);
+    };
 
   return {
     async loadBytes({ source, offset, bytes, target, memoryEnd }) {
@@ -48,30 +54,12 @@ export async function forwardMethods(
       kernels.packRows(source, chunk.rows, chunk.columns, target);
       return weights;
     },
-    async gatherRows(task) {
-      loader.ensureVisible(task.memoryEnd);
-      gatherRows(loader, task);
-    },
-    async applyLinear(task) {
-      loader.ensureVisible(task.memoryEnd);
-      pass.applyLinear(task);
-    },
-    async project(task) {
-      loader.ensureVisible(task.memoryEnd);
-      pass.project(task);
-    },
-    async attend(task) {
-      loader.ensureVisible(task.memoryEnd);
-      pass.attend(task);
-    },
-    async finish(task) {
-      loader.ensureVisible(task.memoryEnd);
-      pass.finish(task);
-    },
-    async score(task) {
-      loader.ensureVisible(task.memoryEnd);
-      pass.score(task);
-    },
+    gatherRows: onRows((task) => gatherRows(loader, task)),
+    applyLinear: onRows((task) => pass.applyLinear(task)),
+    project: onRows((task) => pass.project(task)),
+    attend: onRows((task) => pass.attend(task)),
+    finish: onRows((task) => pass.finish(task)),
+    score: onRows((task) => pass.score(task)),
     async logits(task) {
       loader.ensureVisible(task.memoryEnd);
       const at = pass.logits(task);

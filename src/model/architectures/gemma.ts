@@ -10,7 +10,7 @@ import {
   headCounts,
   layerWindows,
   separateProjections,
-  vocabularyParts,
+  vocabularyOf,
   type Architecture,
 } from './shared.js';
 
@@ -76,25 +76,17 @@ function planGemma(config: Configuration, checkpoint: Checkpoint, second: boolea
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
-    hiddenSize,
-    true,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, { tiedByDefault: true });
   return {
     modelType: config.text('model_type'),
     hiddenSize,
-    vocabularySize,
     maxPositions: config.count('max_position_embeddings', 8192),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: Math.fround(Math.sqrt(hiddenSize)) },
     rotary: rotaryPlan(config, headSize),
     blocks,
     finalNorm: norm(`${prefix}norm`),
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: second ? cap(config, 'final_logit_softcapping') : 0,
     notes: config.notes,
   };

@@ -6,7 +6,7 @@ import {
   activationOf,
   blockwiseHeads,
   plainFeedForward,
-  vocabularyParts,
+  vocabularyOf,
   type Architecture,
 } from './shared.js';
 
@@ -49,17 +49,13 @@ function planGpt2(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}wte.weight`, head: 'lm_head.weight' },
-    hiddenSize,
-    true,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, {
+    names: { embedding: `${prefix}wte.weight`, head: 'lm_head.weight' },
+    tiedByDefault: true,
+  });
   return {
     modelType: 'gpt2',
     hiddenSize,
-    vocabularySize,
     maxPositions,
     positionsAreHard: true,
     embedding: {
@@ -73,8 +69,7 @@ function planGpt2(config: Configuration, checkpoint: Checkpoint): ModelPlan {
     },
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}ln_f`, hiddenSize, epsilon),
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: 0,
     notes: config.notes,
   };

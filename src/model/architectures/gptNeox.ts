@@ -7,7 +7,7 @@ import {
   activationOf,
   headCounts,
   plainFeedForward,
-  vocabularyParts,
+  vocabularyOf,
   type Architecture,
 } from './shared.js';
 
@@ -55,25 +55,19 @@ function planGptNeox(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       };
     },
   );
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}embed_in.weight`, head: 'embed_out.weight' },
-    hiddenSize,
-    false,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, {
+    names: { embedding: `${prefix}embed_in.weight`, head: 'embed_out.weight' },
+  });
   return {
     modelType: 'gpt_neox',
     hiddenSize,
-    vocabularySize,
     maxPositions: config.count('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: rotaryPlan(config, headSize, { theta: 'rotary_emb_base', partial: 'rotary_pct' }),
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layer_norm`, hiddenSize, epsilon),
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: 0,
     notes: config.notes,
   };

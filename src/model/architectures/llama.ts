@@ -9,7 +9,7 @@ import {
   headCounts,
   layerWindows,
   separateProjections,
-  vocabularyParts,
+  vocabularyOf,
   type Architecture,
 } from './shared.js';
 
@@ -70,25 +70,17 @@ function planLlama(config: Configuration, checkpoint: Checkpoint, habits: Habits
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
-    hiddenSize,
-    false,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize);
   return {
     modelType: config.text('model_type'),
     hiddenSize,
-    vocabularySize,
     maxPositions: config.count('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: rotaryPlan(config, headSize),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: 0,
     notes: config.notes,
   };

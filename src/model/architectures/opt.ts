@@ -7,7 +7,7 @@ import {
   headCounts,
   plainFeedForward,
   separateProjections,
-  vocabularyParts,
+  vocabularyOf,
   type Architecture,
 } from './shared.js';
 
@@ -60,19 +60,14 @@ function planOpt(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       };
     },
   );
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
-    embeddingSize,
-    true,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, embeddingSize, {
+    tiedByDefault: true,
+  });
   const projected = embeddingSize !== hiddenSize;
   const finalNorm = before && !config.boolean('_remove_final_layer_norm', false);
   return {
     modelType: 'opt',
     hiddenSize,
-    vocabularySize,
     maxPositions,
     positionsAreHard: true,
     embedding: {
@@ -97,8 +92,7 @@ function planOpt(config: Configuration, checkpoint: Checkpoint): ModelPlan {
     outputProjection: projected
       ? tensors.linear(`${prefix}project_out`, embeddingSize, hiddenSize)
       : undefined,
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: 0,
     notes: config.notes,
   };

@@ -10,7 +10,7 @@ import {
   layerWindows,
   plainFeedForward,
   separateProjections,
-  vocabularyParts,
+  vocabularyOf,
   type Architecture,
 } from './shared.js';
 
@@ -58,26 +58,17 @@ function planPhi(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       };
     },
   );
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
-    hiddenSize,
-    false,
-    true,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, { headBias: true });
   return {
     modelType: 'phi',
     hiddenSize,
-    vocabularySize,
     maxPositions: config.count('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: rotaryPlan(config, counts.headSize, { partial: 'partial_rotary_factor' }),
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layernorm`, hiddenSize, epsilon),
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: 0,
     notes: config.notes,
   };
@@ -131,25 +122,17 @@ function planPhi3(config: Configuration, checkpoint: Checkpoint): ModelPlan {
       parallel: false,
     };
   });
-  const { vocabularySize, tokens, head, tiedTwin } = vocabularyParts(
-    config,
-    tensors,
-    { embedding: `${prefix}embed_tokens.weight`, head: 'lm_head.weight' },
-    hiddenSize,
-    false,
-  );
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize);
   return {
     modelType: 'phi3',
     hiddenSize,
-    vocabularySize,
     maxPositions: config.count('max_position_embeddings', 4096),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: rotaryPlan(config, headSize, { partial: 'partial_rotary_factor' }),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
-    head,
-    tiedTwin,
+    ...vocabulary,
     logitSoftCap: 0,
     notes: config.notes,
   };

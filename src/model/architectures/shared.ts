@@ -137,31 +137,41 @@ export function layerWindows(
   });
 }
 
-/** Embedding, head and what is said about them, for models that name them in the usual way. */
-export function vocabularyParts(
+/** Embedding and head. */
+export interface VocabularyParts {
+  /** Name of the embedding. */
+  readonly tokens: string;
+  /** For the plan as they are. */
+  readonly vocabulary: Pick<ModelPlan, 'vocabularySize' | 'head' | 'tiedTwin'>;
+}
+
+/**
+ * Finds a model's embedding and head.
+ * @param names of their tensors; default: those of most architectures
+ * @param size length of an embedding
+ */
+export function vocabularyOf(
   config: Configuration,
   tensors: TensorIndex,
-  names: { readonly embedding: string; readonly head: string },
   size: number,
-  tiedByDefault: boolean,
-  headBias = false,
-) {
+  {
+    names = { embedding: `${tensors.prefix}embed_tokens.weight`, head: 'lm_head.weight' },
+    tiedByDefault = false,
+    headBias = false,
+  } = {},
+): VocabularyParts {
   const vocabularySize = config.count('vocab_size');
   const tied = config.boolean('tie_word_embeddings', tiedByDefault);
-  const found = tensors.embeddingAndHead(names.embedding, names.head, [vocabularySize, size], tied);
+  const shape = [vocabularySize, size] as const;
+  const found = tensors.embeddingAndHead(names.embedding, names.head, shape, tied);
+  const biasName = names.head.replace(/weight$/, 'bias');
   const head: LinearPlan = {
     weight: found.head,
-    bias: headBias
-      ? tensors.require(names.head.replace(/weight$/, 'bias'), [vocabularySize])
-      : undefined,
+    bias: headBias ? tensors.require(biasName, [vocabularySize]) : undefined,
     outputs: vocabularySize,
     inputs: size,
     transposed: false,
   };
-  return {
-    vocabularySize,
-    tokens: found.embedding,
-    head,
-    tiedTwin: found.both ? names.embedding : undefined,
-  };
+  const tiedTwin = found.both ? names.embedding : undefined;
+  return { tokens: found.embedding, vocabulary: { vocabularySize, head, tiedTwin } };
 }
