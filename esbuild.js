@@ -127,6 +127,23 @@ function printSizes(results) {
   }
 }
 
+/** Writes the licences of all packages that the bundles contain: most ask to be shipped along. */
+function writeLicenses(results) {
+  const folders = results
+    .flatMap(({ metafile }) => Object.keys(metafile.inputs))
+    .map((path) => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(path)?.[0])
+    .filter((folder) => folder !== undefined);
+  const texts = [...new Set(folders)].sort().map((folder) => {
+    const path = join(__dirname, folder);
+    const { name, version, license } = JSON.parse(fs.readFileSync(join(path, 'package.json')));
+    const file = readdirSync(path).find((each) => /^licen[cs]e(\.|$)/i.test(each));
+    const text = file ? fs.readFileSync(join(path, file), 'utf8').trim() : '';
+    return `${name} ${version} (${license})\n\n${text}`;
+  });
+  const rule = `\n\n${'-'.repeat(80)}\n\n`;
+  fs.writeFileSync(join(DIST, 'THIRD_PARTY_LICENSES.txt'), `${texts.join(rule)}\n`);
+}
+
 async function build() {
   // Maps and chunks of an earlier build must not ship; the kernels are kept, they take longest.
   if (production && existsSync(DIST)) {
@@ -135,6 +152,7 @@ async function build() {
   }
   await compileKernels();
   const results = await Promise.all(bundles.map((options) => esbuild.build(options)));
+  writeLicenses(results);
   printSizes(results);
 }
 
