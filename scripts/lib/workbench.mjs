@@ -54,9 +54,34 @@ export class Workbench {
     return row.filter({ has: this.page.getByText(name, { exact: true }) });
   }
 
-  /** Opens a file at the top of the folder by a click in the explorer. @param {string} name */
+  /**
+   * Opens a model at the top of the folder by a click in the explorer. Right after the start VS Code
+   * may not know the extension's editor yet and say that the file is binary: then once more.
+   * @param {string} name
+   */
   async openFile(name) {
-    await this.explorerRow(name).click();
+    const row = this.explorerRow(name);
+    const group = this.page.locator('.editor-group-container.active');
+    const binary = group.getByText(/is either binary or uses an unsupported text encoding/);
+    const deadline = Date.now() + TIMEOUT;
+    await row.click();
+    while (!(await this.showsWebview(name))) {
+      if (Date.now() > deadline) throw new Error(`${name} does not open`);
+      if (await binary.isVisible()) {
+        await group.locator('.tab.active .codicon-close').click();
+        await binary.waitFor({ state: 'hidden' });
+        await row.click();
+      }
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /** True once the editor in front has this title and some webview is up. @param {string} name */
+  async showsWebview(name) {
+    // A title's ending is an element of its own; the label holds both.
+    const title = this.page.locator('.editor-group-container.active .tab.active .tab-label');
+    const inFront = (await title.allTextContents()).join() === name;
+    return inFront && (await this.page.locator('iframe.webview.ready').count()) > 0;
   }
 
   /**

@@ -60,6 +60,17 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** The text that comes with Quantscope. @param assetsFolder folder of the bundle */
+export function bundledTextFile(assetsFolder: string): string {
+  return join(assetsFolder, BUNDLED_TEXT);
+}
+
+/** A model folder's own text, if there is one. */
+export async function ownTextFile(folder: string): Promise<string | undefined> {
+  const path = join(folder, OWN_TEXT);
+  return (await exists(path)) ? path : undefined;
+}
+
 async function readTokenIds(path: string): Promise<unknown> {
   const text = await readText(path);
   try {
@@ -81,9 +92,9 @@ export async function readWindows(
   signal?: AbortSignal,
 ): Promise<EvaluationText> {
   const { textFile, tokenIdsFile, perDocument } = request;
-  const own = join(folder, OWN_TEXT);
-  const bundled = !textFile && !tokenIdsFile && !(await exists(own));
-  const source = tokenIdsFile ?? textFile ?? (bundled ? join(assetsFolder, BUNDLED_TEXT) : own);
+  const bundledText = bundledTextFile(assetsFolder);
+  const source = tokenIdsFile ?? textFile ?? (await ownTextFile(folder)) ?? bundledText;
+  const bundled = source === bundledText;
   try {
     // Before anything is read: it costs nothing and needs no tokenizer.
     contextOf(request, plan);

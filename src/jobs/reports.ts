@@ -139,6 +139,8 @@ export interface ComparisonReport {
   /** The unquantized model. */
   readonly baseline: { readonly perplexity?: Perplexity };
   readonly formats: readonly FormatComparison[];
+  /** What a reader of all perplexities must know, where that is not among the formats' notes. */
+  readonly notes?: readonly string[];
   readonly timings: {
     readonly readSeconds: number;
     readonly quantizeSeconds: number;

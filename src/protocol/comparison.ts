@@ -1,3 +1,4 @@
+import type { ScaleDtype } from '../formats/types.js';
 import type { ComparisonReport } from '../jobs/reports.js';
 import type { Progress } from './rpc.js';
 
@@ -12,6 +13,12 @@ export interface ComparisonState {
   /** Formats asked for, canonical names. */
   readonly formats: readonly string[];
   readonly status: 'running' | 'done' | 'cancelled' | 'failed';
+  /** What the run works at, or stopped at. */
+  readonly phase?: 'weights' | 'perplexity';
+  /** True where the run measures perplexity, too. */
+  readonly measuresPerplexity?: boolean;
+  /** Type that scales are rounded to. */
+  readonly scaleDtype?: ScaleDtype;
   readonly progress?: Progress;
   /** Estimated seconds left, after the first seconds of work. */
   readonly secondsLeft?: number;
@@ -19,10 +26,19 @@ export interface ComparisonState {
   readonly report?: ComparisonReport;
 }
 
+/** A text that was dropped on the page: where it is, or, from outside of VS Code, what it holds. */
+export type DroppedText =
+  { readonly uri: string } | { readonly name: string; readonly content: string };
+
+/** Longest text that is taken as content, in characters. */
+export const MOST_DROPPED_CHARACTERS = 8 * 1024 * 1024;
+
 /** Methods the extension host offers to the comparison page. */
 export interface ComparisonHostApi {
   open(argument: null): Promise<ComparisonState>;
   cancel(argument: null): Promise<void>;
+  /** Starts "Measure Perplexity…" with the panel's formats: asks for what is not given here. */
+  measurePerplexity(argument: { readonly text?: DroppedText }): Promise<void>;
   /** Runs the same request again, after a cancelled or failed run. */
   runAgain(argument: null): Promise<void>;
   /** Puts the comparison on the clipboard as CSV: the same text as `compare --csv`. */

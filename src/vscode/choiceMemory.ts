@@ -16,8 +16,20 @@ interface Remembered<T> {
   readonly setting: string;
 }
 
+/** How much of a text was chosen in "Measure Perplexity…". */
+export interface ExtentChoice {
+  /** Only the first so many windows. */
+  readonly windows?: number;
+  /** Also with each tensor alone quantized. */
+  readonly perLayer: boolean;
+}
+
 const FORMATS_KEY = 'quantizeLayer.formats';
 const GROUP_SIZE_KEY = 'groupSize';
+const TEXT_KEY = 'measurePerplexity.text';
+const RECENT_TEXTS_KEY = 'measurePerplexity.recentTexts';
+const EXTENT_KEY = 'measurePerplexity.extent';
+const MOST_RECENT_TEXTS = 5;
 
 /** Remembers formats and group size from one use to the next. A setting changed since wins. */
 export class ChoiceMemory {
@@ -43,6 +55,33 @@ export class ChoiceMemory {
 
   async rememberGroupSize(groupSize: number): Promise<void> {
     await this.store(GROUP_SIZE_KEY, groupSize, readSettings().groupSize);
+  }
+
+  /** What was chosen last as text: one of the standing choices or a path. */
+  get text(): string | undefined {
+    return this.recall<string>(TEXT_KEY, readSettings().perplexityText);
+  }
+
+  async rememberText(text: string): Promise<void> {
+    await this.store(TEXT_KEY, text, readSettings().perplexityText);
+  }
+
+  /** Files that perplexity was measured on, the last one first. */
+  get recentTexts(): readonly string[] {
+    return this.memento.get<readonly string[]>(RECENT_TEXTS_KEY, []);
+  }
+
+  async rememberRecentText(file: string): Promise<void> {
+    const others = this.recentTexts.filter((each) => each !== file);
+    await this.memento.update(RECENT_TEXTS_KEY, [file, ...others].slice(0, MOST_RECENT_TEXTS));
+  }
+
+  get extent(): ExtentChoice | undefined {
+    return this.memento.get<ExtentChoice>(EXTENT_KEY);
+  }
+
+  async rememberExtent(extent: ExtentChoice): Promise<void> {
+    await this.memento.update(EXTENT_KEY, extent);
   }
 
   private recall<T>(key: string, setting: unknown): T | undefined {

@@ -4,6 +4,8 @@ import type { ComparisonPanels } from './comparisonPanels.js';
 import { showError } from './errors.js';
 import { ExportCommand } from './exportCommand.js';
 import { COMMAND } from './identifiers.js';
+import { PerplexityCommand } from './perplexityCommand.js';
+import type { PerplexityMeter } from './perplexityMeter.js';
 import { QuantizeCommands } from './quantizeCommand.js';
 import type { SafetensorsEditorProvider } from './safetensorsEditorProvider.js';
 import type { SharedPool } from './sharedPool.js';
@@ -15,13 +17,17 @@ export interface CommandServices {
   readonly panels: ComparisonPanels;
   readonly memory: ChoiceMemory;
   readonly pool: SharedPool;
+  readonly meter: PerplexityMeter;
+  /** Where the extension may keep files. */
+  readonly storage: vscode.Uri;
 }
 
 /** Registers every command of package.json. */
 export function registerCommands(services: CommandServices): vscode.Disposable {
-  const { extensionUri, editors, panels, memory, pool } = services;
+  const { extensionUri, editors, panels, memory, pool, meter, storage } = services;
   const quantize = new QuantizeCommands(editors, panels, memory);
   const exporter = new ExportCommand(editors, panels, memory, pool);
+  const perplexity = new PerplexityCommand(editors, panels, memory, meter, storage);
   const sample = vscode.Uri.joinPath(extensionUri, 'media', 'sample', 'model.safetensors');
 
   const shown = (command: (argument: unknown) => unknown) => async (argument: unknown) => {
@@ -34,6 +40,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
   const commands: Readonly<Record<string, (argument: unknown) => unknown>> = {
     [COMMAND.quantizeLayer]: (argument) => quantize.quantizeLayer(argument),
     [COMMAND.compareFormats]: (argument) => quantize.compareFormats(argument),
+    [COMMAND.measurePerplexity]: (argument) => perplexity.run(argument),
     [COMMAND.exportQuantized]: (argument) => exporter.run(argument),
     [COMMAND.openEditor]: shown((uri) =>
       uri instanceof vscode.Uri ? editors.open(uri) : undefined,

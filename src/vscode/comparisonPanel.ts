@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { comparisonCsv, comparisonJson } from '../jobs/present.js';
 import type { ComparisonReport } from '../jobs/reports.js';
-import type { ComparisonHostApi, ComparisonPageApi } from '../protocol/comparison.js';
+import type { ComparisonHostApi, ComparisonPageApi, DroppedText } from '../protocol/comparison.js';
 import type { Handlers } from '../protocol/rpc.js';
 import { comparisonId } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
@@ -16,6 +16,8 @@ export interface ComparisonPanelHost {
   /** Starts the panel's run, and keeps its outcome. */
   start(panel: ComparisonPanel): Promise<ComparisonReport>;
   revealTensor(model: vscode.Uri, tensor: string): Promise<void>;
+  /** Starts "Measure Perplexity…" with the panel's formats. */
+  measurePerplexity(panel: ComparisonPanel, text: DroppedText | undefined): void;
   /** The panel was shown or hidden, or its run came further. */
   stateChanged(panel: ComparisonPanel): void;
 }
@@ -73,8 +75,11 @@ export class ComparisonPanel {
       this.host.stateChanged(this);
     };
     this.runSubscription = run.onDidChange(show);
-    const { tensors, scope, modelName } = run.request;
-    this.panel.title = vscode.l10n.t('Format Comparison: {0}', tensors ? scope : modelName);
+    const { tensors, scope, modelName, formats } = run.request;
+    this.panel.title =
+      formats.length === 0
+        ? vscode.l10n.t('Perplexity: {0}', modelName)
+        : vscode.l10n.t('Format Comparison: {0}', tensors ? scope : modelName);
     show();
   }
 
@@ -120,6 +125,7 @@ export class ComparisonPanel {
     return {
       open: async () => this.run.state,
       cancel: async () => this.run.cancel(),
+      measurePerplexity: async ({ text }) => this.host.measurePerplexity(this, text),
       runAgain: async () => {
         // The state says how it went; a click in the page has nobody else to tell.
         this.host.start(this).catch(() => undefined);

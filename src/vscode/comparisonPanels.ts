@@ -7,7 +7,9 @@ import type { ComparisonRequest } from './comparisonRequest.js';
 import { ComparisonRun } from './comparisonRun.js';
 import { ComparisonStatus } from './comparisonStatus.js';
 import type { ComparisonStore } from './comparisonStore.js';
-import { COMPARISON_VIEW_TYPE } from './identifiers.js';
+import type { DroppedText } from '../protocol/comparison.js';
+import { COMMAND, COMPARISON_VIEW_TYPE } from './identifiers.js';
+import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SafetensorsEditorProvider } from './safetensorsEditorProvider.js';
 import type { SharedPool } from './sharedPool.js';
 
@@ -20,6 +22,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
   constructor(
     readonly extensionUri: vscode.Uri,
     private readonly pool: SharedPool,
+    private readonly meter: PerplexityMeter,
     private readonly store: ComparisonStore,
     private readonly editors: SafetensorsEditorProvider,
   ) {}
@@ -36,8 +39,11 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
    * @throws what the job throws, an AbortError when it was cancelled or its panel closed
    */
   compare(request: ComparisonRequest): Promise<ComparisonReport> {
-    const run = new ComparisonRun(request, this.pool);
     const open = this.panels.get(comparisonId(request));
+    // Weights that have been compared in these formats need not be compared again for the model to run.
+    const known = request.perplexity && open && sameFormats(open.run.request, request);
+    const result = known ? open.run.result : undefined;
+    const run = new ComparisonRun(request, this.pool, this.meter, result, 'running');
     if (open) {
       open.run = run;
       open.reveal();
@@ -54,13 +60,16 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   async start(panel: ComparisonPanel): Promise<ComparisonReport> {
     const { run } = panel;
-    this.store.save(panel.id, { request: run.request });
-    const report = await run.start();
-    // Its panel may have been closed, and its file removed, while it ran.
-    if (this.panels.get(panel.id) === panel) {
-      this.store.save(panel.id, { request: run.request, report });
+    const ended = run.start();
+    this.store.save(panel.id, { request: run.request, ...run.result });
+    try {
+      return await ended;
+    } finally {
+      // Its panel may have been closed, and its file removed, while it ran; or it shows another run.
+      if (this.panels.get(panel.id) === panel && panel.run === run) {
+        this.store.save(panel.id, { request: run.request, ...run.result });
+      }
     }
-    return report;
   }
 
   stateChanged({ run, inSight }: ComparisonPanel): void {
@@ -69,6 +78,16 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   revealTensor(model: vscode.Uri, tensor: string): Promise<void> {
     return this.editors.revealTensor(model, tensor);
+  }
+
+  measurePerplexity({ id }: ComparisonPanel, text: DroppedText | undefined): void {
+    // Not awaited: the page's part ends when the question is put.
+    void vscode.commands.executeCommand(COMMAND.measurePerplexity, { comparison: id, text });
+  }
+
+  /** The panel with this id, if it is open. */
+  byId(id: unknown): ComparisonPanel | undefined {
+    return typeof id === 'string' ? this.panels.get(id) : undefined;
   }
 
   /** The panel in use: the active one, or else the last that was. */
@@ -84,8 +103,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   /** Shows the panel with this id, if it is open. */
   reveal(id: unknown): void {
-    const open = typeof id === 'string' ? this.panels.get(id) : undefined;
-    open?.reveal();
+    this.byId(id)?.reveal();
   }
 
   async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
@@ -96,7 +114,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
       panel.dispose();
       return;
     }
-    this.add(panel, new ComparisonRun(stored.request, this.pool, stored));
+    this.add(panel, new ComparisonRun(stored.request, this.pool, this.meter, stored));
   }
 
   private add(webviewPanel: vscode.WebviewPanel, run: ComparisonRun): ComparisonPanel {
@@ -114,4 +132,11 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
     });
     return panel;
   }
+}
+
+function sameFormats(one: ComparisonRequest, other: ComparisonRequest): boolean {
+  return (
+    one.scaleDtype === other.scaleDtype &&
+    JSON.stringify(one.formats) === JSON.stringify(other.formats)
+  );
 }

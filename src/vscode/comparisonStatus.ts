@@ -19,7 +19,11 @@ export class ComparisonStatus implements vscode.Disposable {
     const item = this.items.get(id) ?? this.add(id);
     const { done, total } = state.progress ?? { done: 0, total: 0 };
     const share = total > 0 ? Math.floor((100 * done) / total) : 0;
-    item.text = `$(loading~spin) ${vscode.l10n.t('Comparing formats: {0} %', share)}`;
+    const text =
+      state.phase === 'perplexity'
+        ? vscode.l10n.t('Measuring perplexity: {0} %', share)
+        : vscode.l10n.t('Comparing formats: {0} %', share);
+    item.text = `$(loading~spin) ${text}`;
     item.tooltip = vscode.l10n.t(
       '{0}, {1}. Select to see its progress or cancel it.',
       request.modelName,

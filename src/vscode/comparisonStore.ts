@@ -1,12 +1,11 @@
 import * as vscode from 'vscode';
-import type { ComparisonReport } from '../jobs/reports.js';
 import { decodeNumbers, encodeNumbers } from '../protocol/wireNumbers.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
+import type { ComparisonResult } from './comparisonRun.js';
 
 /** What is kept of a comparison: its request, and its report once there is one. */
-export interface StoredComparison {
+export interface StoredComparison extends ComparisonResult {
   readonly request: ComparisonRequest;
-  readonly report?: ComparisonReport;
 }
 
 /** Panels closed while the extension was not running leave their file; it goes after this long. */

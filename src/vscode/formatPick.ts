@@ -57,6 +57,14 @@ function formatItems(
   return items;
 }
 
+/** What formats are asked for. */
+export interface FormatPurpose {
+  readonly title: string;
+  readonly totalSteps: number;
+  /** True where no format at all is an answer, too. */
+  readonly allowNone: boolean;
+}
+
 /** "Quantize layers.3 — 7 linear weights, 1,536 KB in BF16". */
 function selectionTitle({ tensors, scope }: Selection): string {
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
@@ -84,8 +92,9 @@ export async function pickFormats(
   selection: Selection,
   before: FormatChoice,
   scaleDtype: ScaleDtype,
+  purpose: FormatPurpose = { title: selectionTitle(selection), totalSteps: 2, allowNone: false },
 ): Promise<FormatChoice | undefined> {
-  const title = selectionTitle(selection);
+  const { title, totalSteps, allowNone } = purpose;
   let { names, groupSize } = before;
   let groupSizeChosen = false;
   for (;;) {
@@ -96,25 +105,31 @@ export async function pickFormats(
         groupSize === 0 ? vscode.l10n.t('whole row') : String(groupSize),
       ),
     };
-    const result = await showStep<FormatItem>((pick) => {
-      const items = formatItems(selection, { names, groupSize }, scaleDtype);
-      pick.title = title;
-      pick.step = 1;
-      pick.totalSteps = 2;
-      pick.placeholder = vscode.l10n.t('Filter by name or bits');
-      pick.canSelectMany = true;
-      pick.matchOnDescription = true;
-      pick.buttons = [gear];
-      pick.items = items;
-      pick.selectedItems = items.filter(({ name }) => name !== undefined && names.includes(name));
-    }, vscode.l10n.t('Tick at least one format'));
+    const result = await showStep<FormatItem>(
+      (pick) => {
+        const items = formatItems(selection, { names, groupSize }, scaleDtype);
+        pick.title = title;
+        pick.step = 1;
+        pick.totalSteps = totalSteps;
+        pick.placeholder = allowNone
+          ? vscode.l10n.t('Tick formats, or none for the unquantized model alone')
+          : vscode.l10n.t('Filter by name or bits');
+        pick.canSelectMany = true;
+        pick.matchOnDescription = true;
+        pick.buttons = [gear];
+        pick.items = items;
+        pick.selectedItems = items.filter(({ name }) => name !== undefined && names.includes(name));
+      },
+      allowNone ? undefined : vscode.l10n.t('Tick at least one format'),
+    );
     if (!result || result.kind === 'back') return undefined;
     // In the order of the menu, not of ticking: the same choice then always looks the same.
     names = CATALOGUE_ORDER.filter((name) => result.items.some((item) => item.name === name));
     const accepted = result.kind === 'accepted';
     if (accepted && (groupSizeChosen || !names.some(hasGroupChoice))) return { names, groupSize };
 
-    const group = await pickGroupSize(title, selection, { names, groupSize }, scaleDtype);
+    const choice = { names, groupSize };
+    const group = await pickGroupSize(title, selection, choice, scaleDtype, totalSteps);
     if (group === undefined) return undefined;
     if (group === 'back') continue;
     groupSize = group;

@@ -52,6 +52,7 @@ export async function pickGroupSize(
   selection: Selection,
   { names, groupSize }: FormatChoice,
   scaleDtype: ScaleDtype,
+  totalSteps: number,
 ): Promise<number | 'back' | undefined> {
   const sizes = USUAL_SIZES.includes(groupSize) ? USUAL_SIZES : [groupSize, ...USUAL_SIZES];
   const items: GroupItem[] = sizes.map((size) => ({
@@ -64,7 +65,7 @@ export async function pickGroupSize(
     const result = await showStep<GroupItem>((pick) => {
       pick.title = title;
       pick.step = 2;
-      pick.totalSteps = 2;
+      pick.totalSteps = totalSteps;
       pick.placeholder = vscode.l10n.t('Weights of a row that share a scale');
       pick.buttons = [vscode.QuickInputButtons.Back];
       pick.items = items;

@@ -10,6 +10,7 @@ export const COMMAND = {
   quantizeLayer: 'quantscope.quantizeLayer',
   compareFormats: 'quantscope.compareFormats',
   copyComparisonCsv: 'quantscope.copyComparisonCsv',
+  measurePerplexity: 'quantscope.measurePerplexity',
   exportQuantized: 'quantscope.exportQuantized',
   showComparison: 'quantscope.showComparison',
 } as const;

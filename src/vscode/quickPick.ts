@@ -14,11 +14,12 @@ export type StepResult<T extends vscode.QuickPickItem> =
 /**
  * Shows one step as a native quick pick.
  * @param configure sets title, items, selection and buttons
- * @param emptyText said in place of the placeholder when a multiple choice is accepted empty
+ * @param emptyText said in place of the placeholder when a multiple choice is accepted empty;
+ *   undefined where that is an answer, too
  */
 export function showStep<T extends vscode.QuickPickItem>(
   configure: (pick: vscode.QuickPick<T>) => void,
-  emptyText: string,
+  emptyText: string | undefined,
 ): Promise<StepResult<T>> {
   return new Promise((resolve) => {
     const pick = vscode.window.createQuickPick<T>();
@@ -31,7 +32,8 @@ export function showStep<T extends vscode.QuickPickItem>(
     // has opened; it must not vanish for that. Escape still leaves.
     pick.ignoreFocusOut = true;
     pick.onDidAccept(() => {
-      if (pick.selectedItems.length > 0) end({ kind: 'accepted', items: pick.selectedItems });
+      if (pick.selectedItems.length > 0 || emptyText === undefined)
+        end({ kind: 'accepted', items: pick.selectedItems });
       else pick.placeholder = emptyText;
     });
     pick.onDidTriggerButton((button) => {

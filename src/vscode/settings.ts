@@ -10,10 +10,16 @@ export interface Settings {
   /** Format names of the catalogue, as written. */
   readonly formats: readonly string[];
   readonly scaleDtype: ScaleDtype;
+  /** File that perplexity is measured on, as written; "" for none. */
+  readonly perplexityText: string;
+  /** Bytes for hidden states while a model runs. */
+  readonly memoryBudgetBytes: number;
 }
 
 const SCALE_DTYPES: readonly unknown[] = ['f16', 'bf16', 'f32'] satisfies ScaleDtype[];
 const DEFAULT_GROUP_SIZE = 128;
+const MEBIBYTE = 1024 * 1024;
+const DEFAULT_MEMORY_BUDGET = 256;
 
 function isWhole(value: unknown, least: number): value is number {
   return Number.isSafeInteger(value) && (value as number) >= least;
@@ -31,6 +37,8 @@ export function readSettings(): Settings {
   const groupSize = configuration.get<unknown>('groupSize');
   const formats = configuration.get<unknown>('formats');
   const scaleDtype = configuration.get<unknown>('scaleDtype');
+  const perplexityText = configuration.get<unknown>('perplexityText');
+  const memoryBudget = configuration.get<unknown>('memoryBudget');
   return {
     threads: isWhole(threads, 1) ? threads : undefined,
     groupSize: isGroupSize(groupSize) ? groupSize : DEFAULT_GROUP_SIZE,
@@ -38,5 +46,7 @@ export function readSettings(): Settings {
       ? formats.filter((name): name is string => typeof name === 'string')
       : [],
     scaleDtype: SCALE_DTYPES.includes(scaleDtype) ? (scaleDtype as ScaleDtype) : 'f16',
+    perplexityText: typeof perplexityText === 'string' ? perplexityText.trim() : '',
+    memoryBudgetBytes: (isWhole(memoryBudget, 1) ? memoryBudget : DEFAULT_MEMORY_BUDGET) * MEBIBYTE,
   };
 }

@@ -42,6 +42,7 @@ export async function run(): Promise<void> {
   await import('./suites/activation.js');
   await import('./suites/editor.js');
   await import('./suites/quantize.js');
+  await import('./suites/perplexity.js');
   await new Promise<void>((resolve, reject) => {
     mocha.run((failures) =>
       failures === 0 ? resolve() : reject(new Error(`${failures} tests failed`)),

@@ -23,6 +23,7 @@ export function fakeComparisonHost(state: ComparisonState): FakeComparisonHost {
     handlers: {
       open: async () => state,
       cancel: record('cancel'),
+      measurePerplexity: record('measurePerplexity'),
       runAgain: record('runAgain'),
       copyCsv: record('copyCsv'),
       saveJson: record('saveJson'),

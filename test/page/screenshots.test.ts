@@ -5,6 +5,7 @@ import { doneComparison } from './fakeComparisonHost.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleComparison } from './sampleComparison.js';
+import { withSamplePerplexity } from './samplePerplexity.js';
 import { waitForCharts } from './waits.js';
 
 const FOLDER = fileURLToPath(new URL('../../out/screenshots/', import.meta.url));
@@ -39,6 +40,18 @@ describePages('screenshots', (pages) => {
     });
     await waitForCharts(page, 1);
     const picture = await page.screenshot({ path: `${FOLDER}page-comparison-${name}.png` });
+    expect(picture.length).toBeGreaterThan(20_000);
+  });
+
+  it.each(LOOKS)('perplexity, %s', async (name, options) => {
+    const state = { expanded: ['layers.0'], gridMeasure: 'perplexityRise' };
+    const report = withSamplePerplexity(sampleComparison(), {}, true);
+    const { page } = await pages.comparison(
+      { ...doneComparison(report), scaleDtype: 'f16' },
+      { ...options, state, height: 1700 },
+    );
+    await waitForCharts(page, 2);
+    const picture = await page.screenshot({ path: `${FOLDER}page-perplexity-${name}.png` });
     expect(picture.length).toBeGreaterThan(20_000);
   });
 });

@@ -9,11 +9,18 @@ import type { ComparisonReport } from '../components/protocolTypes.js';
 import { scrollToRow, visibleWindow } from '../components/windowing.js';
 import type { GridHost } from './gridFocus.js';
 import { GridFocus } from './gridFocus.js';
-import { renderGridLegend } from './gridLegend.js';
+import { renderGridLegend, renderSums } from './gridLegend.js';
 import type { GridRow } from './gridModel.js';
-import { NAME_COLUMN, colorSpan, visibleGridRows } from './gridModel.js';
-import type { ColumnFormat, TensorMeasure } from './measures.js';
-import { MEASURES, advantage, bestOf, columnFormat } from './measures.js';
+import {
+  NAME_COLUMN,
+  cellValue,
+  colorSpan,
+  gainOf,
+  isNoise,
+  visibleGridRows,
+} from './gridModel.js';
+import type { ColumnFormat, GridMeasure } from './measures.js';
+import { MEASURES, bestOf, columnFormat } from './measures.js';
 import type { Sorting } from './sorting.js';
 import { ariaSort, nextSorting, sortArrow } from './sorting.js';
 
@@ -31,7 +38,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
   @property({ attribute: false }) report!: ComparisonReport;
   /** The report's measures as a tree. */
   @property({ attribute: false }) root!: GridRow;
-  @property() measure: TensorMeasure = 'sqnrDb';
+  @property() measure: GridMeasure = 'sqnrDb';
   /** The format that colours compare with; "" for none. */
   @property() reference = '';
   @property({ type: Boolean }) flat = false;
@@ -82,23 +89,17 @@ export class ComparisonGrid extends LightElement implements GridHost {
   protected override willUpdate(changed: PropertyValues<this>): void {
     const formats = this.report.formats.map(({ id }) => id);
     const { measure, sorting } = this;
-    if (
-      ['report', 'measure', 'flat', 'expanded', 'sorting'].some((name) =>
-        changed.has(name as never),
-      )
-    ) {
-      this.rows = visibleGridRows(
-        this.root,
-        { measure, sorting, formats },
-        this.expanded,
-        this.flat,
-      );
-      const all = [this.root, ...this.root.children.flatMap((row) => [row, ...row.children])];
-      const values = all.flatMap((row) => row.cells.map((cell) => cell?.[measure] ?? NaN));
-      this.format = columnFormat(measure, values);
-    }
-    if (['report', 'measure', 'reference'].some((name) => changed.has(name as never))) {
+    const has = (...names: string[]): boolean => names.some((name) => changed.has(name as never));
+    if (has('report', 'measure', 'reference')) {
       this.span = colorSpan(this.root, measure, formats.indexOf(this.reference));
+      const all = [this.root, ...this.root.children.flatMap((row) => [row, ...row.children])];
+      const values = all.flatMap((row) => row.cells.map((cell) => cellValue(cell, measure) ?? NaN));
+      // The rise of all tensors together is far larger, and must not cost the others their places.
+      this.format = columnFormat(measure, measure === 'perplexityRise' ? [this.span] : values);
+    }
+    if (has('report', 'measure', 'flat', 'expanded', 'sorting')) {
+      const order = { measure, sorting, formats };
+      this.rows = visibleGridRows(this.root, order, this.expanded, this.flat);
     }
   }
 
@@ -137,7 +138,8 @@ export class ComparisonGrid extends LightElement implements GridHost {
           </tbody>
         </table>
       </div>
-      ${renderGridLegend(this.measure, this.referenceLabel, this.span, STEPS)}`;
+      ${renderGridLegend(this.measure, this.referenceLabel, this.span, STEPS)}
+      ${this.measure === 'perplexityRise' ? renderSums(this.report) : nothing}`;
   }
 
   private renderHead(column: string, label: string, index: number): TemplateResult {
@@ -157,7 +159,11 @@ export class ComparisonGrid extends LightElement implements GridHost {
         <span class="sort-label"
           >${label} <b aria-hidden="true">${sortArrow(this.sorting, column)}</b></span
         >
-        ${column === this.reference ? html`<span class="note">reference</span>` : nothing}
+        ${
+          column === this.reference && this.measure !== 'perplexityRise'
+            ? html`<span class="note">reference</span>`
+            : nothing
+        }
       </button>
     </th>`;
   }
@@ -170,8 +176,9 @@ export class ComparisonGrid extends LightElement implements GridHost {
   }
 
   private renderRow(row: GridRow, index: number): TemplateResult {
-    const values = row.cells.map((cell) => cell?.[this.measure]);
-    const best = bestOf(this.measure, values);
+    const values = row.cells.map((cell) => cellValue(cell, this.measure));
+    // Rises have errors of their own, which do not say which of two formats is better.
+    const best = this.measure === 'perplexityRise' ? undefined : bestOf(this.measure, values);
     const open = row.kind === 'layer' && this.expanded.has(row.name);
     return html`<tr
       class="grid-row ${row.kind}"
@@ -210,9 +217,14 @@ export class ComparisonGrid extends LightElement implements GridHost {
     const { measure, format } = this;
     const { formats } = this.report;
     const cell = row.cells[i];
-    const value = cell?.[measure];
-    const base = row.cells[formats.findIndex(({ id }) => id === this.reference)]?.[measure];
-    const gain = value === undefined || base === undefined ? 0 : advantage(measure, value, base);
+    const value = cellValue(cell, measure);
+    const gain = gainOf(
+      measure,
+      cell,
+      row.cells[formats.findIndex(({ id }) => id === this.reference)],
+    );
+    const noise = measure === 'perplexityRise' && isNoise(cell);
+    const isSum = measure === 'perplexityRise' && cell?.rise && !cell.rise.measured;
     const bound = measure === 'sqnrDb' && cell?.sqnrIsLowerBound ? '≥ ' : '';
     const isBest = value !== undefined && value === best;
     const spoken = [
@@ -220,11 +232,15 @@ export class ComparisonGrid extends LightElement implements GridHost {
       visibleName(row.label),
       `${bound}${format.text(value)} ${format.unit} ${MEASURES[measure].spoken}`,
       isBest && 'best of row',
-      gain !== 0 && `${gain > 0 ? 'better' : 'worse'} than ${this.referenceLabel}`,
+      noise && 'within noise',
+      isSum && 'sum of its tensors alone',
+      gain !== 0 &&
+        measure !== 'perplexityRise' &&
+        `${gain > 0 ? 'better' : 'worse'} than ${this.referenceLabel}`,
     ];
     return html`<td
       role="gridcell"
-      class="number ${isBest ? 'best' : ''} ${this.shade(gain)}"
+      class="number ${isBest ? 'best' : ''} ${isSum ? 'sum' : ''} ${this.shade(gain)}"
       data-cell="${index}:${i + 1}"
       data-format=${formats[i].id}
       data-value=${value === undefined ? nothing : String(value)}
@@ -233,7 +249,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
       tabindex=${this.focused.tabIndex(index, i + 1)}
       @dblclick=${() => row.kind === 'tensor' && this.activate(row)}
     >
-      ${bound}${format.text(value)}
+      ${noise ? '·' : `${bound}${format.text(value)}`}
     </td>`;
   }
 

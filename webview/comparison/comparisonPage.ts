@@ -5,26 +5,27 @@ import type {
   ComparisonHostApi,
   ComparisonPageApi,
   ComparisonState,
+  DroppedText,
 } from '../../src/protocol/comparison.js';
 import type { Connection } from '../../src/protocol/rpc.js';
-import { dropdownValue } from '../components/controls.js';
 import { connectToHost, restoreState, saveState } from '../components/hostConnection.js';
 import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';
 import { visibleName } from '../components/names.js';
 import type { ComparisonReport, FormatComparison } from '../components/protocolTypes.js';
-import '../components/segmented.js';
-import './comparisonGrid.js';
 import { renderStatus } from './comparisonStatus.js';
+import { DropTarget } from './dropTarget.js';
 import './formatTable.js';
 import type { GridRow } from './gridModel.js';
 import { gridTree } from './gridModel.js';
 import type { LayerView } from './layerBars.js';
 import { DEFAULT_LAYER_VIEW } from './layerBars.js';
 import './layerBars.js';
-import type { TensorMeasure } from './measures.js';
-import { MEASURES, TENSOR_MEASURES } from './measures.js';
+import './paretoChart.js';
+import { renderPerplexityText } from './perplexity.js';
 import type { Sorting } from './sorting.js';
+import type { GridView } from './tensorSection.js';
+import { renderTensors } from './tensorSection.js';
 
 const NONE: readonly FormatComparison[] = [];
 
@@ -32,17 +33,12 @@ const NONE: readonly FormatComparison[] = [];
 const SCROLL_PAUSE = 150;
 
 /** What the page is rebuilt from after VS Code destroyed it. */
-interface PageState {
+interface PageState extends GridView {
   /** What the host finds the comparison by when it restores the panel. */
   readonly id?: string;
   readonly sorting?: Sorting;
   readonly layers: LayerView;
-  readonly gridMeasure: TensorMeasure;
-  readonly gridSorting?: Sorting;
-  readonly gridFlat: boolean;
-  readonly expanded: readonly string[];
-  /** Canonical name, "" for none; the first format where absent. */
-  readonly reference?: string;
+  readonly paretoAsTable: boolean;
   readonly scroll: number;
 }
 
@@ -51,8 +47,12 @@ interface PageState {
 export class ComparisonPage extends LightElement {
   @state() private comparison?: ComparisonState;
   @state() private cancelling = false;
+  /** Said of a drop that is not taken. */
+  @state() private dropProblem = '';
+  @state() private dragging = false;
   @state() private page: PageState = {
     layers: DEFAULT_LAYER_VIEW,
+    paretoAsTable: false,
     gridMeasure: 'sqnrDb',
     gridFlat: false,
     expanded: [],
@@ -72,6 +72,27 @@ export class ComparisonPage extends LightElement {
     });
   }
 
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.drops.disconnect();
+  }
+
+  private readonly drops = new DropTarget({
+    accepts: () => this.comparison !== undefined && this.comparison.status !== 'running',
+    dragging: (over) => {
+      this.dragging = over;
+    },
+    dropped: (text) => this.measure(text),
+    refused: (reason) => {
+      this.dropProblem = reason;
+    },
+  });
+
+  private measure(text?: DroppedText): void {
+    this.dropProblem = '';
+    void this.host.measurePerplexity({ text });
+  }
+
   private get host(): Connection<ComparisonHostApi>['remote'] {
     return this.connection.remote;
   }
@@ -80,6 +101,7 @@ export class ComparisonPage extends LightElement {
     super.connectedCallback();
     this.dataset.vscodeContext = JSON.stringify({ preventDefaultContextMenuItems: true });
     this.addEventListener('scroll', () => this.keepScroll());
+    this.drops.connect();
     void this.open();
   }
 
@@ -121,6 +143,7 @@ export class ComparisonPage extends LightElement {
       </div>`;
     }
     const { report } = comparison;
+    const waits = comparison.status === 'running' && comparison.measuresPerplexity === true;
     return html`${this.renderTitle(comparison)}
       ${renderStatus(comparison, {
         cancelling: this.cancelling,
@@ -128,10 +151,23 @@ export class ComparisonPage extends LightElement {
         runAgain: () => void this.host.runAgain(null),
         copy: (text) => this.copy(text),
       })}
+      ${
+        this.dropProblem
+          ? html`<qs-message-bar
+              kind="warning"
+              .text=${this.dropProblem}
+              .actions=${[{ label: 'Dismiss', run: () => (this.dropProblem = '') }]}
+            ></qs-message-bar>`
+          : nothing
+      }
       <main>
+        ${this.renderTableHead(comparison)}
         <qs-format-table
           .formats=${comparison.formats}
           .results=${report?.formats ?? NONE}
+          .baseline=${report?.baseline.perplexity}
+          .model=${report?.model}
+          ?withPerplexity=${report?.baseline.perplexity !== undefined || waits}
           ?running=${comparison.status === 'running'}
           .sorting=${this.page.sorting}
           @sorting-changed=${(event: CustomEvent<Sorting | undefined>) =>
@@ -139,10 +175,51 @@ export class ComparisonPage extends LightElement {
         ></qs-format-table>
         ${
           report && report.formats.some(({ tensors }) => tensors.length > 0)
-            ? html`${this.renderLayers(report)}${this.renderTensors(report)}`
+            ? html`${this.renderPareto(report)}${this.renderLayers(report)}${renderTensors(
+                report,
+                this.treeOf(report),
+                this.page,
+                this.expandedSet(this.page.expanded),
+                {
+                  change: (view) => this.change(view),
+                  toggle: (layer) => this.toggle(layer),
+                  reveal: (tensor) => void this.host.revealTensor({ tensor }),
+                },
+              )}`
             : nothing
         }
-      </main>`;
+      </main>
+      ${
+        this.dragging
+          ? html`<div class="drop-hint" aria-hidden="true">
+              <span>Drop a text file to measure perplexity on it</span>
+            </div>`
+          : nothing
+      }`;
+  }
+
+  private renderTableHead({
+    status,
+    report,
+    scaleDtype,
+    formats,
+  }: ComparisonState): TemplateResult {
+    return html`<div class="section-head formats-head">
+        <h3>${formats.length > 0 ? 'Formats' : 'Unquantized model'}</h3>
+        <span class="spacer"></span>
+        ${
+          status === 'running'
+            ? nothing
+            : html`<span class="note drop-note">Hold Shift and drop a text file here, or</span>`
+        }
+        <vscode-button
+          appearance="secondary"
+          ?disabled=${status === 'running'}
+          @click=${() => this.measure()}
+          >Measure Perplexity…</vscode-button
+        >
+      </div>
+      ${report ? renderPerplexityText(report, scaleDtype) : nothing}`;
   }
 
   private renderTitle({ modelName, scope, report }: ComparisonState): TemplateResult {
@@ -165,6 +242,18 @@ export class ComparisonPage extends LightElement {
     </header>`;
   }
 
+  private renderPareto(report: ComparisonReport): TemplateResult | typeof nothing {
+    if (!report.baseline.perplexity) return nothing;
+    return html`<qs-pareto-chart
+      .report=${report}
+      ?asTable=${this.page.paretoAsTable}
+      @table-toggled=${(event: CustomEvent<boolean>) =>
+        this.change({ paretoAsTable: event.detail })}
+      @chart-png=${(event: CustomEvent<Uint8Array>) =>
+        void this.host.savePng({ name: 'perplexity-against-size', png: event.detail })}
+    ></qs-pareto-chart>`;
+  }
+
   private renderLayers(report: ComparisonReport): TemplateResult {
     return html`<qs-layer-bars
       .report=${report}
@@ -175,61 +264,6 @@ export class ComparisonPage extends LightElement {
       @chart-png=${(event: CustomEvent<Uint8Array>) =>
         void this.host.savePng({ name: `${this.page.layers.measure}-by-layer`, png: event.detail })}
     ></qs-layer-bars>`;
-  }
-
-  private renderTensors(report: ComparisonReport): TemplateResult {
-    const { gridMeasure, gridFlat, gridSorting, expanded } = this.page;
-    const reference = this.referenceIn(report);
-    return html`<section class="tensors" aria-label="By tensor">
-      <div class="section-head">
-        <h3>By tensor</h3>
-        <span class="spacer"></span>
-        ${renderDropdown(
-          'grid-measure',
-          'Measure',
-          gridMeasure,
-          TENSOR_MEASURES.map((id) => [id, MEASURES[id].label]),
-          (value) => this.change({ gridMeasure: value as TensorMeasure }),
-        )}
-        ${renderDropdown(
-          'grid-reference',
-          'Compare with',
-          reference,
-          [['', 'none'], ...report.formats.map(({ id, label }) => [id, label] as const)],
-          (value) => this.change({ reference: value }),
-        )}
-        <qs-segmented
-          label="Rows"
-          .value=${gridFlat ? 'tensors' : 'layers'}
-          .options=${[
-            { value: 'layers', label: 'by layer' },
-            { value: 'tensors', label: 'all tensors' },
-          ]}
-          @choice-changed=${(event: CustomEvent<string>) =>
-            this.change({ gridFlat: event.detail === 'tensors' })}
-        ></qs-segmented>
-      </div>
-      <qs-comparison-grid
-        .report=${report}
-        .root=${this.treeOf(report)}
-        .measure=${gridMeasure}
-        .reference=${reference}
-        .flat=${gridFlat}
-        .sorting=${gridSorting}
-        .expanded=${this.expandedSet(expanded)}
-        @layer-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}
-        @sorting-changed=${(event: CustomEvent<Sorting | undefined>) =>
-          this.change({ gridSorting: event.detail })}
-        @tensor-revealed=${(event: CustomEvent<string>) =>
-          void this.host.revealTensor({ tensor: event.detail })}
-      ></qs-comparison-grid>
-    </section>`;
-  }
-
-  private referenceIn({ formats }: ComparisonReport): string {
-    const { reference } = this.page;
-    if (reference === '' || formats.some(({ id }) => id === reference)) return reference ?? '';
-    return formats[0]?.id ?? '';
   }
 
   private lastTree?: { readonly report: ComparisonReport; readonly root: GridRow };
@@ -262,29 +296,4 @@ export class ComparisonPage extends LightElement {
   private copy(text: string): void {
     void this.host.copyText({ text });
   }
-}
-
-function renderDropdown(
-  id: string,
-  label: string,
-  value: string,
-  options: readonly (readonly [value: string, label: string])[],
-  choose: (value: string) => void,
-): TemplateResult {
-  return html`<span class="control-pair">
-    <label class="field" for=${id}>${label}</label>
-    <vscode-dropdown
-      id=${id}
-      aria-label=${label}
-      .value=${value}
-      @change=${(event: Event) => choose(dropdownValue(event))}
-    >
-      ${options.map(
-        ([option, text]) =>
-          html`<vscode-option value=${option} ?selected=${option === value}
-            >${text}</vscode-option
-          >`,
-      )}
-    </vscode-dropdown>
-  </span>`;
 }

@@ -27,12 +27,13 @@ export function renderStatus(comparison: ComparisonState, actions: RunActions): 
 }
 
 function renderContent(comparison: ComparisonState, actions: RunActions): TemplateResult {
+  const ofModel = comparison.phase === 'perplexity';
   const again = { label: 'Run Again', run: () => actions.runAgain() };
   switch (comparison.status) {
     case 'running':
       return html`<qs-progress-strip
-        label="Comparing formats"
-        .progress=${comparison.progress}
+        label=${ofModel ? 'Measuring perplexity' : 'Comparing formats'}
+        .progress=${withSubject(comparison)}
         .secondsLeft=${comparison.secondsLeft}
         .cancelling=${actions.cancelling}
         @cancel-work=${() => actions.cancel()}
@@ -40,9 +41,12 @@ function renderContent(comparison: ComparisonState, actions: RunActions): Templa
     case 'cancelled': {
       const { done = 0, total = 0 } = comparison.progress ?? {};
       const far = total > 0 ? ` at ${Math.round((done / total) * 100)} %` : '';
+      const text = ofModel
+        ? `Perplexity cancelled${far}. What was scored is kept.`
+        : `Cancelled${far}.`;
       return html`<qs-message-bar
-        .text=${`Cancelled${far}.`}
-        .actions=${[again]}
+        .text=${text}
+        .actions=${[ofModel ? { ...again, label: 'Resume' } : again]}
       ></qs-message-bar>`;
     }
     case 'failed': {
@@ -60,6 +64,12 @@ function renderContent(comparison: ComparisonState, actions: RunActions): Templa
   }
 }
 
+/** What is under way says what it is for. */
+function withSubject({ progress, phase }: ComparisonState): ComparisonState['progress'] {
+  if (phase !== 'perplexity' || !progress?.message) return progress;
+  return { ...progress, message: `Perplexity: ${progress.message}` };
+}
+
 /** "28 tensors · 3,145,728 weights · 9 formats · 1.24 s on wasm, 2 threads". */
 function summaryOf({ formats, timings }: ComparisonReport): string {
   const tensors = new Map(
@@ -67,9 +77,13 @@ function summaryOf({ formats, timings }: ComparisonReport): string {
   );
   const weights = [...tensors.values()].reduce((sum, parameters) => sum + parameters, 0);
   return [
-    countOf(tensors.size, 'tensor'),
-    countOf(weights, 'weight'),
-    countOf(formats.length, 'format'),
+    ...(formats.length > 0
+      ? [
+          countOf(tensors.size, 'tensor'),
+          countOf(weights, 'weight'),
+          countOf(formats.length, 'format'),
+        ]
+      : []),
     `${formatFixed(timings.totalSeconds, timings.totalSeconds < 10 ? 2 : 0)} s on ` +
       `${timings.backend}, ${countOf(timings.threads, 'thread')}`,
   ].join(' · ');

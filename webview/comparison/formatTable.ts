@@ -5,22 +5,34 @@ import { chevronIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { compareNames } from '../components/names.js';
 import { countOf } from '../components/numbers.js';
-import type { FormatComparison } from '../components/protocolTypes.js';
+import type {
+  ComparisonReport,
+  FormatComparison,
+  Perplexity,
+} from '../components/protocolTypes.js';
+import type { BaselineValues } from './baselineRow.js';
+import { baselineValues, renderBaselineRow } from './baselineRow.js';
+import type { FormatRow } from './formatRows.js';
+import { badgeOf, sortKey, valueOf } from './formatRows.js';
 import type { GridHost } from './gridFocus.js';
 import { GridFocus } from './gridFocus.js';
+import { NAME_COLUMN } from './gridModel.js';
 import type { ColumnFormat, FormatMeasure } from './measures.js';
-import { MEASURES, TENSOR_MEASURES, bestOf, columnFormat } from './measures.js';
+import {
+  MEASURES,
+  PERPLEXITY_MEASURES,
+  TENSOR_MEASURES,
+  bestOf,
+  columnFormat,
+  riseDecimals,
+  signed,
+} from './measures.js';
+import type { Ranking } from './perplexity.js';
+import { errorText, isWithinNoise, rankByPerplexity, riseText } from './perplexity.js';
 import type { Sorting } from './sorting.js';
 import { ariaSort, nextSorting, sortArrow, sortRows } from './sorting.js';
 
-const COLUMNS: readonly FormatMeasure[] = ['bitsPerWeight', 'sizeBytes', ...TENSOR_MEASURES];
-const NAME = 'name';
-
-/** A format asked for, and what is known of it. */
-interface FormatRow {
-  readonly id: string;
-  readonly result?: FormatComparison;
-}
+const SIZE_COLUMNS: readonly FormatMeasure[] = ['bitsPerWeight', 'sizeBytes'];
 
 /** A row a format, a column a measure. Sends `sorting-changed` ({@link Sorting} or undefined). */
 @customElement('qs-format-table')
@@ -28,30 +40,62 @@ export class FormatTable extends LightElement implements GridHost {
   /** Canonical names of the formats asked for. */
   @property({ attribute: false }) formats: readonly string[] = [];
   @property({ attribute: false }) results: readonly FormatComparison[] = [];
+  /** Of the unquantized model, where it was run. */
+  @property({ attribute: false }) baseline?: Perplexity;
+  @property({ attribute: false }) model?: ComparisonReport['model'];
   @property({ type: Boolean }) running = false;
+  /** True where perplexities are there or are to come. */
+  @property({ type: Boolean }) withPerplexity = false;
   @property({ attribute: false }) sorting?: Sorting;
   /** Formats whose notes are open. */
   @state() private open: ReadonlySet<string> = new Set();
 
   private rows: readonly FormatRow[] = [];
-  private columns = new Map<FormatMeasure, { format: ColumnFormat; best: number | undefined }>();
+  private columns: readonly FormatMeasure[] = [];
+  private formatOf = new Map<FormatMeasure, { format: ColumnFormat; best: number | undefined }>();
+  private baselineValues: BaselineValues = {};
+  private ranking: Ranking = { tied: new Set() };
+  private riseDecimals = 2;
   private readonly focused = new GridFocus(this);
 
   gridSize(): { rows: number; columns: number } {
-    return { rows: this.rows.length + 1, columns: COLUMNS.length + 1 };
+    const baseline = this.withPerplexity ? 1 : 0;
+    return { rows: this.rows.length + 1 + baseline, columns: this.columns.length + 1 };
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (!changed.has('formats') && !changed.has('results') && !changed.has('sorting')) return;
+    const inputs = [
+      'formats',
+      'results',
+      'sorting',
+      'baseline',
+      'withPerplexity',
+      'model',
+    ] as const;
+    if (!inputs.some((name) => changed.has(name))) return;
+    this.columns = [
+      ...SIZE_COLUMNS,
+      ...(this.withPerplexity ? PERPLEXITY_MEASURES : []),
+      // Without formats there are no weight errors either.
+      ...(this.formats.length > 0 || !this.withPerplexity ? TENSOR_MEASURES : []),
+    ];
     const results = new Map(this.results.map((result) => [result.id, result]));
     const ids = new Set([...this.formats, ...results.keys()]);
     const rows = [...ids].map((id) => ({ id, result: results.get(id) }));
-    for (const measure of COLUMNS) {
+    this.baselineValues = this.withPerplexity
+      ? baselineValues(this.model, this.weights, this.baseline)
+      : {};
+    for (const measure of this.columns) {
       const values = this.results.map((result) => valueOf(result, measure));
-      const known = values.filter((value): value is number => value !== undefined);
+      const shown = [...values, this.baselineValues[measure]];
+      const known = shown.filter((value): value is number => value !== undefined);
       const format = columnFormat(measure, known);
-      this.columns.set(measure, { format, best: bestOf(measure, values) });
+      this.formatOf.set(measure, { format, best: bestOf(measure, values) });
     }
+    this.ranking = rankByPerplexity(this.results);
+    this.riseDecimals = riseDecimals(
+      this.results.map((result) => valueOf(result, 'perplexityRise') ?? 0).filter(Number.isFinite),
+    );
     const { sorting } = this;
     this.rows = sorting
       ? sortRows(rows, (row) => sortKey(row, sorting.column), sorting.direction, compareNames)
@@ -63,10 +107,10 @@ export class FormatTable extends LightElement implements GridHost {
       <table class="format-table" role="grid" data-testid="comparison-table" aria-label="Formats">
         <thead>
           <tr>
-            ${this.renderHead(NAME, 'Format', '', 0)}
-            ${COLUMNS.map((measure, i) => {
+            ${this.renderHead(NAME_COLUMN, 'Format', '', 0)}
+            ${this.columns.map((measure, i) => {
               const { label, hint } = MEASURES[measure];
-              const { unit } = this.columns.get(measure)?.format ?? { unit: '' };
+              const { unit } = this.formatOf.get(measure)?.format ?? { unit: '' };
               return this.renderHead(
                 measure,
                 label,
@@ -77,7 +121,8 @@ export class FormatTable extends LightElement implements GridHost {
           </tr>
         </thead>
         <tbody>
-          ${this.rows.map((row, index) => this.renderRow(row, index + 1))}
+          ${this.withPerplexity ? this.renderBaseline() : nothing}
+          ${this.rows.map((row, i) => this.renderRow(row, i + (this.withPerplexity ? 2 : 1)))}
         </tbody>
       </table>
     </div>`;
@@ -88,9 +133,9 @@ export class FormatTable extends LightElement implements GridHost {
     return html`<th
       scope="col"
       role="columnheader"
-      class=${column === NAME ? 'name' : 'number'}
+      class=${column === NAME_COLUMN ? 'name' : 'number'}
       aria-sort=${ariaSort(sorting, column)}
-      data-measure=${column === NAME ? nothing : column}
+      data-measure=${column === NAME_COLUMN ? nothing : column}
     >
       <button
         class="sort"
@@ -107,7 +152,7 @@ export class FormatTable extends LightElement implements GridHost {
   }
 
   private sortBy(column: string): void {
-    const better = column === NAME ? undefined : MEASURES[column as FormatMeasure].better;
+    const better = column === NAME_COLUMN ? undefined : MEASURES[column as FormatMeasure].better;
     const first = better === 'higher' ? 'descending' : 'ascending';
     this.emit('sorting-changed', nextSorting(this.sorting, column, first));
   }
@@ -137,12 +182,12 @@ export class FormatTable extends LightElement implements GridHost {
             ${badgeOf(result) ? html`<span class="badge">${badgeOf(result)}</span>` : nothing}
           </button>
         </th>
-        ${COLUMNS.map((measure, i) => this.renderCell(name, result, measure, index, i + 1))}
+        ${this.columns.map((measure, i) => this.renderCell(name, result, measure, index, i + 1))}
       </tr>
       ${
         open
           ? html`<tr class="format-notes">
-              <td colspan=${COLUMNS.length + 1}>
+              <td colspan=${this.columns.length + 1}>
                 <ul>
                   ${notes.map((note) => html`<li>${note}</li>`)}
                 </ul>
@@ -159,11 +204,19 @@ export class FormatTable extends LightElement implements GridHost {
     row: number,
     column: number,
   ): TemplateResult {
-    const { format, best } = this.columns.get(measure)!;
+    const { format } = this.formatOf.get(measure)!;
     const value = result && valueOf(result, measure);
-    const isBest = value !== undefined && value === best;
+    const isBest = this.isBest(result, measure, value);
+    const tied = measure === 'perplexity' && this.ranking.tied.has(result?.id ?? '');
     const text = value === undefined && this.running ? 'waiting' : format.text(value);
-    const spoken = [name, `${text} ${format.unit} ${MEASURES[measure].spoken}`, isBest && 'best'];
+    const rise = measure === 'perplexityRise' ? result?.perplexity : undefined;
+    const spoken = [
+      name,
+      rise && isWithinNoise(rise) && rise.deltaStandardError !== null && 'within noise',
+      `${rise ? riseText(rise, this.riseDecimals) : text} ${format.unit} ${MEASURES[measure].spoken}`,
+      isBest && 'best',
+      tied && 'cannot be told apart from the best',
+    ];
     return html`<td
       role="gridcell"
       class="number ${isBest ? 'best' : ''} ${value === undefined ? 'note' : ''}"
@@ -174,8 +227,50 @@ export class FormatTable extends LightElement implements GridHost {
       aria-label=${spoken.filter(Boolean).join(', ')}
       tabindex=${this.focused.tabIndex(row, column)}
     >
-      ${text}
+      ${rise ? this.renderRise(rise) : text}${tied ? html`<span class="tied" aria-hidden="true"> ○</span>` : nothing}
     </td>`;
+  }
+
+  /** Weights that the formats are applied to. */
+  private get weights(): number | undefined {
+    const [first] = this.results;
+    return first
+      ? first.tensors.reduce((sum, { parameters }) => sum + parameters, 0)
+      : this.model?.quantizableParameters;
+  }
+
+  private renderBaseline(): TemplateResult {
+    return renderBaselineRow({
+      row: 1,
+      columns: this.columns,
+      formatOf: (measure) => this.formatOf.get(measure)!.format,
+      values: this.baselineValues,
+      dtype: this.model?.dtype ?? '',
+      running: this.running,
+      tabIndex: (column) => this.focused.tabIndex(1, column),
+    });
+  }
+
+  /** Perplexities rank as far as their errors let them, the rest by value. */
+  private isBest(
+    result: FormatComparison | undefined,
+    measure: FormatMeasure,
+    value: number | undefined,
+  ): boolean {
+    if (measure === 'perplexity' || measure === 'perplexityRise') {
+      return result !== undefined && result.id === this.ranking.best;
+    }
+    return value !== undefined && value === this.formatOf.get(measure)!.best;
+  }
+
+  private renderRise(perplexity: Perplexity): TemplateResult {
+    const { deltaVsBaseline, deltaStandardError } = perplexity;
+    const decimals = this.riseDecimals;
+    if (deltaStandardError === null) return html`${signed(deltaVsBaseline, decimals)}`;
+    const error = html`<span class="note">${errorText(deltaStandardError, decimals)}</span>`;
+    return isWithinNoise(perplexity)
+      ? html`<span class="note within-noise">within noise</span>`
+      : html`${signed(deltaVsBaseline, decimals)} ${error}`;
   }
 
   private toggle(id: string): void {
@@ -183,20 +278,4 @@ export class FormatTable extends LightElement implements GridHost {
     if (!open.delete(id)) open.add(id);
     this.open = open;
   }
-}
-
-function valueOf(result: FormatComparison, measure: FormatMeasure): number | undefined {
-  // A report read from elsewhere may lack a measure; an empty cell is better than no table.
-  return measure === 'bitsPerWeight' ? result.bitsPerWeight : result.summary[measure];
-}
-
-function sortKey(row: FormatRow, column: string): number | string | undefined {
-  if (column === NAME) return row.result?.label ?? row.id;
-  return row.result && valueOf(row.result, column as FormatMeasure);
-}
-
-/** What marks a format whose numbers need a reservation. */
-function badgeOf(result: FormatComparison | undefined): string {
-  if (!result?.approximate) return '';
-  return result.notes.some((note) => /reconstruct/i.test(note)) ? 'reconstructed' : 'approximate';
 }

@@ -1,20 +1,23 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
-import { formatPrecision } from '../components/numbers.js';
-import { advantageUnit } from './gridModel.js';
-import type { TensorMeasure } from './measures.js';
-import { MEASURES } from './measures.js';
+import { countOf, formatPrecision } from '../components/numbers.js';
+import type { ComparisonReport } from '../components/protocolTypes.js';
+import { advantageUnit, sumOfRises } from './gridModel.js';
+import type { GridMeasure } from './measures.js';
+import { MEASURES, riseDecimals, signed } from './measures.js';
+import { isWithinNoise, riseText } from './perplexity.js';
 
 /**
  * What colours, signs and bold mean in the table by tensor. `span` is the difference that has the
  * strongest of `steps` shades, in the unit of the measure's differences; `reference` a label or "".
  */
 export function renderGridLegend(
-  measure: TensorMeasure,
+  measure: GridMeasure,
   reference: string,
   span: number,
   steps: number,
 ): TemplateResult {
+  if (measure === 'perplexityRise') return renderRiseLegend(span, steps);
   const { better } = MEASURES[measure];
   return html`<p class="grid-legend note">
     ${reference && better && span > 0 ? renderShades(measure, reference, span, steps) : nothing}
@@ -23,8 +26,45 @@ export function renderGridLegend(
   </p>`;
 }
 
+function renderRiseLegend(span: number, steps: number): TemplateResult {
+  const all = Array.from({ length: steps }, (_, i) => i + 1);
+  return html`<p class="grid-legend note">
+    <span>perplexity above the unquantized model, with these weights alone quantized</span>
+    ${
+      span > 0
+        ? html`<span class="shades"
+            >${all.map((step) => html`<i class="shade worse shade-${step}"></i>`)}
+            +${formatPrecision(span, 2)} and beyond</span
+          >`
+        : nothing
+    }
+    <span>· within noise: below two standard errors</span>
+    <span><i>italic</i>: sum of single tensors</span>
+    <span>Enter opens a tensor in its file’s editor</span>
+  </p>`;
+}
+
+/** What the tensors add one by one beside what they add together, a line a format. */
+export function renderSums({ formats }: ComparisonReport): TemplateResult | typeof nothing {
+  const lines = formats.flatMap(({ label, tensors, perplexity }) => {
+    const sum = sumOfRises(tensors);
+    if (sum === undefined || !perplexity || tensors.length < 2) return [];
+    const decimals = riseDecimals([sum, perplexity.deltaVsBaseline]);
+    return [
+      `${label}: ${countOf(tensors.length, 'tensor')} one by one add up to ` +
+        `${signed(sum, decimals)}; together they measure ${riseText(perplexity, decimals)}` +
+        `${isWithinNoise(perplexity) ? ', which is within noise' : ''}.`,
+    ];
+  });
+  return lines.length
+    ? html`<ul class="rise-sums note">
+        ${lines.map((line) => html`<li>${line}</li>`)}
+      </ul>`
+    : nothing;
+}
+
 function renderShades(
-  measure: TensorMeasure,
+  measure: GridMeasure,
   reference: string,
   span: number,
   steps: number,

@@ -19,7 +19,17 @@ export const TENSOR_MEASURES = [
   'clippedFraction',
 ] as const;
 export type TensorMeasure = (typeof TENSOR_MEASURES)[number];
-export type FormatMeasure = 'bitsPerWeight' | 'sizeBytes' | TensorMeasure;
+/** Measures that a format has where the model was run. */
+export const PERPLEXITY_MEASURES = [
+  'perplexity',
+  'perplexityRise',
+  'klDivergence',
+  'topTokenAgreement',
+] as const;
+export type PerplexityMeasure = (typeof PERPLEXITY_MEASURES)[number];
+export type FormatMeasure = 'bitsPerWeight' | 'sizeBytes' | PerplexityMeasure | TensorMeasure;
+/** Measures of the table by tensor: the rise is that with the tensor alone quantized. */
+export type GridMeasure = TensorMeasure | 'perplexityRise';
 
 export interface Measure {
   readonly id: FormatMeasure;
@@ -39,6 +49,26 @@ export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
     better: 'lower',
   },
   sizeBytes: { id: 'sizeBytes', label: 'size', spoken: 'size', better: 'lower' },
+  perplexity: { id: 'perplexity', label: 'perplexity', spoken: 'perplexity', better: 'lower' },
+  perplexityRise: {
+    id: 'perplexityRise',
+    label: 'Δ ± s.e.',
+    spoken: 'perplexity above the unquantized model',
+    better: 'lower',
+    hint: 'over unquantized',
+  },
+  klDivergence: {
+    id: 'klDivergence',
+    label: 'KL divergence',
+    spoken: 'Kullback-Leibler divergence per token from the unquantized model',
+    better: 'lower',
+  },
+  topTokenAgreement: {
+    id: 'topTokenAgreement',
+    label: 'same top token',
+    spoken: 'share of tokens with the same most probable prediction',
+    better: 'higher',
+  },
   sqnrDb: { id: 'sqnrDb', label: 'SQNR', spoken: 'SQNR', better: 'higher' },
   mse: { id: 'mse', label: 'MSE', spoken: 'mean squared error', better: 'lower' },
   rmseOverStep: {
@@ -97,6 +127,14 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
       const unit = largest < 16 * 1024 * 1024 && largest >= 1024 ? 'KB' : sizeUnit(largest);
       return write(unit, (value) => formatSizeIn(value, unit));
     }
+    case 'perplexity':
+      return write('', (value) => formatFixed(value, 2));
+    case 'perplexityRise': {
+      const decimals = riseDecimals(finite);
+      return write('', (value) => signed(value, decimals));
+    }
+    case 'klDivergence':
+      return write('10⁻³ nats', (value) => formatFixed(value * 1000, 1), 1e-3);
     case 'sqnrDb':
       return write('dB', (value) => formatFixed(value, 2));
     case 'mse':
@@ -110,6 +148,19 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
     default:
       return write('%', formatShare);
   }
+}
+
+/** Places that tell differences of perplexity apart: two, more where all of them are small. */
+export function riseDecimals(values: readonly number[]): number {
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return largest >= 0.1 || largest === 0 ? 2 : largest >= 0.01 ? 3 : 4;
+}
+
+/** A difference with its sign; "< 0.01" where the places do not reach. */
+export function signed(value: number, decimals: number): string {
+  const text = formatFixed(Math.abs(value), decimals);
+  if (value !== 0 && Number(text) === 0) return `< ${formatFixed(10 ** -decimals, decimals)}`;
+  return value > 0 ? `+${text}` : formatFixed(value, decimals);
 }
 
 function powerOfTen(finite: readonly number[], largest: number, write: Write): ColumnFormat {

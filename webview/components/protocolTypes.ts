@@ -14,4 +14,5 @@ export type Asymmetry = GroupRanges['asymmetry'];
 
 export type ComparisonReport = NonNullable<ComparisonState['report']>;
 export type FormatComparison = ComparisonReport['formats'][number];
+export type Perplexity = NonNullable<FormatComparison['perplexity']>;
 export type TensorComparison = FormatComparison['tensors'][number];

@@ -1,0 +1,90 @@
+import type { ComparisonReport } from '../../src/jobs/reports.js';
+import type { Perplexity } from '../../webview/components/protocolTypes.js';
+
+/** Of the sample, 170 windows of 256: unquantized, then rise, its error, KL and agreement. */
+const BASELINE = 27.57;
+const MEASURED: Readonly<Record<string, readonly [number, number | null, number, number]>> = {
+  'int4-asym': [0.39, 0.03, 0.0168, 0.908],
+  'int4-sym': [0.41, 0.03, 0.0211, 0.896],
+  'fp4-e2m1': [0.39, 0.03, 0.0201, 0.9],
+  'afp4-e2m1': [0.37, 0.03, 0.0184, 0.903],
+  nf4: [0.29, 0.02, 0.0153, 0.911],
+  anf4: [0.27, 0.03, 0.0139, 0.913],
+  dint4: [0.02, 0.03, 0.0172, 0.903],
+  'int3-asym': [2.14, 0.06, 0.0911, 0.801],
+};
+const TOKENS = 43_350;
+
+function perplexity(
+  rise: number,
+  error: number | null,
+  klDivergence: number,
+  topTokenAgreement: number,
+): Perplexity {
+  const value = BASELINE + rise;
+  return {
+    value,
+    nll: Math.log(value),
+    standardError: 0.65,
+    tokens: TOKENS,
+    deltaVsBaseline: rise,
+    deltaStandardError: error,
+    klDivergence,
+    topTokenAgreement,
+  };
+}
+
+/**
+ * A comparison with perplexities beside the weight errors.
+ * @param alone also with each tensor alone: a tenth of all, noise where the tensor's number is odd
+ */
+export function withSamplePerplexity(
+  report: ComparisonReport,
+  changes: typeof MEASURED = {},
+  alone = false,
+): ComparisonReport {
+  const measured = { ...MEASURED, ...changes };
+  return {
+    ...report,
+    text: {
+      source: '/models/sample/eval.txt',
+      bundled: false,
+      protocol: 'stream',
+      context: 256,
+      windows: 170,
+      tokens: TOKENS,
+      totalTokens: 43_547,
+    },
+    baseline: {
+      perplexity: {
+        value: BASELINE,
+        nll: Math.log(BASELINE),
+        standardError: 0.65,
+        tokens: TOKENS,
+        deltaVsBaseline: 0,
+        deltaStandardError: 0,
+      },
+    },
+    notes: ['A note on <b>all</b> perplexities.'],
+    formats: report.formats.map((format) => {
+      const [rise, error, divergence, agreement] = measured[format.id.split(':')[0]];
+      return {
+        ...format,
+        perplexity: perplexity(rise, error, divergence, agreement),
+        tensors: format.tensors.map((tensor, index) =>
+          alone
+            ? {
+                ...tensor,
+                perplexityAlone: perplexity(
+                  (rise * (index + 1)) / 400,
+                  index % 2 ? 1 : 1e-4,
+                  divergence / 10,
+                  0.99,
+                ),
+              }
+            : tensor,
+        ),
+      };
+    }),
+  };
+}

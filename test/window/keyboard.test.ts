@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import {
+  editorPage,
+  finishedComparison,
+  layerRow,
+  quantizeItem,
+  readComparison,
+} from '../../scripts/lib/quantscope.mjs';
+import { MODEL, TestWindow } from './support.js';
+
+const open = TestWindow.use();
+
+/** Nothing here touches the mouse. */
+describe('with the keyboard alone', () => {
+  test('a layer is quantized from the tree, and its comparison shows numbers', async () => {
+    const { page } = open.workbench;
+    const { keyboard } = page;
+    // Quick Open finds the model as the user would.
+    const quick = page.locator('.quick-input-widget');
+    await keyboard.press('Control+P');
+    await quick.waitFor();
+    await keyboard.type(MODEL);
+    await quick.locator('.monaco-list-row.focused').getByText(MODEL).waitFor();
+    await keyboard.press('Enter');
+    const editor = await editorPage(open.workbench);
+
+    // Into the page, and on to the tree.
+    const row = layerRow(editor, 'layers.1');
+    await row.waitFor();
+    const tree = editor.getByRole('tree');
+    const focusedTree = editor.locator('[role="tree"]:focus');
+    for (let tabs = 0; (await focusedTree.count()) === 0; tabs++) {
+      expect(tabs, 'Tab never reaches the tree').toBeLessThan(20);
+      await keyboard.press('Tab');
+    }
+    await keyboard.press('Home');
+    const wanted = await row.getAttribute('id');
+    for (let steps = 0; (await tree.getAttribute('aria-activedescendant')) !== wanted; steps++) {
+      expect(steps, 'the arrows never reach layers.1').toBeLessThan(60);
+      await keyboard.press('ArrowDown');
+    }
+
+    await keyboard.press('Shift+F10');
+    const menu = page.locator('.context-view .monaco-menu');
+    const item = menu.getByRole('menuitem', { name: quantizeItem });
+    await item.waitFor();
+    const chosen = menu.locator('.action-item.focused').filter({ hasText: quantizeItem });
+    for (let steps = 0; (await chosen.count()) === 0; steps++) {
+      expect(steps, `the arrows never reach ${quantizeItem}`).toBeLessThan(10);
+      await keyboard.press('ArrowDown');
+    }
+    await keyboard.press('Enter');
+
+    const formats = await open.workbench.quickPick('(1/2)');
+    await formats.locator('.monaco-list-row[aria-checked="true"]').first().waitFor();
+    await keyboard.press('Enter');
+    const sizes = await open.workbench.quickPick('(2/2)');
+    await sizes.locator('.monaco-list-row.focused').getByText('128', { exact: true }).waitFor();
+    await keyboard.press('Enter');
+
+    const comparison = await finishedComparison(open.workbench, 'layers.1');
+    const shown = await readComparison(comparison);
+    expect(Object.keys(shown)).toContain('afp4-e2m1:g128');
+    for (const [id, { sqnrDb }] of Object.entries(shown)) {
+      expect(Number(sqnrDb.value), `${id}: SQNR ${sqnrDb.text}`).toBeGreaterThan(15);
+    }
+  });
+});

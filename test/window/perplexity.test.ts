@@ -1,0 +1,152 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { FrameLocator } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import type { ComparisonReport } from '../../src/jobs/reports.js';
+import { inRoot } from '../../scripts/lib/paths.mjs';
+import { runNode } from '../../scripts/lib/process.mjs';
+import {
+  comparisonPage,
+  editorPage,
+  finishedComparison,
+  formatLabels,
+  layerRow,
+  quantize,
+  readComparison,
+} from '../../scripts/lib/quantscope.mjs';
+import { readShownNumber } from './shownNumber.js';
+import { MODEL, TestWindow } from './support.js';
+
+const FORMATS = ['int4-asym', 'afp4-e2m1', 'int3-asym'];
+const MEASURE = 'Measure Perplexity…';
+const OWN_TEXT = 'The model’s own text: eval.txt';
+const WINDOWS = 16;
+
+/** A few windows of text, to be dragged. */
+const SHORT_TEXT = 'short.txt';
+
+const open = TestWindow.use((folder) => {
+  const text = fs.readFileSync(path.join(folder, 'eval.txt'), 'utf8');
+  fs.writeFileSync(path.join(folder, SHORT_TEXT), text.slice(0, 5000));
+});
+
+async function atCommandLine(tensors: string, formats: readonly string[]) {
+  const named = formats.flatMap((format) => ['--format', `${format}:g128`]);
+  const options = ['--tensor', tensors, ...named, '--windows', String(WINDOWS), '--no-cache'];
+  const model = path.join(open.folder, MODEL);
+  const output = await runNode(
+    [inRoot('dist', 'cli.js'), 'compare', model, ...options, '--json', '--quiet'],
+    { quiet: true },
+  );
+  return JSON.parse(output) as ComparisonReport;
+}
+
+/** What the page shows of a perplexity is the command line's: the same number, rounded. */
+async function expectSameNumbers(page: FrameLocator, report: ComparisonReport): Promise<void> {
+  const shown = await readComparison(page);
+  expect(Object.keys(shown).sort()).toEqual(report.formats.map(({ id }) => id).sort());
+  for (const { id, perplexity } of report.formats) {
+    const { value, deltaVsBaseline, klDivergence, topTokenAgreement } = perplexity!;
+    const exact = { perplexity: value, klDivergence, topTokenAgreement } as const;
+    expect(Number(shown[id].perplexityRise.value), id).toBe(deltaVsBaseline);
+    for (const [measure, number] of Object.entries(exact)) {
+      const cell = shown[id][measure];
+      expect(Number(cell.value), `${id} ${measure}`).toBe(number);
+      const read = readShownNumber(cell.text.replace(' ○', ''), cell.unit);
+      expect(Math.abs(read.value - number!), `${id} ${measure}: ${cell.text}`).toBeLessThanOrEqual(
+        read.halfStep * 1.000001,
+      );
+    }
+  }
+  const baseline = page.locator('[data-baseline] [data-measure="perplexity"]');
+  expect(Number(await baseline.getAttribute('data-value'))).toBe(report.baseline.perplexity!.value);
+}
+
+const status = (page: FrameLocator, name: string) =>
+  page.locator(`[data-testid="comparison-status"][data-status="${name}"]`);
+
+describe('Measure Perplexity…', () => {
+  test('from a panel asks for text and extent, and adds the numbers of the command line', async () => {
+    await open.workbench.openFile(MODEL);
+    const editor = await editorPage(open.workbench);
+    const page = await quantize(open.workbench, layerRow(editor, 'layers.1'), FORMATS, 128);
+    await page.getByRole('button', { name: MEASURE }).click();
+    await open.workbench.pickOne('(1/2)', OWN_TEXT);
+    await open.workbench.pickOne('(2/2)', `First ${WINDOWS} windows`);
+    await page.locator('[data-baseline] [data-measure="perplexity"][data-value]').waitFor();
+    await finishedComparison(open.workbench, 'layers.1');
+    const report = await atCommandLine('model.layers.1.*_proj.weight', FORMATS);
+    await expectSameNumbers(page, report);
+    await page.getByTestId('perplexity-text').getByText('eval.txt').waitFor();
+    await page.getByText('16 windows of 256 tokens').waitFor();
+  });
+
+  test('looks right in three themes', async () => {
+    await readComparison(await finishedComparison(open.workbench, 'layers.1'));
+    for (const theme of ['Light Modern', 'Dark High Contrast', 'Dark Modern'] as const) {
+      await open.workbench.setTheme(theme);
+      await open.screenshot(`perplexity-${theme.toLowerCase().replaceAll(' ', '-')}`);
+    }
+  });
+
+  test('keeps the numbers through a reload of the window', async () => {
+    const before = await readComparison(await finishedComparison(open.workbench, 'layers.1'));
+    await open.workbench.page.reload();
+    const page = await finishedComparison(open.workbench, 'layers.1');
+    expect(await readComparison(page)).toEqual(before);
+    await page.getByTestId('perplexity-text').getByText('eval.txt').waitFor();
+  });
+
+  test('measures on a text dragged from the explorer with Shift held', async () => {
+    const { workbench } = open;
+    const { page: window } = workbench;
+    const page = await comparisonPage(workbench, 'layers.1');
+    const from = (await workbench.explorerRow(SHORT_TEXT).boundingBox())!;
+    const to = (await page.getByRole('heading', { name: 'Formats' }).boundingBox())!;
+    await window.mouse.move(from.x + 40, from.y + from.height / 2);
+    await window.mouse.down();
+    await window.mouse.move(from.x + 60, from.y + from.height / 2, { steps: 3 });
+    await window.keyboard.down('Shift');
+    await window.mouse.move(to.x + 60, to.y + 200, { steps: 10 });
+    await window.mouse.move(to.x + 80, to.y + 240, { steps: 5 });
+    await page.getByText('Drop a text file to measure perplexity on it').waitFor();
+    await open.screenshot('perplexity-drop');
+    await window.mouse.up();
+    await window.keyboard.up('Shift');
+    await workbench.pickOne('(1/1)', 'All windows');
+    await page.getByTestId('perplexity-text').getByText(SHORT_TEXT).waitFor();
+    await status(page, 'done').waitFor();
+  });
+
+  test('shows progress by block, stops when asked to, and resumes', async () => {
+    const { workbench } = open;
+    const page = await comparisonPage(workbench, 'layers.1');
+    await page.getByRole('button', { name: MEASURE }).click();
+    await workbench.pickOne('(1/2)', OWN_TEXT);
+    await workbench.pickOne('(2/2)', 'All windows + each tensor alone');
+    const running = status(page, 'running');
+    await running.getByText(/^Perplexity: block \d of 4, windows /).waitFor();
+    await open.screenshot('perplexity-running');
+    await running.getByRole('button', { name: 'Cancel' }).click();
+    const cancelled = status(page, 'cancelled');
+    await cancelled.getByText(/^Perplexity cancelled/).waitFor();
+    await cancelled.getByRole('button', { name: 'Resume' }).click();
+    await status(page, 'running').getByRole('button', { name: 'Cancel' }).click();
+    await status(page, 'cancelled').waitFor();
+  });
+
+  test('from the explorer asks for formats first, and shows the whole model', async () => {
+    const { workbench } = open;
+    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), MEASURE);
+    await workbench.pickMany('(1/4)', await formatLabels(['nf4']));
+    await workbench.pickOne('(2/4)', '128');
+    await workbench.pickOne('(3/4)', OWN_TEXT);
+    await workbench.pickOne('(4/4)', `First ${WINDOWS} windows`);
+    const page = await finishedComparison(workbench, MODEL);
+    await expectSameNumbers(page, await atCommandLine('model.layers.*_proj.weight', ['nf4']));
+  });
+
+  test('runs without a complaint of the browser', () => {
+    expect(open.complaints).toEqual([]);
+  });
+});

@@ -1,0 +1,120 @@
+import type { TemplateResult } from 'lit';
+import { html, nothing } from 'lit';
+import { visibleName } from '../components/names.js';
+import { countOf, formatFixed, formatInteger } from '../components/numbers.js';
+import type {
+  ComparisonReport,
+  FormatComparison,
+  Perplexity,
+} from '../components/protocolTypes.js';
+import type { PerplexityMeasure } from './measures.js';
+import { signed } from './measures.js';
+
+/** What a measure of a format's perplexity is; undefined where it was not measured. */
+export function perplexityValue(
+  perplexity: Perplexity | undefined,
+  measure: PerplexityMeasure,
+): number | undefined {
+  switch (measure) {
+    case 'perplexity':
+      return perplexity?.value;
+    case 'perplexityRise':
+      return perplexity?.deltaVsBaseline;
+    default:
+      return perplexity?.[measure];
+  }
+}
+
+/** True where a difference is less than two of its standard errors, or nobody knows them. */
+export function isWithinNoise({ deltaVsBaseline, deltaStandardError }: Perplexity): boolean {
+  return deltaStandardError === null || !(Math.abs(deltaVsBaseline) >= 2 * deltaStandardError);
+}
+
+/** "+0.39 ± 0.03", always with the numbers, for people who do not see the table. */
+export function riseText(perplexity: Perplexity, decimals: number): string {
+  const { deltaVsBaseline, deltaStandardError } = perplexity;
+  const rise = signed(deltaVsBaseline, decimals);
+  return deltaStandardError === null ? rise : `${rise} ${errorText(deltaStandardError, decimals)}`;
+}
+
+/** "± 0.03", in the same places as its value. */
+export function errorText(error: number, decimals: number): string {
+  const text = formatFixed(error, decimals);
+  return Number(text) === 0 && error > 0
+    ? `± < ${formatFixed(10 ** -decimals, decimals)}`
+    : `± ${text}`;
+}
+
+/** The best format by perplexity, and those that cannot be told apart from it. */
+export interface Ranking {
+  readonly best?: string;
+  readonly tied: ReadonlySet<string>;
+}
+
+/**
+ * Ranks formats by perplexity as far as the errors allow. A format within noise of the unquantized
+ * model is not ranked; two formats differ where their rises do, by two standard errors of both.
+ */
+export function rankByPerplexity(formats: readonly FormatComparison[]): Ranking {
+  const known = formats.flatMap(({ id, perplexity }) =>
+    perplexity && !Number.isNaN(perplexity.value) ? [{ id, perplexity }] : [],
+  );
+  if (known.length < 2) return { tied: new Set() };
+  const [first, ...rest] = known.toSorted((a, b) => a.perplexity.value - b.perplexity.value);
+  if (isWithinNoise(first.perplexity)) return { tied: new Set() };
+  const error = ({ perplexity }: (typeof known)[number]): number =>
+    perplexity.deltaStandardError ?? Infinity;
+  const tied = rest.filter((each) => {
+    const difference = each.perplexity.value - first.perplexity.value;
+    return difference < 2 * Math.hypot(error(first), error(each));
+  });
+  return { best: first.id, tied: new Set(tied.map(({ id }) => id)) };
+}
+
+const PROTOCOLS = {
+  stream: 'one stream',
+  'per-document': 'document by document',
+  'token-ids': 'token ids as given',
+} as const;
+
+function baseName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+}
+
+/** What perplexities were measured on, and what to know of all of them. */
+export function renderPerplexityText(
+  { text, notes = [], formats }: ComparisonReport,
+  scaleDtype: string | undefined,
+): TemplateResult | typeof nothing {
+  if (!text) return nothing;
+  const { source, bundled, protocol, context, windows, tokens, totalTokens } = text;
+  const name = bundled ? 'sample text of Quantscope' : visibleName(baseName(source));
+  const most = protocol === 'stream' ? '' : 'at most ';
+  const parts = [
+    PROTOCOLS[protocol],
+    `${countOf(windows, 'window')} of ${most}${formatInteger(context)} tokens`,
+    `${formatInteger(tokens)} of ${formatInteger(totalTokens)} tokens scored`,
+    formats.length > 0 && scaleDtype && `scales in ${scaleDtype.toUpperCase()}`,
+  ];
+  return html`<div class="perplexity-text note" data-testid="perplexity-text">
+    <p>
+      Perplexity on <bdi title=${visibleName(source)}>${name}</bdi> ·
+      ${parts.filter(Boolean).join(' · ')}
+    </p>
+    ${
+      formats.length > 0
+        ? html`<p>
+            Δ: above the unquantized model, ± one standard error of the paired difference; within
+            noise: below two. ○ cannot be told apart from the best.
+          </p>`
+        : nothing
+    }
+    ${
+      notes.length
+        ? html`<ul>
+            ${notes.map((note) => html`<li>${note}</li>`)}
+          </ul>`
+        : nothing
+    }
+  </div>`;
+}

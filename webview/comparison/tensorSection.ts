@@ -1,0 +1,130 @@
+import type { TemplateResult } from 'lit';
+import { html, nothing } from 'lit';
+import { dropdownValue } from '../components/controls.js';
+import type { ComparisonReport } from '../components/protocolTypes.js';
+import '../components/segmented.js';
+import './comparisonGrid.js';
+import type { GridRow } from './gridModel.js';
+import type { GridMeasure } from './measures.js';
+import { MEASURES, TENSOR_MEASURES } from './measures.js';
+import type { Sorting } from './sorting.js';
+
+/** How the table by tensor is shown; kept with the page's state. */
+export interface GridView {
+  readonly gridMeasure: GridMeasure;
+  readonly gridSorting?: Sorting;
+  readonly gridFlat: boolean;
+  readonly expanded: readonly string[];
+  /** Canonical name, "" for none; the first format where absent. */
+  readonly reference?: string;
+}
+
+/** What the table by tensor leads to. */
+export interface GridActions {
+  change(view: Partial<GridView>): void;
+  toggle(layer: string): void;
+  reveal(tensor: string): void;
+}
+
+/** Every tensor in every format, with what chooses measure, reference and rows. */
+export function renderTensors(
+  report: ComparisonReport,
+  root: GridRow,
+  view: GridView,
+  expanded: ReadonlySet<string>,
+  actions: GridActions,
+): TemplateResult {
+  const { gridFlat, gridSorting } = view;
+  const measures = gridMeasures(report);
+  const { gridMeasure } = measures.includes(view.gridMeasure) ? view : { gridMeasure: measures[0] };
+  const reference = referenceIn(report, view);
+  return html`<section class="tensors" aria-label="By tensor">
+    <div class="section-head">
+      <h3>By tensor</h3>
+      <span class="spacer"></span>
+      ${renderDropdown(
+        'grid-measure',
+        'Measure',
+        gridMeasure,
+        measures.map((id) => [
+          id,
+          id === 'perplexityRise' ? 'perplexity rise' : MEASURES[id].label,
+        ]),
+        (value) => actions.change({ gridMeasure: value as GridMeasure }),
+      )}
+      ${
+        // A rise is a difference already.
+        gridMeasure === 'perplexityRise'
+          ? nothing
+          : renderDropdown(
+              'grid-reference',
+              'Compare with',
+              reference,
+              [['', 'none'], ...report.formats.map(({ id, label }) => [id, label] as const)],
+              (value) => actions.change({ reference: value }),
+            )
+      }
+      <qs-segmented
+        label="Rows"
+        .value=${gridFlat ? 'tensors' : 'layers'}
+        .options=${[
+          { value: 'layers', label: 'by layer' },
+          { value: 'tensors', label: 'all tensors' },
+        ]}
+        @choice-changed=${(event: CustomEvent<string>) =>
+          actions.change({ gridFlat: event.detail === 'tensors' })}
+      ></qs-segmented>
+    </div>
+    <qs-comparison-grid
+      .report=${report}
+      .root=${root}
+      .measure=${gridMeasure}
+      .reference=${reference}
+      .flat=${gridFlat}
+      .sorting=${gridSorting}
+      .expanded=${expanded}
+      @layer-toggled=${(event: CustomEvent<string>) => actions.toggle(event.detail)}
+      @sorting-changed=${(event: CustomEvent<Sorting | undefined>) =>
+        actions.change({ gridSorting: event.detail })}
+      @tensor-revealed=${(event: CustomEvent<string>) => actions.reveal(event.detail)}
+    ></qs-comparison-grid>
+  </section>`;
+}
+
+function referenceIn({ formats }: ComparisonReport, { reference }: GridView): string {
+  if (reference === '' || formats.some(({ id }) => id === reference)) return reference ?? '';
+  return formats[0]?.id ?? '';
+}
+
+/** The rise where tensors were run one by one, too. */
+function gridMeasures({ formats }: ComparisonReport): readonly GridMeasure[] {
+  const alone = formats.some(({ tensors }) =>
+    tensors.some(({ perplexityAlone }) => perplexityAlone),
+  );
+  return alone ? [...TENSOR_MEASURES, 'perplexityRise'] : TENSOR_MEASURES;
+}
+
+function renderDropdown(
+  id: string,
+  label: string,
+  value: string,
+  options: readonly (readonly [value: string, label: string])[],
+  choose: (value: string) => void,
+): TemplateResult {
+  return html`<span class="control-pair">
+    <label class="field" for=${id}>${label}</label>
+    <vscode-dropdown
+      id=${id}
+      aria-label=${label}
+      .value=${value}
+      @change=${(event: Event) => choose(dropdownValue(event))}
+    >
+      ${options.map(
+        ([option, text]) =>
+          html`<vscode-option value=${option} ?selected=${option === value}
+            >${text}</vscode-option
+          >`,
+      )}
+    </vscode-dropdown>
+  </span>`;
+}
