@@ -27,7 +27,8 @@ export interface WeightPlacement {
 export class WeightStore {
   private readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   private readonly ranges = new Map<string, FixedRange>();
-  private readonly nonFiniteByTensor = new Map<string, number>();
+  /** By tensor and first row. */
+  private readonly nonFiniteByPiece = new Map<string, number>();
   /** Tensors whose bytes lie in the shared memory, by address. */
   private readonly cached = new Map<string, number>();
 
@@ -48,7 +49,7 @@ export class WeightStore {
 
   /** Linear weights seen so far that are NaN or ±Inf; they count as 0. */
   get nonFinite(): number {
-    return [...this.nonFiniteByTensor.values()].reduce((sum, count) => sum + count, 0);
+    return [...this.nonFiniteByPiece.values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** Whole small tensors as f32 at addresses. */
@@ -90,30 +91,28 @@ export class WeightStore {
   /** Packs weights. */
   async pack(placements: readonly WeightPlacement[]): Promise<void> {
     await this.findRanges(placements);
-    const names: (string | undefined)[] = [];
+    const owners: (string | undefined)[] = [];
     const tasks: TaskOf<'packWeights'>[] = [];
     for (const placement of placements) {
+      // Each piece of a tensor counts once, in whatever format it comes first.
+      const piece = `${placement.linear.weight} ${placement.firstRow ?? 0}`;
+      const owner = this.nonFiniteByPiece.has(piece) ? undefined : piece;
+      if (owner !== undefined) this.nonFiniteByPiece.set(piece, 0);
       for (const task of this.packTasks(placement)) {
         tasks.push(task);
-        // Counted once per tensor: as stored, or in whatever format comes first.
-        names.push(
-          this.nonFiniteByTensor.has(placement.linear.weight) && placement.firstRow === undefined
-            ? undefined
-            : placement.linear.weight,
-        );
+        owners.push(owner);
       }
     }
-    const counts = new Map<string, number>();
     await this.pool.run(
       'packWeights',
       tasks,
       ({ nonFinite }, index) => {
-        const name = names[index];
-        if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + nonFinite);
+        const owner = owners[index];
+        if (owner === undefined) return;
+        this.nonFiniteByPiece.set(owner, this.nonFiniteByPiece.get(owner)! + nonFinite);
       },
       this.signal,
     );
-    for (const [name, count] of counts) this.nonFiniteByTensor.set(name, count);
   }
 
   private *packTasks(placement: WeightPlacement): Generator<TaskOf<'packWeights'>> {

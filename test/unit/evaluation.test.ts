@@ -172,6 +172,26 @@ describe('evaluation', () => {
     expect(store.puts).toHaveLength(4);
   });
 
+  it('counts weights that are no numbers once, however often they are read', async () => {
+    const pool = await createPool();
+    const folder = await temporaryFolder();
+    const from = fileURLToPath(new URL('../fixtures/own-models/llama-biases/', import.meta.url));
+    const tensors = Object.fromEntries(readRawSafetensors(join(from, 'model.safetensors')));
+    for (const name of ['lm_head.weight', 'model.layers.1.self_attn.q_proj.weight']) {
+      new Float32Array(tensors[name].bytes.buffer).set([NaN, Infinity], 40);
+    }
+    await writeCheckpoint(tensors as Record<string, TestTensor>, folder);
+    await writeFile(join(folder, 'config.json'), await readFile(join(from, 'config.json')));
+    const model = await openModel(folder);
+    // A window per batch, so that everything is read twice.
+    const settings = { ...SETTINGS, memoryBudgetBytes: 1 };
+    const variants = allVariants(model, ['int4']);
+    const windows = someWindows(model, [20, 20]);
+    const { nonFinite, baseline } = await evaluate(pool, model, windows, variants, settings);
+    expect(nonFinite).toBe(4);
+    expect(baseline.every(({ nll }) => Number.isFinite(nll))).toBe(true);
+  });
+
   it('names what is wrong with windows', async () => {
     const pool = await createPool();
     const model = await openModel(join(GOLDEN, 'gpt2'));
