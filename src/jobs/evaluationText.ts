@@ -93,8 +93,10 @@ export async function readWindows(
 ): Promise<EvaluationText> {
   const { textFile, tokenIdsFile, perDocument } = request;
   const bundledText = bundledTextFile(assetsFolder);
-  const source = tokenIdsFile ?? textFile ?? (await ownTextFile(folder)) ?? bundledText;
-  const bundled = source === bundledText;
+  const own = await ownTextFile(folder);
+  const source = tokenIdsFile ?? textFile ?? own ?? bundledText;
+  // The sample's own text is the bundled one; there it belongs to the model.
+  const bundled = source === bundledText && source !== own;
   try {
     // Before anything is read: it costs nothing and needs no tokenizer.
     contextOf(request, plan);
