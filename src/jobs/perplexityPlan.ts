@@ -1,7 +1,6 @@
 import type { NumberFormat } from '../formats/index.js';
-import { blockFlops } from '../model/blockRunner.js';
 import { openLanguageModel } from '../model/languageModel.js';
-import { forkOf } from '../model/passes.js';
+import { flopsFrom, variantFlops } from '../model/work.js';
 import type { Checkpoint } from '../safetensors/types.js';
 import { readWindows, type TextRequest } from './evaluationText.js';
 
@@ -34,17 +33,12 @@ export async function planPerplexity(
   const model = await openLanguageModel(checkpoint);
   const { windows } = await readWindows(model, text, assetsFolder, signal);
   const { plan } = model;
-  const blocks = plan.blocks.map(blockFlops);
-  const head = 2 * plan.head.inputs * plan.head.outputs;
-  const from = (block: number) =>
-    blocks.slice(Math.max(block, 0)).reduce((sum, cost) => sum + cost, head);
-  // A variant is computed from where it first differs.
   const variant = (format: NumberFormat, names: readonly string[]) =>
-    from(forkOf({ id: '', formats: new Map(names.map((name) => [name, format])) }, plan));
+    variantFlops({ id: '', formats: new Map(names.map((name) => [name, format])) }, plan);
   const sum = (costs: readonly number[]) => costs.reduce((total, cost) => total + cost, 0);
   return {
     windows: windows.ids.map(({ length }) => length),
-    baselineFlops: from(0),
+    baselineFlops: flopsFrom(0, plan),
     wholeFlops: sum(formats.map((format) => variant(format, tensors))),
     aloneFlops: sum(formats.flatMap((format) => tensors.map((name) => variant(format, [name])))),
   };

@@ -1,7 +1,9 @@
+import { rowsOf } from '../compute/forward/forwardPass.js';
 import { attendScratchBytes, blockScratchBytes } from '../compute/forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
 import type { PlacedBlock, PlacedRotary, RowSegment, RowTile } from '../protocol/forward.js';
 import type { BlockPlan, ModelPlan } from './plan.js';
+import { blockFlops } from './work.js';
 
 /** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
 const GROUP_BYTES = 24 << 20;
@@ -20,17 +22,6 @@ export interface StateWindow {
   readonly hidden: number;
   readonly rows: number;
   readonly rotary?: PlacedRotary;
-}
-
-/** Multiplications and additions of a block's linear maps for one row. */
-export function blockFlops({ attention, feedForward }: BlockPlan): number {
-  const linears = [
-    ...attention.projections,
-    attention.output,
-    ...feedForward.projections,
-    feedForward.down,
-  ];
-  return linears.reduce((sum, { outputs, inputs }) => sum + 2 * outputs * inputs, 0);
 }
 
 /** Floats in a row of queries, keys and values, and in one of attention's results. */
@@ -179,8 +170,4 @@ export class BlockRunner {
   private rowsAt(start: number, stride: number, row: number) {
     return { at: start + row * stride * 4, stride };
   }
-}
-
-function rowsOf({ segments }: RowTile): number {
-  return segments.reduce((sum, { rows }) => sum + rows, 0);
 }

@@ -1,6 +1,6 @@
 import type { WorkerPool } from '../compute/workerPool.js';
 import { throwIfCancelled, type CallOptions } from '../protocol/rpc.js';
-import { blockFlops, BlockRunner, type StateWindow } from './blockRunner.js';
+import { BlockRunner, type StateWindow } from './blockRunner.js';
 import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
 import { FORK, forkOf, planBatches, planPasses, type Batch, type Pass } from './passes.js';
@@ -15,6 +15,7 @@ import {
   type Variant,
 } from './types.js';
 import { WeightStore, type WeightPlacement } from './weightStore.js';
+import { blockFlops, flopsFrom, headFlops, variantFlops } from './work.js';
 
 /** A batch ends after so much work, so that a crash costs minutes at most, */
 const BATCH_FLOPS = 6e12;
@@ -164,7 +165,7 @@ export class Evaluation {
         onLogits(batch.windows[index], logits);
       await this.scorer.logits(states[states.length - 1], windows, deliver);
     }
-    const flops = this.headFlops;
+    const flops = headFlops(plan);
     const scores = await this.scorer.score(states, windows, (rows) =>
       this.advance(rows * flops, this.placeOf(batch, 'output')),
     );
@@ -269,20 +270,12 @@ export class Evaluation {
     new Uint8Array(this.pool.memory.buffer).copyWithin(to, from, from + rows * this.rowBytes);
   }
 
-  private get headFlops(): number {
-    const { head } = this.model.plan;
-    return 2 * head.inputs * head.outputs;
-  }
-
   /** Multiplications and additions of all passes for one row. */
   private workPerRow(): number {
     const { plan } = this.model;
-    const costs = plan.blocks.map(blockFlops);
-    const from = (fork: number) =>
-      costs.slice(Math.max(fork, 0)).reduce((sum, cost) => sum + cost, 0);
-    const own = this.variants.reduce((sum, variant) => sum + from(forkOf(variant, plan)), 0);
-    const scored = this.variants.length + this.passes.length;
-    return from(0) + own + scored * this.headFlops;
+    const own = this.variants.reduce((sum, variant) => sum + variantFlops(variant, plan), 0);
+    // Each pass scores the unquantized model again.
+    return flopsFrom(0, plan) + (this.passes.length - 1) * headFlops(plan) + own;
   }
 
   private advance(flops: number, message: string): void {

@@ -5,7 +5,7 @@ import type { MemoryRegion } from '../kernels/workspace.js';
 import type { PlacedEnd, PlacedLinear, PlacedRotary } from '../protocol/forward.js';
 import { Layout, layOutBlock } from './placement.js';
 import { linearsOf, type LinearPlan, type ModelPlan } from './plan.js';
-import { rotaryTables } from './rotary.js';
+import { isLongWindow, rotaryTables } from './rotary.js';
 import type { Variant } from './types.js';
 import type { WeightPlacement, WeightStore } from './weightStore.js';
 
@@ -33,8 +33,8 @@ export class EvaluationMemory {
   ) {
     const { blocks, hiddenSize, head } = plan;
     const blockBytes = blocks.map((block) => layOutBlock(block, 0, hiddenSize).bytes);
-    const headBytes = packedWeightBytes(head.outputs, head.inputs) * (1 + this.headFormats());
-    const forHead = Math.min(headBytes, MIN_WEIGHT_BYTES * (1 + this.headFormats()));
+    const headBytes = packedWeightBytes(head.outputs, head.inputs) * this.headFormats();
+    const forHead = Math.min(headBytes, MIN_WEIGHT_BYTES * this.headFormats());
     this.weights = pool.reserve(Math.max(...blockBytes, forHead));
     const storedBytes = blocks.map((block) =>
       linearsOf(block).reduce((sum, { weight }) => sum + weights.tensor(weight).bytes + 64, 0),
@@ -44,10 +44,11 @@ export class EvaluationMemory {
     this.layout = this.layOutFixed();
   }
 
-  /** Formats that variants ask of the head. */
+  /** Ways in which the head is wanted: as stored, and each format that variants ask of it. */
   private headFormats(): number {
     const { weight } = this.plan.head;
-    return new Set(this.variants.map(({ formats }) => formats.get(weight)?.id)).size;
+    return new Set([undefined, ...this.variants.map(({ formats }) => formats.get(weight)?.id)])
+      .size;
   }
 
   /** Norms, biases, tables and projections outside the blocks. */
@@ -119,7 +120,7 @@ export class EvaluationMemory {
   rotary(windowLength: number): PlacedRotary | undefined {
     const { rotary } = this.plan;
     if (!rotary) return undefined;
-    const long = rotary.longAfter !== undefined && windowLength > rotary.longAfter;
+    const long = isLongWindow(rotary, windowLength);
     let placed = this.tables.get(long);
     if (!placed) {
       const { cos, sin } = rotaryTables(rotary, this.longestWindow, windowLength);

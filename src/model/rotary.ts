@@ -118,6 +118,14 @@ export function rotaryPlan(
   }
 }
 
+/** True for windows that take the frequencies of long ones. */
+export function isLongWindow(
+  { longAfter }: Pick<RotaryPlan, 'longAfter'>,
+  positions: number,
+): boolean {
+  return longAfter !== undefined && positions > longAfter;
+}
+
 /**
  * Cosines and sines, f32 [positions × dims/2] each.
  * @param windowLength positions of the window, which may decide the frequencies
@@ -127,7 +135,7 @@ export function rotaryTables(
   positions: number,
   windowLength: number,
 ): { readonly cos: Float32Array; readonly sin: Float32Array } {
-  const long = longAfter !== undefined && windowLength > longAfter;
+  const long = isLongWindow({ longAfter }, windowLength);
   if (long && !longFrequencies) {
     throw new Error(`Windows of more than ${longAfter} positions need another rotary encoding`);
   }

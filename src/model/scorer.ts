@@ -1,5 +1,5 @@
 import { clearScores } from '../compute/forward/forwardPass.js';
-import { scoreScratchBytes } from '../compute/forward/scratch.js';
+import { LOGIT_COLUMNS, scoreScratchBytes } from '../compute/forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../compute/workerPool.js';
 import type { NumberFormat } from '../formats/types.js';
 import { PANEL_ROWS, SCORE, packedWeightBytes } from '../kernels/forwardKernels.js';
@@ -144,8 +144,10 @@ export class Scorer {
     const { head } = this.plan;
     const distinct = [...new Map(formats.map((format) => [format?.id, format])).values()];
     const fitting = Math.floor(this.area.bytes / distinct.length / (head.inputs * 4));
+    // Sums go by runs of columns: where pieces end must not change where runs do.
+    const step = fitting >= LOGIT_COLUMNS ? LOGIT_COLUMNS : PANEL_ROWS;
     const pieceRows = Math.min(
-      Math.floor(fitting / PANEL_ROWS) * PANEL_ROWS,
+      Math.floor(fitting / step) * step,
       Math.ceil(head.outputs / PANEL_ROWS) * PANEL_ROWS,
     );
     for (let firstToken = 0; firstToken < head.outputs; firstToken += pieceRows) {

@@ -3,12 +3,11 @@ import { WorkerPool } from '../../src/compute/workerPool.js';
 import { parseFormat } from '../../src/formats/index.js';
 import { selectTensors } from '../../src/jobs/selection.js';
 import { packedWeightBytes } from '../../src/kernels/forwardKernels.js';
-import { blockFlops } from '../../src/model/blockRunner.js';
 import { evaluate } from '../../src/model/evaluate.js';
 import { openLanguageModel } from '../../src/model/languageModel.js';
-import { forkOf } from '../../src/model/passes.js';
 import { linearsOf } from '../../src/model/plan.js';
 import type { LanguageModel, Variant } from '../../src/model/types.js';
+import { flopsFrom, variantFlops } from '../../src/model/work.js';
 import { openCheckpoint } from '../../src/safetensors/index.js';
 import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
 
@@ -88,23 +87,13 @@ async function productSeconds({ plan }: LanguageModel, rows: number): Promise<nu
   return seconds;
 }
 
-/** Work of a variant relative to that of the unquantized model. */
-function workOf({ plan }: LanguageModel, variant: Variant): number {
-  const head = 2 * plan.head.inputs * plan.head.outputs;
-  const costs = plan.blocks.map(blockFlops);
-  const sum = (list: readonly number[]) => list.reduce((total, each) => total + each, 0);
-  return (sum(costs.slice(Math.max(forkOf(variant, plan), 0))) + head) / (sum(costs) + head);
-}
-
 /** Evaluations of a model on random tokens: how fast, and what many variants cost. */
 export async function evaluations(root: string, path?: string): Promise<EvaluationRow[]> {
   const checkpoint = await openCheckpoint(path ?? join(root, 'media/sample'));
   const model = await openLanguageModel(checkpoint);
   const { plan } = model;
   const context = Math.min(plan.maxPositions, 512);
-  const perRow =
-    plan.blocks.reduce((sum, block) => sum + blockFlops(block), 0) +
-    2 * plan.head.inputs * plan.head.outputs;
+  const perRow = flopsFrom(0, plan);
   const count = Math.max(2, Math.round(WORK / perRow / context / 2) * 2);
   let state = 1;
   const windows = Array.from({ length: count }, () =>
@@ -165,7 +154,8 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     timesBaseline: cpu / base,
     timesWork: cpu / base / (1 + EIGHT.length),
   }));
-  const aloneWork = 1 + alone.reduce((sum, variant) => sum + workOf(model, variant), 0);
+  const aloneWork =
+    1 + alone.reduce((sum, variant) => sum + variantFlops(variant, plan) / perRow, 0);
   await run('each tensor alone, two windows', 2, some, alone, (cpu) => ({
     timesBaseline: cpu / base,
     timesWork: cpu / base / aloneWork,

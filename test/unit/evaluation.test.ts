@@ -22,6 +22,7 @@ import {
   createPool,
   f32Tensor,
   SAMPLE,
+  syntheticWeights,
   temporaryFolder,
   writeCheckpoint,
   type TestTensor,
@@ -170,6 +171,34 @@ describe('evaluation', () => {
 
     await evaluate(pool, model, windows, variants, settings);
     expect(store.puts).toHaveLength(4);
+  });
+
+  it('gives the unquantized model the same bits beside variants, however its head is cut', async () => {
+    const pool = await createPool();
+    const folder = await temporaryFolder();
+    const from = fileURLToPath(new URL('../fixtures/own-models/gpt_neox-serial/', import.meta.url));
+    // A head of 38 MB, more than is in memory at once.
+    const vocabulary = 200_000;
+    const head = f32Tensor([vocabulary, 48], syntheticWeights(vocabulary * 48));
+    const raw = readRawSafetensors(join(from, 'model.safetensors'));
+    raw.delete('gpt_neox.embed_in.weight');
+    const tied = { ...Object.fromEntries(raw), 'embed_out.weight': head };
+    await writeCheckpoint(tied as Record<string, TestTensor>, folder);
+    const text = await readFile(join(from, 'config.json'), 'utf8');
+    const config = { ...JSON.parse(text), vocab_size: vocabulary, tie_word_embeddings: true };
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+    const model = await openModel(folder);
+    const windows = someWindows(model, [9, 9]);
+    const alone = await evaluate(pool, model, windows, [], SETTINGS);
+    const format = parseFormat('int8');
+    const changes = ['gpt_neox.layers.0.attention.dense.weight', 'embed_out.weight'].map(
+      (name) => ({
+        id: name,
+        formats: new Map([[name, format]]),
+      }),
+    );
+    const beside = await evaluate(pool, model, windows, changes, SETTINGS);
+    expect(beside.baseline).toEqual(alone.baseline);
   });
 
   it('counts weights that are no numbers once, however often they are read', async () => {

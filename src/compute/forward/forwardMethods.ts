@@ -2,7 +2,9 @@ import { parseFormat } from '../../formats/index.js';
 import type { ForwardKernels } from '../../kernels/forwardKernels.js';
 import { ReferenceForwardKernels } from '../../kernels/reference/referenceForward.js';
 import { instantiateForward, WasmForwardKernels } from '../../kernels/wasm/wasmForward.js';
-import type { ForwardApi, GatherTask, ScratchTask } from '../../protocol/forward.js';
+import type { WeightSums } from '../../kernels/types.js';
+import type { ForwardApi, GatherTask, PackTask } from '../../protocol/forward.js';
+import type { ChunkTask } from '../../protocol/worker.js';
 import { DTYPES } from '../../safetensors/dtypes.js';
 import type { ChunkLoader } from '../chunkLoader.js';
 import { ForwardPass } from './forwardPass.js';
@@ -20,52 +22,54 @@ export async function forwardMethods(
     ? new WasmForwardKernels(await instantiateForward(module, memory))
     : new ReferenceForwardKernels(memory);
   const pass = new ForwardPass(kernels);
-  const onRows =
-    <Task extends ScratchTask>(step: (task: Task) => void) =>
+  /** A method that sees the shared memory as it was when its task was sent. */
+  const seeing =
+    <Task extends { readonly memoryEnd: number }, Result>(step: (task: Task) => Result) =>
     async (task: Task) => {
       loader.ensureVisible(task.memoryEnd);
-      step(task);
+      return step(task);
     };
 
   return {
-    async loadBytes({ source, offset, bytes, target, memoryEnd }) {
-      loader.ensureVisible(memoryEnd);
-      loader.reader.read(source, offset, new Uint8Array(memory.buffer, target, bytes));
-    },
-    async loadVector(task) {
-      loader.ensureVisible(task.memoryEnd);
+    loadBytes: seeing(({ source, offset, bytes, target }) =>
+      loader.reader.read(source, offset, new Uint8Array(memory.buffer, target, bytes)),
+    ),
+    loadVector: seeing((task) => {
       const elements = task.chunk.rows * task.chunk.columns;
       const values = loader.decode(task).weights(elements);
       new Float32Array(memory.buffer, task.target, elements).set(values);
-    },
-    async packWeights(task) {
-      const { chunk, format, scaleDtype, target } = task;
-      loader.ensureVisible(task.memoryEnd);
-      const { kernels: chunkKernels, weights } = loader.load(task);
-      const elements = chunk.rows * chunk.columns;
-      let values = chunkKernels.weights(elements);
-      if (format) {
-        const { id, tensorRange } = format;
-        const options = { tensorRange, keepOutput: true };
-        chunkKernels.quantize(parseFormat(id), scaleDtype, chunk, options);
-        values = chunkKernels.output(elements);
-      }
-      const source = { at: values.byteOffset, stride: chunk.columns };
-      kernels.packRows(source, chunk.rows, chunk.columns, target);
+    }),
+    packWeights: seeing((task) => {
+      const { rows, columns } = task.chunk;
+      const { values, weights } = loadFormatted(loader, task);
+      kernels.packRows({ at: values.byteOffset, stride: columns }, rows, columns, task.target);
       return weights;
-    },
-    gatherRows: onRows((task) => gatherRows(loader, task)),
-    applyLinear: onRows((task) => pass.applyLinear(task)),
-    project: onRows((task) => pass.project(task)),
-    attend: onRows((task) => pass.attend(task)),
-    finish: onRows((task) => pass.finish(task)),
-    score: onRows((task) => pass.score(task)),
-    async logits(task) {
-      loader.ensureVisible(task.memoryEnd);
+    }),
+    gatherRows: seeing((task) => gatherRows(loader, task)),
+    applyLinear: seeing((task) => pass.applyLinear(task)),
+    project: seeing((task) => pass.project(task)),
+    attend: seeing((task) => pass.attend(task)),
+    finish: seeing((task) => pass.finish(task)),
+    score: seeing((task) => pass.score(task)),
+    logits: seeing((task) => {
       const at = pass.logits(task);
       return new Float32Array(memory.buffer, at, task.rows * task.head.outputs).slice();
-    },
+    }),
   };
+}
+
+/** A chunk as a format leaves it, or as it is stored; in the worker's region. */
+function loadFormatted(
+  loader: ChunkLoader,
+  task: ChunkTask & Pick<PackTask, 'format' | 'scaleDtype'>,
+): { readonly values: Float32Array; readonly weights: WeightSums } {
+  const { chunk, format, scaleDtype } = task;
+  const { kernels, weights } = loader.load(task);
+  const elements = chunk.rows * chunk.columns;
+  if (!format) return { values: kernels.weights(elements), weights };
+  const options = { tensorRange: format.tensorRange, keepOutput: true };
+  kernels.quantize(parseFormat(format.id), scaleDtype, chunk, options);
+  return { values: kernels.output(elements), weights };
 }
 
 /** Elements around a row that quantize together with it. */
@@ -89,13 +93,7 @@ function gatherRows(loader: ChunkLoader, task: GatherTask): void {
   for (let i = 0; i < rows.length; i++) {
     const { first, count } = quantizedSpan(task, rows[i]);
     const chunk = { source, offset: offset + first * bytes, dtype, rows: 1, columns: count };
-    const { kernels } = loader.load({ chunk, region });
-    let values = kernels.weights(count);
-    if (format) {
-      const options = { tensorRange: format.tensorRange, keepOutput: true };
-      kernels.quantize(parseFormat(format.id), scaleDtype, chunk, options);
-      values = kernels.output(count);
-    }
+    const { values } = loadFormatted(loader, { chunk, region, format, scaleDtype });
     const at = target.at + i * target.stride * 4;
     const out = new Float32Array(loader.memory.buffer, at, columns);
     const skip = rows[i] * columns - first;

@@ -22,7 +22,8 @@ function rowsFrom({ at, stride }: Matrix, first: number): Matrix {
   return { at: at + first * stride * 4, stride };
 }
 
-function rowsOf({ segments }: RowTile): number {
+/** Rows of a tile. */
+export function rowsOf({ segments }: RowTile): number {
   return segments.reduce((sum, { rows }) => sum + rows, 0);
 }
 
