@@ -55,8 +55,8 @@ export class Workbench {
   }
 
   /**
-   * Opens a model at the top of the folder by a click in the explorer. Right after the start VS Code
-   * may not know the extension's editor yet and say that the file is binary: then once more.
+   * Opens a model at the top of the folder by a click in the explorer. VS Code takes in the editors
+   * of extensions when the window is first idle; before, it says that the file is binary: then again.
    * @param {string} name
    */
   async openFile(name) {
@@ -68,12 +68,19 @@ export class Workbench {
     while (!(await this.showsWebview(name))) {
       if (Date.now() > deadline) throw new Error(`${name} does not open`);
       if (await binary.isVisible()) {
-        await group.locator('.tab.active .codicon-close').click();
-        await binary.waitFor({ state: 'hidden' });
+        await this.closeEditor();
         await row.click();
       }
       await this.page.waitForTimeout(50);
     }
+  }
+
+  /** Closes the editor in front by its tab's button. */
+  async closeEditor() {
+    const tab = this.page.locator('.editor-group-container.active .tab.active');
+    const name = await tab.getAttribute('data-resource-name');
+    await tab.getByRole('button', { name: /^Close/ }).click();
+    await tab.and(this.page.locator(`[data-resource-name="${name}"]`)).waitFor({ state: 'hidden' });
   }
 
   /** True once the editor in front has this title and some webview is up. @param {string} name */

@@ -83,6 +83,7 @@ describe('the editor of a safetensors file', () => {
     const message = await page.locator('[role="alert"]').innerText();
     expect(message).toContain('malformed.safetensors');
     expect(message).toContain('weight');
+    await open.workbench.closeEditor();
   });
 
   test('shows a tensor name as text, whatever it holds', async () => {
