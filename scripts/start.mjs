@@ -25,6 +25,9 @@ Builds Quantscope, compares number formats on a model at the terminal, then open
 
 const FORMATS = ['int4-asym', 'int4-sym', 'fp4-e2m1', 'afp4-e2m1', 'nf4', 'anf4', 'dint4'];
 
+/** Of the sample, seconds; models of others may have no tokenizer, or take hours. */
+const SAMPLE_PERPLEXITY = ['--windows', '16'];
+
 /** A comparison reads all weights; above this that is the user's own decision. */
 const COMPARED_UNASKED = 1024 ** 3;
 
@@ -54,17 +57,20 @@ function readArguments() {
   }
 }
 
-/** @param {import('./lib/model.mjs').ModelPlace} model */
-async function compareAtTerminal(model) {
+/**
+ * @param {import('./lib/model.mjs').ModelPlace} model
+ * @param {readonly string[]} more options of the command line
+ */
+async function compareAtTerminal(model, more) {
   const shown = path.relative(process.cwd(), model.path) || model.path;
-  const formats = FORMATS.flatMap((format) => ['--format', format]);
+  const options = [...FORMATS.flatMap((format) => ['--format', format]), ...more];
   if (model.bytes > COMPARED_UNASKED) {
     say(`${shown} is large. To compare formats on it at the terminal:`);
-    say(`  node dist/cli.js compare ${shown} ${formats.join(' ')}\n`);
+    say(`  node dist/cli.js compare ${shown} ${options.join(' ')}\n`);
     return;
   }
-  say(`› node dist/cli.js compare ${shown} ${formats.join(' ')}\n`);
-  await runNode([inRoot('dist', 'cli.js'), 'compare', model.path, ...formats]);
+  say(`› node dist/cli.js compare ${shown} ${options.join(' ')}\n`);
+  await runNode([inRoot('dist', 'cli.js'), 'compare', model.path, ...options]);
   say('');
 }
 
@@ -75,7 +81,7 @@ await runMain(async () => {
   const model = findModel(named ?? copySample());
   await installDependencies();
   await build();
-  await compareAtTerminal(model);
+  await compareAtTerminal(model, named === undefined ? SAMPLE_PERPLEXITY : []);
   if (once) return takeScreenshots(model, screenshots);
   if (hasDesktop()) {
     say('› Opening VS Code …');

@@ -200,6 +200,18 @@ export class Workbench {
   }
 
   /**
+   * Names a file in VS Code's own file dialog, and accepts.
+   * @param {string} file absolute path
+   */
+  async answerFileDialog(file) {
+    const widget = this.page.locator('.quick-input-widget');
+    const input = widget.locator('.quick-input-filter input');
+    await widget.locator('.quick-input-action').first().waitFor();
+    await input.fill(file);
+    await input.press('Enter');
+  }
+
+  /**
    * Runs a command through the command palette.
    * @param {string} title as the palette shows it
    */

@@ -15,19 +15,32 @@ import {
   readComparison,
 } from '../../scripts/lib/quantscope.mjs';
 import { readShownNumber } from './shownNumber.js';
-import { MODEL, TestWindow } from './support.js';
+import { DOWN_PROJ, MODEL, safetensorsBytes, TestWindow } from './support.js';
 
 const FORMATS = ['int4-asym', 'afp4-e2m1', 'int3-asym'];
 const MEASURE = 'Measure Perplexity…';
 const OWN_TEXT = 'The model’s own text: eval.txt';
 const WINDOWS = 16;
 
-/** A few windows of text, to be dragged. */
+/** A few windows of text, to be dragged or chosen. */
 const SHORT_TEXT = 'short.txt';
+const CHOSEN_TEXT = 'chosen.txt';
+/** Folder of a model that Quantscope cannot run. */
+const UNKNOWN = 'unknown-model';
 
 const open = TestWindow.use((folder) => {
   const text = fs.readFileSync(path.join(folder, 'eval.txt'), 'utf8');
   fs.writeFileSync(path.join(folder, SHORT_TEXT), text.slice(0, 5000));
+  fs.writeFileSync(path.join(folder, CHOSEN_TEXT), text.slice(5000, 9000));
+  fs.mkdirSync(path.join(folder, UNKNOWN));
+  fs.writeFileSync(path.join(folder, UNKNOWN, 'config.json'), '{ "model_type": "mamba" }');
+  fs.writeFileSync(
+    path.join(folder, UNKNOWN, MODEL),
+    safetensorsBytes(
+      { [DOWN_PROJ]: { dtype: 'F32', shape: [4, 128], data_offsets: [0, 2048] } },
+      2048,
+    ),
+  );
 });
 
 async function atCommandLine(tensors: string, formats: readonly string[]) {
@@ -118,6 +131,26 @@ describe('Measure Perplexity…', () => {
     await status(page, 'done').waitFor();
   });
 
+  test('takes any text from a file dialog, asked for in the command palette', async () => {
+    const { workbench } = open;
+    const page = await comparisonPage(workbench, 'layers.1');
+    await workbench.runCommand(`Quantscope: ${MEASURE}`);
+    await workbench.pickOne('(1/2)', 'Choose a File…');
+    await workbench.answerFileDialog(path.join(open.folder, CHOSEN_TEXT));
+    await workbench.pickOne('(2/2)', 'All windows');
+    await page.getByTestId('perplexity-text').getByText(CHOSEN_TEXT).waitFor();
+    await status(page, 'done').waitFor();
+  });
+
+  test('is offered in the title bar of a comparison', async () => {
+    const { workbench } = open;
+    const actions = workbench.page.locator('.editor-group-container.active .editor-actions');
+    await actions.getByRole('button', { name: MEASURE }).click();
+    const pick = await workbench.quickPick('(1/2)');
+    await workbench.page.keyboard.press('Escape');
+    await pick.waitFor({ state: 'hidden' });
+  });
+
   test('shows progress by block, stops when asked to, and resumes', async () => {
     const { workbench } = open;
     const page = await comparisonPage(workbench, 'layers.1');
@@ -144,6 +177,18 @@ describe('Measure Perplexity…', () => {
     await workbench.pickOne('(4/4)', `First ${WINDOWS} windows`);
     const page = await finishedComparison(workbench, MODEL);
     await expectSameNumbers(page, await atCommandLine('model.layers.*_proj.weight', ['nf4']));
+  });
+
+  test('from a folder, says which architecture is not known, and compares its weights', async () => {
+    const { workbench } = open;
+    await workbench.chooseFromContextMenu(workbench.explorerRow(UNKNOWN), MEASURE);
+    await workbench.pickMany('(1/4)', await formatLabels(['nf4']));
+    await workbench.pickOne('(2/4)', '128');
+    const page = await comparisonPage(workbench, `${UNKNOWN}/${MODEL}`);
+    const message = await page.getByRole('alert').locator('.message-text').innerText();
+    expect(message).toContain('"mamba"');
+    expect((await readComparison(page))['nf4:g128'].bitsPerWeight.value).toBe('4.125');
+    await open.screenshot('perplexity-unknown');
   });
 
   test('runs without a complaint of the browser', () => {
