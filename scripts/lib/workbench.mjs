@@ -201,14 +201,20 @@ export class Workbench {
 
   /**
    * Names a file in VS Code's own file dialog, and accepts.
+   * @param {string} title
    * @param {string} file absolute path
    */
-  async answerFileDialog(file) {
-    const widget = this.page.locator('.quick-input-widget');
-    const input = widget.locator('.quick-input-filter input');
-    await widget.locator('.quick-input-action').first().waitFor();
-    await input.fill(file);
-    await input.press('Enter');
+  async answerFileDialog(title, file) {
+    const dialog = await this.quickPick(title);
+    const input = dialog.locator('.quick-input-filter input');
+    // It writes its folder into the input once that is read, over what stands there.
+    await repeatUntil(
+      async () => {
+        await input.fill(file, { timeout: 2000 });
+        await input.press('Enter', { timeout: 2000 });
+      },
+      () => dialog.waitFor({ state: 'hidden', timeout: 2000 }),
+    );
   }
 
   /**

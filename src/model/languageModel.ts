@@ -30,7 +30,7 @@ export async function openLanguageModel(checkpoint: Checkpoint): Promise<Languag
         : '"model_type" is missing';
     const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
     throw new Error(
-      `${checkpoint.folder}/config.json: ${named} (there are ${known}); ${WHAT_STILL_WORKS}`,
+      `${checkpoint.folder}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
     );
   }
   if (checkpoint.problems.length > 0) {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as vscode from 'vscode';
 import { parseFormat } from '../formats/index.js';
 import { planPerplexity } from '../jobs/perplexityPlan.js';
+import { modelTitle } from '../jobs/modelTitle.js';
 import type { CheckpointReport, ComparisonReport } from '../jobs/reports.js';
 import { openLanguageModel } from '../model/languageModel.js';
 import type { DroppedText } from '../protocol/comparison.js';
@@ -140,7 +141,7 @@ export class PerplexityCommand {
       asked: 2,
       request: {
         resource: resource.toString(),
-        modelName: report.name,
+        modelName: modelTitle(resource.path),
         scope: selection?.scope ?? vscode.l10n.t('unquantized'),
         tensors: selection?.whole === false ? tensors : undefined,
         formats: [...new Set(formats)],

@@ -1,4 +1,5 @@
 import { parseFormat } from '../formats/index.js';
+import { modelTitle } from '../jobs/modelTitle.js';
 import type { ComparisonReport } from '../jobs/reports.js';
 import type { ChoiceMemory } from './choiceMemory.js';
 import type { ComparisonPanels } from './comparisonPanels.js';
@@ -76,7 +77,7 @@ export class QuantizeCommands {
     return (
       formats && {
         resource: target.resource.toString(),
-        modelName: report.name,
+        modelName: modelTitle(target.resource.path),
         scope: selection.scope,
         tensors: selection.whole ? undefined : selection.tensors.map(({ name }) => name),
         formats: [...new Set(formats)],

@@ -32,7 +32,7 @@ async function changed(
 describe('opening a model', () => {
   it('names an architecture that cannot be run, and says what still works', async () => {
     await expect(changed(LLAMA, { model_type: 'mamba' })).rejects.toThrow(
-      /config\.json: model_type "mamba" is not an architecture that can be run \(there are llama, .*\); viewing, quantizing and comparing weights work/,
+      /config\.json: model_type "mamba" is not an architecture that can be run \(known: llama, .*\); viewing, quantizing and comparing weights work/,
     );
     await expect(changed(LLAMA, { model_type: 5 })).rejects.toThrow('"model_type" is missing');
     await expect(changed(LLAMA, undefined)).rejects.toThrow('there is no config.json');

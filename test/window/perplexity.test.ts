@@ -136,7 +136,8 @@ describe('Measure Perplexity…', () => {
     const page = await comparisonPage(workbench, 'layers.1');
     await workbench.runCommand(`Quantscope: ${MEASURE}`);
     await workbench.pickOne('(1/2)', 'Choose a File…');
-    await workbench.answerFileDialog(path.join(open.folder, CHOSEN_TEXT));
+    const chosen = path.join(open.folder, CHOSEN_TEXT);
+    await workbench.answerFileDialog('Text to measure perplexity on', chosen);
     await workbench.pickOne('(2/2)', 'All windows');
     await page.getByTestId('perplexity-text').getByText(CHOSEN_TEXT).waitFor();
     await status(page, 'done').waitFor();
@@ -147,7 +148,7 @@ describe('Measure Perplexity…', () => {
     const actions = workbench.page.locator('.editor-group-container.active .editor-actions');
     await actions.getByRole('button', { name: MEASURE }).click();
     const pick = await workbench.quickPick('(1/2)');
-    await workbench.page.keyboard.press('Escape');
+    await pick.locator('.quick-input-filter input').press('Escape');
     await pick.waitFor({ state: 'hidden' });
   });
 
@@ -175,7 +176,7 @@ describe('Measure Perplexity…', () => {
     await workbench.pickOne('(2/4)', '128');
     await workbench.pickOne('(3/4)', OWN_TEXT);
     await workbench.pickOne('(4/4)', `First ${WINDOWS} windows`);
-    const page = await finishedComparison(workbench, MODEL);
+    const page = await finishedComparison(workbench, `sample/${MODEL}`);
     await expectSameNumbers(page, await atCommandLine('model.layers.*_proj.weight', ['nf4']));
   });
 

@@ -107,7 +107,7 @@ describe('Quantize Layer…', () => {
     await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), quantizeItem);
     expect(await workbench.tickedItems('(1/2)')).toEqual(await formatLabels(['int4-sym', 'nf4']));
     await chooseFormats(workbench, FORMATS, 128);
-    const page = await finishedComparison(workbench, MODEL);
+    const page = await finishedComparison(workbench, `sample/${MODEL}`);
     const report = await compareAtCommandLine('model.layers.*_proj.weight', FORMATS, 128);
     expect(report.formats[0].tensors).toHaveLength(28);
     expectSameNumbers(await readComparison(page), report);
@@ -115,7 +115,7 @@ describe('Quantize Layer…', () => {
 
   test('looks right in three themes', async () => {
     // The panel of the test before: a screenshot of anything else would prove nothing.
-    await readComparison(await finishedComparison(open.workbench, MODEL));
+    await readComparison(await finishedComparison(open.workbench, `sample/${MODEL}`));
     for (const theme of ['Light Modern', 'Dark High Contrast', 'Dark Modern'] as const) {
       await open.workbench.setTheme(theme);
       await open.screenshot(`comparison-${theme.toLowerCase().replaceAll(' ', '-')}`);
