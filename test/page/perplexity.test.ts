@@ -335,6 +335,25 @@ describePages('perplexity against size', (pages) => {
     expect(state()).toMatchObject({ paretoAsTable: true });
   });
 
+  it.each([
+    ['by ratio', { 'int3-asym': [2.14, 2, 0.09, 0.8], dint4: [0.2, 0.03, 0.02, 0.9] }, true],
+    ['evenly, down to less than zero', { dint4: [0.05, 0.1, 0.02, 0.9] }, false],
+  ] as const)('shows standard errors to their ends, %s', async (_, changes, byRatio) => {
+    const changed = withSamplePerplexity(weights, changes);
+    const { page } = await pages.comparison(doneComparison(changed));
+    await waitForCharts(page, 2);
+    const ticks = await chart(page).locator('.ytick text').allTextContents();
+    expect(ticks.every((tick) => tick.startsWith('+'))).toBe(byRatio);
+    const area = (await chart(page).locator('.bglayer .bg').boundingBox())!;
+    const bars = await chart(page).locator('path.yerror').all();
+    expect(bars.length).toBe(8);
+    for (const bar of bars) {
+      const { y, height } = (await bar.boundingBox())!;
+      expect(y).toBeGreaterThanOrEqual(area.y);
+      expect(y + height).toBeLessThanOrEqual(area.y + area.height);
+    }
+  });
+
   it('is not drawn without perplexities', async () => {
     const { page } = await pages.comparison(doneComparison(weights));
     await waitForCharts(page, 1);

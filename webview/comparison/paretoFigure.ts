@@ -16,8 +16,10 @@ import { seriesStyles } from './seriesStyles.js';
 /** CSS pixels. */
 const HEIGHT = 300;
 const MARGIN = { left: 56, right: 70, top: 16, bottom: 40 };
-/** Rises further apart than this are drawn by ratio. */
+/** Rises further apart than this are drawn by ratio, */
 const LOG_RATIO = 8;
+/** those that may be none, which a scale of ratios has no place for, only where it must be. */
+const NOISY_LOG_RATIO = 100;
 
 /** A format in the chart. */
 interface Point {
@@ -186,18 +188,24 @@ function padded(values: readonly number[], share: number): readonly [number, num
 
 function axesOf(points: readonly Point[], width: number): Axes {
   const rises = points.map(({ perplexity }) => perplexity.deltaVsBaseline);
+  const errors = points.map(({ perplexity }) => perplexity.deltaStandardError ?? 0);
+  const lowEnds = rises.map((rise, index) => rise - errors[index]);
+  const highEnds = rises.map((rise, index) => rise + errors[index]);
   const [least, most] = [Math.min(...rises), Math.max(...rises)];
   // Formats of few bits lie far above the rest; a scale of ratios keeps both apart.
-  const log = least > 0 && most / least > LOG_RATIO;
-  const ends = points.flatMap(({ perplexity: { deltaVsBaseline, deltaStandardError } }) => [
-    deltaVsBaseline - (deltaStandardError ?? 0),
-    deltaVsBaseline + (deltaStandardError ?? 0),
-  ]);
-  const bits = points.map((point) => point.bits);
+  const ratio = Math.min(...lowEnds) > 0 ? LOG_RATIO : NOISY_LOG_RATIO;
+  const log = least > 0 && most / least > ratio;
+  // Bars that reach far down, or to zero, end at the bottom.
+  const bottoms = lowEnds.map((end) => Math.max(end, least / 2));
   return {
     log,
-    x: padded(bits, 0.06),
-    y: log ? padded(rises.map(Math.log10), 0.12) : padded([...ends, 0], 0.08),
+    x: padded(
+      points.map(({ bits }) => bits),
+      0.06,
+    ),
+    y: log
+      ? padded([...bottoms, ...highEnds].map(Math.log10), 0.08)
+      : padded([...lowEnds, ...highEnds, 0], 0.08),
     width: Math.max(1, width - MARGIN.left - MARGIN.right),
     height: HEIGHT - MARGIN.top - MARGIN.bottom,
   };
