@@ -27,6 +27,7 @@ await runMain(async () => {
       },
     });
     const { status } = spawnSync(process.execPath, [outfile, root, ...process.argv.slice(2)], {
+      cwd: root,
       stdio: 'inherit',
     });
     process.exitCode = status ?? 1;

@@ -1,6 +1,6 @@
-// Writes a sharded BF16 checkpoint with the shapes of a LLaMA of 1.1 billion parameters (TinyLlama)
-// or of 24 million (a model of stories, hidden size 288):
-//   node scripts/makeCheckpoint.mjs FOLDER [--shape 1.1b|24m] [--layers N]
+// Writes a sharded BF16 checkpoint with the shapes of a LLaMA of 1.1 billion parameters (TinyLlama),
+// of 70 (give --layers: the whole is 140 GB) or of 24 million (a model of stories, hidden size 288):
+//   node scripts/makeCheckpoint.mjs FOLDER [--shape 70b|1.1b|24m] [--layers N]
 // Weights are normal with the spread of trained ones; they are drawn once and reused with an offset,
 // so that writing is as fast as the disk. For benchmarks: it knows nothing and says nothing.
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 
 const SHAPES = {
   '1.1b': { hidden: 2048, mlp: 5632, heads: 32, keyValueHeads: 4, layers: 22, positions: 2048 },
+  '70b': { hidden: 8192, mlp: 28672, heads: 64, keyValueHeads: 8, layers: 80, positions: 4096 },
   '24m': { hidden: 288, mlp: 768, heads: 6, keyValueHeads: 6, layers: 6, positions: 256 },
 };
 const VOCABULARY = 32000;
@@ -116,7 +117,9 @@ const { values, positionals } = parseArgs({
 });
 const known = Object.entries(SHAPES).find(([name]) => name === values.shape)?.[1];
 if (positionals.length !== 1 || !known) {
-  console.error('Usage: node scripts/makeCheckpoint.mjs FOLDER [--shape 1.1b|24m] [--layers N]');
+  console.error(
+    'Usage: node scripts/makeCheckpoint.mjs FOLDER [--shape 70b|1.1b|24m] [--layers N]',
+  );
   process.exit(2);
 }
 const [folder] = positionals;

@@ -5,7 +5,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Activation, Matrix } from '../../src/kernels/forwardKernels.js';
 import { packedWeightBytes, SCORE } from '../../src/kernels/forwardKernels.js';
 import { FIRST_FREE, wasmForward, type ForwardSetup } from '../support/forwardKernels.js';
@@ -201,7 +200,7 @@ function elementRows({ name, kernels, memory }: ForwardSetup): ForwardRow[] {
 
 /** Measures everything; the programs are compiled in a folder that is removed afterwards. */
 export async function forwardRows(root: string): Promise<ForwardRow[]> {
-  const setups = await wasmForward(MEMORY, pathToFileURL(join(root, 'dist/')));
+  const setups = await wasmForward(MEMORY);
   const folder = mkdtempSync(join(tmpdir(), 'quantscope-bench-'));
   try {
     const programs = compilePrograms(root, folder);

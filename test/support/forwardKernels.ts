@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import type { ForwardKernels } from '../../src/kernels/forwardKernels.js';
 import { ReferenceForwardKernels } from '../../src/kernels/reference/referenceForward.js';
@@ -31,14 +32,14 @@ export function referenceForward(bytes: number): ForwardSetup {
   return { name: 'reference', memory, kernels: new ReferenceForwardKernels(memory) };
 }
 
-/** The builds that this engine accepts, as `npm run build` left them. */
-export async function wasmForward(
-  bytes: number,
-  folder = new URL('../../dist/', import.meta.url),
-): Promise<ForwardSetup[]> {
+/**
+ * The builds that this engine accepts, as `npm run build` left them. Found from the repository's top
+ * folder, where everything runs: a bundle, as the benchmarks are, lies anywhere.
+ */
+export async function wasmForward(bytes: number): Promise<ForwardSetup[]> {
   const setups: ForwardSetup[] = [];
   for (const name of FORWARD_MODULES) {
-    const code = await readFile(new URL(name, folder));
+    const code = await readFile(join('dist', name));
     if (!WebAssembly.validate(code)) continue;
     const memory = sharedMemory(bytes);
     const exports = await instantiateForward(await WebAssembly.compile(code), memory);
