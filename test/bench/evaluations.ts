@@ -16,10 +16,10 @@ const EIGHT = ['int4', 'int4-sym', 'fp4', 'afp4', 'nf4', 'anf4', 'dint4', 'mxfp4
 const WORK = 2e11;
 const TILE_ROWS = 256;
 /**
- * Runs of the whole and of its products in turn, the fastest of each taken: a busy neighbour on the
- * same core halves the speed for seconds.
+ * Runs of the whole, and of its products in turn with them, the fastest of each taken: a busy
+ * neighbour on the same core halves the speed for seconds.
  */
-const PAIRS = 5;
+const RUNS = 5;
 const BUDGET = 256 << 20;
 
 export interface EvaluationRow {
@@ -136,7 +136,7 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     // Once for the engine's optimizing tier.
     await evaluate(pool, model, [windows[0].slice(0, 32)], variants.slice(0, 1), settings);
     let [wall, cpu, alone] = [Infinity, Infinity, Infinity];
-    for (let i = 0; i < (products ? PAIRS : 1); i++) {
+    for (let i = 0; i < RUNS; i++) {
       const run = await measured(() => evaluate(pool, model, of, variants, settings));
       wall = Math.min(wall, run.wall);
       cpu = Math.min(cpu, run.cpu);
@@ -164,7 +164,14 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
   const products = await productsAlone(model, tokens);
   for (const threads of [1, 2]) {
     // Two threads share caches and cores, which products on one thread know nothing of.
-    await run('unquantized', threads, windows, [], () => ({}), threads === 1 ? products : undefined);
+    await run(
+      'unquantized',
+      threads,
+      windows,
+      [],
+      () => ({}),
+      threads === 1 ? products : undefined,
+    );
   }
   const base = await run('unquantized, two windows', 2, some, [], () => ({}));
   await run('eight formats, two windows', 2, some, whole, (cpu) => ({
