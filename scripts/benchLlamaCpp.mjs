@@ -59,8 +59,7 @@ await runMain(async () => {
       return (windows * context) / timings.forwardSeconds;
     };
     const theirs = async () => {
-      const numbers = [windows, context, threads].map(String);
-      const script = [inRoot('scripts/lib/runLlamaCpp.mjs'), packages, gguf, ...numbers];
+      const script = [inRoot('scripts/lib/runLlamaCpp.mjs'), packages, gguf, ids, threads];
       const lines = (await runNode(script, { quiet: true })).trim().split('\n');
       return JSON.parse(lines[lines.length - 1]);
     };

@@ -1,11 +1,15 @@
-// Child of benchLlamaCpp.mjs: node runLlamaCpp.mjs PACKAGES GGUF WINDOWS CONTEXT THREADS
-// Decodes windows with all logits and prints tokens per second.
+// Child of benchLlamaCpp.mjs: node runLlamaCpp.mjs PACKAGES GGUF IDS THREADS
+// Decodes windows of equal length (IDS: a JSON file of lists) with all logits; prints tokens per second.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [, , packages, modelPath, ...numbers] = process.argv;
-const [windows, context, threads] = numbers.map(Number);
+const [, , packages, modelPath, idsFile, threadsText] = process.argv;
+const threads = Number(threadsText);
+/** @type {number[][]} */
+const windows = JSON.parse(readFileSync(idsFile, 'utf8'));
+const context = windows[0].length;
 const resolved = createRequire(join(packages, 'package.json')).resolve('node-llama-cpp');
 const { getLlama } = await import(pathToFileURL(resolved).href);
 const llama = await getLlama({ gpu: false, build: 'never', maxThreads: threads });
@@ -18,20 +22,19 @@ const options = {
 // The public interface has no way to ask for all logits; the version is pinned.
 const { _ctx: inner } = await model.createContext({ ...options, sequences: 1 });
 const all = Uint32Array.from({ length: context }, (_, index) => index);
-const tokens = all.map((index) => ((index * 7919) % 31000) + 300);
 
-/** @param {number} count */
-async function decode(count) {
+/** @param {readonly number[][]} lists */
+async function decode(lists) {
   const begin = performance.now();
-  for (let window = 0; window < count; window++) {
+  for (const ids of lists) {
     inner.initBatch(context);
     inner.disposeSequence(0);
-    inner.addToBatch(0, 0, tokens, all);
+    inner.addToBatch(0, 0, Uint32Array.from(ids), all);
     await inner.decodeBatch();
   }
-  return (count * context * 1000) / (performance.now() - begin);
+  return (lists.length * context * 1000) / (performance.now() - begin);
 }
 
-await decode(1);
+await decode(windows.slice(0, 1));
 console.log(JSON.stringify({ system: llama.systemInfo, tokensPerSecond: await decode(windows) }));
 process.exit(0);

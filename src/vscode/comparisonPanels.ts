@@ -8,6 +8,7 @@ import { ComparisonRun } from './comparisonRun.js';
 import { ComparisonStatus } from './comparisonStatus.js';
 import type { ComparisonStore } from './comparisonStore.js';
 import type { DroppedText } from '../protocol/comparison.js';
+import { showError } from './errors.js';
 import { COMMAND, COMPARISON_VIEW_TYPE } from './identifiers.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SafetensorsEditorProvider } from './safetensorsEditorProvider.js';
@@ -96,9 +97,10 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
     return active ?? this.lastActive;
   }
 
-  /** The panel of a request, if it is open. */
-  find(request: ComparisonRequest): ComparisonPanel | undefined {
-    return this.panels.get(comparisonId(request));
+  /** Says what went wrong with a request, unless its panel is in sight: that says it itself. */
+  tell(error: unknown, request: ComparisonRequest | undefined): void {
+    const panel = request && this.panels.get(comparisonId(request));
+    if (!panel?.inSight) showError(error);
   }
 
   /** Shows the panel with this id, if it is open. */

@@ -11,7 +11,6 @@ import type { ChoiceMemory } from './choiceMemory.js';
 import type { ComparisonPanel } from './comparisonPanel.js';
 import type { ComparisonPanels } from './comparisonPanels.js';
 import type { ComparisonRequest, PerplexityChoice } from './comparisonRequest.js';
-import { showError } from './errors.js';
 import { pickExtent } from './extentPick.js';
 import { formatWithGroup } from './formatName.js';
 import { pickFormats } from './formatPick.js';
@@ -61,9 +60,7 @@ export class PerplexityCommand {
       return request && (await this.panels.compare(request));
     } catch (error) {
       if (!asks) throw error;
-      // A panel in sight tells what happened in it.
-      const panel = request && this.panels.find(request);
-      if (!panel?.inSight) showError(error);
+      this.panels.tell(error, request);
       return undefined;
     }
   }

@@ -4,7 +4,6 @@ import type { ComparisonReport } from '../jobs/reports.js';
 import type { ChoiceMemory } from './choiceMemory.js';
 import type { ComparisonPanels } from './comparisonPanels.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
-import { showError } from './errors.js';
 import { formatWithGroup } from './formatName.js';
 import { pickFormats } from './formatPick.js';
 import { openModel } from './openModel.js';
@@ -59,9 +58,7 @@ export class QuantizeCommands {
       return request && (await this.panels.compare(request));
     } catch (error) {
       if (!asked) throw error;
-      // A panel in sight tells what happened in it.
-      const panel = request && this.panels.find(request);
-      if (!panel?.inSight) showError(error);
+      this.panels.tell(error, request);
       return undefined;
     }
   }
