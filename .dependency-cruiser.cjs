@@ -1,54 +1,70 @@
-// The layers of ARCHITECTURE.md, lowest first. A file may import from its own room and from rooms
-// of a lower rank; types may be imported from anywhere below as well, and `protocol` (contracts
-// between processes) may name the plain-data types of every room.
+// The layers of ARCHITECTURE.md, lowest first. A file may import from its own room and from rooms of a
+// lower rank, types included: no arrow points up.
 const rank = {
-  safetensors: 0,
+  rpc: 0,
+  storage: 0,
   formats: 0,
-  kernels: 1,
-  metrics: 2,
-  compute: 2,
-  model: 3,
-  export: 3,
-  jobs: 4,
-  cli: 5,
-  vscode: 5,
+  host: 1,
+  safetensors: 1,
+  kernels: 2,
+  checkpoint: 2,
+  metrics: 3,
+  compute: 3,
+  model: 4,
+  reports: 5,
+  jobs: 6,
+  cli: 7,
+  vscode: 7,
+  workers: 7,
 };
 const rooms = Object.keys(rank);
 
 const layering = rooms.map((room) => {
-  const forbidden = rooms.filter(
-    (other) => other !== room && (rank[other] >= rank[room] || rank[room] === 0),
-  );
+  const forbidden = rooms.filter((other) => other !== room && rank[other] >= rank[room]);
   return {
     name: `layers-${room}`,
     severity: 'error',
     comment: `src/${room} imports downwards only`,
     from: { path: `^src/${room}/` },
-    to: { path: `^src/(${[...forbidden, ...(rank[room] === 0 ? ['protocol'] : [])].join('|')})/` },
+    to: { path: `^src/(${forbidden.join('|')})/` },
   };
 });
+
+/** Rooms that are programs of Node: the terminal, the extension host, threads. */
+const NODE_ROOMS = '^src/(cli/|vscode/|workers/|extension.ts)';
+/** Files that say that they need Node, and so cannot run in a browser. */
+const NODE_FILES = '/node/[^/]+[.]ts$';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     ...layering,
     {
-      name: 'protocol-imports-types-only',
+      name: 'node-modules-of-node-only-in-node-folders',
       severity: 'error',
-      from: { path: '^src/protocol/' },
-      to: { path: '^src/(?!protocol/)', dependencyTypesNot: ['type-only'] },
+      comment: 'What needs Node lies in a folder "node", so that the rest can run in a browser',
+      from: { path: '^(src|webview)/', pathNot: [NODE_ROOMS, NODE_FILES] },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'nothing-else-imports-node-folders',
+      severity: 'error',
+      comment: 'Whoever imports a file that needs Node needs Node, too',
+      from: { path: '^(src|webview)/', pathNot: [NODE_ROOMS, NODE_FILES] },
+      to: { path: NODE_FILES },
     },
     {
       name: 'only-vscode-room-knows-vscode',
       severity: 'error',
-      from: { path: '^(src|webview)/', pathNot: '^src/(vscode/|extension\\.ts)' },
+      from: { path: '^(src|webview)/', pathNot: '^src/(vscode/|extension.ts)' },
       to: { path: '^vscode$' },
     },
     {
-      name: 'webview-sees-protocol-and-formats-only',
+      name: 'pages-see-contracts-only',
       severity: 'error',
+      comment: 'Pages see reports, the RPC, formats and measures',
       from: { path: '^webview/' },
-      to: { path: '^src/(?!protocol/|formats/)' },
+      to: { path: '^src/(?!(reports|rpc|formats|metrics)/)' },
     },
     {
       name: 'no-product-code-imports-tests-or-scripts',

@@ -63,9 +63,9 @@ const bundles = [
     ...node,
     entryPoints: {
       extension: 'src/extension.ts',
-      worker: 'src/compute/worker.ts',
-      tokenizerWorker: 'src/model/tokenizerWorker.ts',
-      perplexityWorker: 'src/jobs/perplexityWorker.ts',
+      worker: 'src/workers/compute.ts',
+      tokenizerWorker: 'src/workers/tokenizer.ts',
+      perplexityWorker: 'src/workers/perplexity.ts',
       cli: 'src/cli/main.ts',
     },
     outdir: 'dist',

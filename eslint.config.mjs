@@ -22,6 +22,14 @@ export default tseslint.config(
     },
   },
   {
+    // What does not say that it needs Node can run in a browser.
+    files: ['src/**/*.ts', 'webview/**/*.ts'],
+    ignores: ['src/**/node/*.ts', 'src/{cli,vscode,workers}/**', 'src/extension.ts'],
+    rules: {
+      'no-restricted-globals': ['error', 'Buffer', 'process', 'global', '__dirname', 'require'],
+    },
+  },
+  {
     files: ['webview/**/*.ts'],
     rules: {
       'no-restricted-imports': [

@@ -1,9 +1,9 @@
 import type { ScaleDtype } from '../formats/index.js';
-import type { ComparisonReport, FormatComparison, TensorComparison } from '../jobs/reports.js';
+import type { ComparisonReport, FormatComparison, TensorComparison } from '../reports/reports.js';
 import { count, fixed, percent, scientific, significant, sizeIn, sizeUnit } from './numbers.js';
 import { notesText } from './notesText.js';
 import { perplexityTable, signed, textLine } from './perplexityText.js';
-import { visible } from '../safetensors/errors.js';
+import { visible } from '../storage/errors.js';
 import { table } from './tables.js';
 import type { Column } from './tables.js';
 
@@ -132,7 +132,8 @@ function costliest(tensors: readonly TensorComparison[]) {
  * perplexities where there are any, then what the reader of the numbers must know. RMSE/step is 0.289 (1/√12) at best.
  */
 export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype): string {
-  const { formats, timings } = report;
+  const { formats, notes, timings } = report;
+  const general = notes.map((note) => `${visible(note)}\n`).join('');
   const several = (formats[0]?.tensors.length ?? 0) > 1;
   return (
     `${heading(report, scaleDtype)}\n` +
@@ -140,6 +141,7 @@ export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype)
     (several ? `\n${worstTable(formats)}` : '') +
     perplexitySection(report) +
     notesText(formats) +
+    (general && `\n${general}`) +
     `\n${fixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
     `${timings.threads === 1 ? 'thread' : 'threads'}\n`
   );

@@ -1,6 +1,6 @@
-import type { CheckpointReport, TensorReport } from '../jobs/reports.js';
+import type { CheckpointReport, TensorReport } from '../reports/reports.js';
 import { count, fixed, significant, size } from './numbers.js';
-import { visible } from '../safetensors/errors.js';
+import { visible } from '../storage/errors.js';
 import { table } from './tables.js';
 import type { Column } from './tables.js';
 

@@ -1,4 +1,4 @@
-import { visible } from '../safetensors/errors.js';
+import { visible } from '../storage/errors.js';
 
 /** What to know about formats' figures; what holds for every format is said once. */
 export function notesText(

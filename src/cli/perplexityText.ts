@@ -1,6 +1,6 @@
 import type { ScaleDtype } from '../formats/index.js';
-import type { PerplexityReport, PerplexityText } from '../jobs/reports.js';
-import { visible } from '../safetensors/errors.js';
+import type { PerplexityReport, PerplexityText } from '../reports/reports.js';
+import { visible } from '../storage/errors.js';
 import { notesText } from './notesText.js';
 import { count, fixed, percent, significant } from './numbers.js';
 import { table } from './tables.js';

@@ -1,5 +1,5 @@
-import type { Progress } from '../protocol/rpc.js';
-import { visible } from '../safetensors/errors.js';
+import type { Progress } from '../rpc/rpc.js';
+import { visible } from '../storage/errors.js';
 
 /** Where progress goes: a stream that may or may not be a terminal. */
 export interface ProgressStream {

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { version } from '../../package.json';
-import { isCancelled, throwIfCancelled } from '../protocol/rpc.js';
+import type { Host } from '../host/host.js';
+import { isCancelled, throwIfCancelled } from '../rpc/rpc.js';
 import { parseCommandLine } from './arguments.js';
 import { compare } from './commands/compare.js';
 import { formats } from './commands/formats.js';
@@ -10,7 +11,7 @@ import { quantize } from './commands/quantize.js';
 import type { Session } from './commands/session.js';
 import { helpText } from './help.js';
 import { isBrokenPipe, writeAll } from './output.js';
-import { visible } from '../safetensors/errors.js';
+import { visible } from '../storage/errors.js';
 import { ProgressLine } from './progress.js';
 import type { ProgressStream } from './progress.js';
 import { UsageError } from './usageError.js';
@@ -18,9 +19,11 @@ import { UsageError } from './usageError.js';
 export const EXIT = { done: 0, badInput: 1, wrongUsage: 2, interrupted: 130 } as const;
 
 /** What the command line needs of its process. */
-export interface Streams {
+export interface Process {
   readonly stdout: Writable;
   readonly stderr: ProgressStream;
+  /** Threads and bundled files. */
+  readonly host: Host;
   /** Aborted on interruption. */
   readonly signal: AbortSignal;
 }
@@ -66,7 +69,7 @@ function report(error: unknown, stderr: ProgressStream): number {
  * @param args the arguments after the program's name
  * @returns the exit code
  */
-export async function run(args: readonly string[], streams: Streams): Promise<number> {
+export async function run(args: readonly string[], streams: Process): Promise<number> {
   const quiet = args.includes('--quiet') || args.includes('-q');
   const progress = new ProgressLine(streams.stderr, quiet);
   try {
@@ -80,6 +83,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
         progress.clear();
         streams.stderr.write(`quantscope: warning: ${visible(message)}\n`);
       },
+      host: streams.host,
       options: { signal: streams.signal, onProgress: progress.report },
     });
     return EXIT.done;

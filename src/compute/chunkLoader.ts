@@ -2,9 +2,9 @@ import { ReferenceKernels } from '../kernels/reference/referenceKernels.js';
 import type { Kernels, WeightSums } from '../kernels/types.js';
 import { WasmKernels, type KernelExports } from '../kernels/wasm/wasmKernels.js';
 import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
-import type { ChunkRef, ChunkTask } from '../protocol/worker.js';
-import { DTYPES } from '../safetensors/dtypes.js';
-import type { ChunkReader } from './chunkReader.js';
+import type { ChunkRef, ChunkTask } from './tasks.js';
+import { storedBytes } from '../storage/elementTypes.js';
+import type { OpenSources } from './openSources.js';
 
 /** Brings chunks into a worker's region of the shared memory. */
 export class ChunkLoader {
@@ -14,7 +14,7 @@ export class ChunkLoader {
     readonly memory: WebAssembly.Memory,
     /** Absent: the reference kernels. */
     private readonly exports: KernelExports | undefined,
-    readonly reader: ChunkReader,
+    readonly sources: OpenSources,
   ) {}
 
   /** Makes this thread see what another one added to the shared memory. */
@@ -36,26 +36,26 @@ export class ChunkLoader {
   }
 
   /** Reads a chunk as stored. */
-  read({ chunk, region }: ChunkTask): Kernels {
+  async read({ chunk, region }: ChunkTask): Promise<Kernels> {
     const kernels = this.kernelsIn(region);
     const { source, offset, dtype, rows, columns, storedStride } = chunk;
     const target = kernels.input(dtype, rows * columns);
-    if (storedStride === undefined) {
-      this.reader.read(source, offset, target);
-    } else {
-      const bytes = DTYPES[dtype].bits / 8;
-      const run = rows * bytes;
-      for (let column = 0; column < columns; column++) {
-        const piece = target.subarray(column * run, (column + 1) * run);
-        this.reader.read(source, offset + column * storedStride * bytes, piece);
-      }
+    if (storedStride === undefined || storedStride === rows) {
+      await this.sources.read(source, offset, target);
+      return kernels;
+    }
+    const run = storedBytes(dtype, rows);
+    const stride = storedBytes(dtype, storedStride);
+    for (let column = 0; column < columns; column++) {
+      const piece = target.subarray(column * run, (column + 1) * run);
+      await this.sources.read(source, offset + column * stride, piece);
     }
     return kernels;
   }
 
   /** Reads a chunk and widens it to f32, in the order in which it is stored. */
-  decode(task: ChunkTask): Kernels {
-    const kernels = this.read(task);
+  async decode(task: ChunkTask): Promise<Kernels> {
+    const kernels = await this.read(task);
     kernels.decode(task.chunk.dtype, task.chunk.rows * task.chunk.columns);
     return kernels;
   }
@@ -69,25 +69,27 @@ export class ChunkLoader {
     const elements = chunk.rows * chunk.columns;
     kernels.decode(chunk.dtype, elements);
     const weights = kernels.inspect(elements);
-    if (chunk.storedStride !== undefined) turn(kernels, chunk);
+    if (chunk.storedStride !== undefined) transpose(kernels, chunk);
     return { kernels, weights };
   }
 
   /** Reads and widens. */
-  load(task: ChunkTask): { readonly kernels: Kernels; readonly weights: WeightSums } {
-    this.read(task);
+  async load(
+    task: ChunkTask,
+  ): Promise<{ readonly kernels: Kernels; readonly weights: WeightSums }> {
+    await this.read(task);
     return this.widen(task);
   }
 }
 
-/** Turns a strip [columns × rows] into rows of outputs. */
-function turn(kernels: Kernels, { rows, columns }: ChunkRef): void {
+/** Transposes a strip [columns × rows], as stored, to rows of outputs. */
+function transpose(kernels: Kernels, { rows, columns }: ChunkRef): void {
   const weights = kernels.weights(rows * columns);
-  const turned = kernels.output(rows * columns);
+  const transposed = kernels.output(rows * columns);
   for (let column = 0; column < columns; column++) {
     for (let row = 0; row < rows; row++) {
-      turned[row * columns + column] = weights[column * rows + row];
+      transposed[row * columns + column] = weights[column * rows + row];
     }
   }
-  weights.set(turned);
+  weights.set(transposed);
 }

@@ -1,6 +1,7 @@
-import { DTYPES } from '../safetensors/dtypes.js';
-import type { CheckpointTensor } from '../safetensors/types.js';
-import type { ChunkRef, SourceRef } from '../protocol/worker.js';
+import type { ModelTensor } from '../checkpoint/types.js';
+import { storedBytes } from '../storage/elementTypes.js';
+import type { ChunkShape } from '../kernels/types.js';
+import type { ChunkRef } from './tasks.js';
 
 /** Elements of an ordinary chunk: 1 MB of a 16-bit type, so that messages cost little beside work. */
 export const CHUNK_ELEMENTS = 524288;
@@ -29,15 +30,11 @@ export function leastCommonMultiple(a: number, b: number): number {
   return (a / greatestCommonDivisor(a, b)) * b;
 }
 
-/**
- * Rows and columns of a tensor: the last dimension is the input, all others are rows.
- * @param transposed the first dimension is the input (two dimensions)
- */
+/** Rows and columns of a tensor as a linear map: columns are inputs, all other dimensions rows. */
 export function matrixShape(
-  tensor: Pick<CheckpointTensor, 'shape' | 'elements'>,
-  transposed = false,
-) {
-  if (transposed) return { rows: tensor.shape[1], columns: tensor.shape[0] };
+  tensor: Pick<ModelTensor, 'shape' | 'elements' | 'transposed'>,
+): ChunkShape {
+  if (tensor.transposed) return { rows: tensor.shape[1], columns: tensor.shape[0] };
   const columns = tensor.shape.length === 0 ? 1 : tensor.shape[tensor.shape.length - 1];
   return { rows: columns === 0 ? 0 : tensor.elements / columns, columns };
 }
@@ -45,29 +42,42 @@ export function matrixShape(
 export interface ChunkOptions {
   readonly boundary?: ChunkBoundary;
   readonly chunkElements?: number;
-  /** Stored as [inputs × outputs]: chunks are strips of it. */
-  readonly transposed?: boolean;
+  /** Rows as the file has them, whichever way round they are: for work that has no groups. */
+  readonly asStored?: boolean;
+  /**
+   * Transposed weights may be cut between groups of inputs: such chunks lie in the file in one piece,
+   * in order, but hold parts of all rows.
+   */
+  readonly bands?: boolean;
 }
+
+/** Bands of transposed weights may grow to this before strips are cut instead. */
+const MAX_BAND_ELEMENTS = 1 << 22;
 
 /**
  * Cuts a tensor into chunks, in order; together they cover it once.
  * @throws when what must stay together is larger than {@link MAX_CHUNK_ELEMENTS}
  */
 export function* planChunks(
-  tensor: CheckpointTensor,
-  source: SourceRef,
-  { boundary = WHOLE_ROWS, chunkElements = CHUNK_ELEMENTS, transposed = false }: ChunkOptions = {},
+  tensor: ModelTensor,
+  {
+    boundary = WHOLE_ROWS,
+    chunkElements = CHUNK_ELEMENTS,
+    asStored = false,
+    bands = false,
+  }: ChunkOptions = {},
 ): Generator<ChunkRef> {
   if (tensor.elements === 0) return;
-  const { rows, columns } = matrixShape(tensor, transposed);
-  const bytesPerElement = DTYPES[tensor.dtype].bits / 8;
+  const transposed = tensor.transposed && !asStored;
+  const { rows, columns } = matrixShape({ ...tensor, transposed });
+  const { source } = tensor;
   const chunk = (firstElement: number, chunkRows: number, chunkColumns: number): ChunkRef => {
     const first = transposed
       ? Math.floor(firstElement / columns) + (firstElement % columns) * rows
       : firstElement;
     return {
       source,
-      offset: tensor.offset + first * bytesPerElement,
+      offset: tensor.offset + storedBytes(tensor.dtype, first),
       dtype: tensor.dtype,
       rows: chunkRows,
       columns: chunkColumns,
@@ -79,6 +89,15 @@ export function* planChunks(
     boundary.columns === 'row' || columns % boundary.blocks !== 0
       ? undefined
       : leastCommonMultiple(boundary.columns, boundary.blocks);
+  if (transposed && bands && cut !== undefined && boundary.blocks === 1) {
+    const band = Math.max(1, Math.floor(chunkElements / rows / cut)) * cut;
+    if (Math.min(band, columns) * rows <= MAX_BAND_ELEMENTS) {
+      for (let column = 0; column < columns; column += band) {
+        yield chunk(column, rows, Math.min(band, columns - column));
+      }
+      return;
+    }
+  }
   if (cut !== undefined && columns > chunkElements) {
     const piece = Math.max(1, Math.floor(chunkElements / cut)) * cut;
     checkSize(tensor, Math.min(piece, columns));
@@ -98,7 +117,7 @@ export function* planChunks(
   }
 }
 
-function checkSize(tensor: CheckpointTensor, elements: number): void {
+function checkSize(tensor: ModelTensor, elements: number): void {
   if (elements <= MAX_CHUNK_ELEMENTS) return;
   throw new Error(
     `${tensor.file}: groups of "${tensor.name}" would span ${elements} weights at once; at most ${MAX_CHUNK_ELEMENTS} are handled`,

@@ -1,64 +1,50 @@
-import { Worker } from 'node:worker_threads';
-import { connect, type Connection } from '../protocol/rpc.js';
-import type { WorkerApi } from '../protocol/worker.js';
-import { messagePortChannel } from './messagePortChannel.js';
-import type { WorkerStart } from './worker.js';
+import type { Host, Thread } from '../host/host.js';
+import type { WorkerControl } from './tasks.js';
 
-/** One worker thread with its connection. */
+/** What the pool starts a worker with. */
+export interface WorkerStart {
+  readonly memory: WebAssembly.Memory;
+  /** Absent: run the reference kernels. */
+  readonly modules?: {
+    readonly kernels: WebAssembly.Module;
+    readonly forward: WebAssembly.Module;
+  };
+}
+
+/** Methods whose names and types are known to those who send tasks. */
+type AnyApi = WorkerControl & Record<string, (task: unknown) => Promise<unknown>>;
+
+/** One worker thread. */
 export class PoolWorker {
   /** Tasks sent and not yet answered. */
   load = 0;
-  dead = false;
-  private readonly thread: Worker;
-  private readonly connection: Connection<WorkerApi>;
-  private readonly died: Promise<never>;
-  private readonly ready: Promise<void>;
+  private readonly thread: Thread<AnyApi>;
 
-  constructor(file: string, start: WorkerStart) {
-    this.thread = new Worker(file, { workerData: start });
-    this.connection = connect<Record<never, never>, WorkerApi>(messagePortChannel(this.thread), {});
-    this.died = new Promise((_, reject) => {
-      const fail = (reason: string) => {
-        if (this.dead) return;
-        this.dead = true;
-        reject(new Error(`A compute worker stopped unexpectedly (${reason}). Run the job again.`));
-        this.connection.close();
-      };
-      this.thread.once('error', (error) => fail(error.message));
-      this.thread.once('exit', (code) => fail(`exit code ${code}`));
-    });
-    // Someone always waits for `died` while a task runs; with none running its loss is no news.
-    this.died.catch(() => undefined);
-    this.ready = new Promise((resolve) => {
-      const onMessage = (message: unknown) => {
-        if (message !== 'ready') return;
-        this.thread.off('message', onMessage);
-        resolve();
-      };
-      this.thread.on('message', onMessage);
+  constructor(host: Host, start: WorkerStart) {
+    this.thread = host.startThread<AnyApi>('worker.js', start, {
+      description: 'A compute worker',
     });
   }
 
+  get dead(): boolean {
+    return this.thread.ended;
+  }
+
   /** Runs one task; rejects when the thread dies meanwhile. */
-  async call<Name extends keyof WorkerApi>(
-    method: Name,
-    task: unknown,
-  ): Promise<Awaited<ReturnType<WorkerApi[Name]>>> {
+  async call(method: string, task: unknown): Promise<unknown> {
     this.load++;
     try {
-      await Promise.race([this.ready, this.died]);
-      const remote = this.connection.remote[method] as (task: unknown) => Promise<never>;
-      return await Promise.race([remote(task), this.died]);
+      return await this.thread.whileAlive(this.thread.remote[method](task));
     } finally {
       this.load--;
     }
   }
 
   closeFiles(): void {
-    if (!this.dead) void this.connection.remote.closeFiles(null).catch(() => undefined);
+    if (!this.dead) void this.thread.remote.closeFiles(null).catch(() => undefined);
   }
 
-  async terminate(): Promise<void> {
-    await this.thread.terminate();
+  terminate(): Promise<void> {
+    return this.thread.terminate();
   }
 }

@@ -1,8 +1,8 @@
+import type { ModelTensor } from '../checkpoint/types.js';
 import type { NumberFormat } from '../formats/types.js';
 import type { FixedRange } from '../kernels/types.js';
-import type { Checkpoint, CheckpointTensor } from '../safetensors/types.js';
 import { ANYWHERE, leastCommonMultiple, planChunks, type ChunkBoundary } from './chunks.js';
-import { sourceOf } from './sources.js';
+import type { ChunkApi } from './tasks.js';
 import type { WorkerPool } from './workerPool.js';
 
 /** Where all these formats allow a tensor to be cut. */
@@ -30,22 +30,20 @@ export function needsTensorRange({ entry, group }: NumberFormat): boolean {
 /** Extremes of whole tensors; reads them once. */
 export async function tensorRanges(
   pool: WorkerPool,
-  checkpoint: Checkpoint,
-  tensors: readonly CheckpointTensor[],
+  tensors: readonly ModelTensor[],
   signal?: AbortSignal,
 ): Promise<FixedRange[]> {
   const owners: number[] = [];
   const ranges = tensors.map(() => ({ lo: Infinity, hi: -Infinity }));
   function* tasks() {
     for (const [index, tensor] of tensors.entries()) {
-      const source = sourceOf(checkpoint, tensor);
-      for (const chunk of planChunks(tensor, source, { boundary: ANYWHERE })) {
+      for (const chunk of planChunks(tensor, { boundary: ANYWHERE, asStored: true })) {
         owners.push(index);
         yield { chunk };
       }
     }
   }
-  await pool.run(
+  await pool.tasks<ChunkApi>().run(
     'inspect',
     tasks(),
     ({ min, max }, index) => {

@@ -1,32 +1,40 @@
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import type { Host } from '../host/host.js';
 import { loadForwardModule } from '../kernels/wasm/wasmForward.js';
 import { regionBytesFor, type MemoryRegion } from '../kernels/workspace.js';
-import type { ScratchTask } from '../protocol/forward.js';
-import { cancelledError } from '../protocol/rpc.js';
-import type { ChunkTask, WorkerApi } from '../protocol/worker.js';
+import { cancelledError, type Methods } from '../rpc/rpc.js';
 import { CHUNK_ELEMENTS } from './chunks.js';
-import { PoolWorker } from './poolWorker.js';
+import { PoolWorker, type WorkerStart } from './poolWorker.js';
 import { SharedRegions } from './sharedRegions.js';
-import type { WorkerStart } from './worker.js';
+import type { ChunkTask, ScratchTask } from './tasks.js';
 
 export interface PoolOptions {
-  /** Worker threads; default: the machine's cores. */
+  /** Worker threads; default: as many as the machine runs at once. */
   readonly threads?: number;
-  /** Folder of `worker.js` and `kernels.wasm`; default: beside the running bundle. */
-  readonly assetsFolder?: string;
   readonly backend?: 'wasm' | 'reference';
 }
 
-/** The methods that do a job's tasks. */
-export type TaskMethod = Exclude<keyof WorkerApi, 'closeFiles'>;
 /** A task as a job states it; the pool adds where in memory it runs. */
-export type TaskOf<Name extends TaskMethod> = Omit<
-  Parameters<WorkerApi[Name]>[0],
+export type TaskOf<Api extends Methods<Api>, Name extends keyof Api> = Omit<
+  Parameters<Api[Name]>[0],
   'region' | 'memoryEnd'
 >;
-export type ResultOf<Name extends TaskMethod> = Awaited<ReturnType<WorkerApi[Name]>>;
+export type ResultOf<Api extends Methods<Api>, Name extends keyof Api> = Awaited<
+  ReturnType<Api[Name]>
+>;
+
+/** Runs tasks of one interface that workers fulfil. */
+export interface TaskRunner<Api extends Methods<Api>> {
+  /**
+   * Runs one method over tasks. `onResult` is called in task order; it may be asynchronous, and then
+   * holds further work back. Rejects as soon as a task fails, a worker dies or `signal` is aborted.
+   */
+  run<Name extends keyof Api & string>(
+    method: Name,
+    tasks: Iterable<TaskOf<Api, Name>>,
+    onResult: (result: ResultOf<Api, Name>, index: number) => void | Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void>;
+}
 
 /** Tasks that wait at a worker while it computes, so that it never waits for messages. */
 const QUEUED_PER_WORKER = 2;
@@ -41,7 +49,7 @@ function regionBytes(task: AnyTask): number {
 }
 
 interface Job {
-  next(): { method: TaskMethod; task: AnyTask; index: number } | undefined;
+  next(): { method: string; task: AnyTask; index: number } | undefined;
   finish(index: number, result: unknown): void;
   fail(error: unknown): void;
 }
@@ -58,36 +66,43 @@ export class WorkerPool {
   private constructor(
     readonly threads: number,
     readonly backend: 'wasm' | 'reference',
-    private readonly workerFile: string,
+    readonly host: Host,
     private readonly regions: SharedRegions,
     private readonly modules: WorkerStart['modules'],
   ) {
     this.workers = new Array<undefined>(threads).fill(undefined);
   }
 
-  static async create(options: PoolOptions = {}): Promise<WorkerPool> {
-    const folder = options.assetsFolder ?? __dirname;
-    const threads = Math.max(1, Math.floor(options.threads || availableParallelism()));
+  static async create(host: Host, options: PoolOptions = {}): Promise<WorkerPool> {
+    const threads = Math.max(1, Math.floor(options.threads || host.parallelism));
     const backend = options.backend ?? 'wasm';
     const modules =
       backend === 'wasm'
         ? {
-            kernels: await WebAssembly.compile(await readFile(join(folder, 'kernels.wasm'))),
-            forward: await loadForwardModule(folder),
+            kernels: await WebAssembly.compile(await host.assets.read('kernels.wasm')),
+            forward: await loadForwardModule(host.assets),
           }
         : undefined;
-    const worker = join(folder, 'worker.js');
-    return new WorkerPool(threads, backend, worker, new SharedRegions(), modules);
+    return new WorkerPool(threads, backend, host, new SharedRegions(), modules);
   }
 
-  /**
-   * Runs one method over tasks. `onResult` is called in task order; it may be asynchronous, and then
-   * holds further work back. Rejects as soon as a task fails, a worker dies or `signal` is aborted.
-   */
-  async run<Name extends TaskMethod>(
-    method: Name,
-    tasks: Iterable<TaskOf<Name>>,
-    onResult: (result: ResultOf<Name>, index: number) => void | Promise<void>,
+  /** The pool as a runner of one of the interfaces that its workers fulfil. */
+  tasks<Api extends Methods<Api>>(): TaskRunner<Api> {
+    return {
+      run: (method, tasks, onResult, signal) =>
+        this.run(
+          method,
+          tasks as Iterable<AnyTask>,
+          onResult as (result: unknown, index: number) => void | Promise<void>,
+          signal,
+        ),
+    };
+  }
+
+  private async run(
+    method: string,
+    tasks: Iterable<AnyTask>,
+    onResult: (result: unknown, index: number) => void | Promise<void>,
     signal?: AbortSignal,
   ): Promise<void> {
     if (this.disposed) throw new Error('The worker pool was closed');
@@ -113,7 +128,7 @@ export class WorkerPool {
         delivering = true;
         try {
           while (results.has(delivered) && this.jobs.has(job)) {
-            const result = results.get(delivered) as ResultOf<Name>;
+            const result = results.get(delivered);
             results.delete(delivered);
             const pending = onResult(result, delivered);
             if (pending) await pending;
@@ -133,7 +148,7 @@ export class WorkerPool {
           if (exhausted || started - delivered > 4 * QUEUED_PER_WORKER * this.threads) return;
           try {
             const { done, value } = iterator.next();
-            if (!done) return { method, task: value as unknown as AnyTask, index: started++ };
+            if (!done) return { method, task: value, index: started++ };
             exhausted = true;
             if (delivered === started) end();
           } catch (error) {
@@ -202,7 +217,7 @@ export class WorkerPool {
   private workerAt(slot: number): PoolWorker {
     let worker = this.workers[slot];
     if (!worker || worker.dead) {
-      worker = new PoolWorker(this.workerFile, {
+      worker = new PoolWorker(this.host, {
         memory: this.regions.memory,
         modules: this.modules,
       });

@@ -1,5 +1,5 @@
 import { parseFormat, storedBits, type NumberFormat, type ScaleDtype } from '../formats/index.js';
-import type { CheckpointTensor } from '../safetensors/types.js';
+import type { ModelTensor } from '../checkpoint/types.js';
 
 /** Formats by name, each once. */
 export function parseFormats(names: readonly string[]): NumberFormat[] {
@@ -7,17 +7,17 @@ export function parseFormats(names: readonly string[]): NumberFormat[] {
   return [...formats.values()];
 }
 
-/** A tensor's shape as a quantizer sees it: outputs first, whatever way round it is stored. */
-export function matrixShapeOf(
-  { name, shape }: CheckpointTensor,
-  transposed: ReadonlySet<string>,
-): readonly number[] {
-  return transposed.has(name) ? shape.toReversed() : shape;
+/** A tensor's shape as quantizers see it: outputs first, whatever way round it is stored. */
+export function shapeAsMatrix({
+  shape,
+  transposed,
+}: Pick<ModelTensor, 'shape' | 'transposed'>): readonly number[] {
+  return transposed ? shape.toReversed() : shape;
 }
 
 /**
  * Bits that tensors take in a format, and elements they have.
- * @param shapes outputs first, see {@link matrixShapeOf}
+ * @param shapes outputs first, see {@link shapeAsMatrix}
  */
 export function storedSize(
   format: NumberFormat,

@@ -1,5 +1,5 @@
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
-import type { SafetensorsDtype } from '../safetensors/types.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
 
 /** Smallest and largest value of a group or a tensor. */
 export interface FixedRange {
@@ -108,9 +108,9 @@ export interface QuantizeOptions {
 export interface Kernels {
   readonly backend: 'wasm' | 'reference';
   /** Where to read `elements` elements of `dtype` into, before {@link decode}. */
-  input(dtype: SafetensorsDtype, elements: number): Uint8Array;
+  input(dtype: ElementTypeName, elements: number): Uint8Array;
   /** Widens what was read to f32. */
-  decode(dtype: SafetensorsDtype, elements: number): void;
+  decode(dtype: ElementTypeName, elements: number): void;
   /** The decoded weights. */
   weights(elements: number): Float32Array;
   /** Sums over the weights; replaces NaN and ±Inf by 0. */

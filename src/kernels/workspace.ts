@@ -1,4 +1,4 @@
-import type { SafetensorsDtype } from '../safetensors/types.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
 
 /** A part of a shared memory that belongs to one worker. Byte addresses. */
 export interface MemoryRegion {
@@ -51,7 +51,7 @@ export class Workspace {
   }
 
   /** Where the bytes of a chunk go: F32 straight to the weights, others to be decoded. */
-  inputAt(dtype: SafetensorsDtype): number {
+  inputAt(dtype: ElementTypeName): number {
     return dtype === 'F32' ? this.weightsAt : this.rawAt;
   }
 

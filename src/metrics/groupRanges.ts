@@ -29,25 +29,32 @@ export function asymmetryOf(positive: number, negative: number): number | undefi
   return sum > 0 ? (positive - negative) / sum : undefined;
 }
 
-/** Mean, quantiles of the magnitude, and histogram of all groups' asymmetry. */
+/** Median and 95 % quantile, 0 where there is no value. Reorders the values. */
+function quantilesOf(values: Float32Array): { readonly p50: number; readonly p95: number } {
+  if (values.length === 0) return { p50: 0, p95: 0 };
+  const sorted = values.sort();
+  return { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
+}
+
+/** Mean, quantiles and histogram of the asymmetry of all groups that are not all zero. */
 export function summarizeAsymmetry({ positive, negative }: GroupExtremes): AsymmetrySummary {
   const histogram = new Array<number>(ASYMMETRY_BINS).fill(0);
-  const magnitudes = new Float32Array(positive.length);
+  const values = new Float32Array(positive.length);
   let groups = 0;
   let sum = 0;
   for (let i = 0; i < positive.length; i++) {
     const asymmetry = asymmetryOf(positive[i], negative[i]);
     if (asymmetry === undefined) continue;
     sum += asymmetry;
-    magnitudes[groups++] = Math.abs(asymmetry);
+    values[groups++] = asymmetry;
     const bin = Math.floor(((asymmetry + 1) / 2) * ASYMMETRY_BINS);
     histogram[Math.min(bin, ASYMMETRY_BINS - 1)]++;
   }
-  const sorted = magnitudes.subarray(0, groups).sort();
+  const found = values.subarray(0, groups);
   return {
     mean: groups > 0 ? sum / groups : 0,
-    p50: groups > 0 ? quantile(sorted, 0.5) : 0,
-    p95: groups > 0 ? quantile(sorted, 0.95) : 0,
+    ...quantilesOf(found),
+    absolute: quantilesOf(found.map(Math.abs)),
     histogram,
   };
 }

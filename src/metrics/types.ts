@@ -46,9 +46,11 @@ export interface GroupRangeColumn {
 /** How lopsided groups are: (max⁺ − max⁻)/(max⁺ + max⁻), 0 when balanced, ±1 when one-sided. */
 export interface AsymmetrySummary {
   readonly mean: number;
-  /** Quantiles of |asymmetry|. */
+  /** Quantiles of the asymmetry, with its sign. */
   readonly p50: number;
   readonly p95: number;
+  /** Quantiles of its magnitude. */
+  readonly absolute: { readonly p50: number; readonly p95: number };
   /** Counts over [−1, 1] in bins of equal width, all-zero groups left out. */
   readonly histogram: readonly number[];
 }

@@ -1,25 +1,15 @@
-import { isUtf8 } from 'node:buffer';
-import { CheckpointError, quoted } from './errors.js';
+import { CheckpointError, quoted } from '../storage/errors.js';
 import { readHeaderText, type DeclaredTensor } from './headerText.js';
 import { subtract, tensorSize, type Unsigned } from './size.js';
-import { recognizeForeign } from './sniff.js';
-import type { CheckpointTensor } from './types.js';
+import { recognizeForeign } from '../storage/foreignFiles.js';
+import type { FileHeader, StoredTensor } from '../storage/container.js';
+import { isUtf8 } from '../storage/text.js';
 
 /** Bytes of the length field that a file begins with. */
 export const LENGTH_FIELD_BYTES = 8;
 
 /** Longest header that the reference reader takes; a longer one could only be an attack. */
 export const MAX_HEADER_BYTES = 100_000_000;
-
-/** What a file's header says, checked against the size of the file. */
-export interface ParsedHeader {
-  /** By offset; tensors at one offset (all but the last are empty) in header order. */
-  readonly tensors: readonly CheckpointTensor[];
-  /** `__metadata__`; an object without prototype, since its keys come from the file. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Length of the JSON text, without the length field. */
-  readonly headerBytes: number;
-}
 
 /**
  * Length of the JSON header, from the file's length field.
@@ -54,14 +44,14 @@ export function headerLength(start: Uint8Array, fileSizeBytes: number, fileName:
  * Reads and checks a file's header by every rule of the format.
  * @param bytes the file's beginning, at least the length field and the header; more is ignored
  * @param fileSizeBytes size of the whole file
- * @param fileName name for error messages and for {@link CheckpointTensor.file}
+ * @param fileName name for error messages and for {@link StoredTensor.file}
  * @throws CheckpointError naming the file, the place and the rule
  */
 export function parseHeader(
   bytes: Uint8Array,
   fileSizeBytes: number,
   fileName: string,
-): ParsedHeader {
+): FileHeader {
   const headerBytes = headerLength(bytes, fileSizeBytes, fileName);
   const dataStart = LENGTH_FIELD_BYTES + headerBytes;
   if (bytes.length < dataStart) {
@@ -82,12 +72,12 @@ function checkTensors(
   dataStart: number,
   fileSizeBytes: number,
   fileName: string,
-): CheckpointTensor[] {
+): StoredTensor[] {
   const sorted = declared.sort(
     (a, b) => compareUnsigned(a.begin, b.begin) || compareUnsigned(a.end, b.end),
   );
   const dataBytes = fileSizeBytes - dataStart;
-  const tensors: CheckpointTensor[] = [];
+  const tensors: StoredTensor[] = [];
   let reached: Unsigned = 0;
   let previous: string | undefined;
   for (const tensor of sorted) {
@@ -137,7 +127,7 @@ function incomplete(declared: bigint, present: bigint, fileName: string): Checkp
 }
 
 /** Dimensions as numbers, with their digits beside them where numbers cannot hold them. */
-function plainShape(shape: readonly Unsigned[]): Pick<CheckpointTensor, 'shape' | 'exactShape'> {
+function plainShape(shape: readonly Unsigned[]): Pick<StoredTensor, 'shape' | 'exactShape'> {
   if (shape.every((dimension) => typeof dimension === 'number')) return { shape };
   return { shape: shape.map(Number), exactShape: shape.map(String) };
 }

@@ -1,13 +1,13 @@
-import { isDtype } from './dtypes.js';
-import { CheckpointError, quoted } from './errors.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
+import { CheckpointError, quoted } from '../storage/errors.js';
+import { isSafetensorsDtype } from './dtypes.js';
 import type { Unsigned } from './size.js';
 import { StrictJsonError, StrictJsonReader } from './strictJson.js';
-import type { SafetensorsDtype } from './types.js';
 
 /** A tensor as the header states it, before any check of its numbers. */
 export interface DeclaredTensor {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: ElementTypeName;
   readonly shape: readonly Unsigned[];
   readonly begin: Unsigned;
   readonly end: Unsigned;
@@ -91,7 +91,7 @@ function readMetadata(reader: StrictJsonReader): Record<string, string> {
 function readTensor(reader: StrictJsonReader, name: string): DeclaredTensor {
   if (reader.peek() === 'array') return readTensorArray(reader, name);
   const start = reader.position;
-  let dtype: SafetensorsDtype | undefined;
+  let dtype: ElementTypeName | undefined;
   let shape: Unsigned[] | undefined;
   let offsets: [Unsigned, Unsigned] | undefined;
   let unknownKeys: Set<string> | undefined;
@@ -141,11 +141,12 @@ function readTensorArray(reader: StrictJsonReader, name: string): DeclaredTensor
   return { name, dtype, shape, begin, end };
 }
 
-function readDtype(reader: StrictJsonReader): SafetensorsDtype {
+function readDtype(reader: StrictJsonReader): ElementTypeName {
   reader.peek();
   const start = reader.position;
   const dtype = reader.readString();
-  if (!isDtype(dtype)) throw new StrictJsonError(start, `unknown dtype ${quoted(dtype)}`);
+  if (!isSafetensorsDtype(dtype))
+    throw new StrictJsonError(start, `unknown dtype ${quoted(dtype)}`);
   return dtype;
 }
 

@@ -1,13 +1,15 @@
-import { DTYPE_NAMES } from './dtypes.js';
-import { CheckpointError, quoted, type CheckpointRule } from './errors.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
+import { CheckpointError, quoted, type CheckpointRule } from '../storage/errors.js';
+import { SAFETENSORS_DTYPES } from './dtypes.js';
 import { LENGTH_FIELD_BYTES, MAX_HEADER_BYTES } from './header.js';
 import { tensorSize } from './size.js';
-import type { SafetensorsDtype } from './types.js';
+
+const utf8 = new TextEncoder();
 
 /** A tensor to be written. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: ElementTypeName;
   /** Dimensions, outermost first. Empty for a scalar. */
   readonly shape: readonly number[];
 }
@@ -41,10 +43,10 @@ export function layOutFile<Entry extends TensorEntry>(
   const sorted = entries
     .map((entry) => ({
       entry,
-      rank: DTYPE_NAMES.indexOf(entry.dtype),
-      key: Buffer.from(entry.name),
+      rank: SAFETENSORS_DTYPES.indexOf(entry.dtype),
+      key: utf8.encode(entry.name),
     }))
-    .sort((a, b) => b.rank - a.rank || Buffer.compare(a.key, b.key));
+    .sort((a, b) => b.rank - a.rank || compareBytes(a.key, b.key));
   const tensors: PlacedEntry<Entry>[] = [];
   const members: string[] = [];
   if (metadata !== undefined && Object.keys(metadata).length > 0) {
@@ -76,7 +78,8 @@ function entryBytes(
   { dtype, shape }: TensorEntry,
   refuse: (rule: CheckpointRule, detail: string) => CheckpointError,
 ): number {
-  if (!DTYPE_NAMES.includes(dtype)) throw refuse('TensorInvalidInfo', `unknown dtype ${dtype}`);
+  if (!SAFETENSORS_DTYPES.includes(dtype))
+    throw refuse('TensorInvalidInfo', `unknown dtype ${dtype}`);
   if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension >= 0)) {
     throw refuse('TensorInvalidInfo', `[${shape.join(', ')}] is not a shape`);
   }
@@ -99,7 +102,7 @@ function metadataText(metadata: Readonly<Record<string, string>>, fileName: stri
 }
 
 function encodeHead(text: string, fileName: string): Uint8Array {
-  const json = Buffer.from(text);
+  const json = utf8.encode(text);
   const headerBytes = Math.ceil(json.length / 8) * 8;
   if (headerBytes > MAX_HEADER_BYTES) {
     const detail = `${headerBytes} bytes, over the limit of ${MAX_HEADER_BYTES}`;
@@ -109,6 +112,13 @@ function encodeHead(text: string, fileName: string): Uint8Array {
   new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
   head.set(json, LENGTH_FIELD_BYTES);
   return head;
+}
+
+/** Order of byte strings, the shorter first where one begins with the other. */
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
 }
 
 function isIllFormed(text: string): boolean {

@@ -1,14 +1,7 @@
-import { isUtf8 } from 'node:buffer';
-import { CheckpointError, quoted } from './errors.js';
+import { CheckpointError, quoted } from '../storage/errors.js';
+import { isUtf8 } from '../storage/text.js';
+import type { ShardIndex } from '../storage/container.js';
 import { StrictJsonError, StrictJsonReader } from './strictJson.js';
-
-/** What a `*.safetensors.index.json` says. */
-export interface ShardIndex {
-  /** Shard names in natural order ("2" before "10"), each with the tensors it should hold. */
-  readonly shards: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Shard of each tensor. */
-  readonly weightMap: ReadonlyMap<string, string>;
-}
 
 /** Longest index that is read; the same bound as a header's. */
 export const MAX_INDEX_BYTES = 100_000_000;

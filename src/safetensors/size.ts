@@ -1,5 +1,4 @@
-import { DTYPES } from './dtypes.js';
-import type { SafetensorsDtype } from './types.js';
+import { bitsPerElement, type ElementTypeName } from '../storage/elementTypes.js';
 
 const U64_LIMIT = 1n << 64n;
 
@@ -15,8 +14,8 @@ export type TensorSize =
  * Elements and bytes of a tensor. The product is taken left to right in 64 bits, as the reference
  * does, so `[2^64 − 1, 2, 0]` overflows while `[0, 2^64 − 1, 2]` is empty.
  */
-export function tensorSize(dtype: SafetensorsDtype, shape: readonly Unsigned[]): TensorSize {
-  const { bits } = DTYPES[dtype];
+export function tensorSize(dtype: ElementTypeName, shape: readonly Unsigned[]): TensorSize {
+  const bits = bitsPerElement(dtype);
   let elements: Unsigned = 1;
   for (const dimension of shape) {
     elements = multiply(elements, dimension);

@@ -1,4 +1,4 @@
-import { describeFound, StrictJsonError } from './strictJsonError.js';
+import { describeFound, StrictJsonError, textOf } from './strictJsonError.js';
 
 export { StrictJsonError };
 
@@ -36,7 +36,7 @@ const CLOSE_OBJECT = 0x7d;
  * every digit; nothing is built that nobody asked for. All methods throw {@link StrictJsonError}.
  */
 export class StrictJsonReader {
-  readonly #bytes: Buffer;
+  readonly #bytes: Uint8Array;
   #position = 0;
   #depth = 0;
   /** For each open container, whether nothing has been read in it yet. */
@@ -46,7 +46,7 @@ export class StrictJsonReader {
   );
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = bytes;
   }
 
   /** Byte the reader stands at, counted from the start of the text. */
@@ -120,7 +120,7 @@ export class StrictJsonReader {
     }
     this.#position = at + 1;
     if (ascii && !escaped && at - opening <= LONGEST_SHARED) return this.#shared(opening + 1, at);
-    const raw = bytes.toString(ascii ? 'latin1' : 'utf8', opening + 1, at);
+    const raw = textOf(bytes, opening + 1, at);
     return escaped ? this.#unescape(raw, opening) : raw;
   }
 
@@ -143,7 +143,7 @@ export class StrictJsonReader {
     this.#position = at;
     if (digits <= 15) return value;
     // 2^64 − 1 has 20 digits; converting more than that would only cost time.
-    const exact = digits <= 20 ? BigInt(bytes.toString('latin1', start, at)) : MAX_U64 + 1n;
+    const exact = digits <= 20 ? BigInt(textOf(bytes, start, at)) : MAX_U64 + 1n;
     if (exact > MAX_U64) throw this.#fail(start, 'a number over 2^64 − 1');
     return exact <= Number.MAX_SAFE_INTEGER ? Number(exact) : exact;
   }
@@ -230,7 +230,7 @@ export class StrictJsonReader {
       while (same < length && known.charCodeAt(same) === bytes[start + same]) same++;
       if (same === length) return known;
     }
-    return (this.#sharedStrings[slot] = bytes.toString('latin1', start, end));
+    return (this.#sharedStrings[slot] = textOf(bytes, start, end));
   }
 
   #unescape(raw: string, opening: number): string {
@@ -265,7 +265,7 @@ export class StrictJsonReader {
       if (sign === PLUS || sign === MINUS) this.#position++;
       digits();
     }
-    if (!Number.isFinite(Number(bytes.toString('latin1', start, this.#position)))) {
+    if (!Number.isFinite(Number(textOf(bytes, start, this.#position)))) {
       throw this.#fail(start, 'a number out of range');
     }
   }
@@ -273,7 +273,7 @@ export class StrictJsonReader {
   #literal(word: string): void {
     this.#skipSpace();
     const end = this.#position + word.length;
-    if (this.#bytes.toString('latin1', this.#position, end) !== word) throw this.#unexpected(word);
+    if (textOf(this.#bytes, this.#position, end) !== word) throw this.#unexpected(word);
     this.#position = end;
   }
 

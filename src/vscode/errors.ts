@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { isCancelled } from '../protocol/rpc.js';
+import { isCancelled } from '../rpc/rpc.js';
 
 /** What went wrong, as one line for people. */
 export function messageOf(error: unknown): string {

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { CallOptions } from '../protocol/rpc.js';
+import type { CallOptions } from '../rpc/rpc.js';
 
 /** Runs a job that has no page of its own under a notification with progress and Cancel. */
 export function withNotification<T>(

@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import { WorkerPool } from '../compute/workerPool.js';
+import type { Host } from '../host/host.js';
 import { readSettings } from './settings.js';
 
 /** Idle workers keep their memory; after this long without a job they go. */
@@ -11,6 +12,8 @@ export class SharedPool implements vscode.Disposable {
   private threads: number | undefined;
   private jobs = 0;
   private idle: NodeJS.Timeout | undefined;
+
+  constructor(private readonly host: Host) {}
 
   /** Runs a job with the pool; the pool lasts at least as long as the job. */
   async use<T>(job: (pool: WorkerPool) => Promise<T>): Promise<T> {
@@ -37,7 +40,7 @@ export class SharedPool implements vscode.Disposable {
     if (this.jobs === 1 && threads !== this.threads) this.dispose();
     if (!this.pool) {
       this.threads = threads;
-      const pool = WorkerPool.create({ threads });
+      const pool = WorkerPool.create(this.host, { threads });
       this.pool = pool;
       pool.catch(() => {
         if (this.pool === pool) this.pool = undefined;

@@ -1,7 +1,7 @@
 import type * as vscode from 'vscode';
-import { connect } from '../protocol/rpc.js';
-import type { Connection, Handlers, MessageChannelEnd, Methods, Remote } from '../protocol/rpc.js';
-import { decodeNumbers, encodeNumbers } from '../protocol/wireNumbers.js';
+import { connect } from '../rpc/rpc.js';
+import type { Connection, Handlers, MessageChannelEnd, Methods, Remote } from '../rpc/rpc.js';
+import { decodeNumbers, encodeNumbers } from '../rpc/wireNumbers.js';
 
 function channelOf(webview: vscode.Webview): MessageChannelEnd {
   return {

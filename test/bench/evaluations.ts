@@ -1,14 +1,15 @@
+import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { join } from 'node:path';
 import { WorkerPool } from '../../src/compute/workerPool.js';
 import { parseFormat } from '../../src/formats/index.js';
 import { selectTensors } from '../../src/jobs/selection.js';
 import { packedWeightBytes } from '../../src/kernels/forwardKernels.js';
-import { evaluate } from '../../src/model/evaluate.js';
-import { openLanguageModel } from '../../src/model/languageModel.js';
-import { linearsOf } from '../../src/model/plan.js';
-import type { LanguageModel, Variant } from '../../src/model/types.js';
-import { flopsFrom, variantFlops } from '../../src/model/work.js';
-import { openCheckpoint } from '../../src/safetensors/index.js';
+import { evaluate } from '../../src/model/evaluation/evaluate.js';
+import { planLanguageModel } from '../../src/model/config/languageModel.js';
+import { linearsOf } from '../../src/model/config/plan.js';
+import type { LanguageModel, Variant } from '../../src/model/evaluation/types.js';
+import { flopsFrom, variantFlops } from '../../src/model/evaluation/work.js';
 import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
 
 const EIGHT = ['int4', 'int4-sym', 'fp4', 'afp4', 'nf4', 'anf4', 'dint4', 'mxfp4'];
@@ -98,8 +99,8 @@ async function productsAlone({ plan }: LanguageModel, rows: number): Promise<() 
 
 /** Evaluations of a model on random tokens: how fast, and what many variants cost. */
 export async function evaluations(root: string, path?: string): Promise<EvaluationRow[]> {
-  const checkpoint = await openCheckpoint(path ?? join(root, 'media/sample'));
-  const model = await openLanguageModel(checkpoint);
+  const checkpoint = await openLocalModel(path ?? join(root, 'media/sample'));
+  const model = await planLanguageModel(checkpoint);
   const { plan } = model;
   const context = Math.min(plan.maxPositions, 512);
   const perRow = flopsFrom(0, plan);
@@ -131,7 +132,7 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     more: (cpu: number) => Partial<EvaluationRow>,
     products?: () => number,
   ) => {
-    const pool = await WorkerPool.create({ threads, assetsFolder: join(root, 'dist') });
+    const pool = await WorkerPool.create(nodeHost(join(root, 'dist')), { threads });
     const settings = { scaleDtype: 'f16', memoryBudgetBytes: BUDGET } as const;
     // Once for the engine's optimizing tier.
     await evaluate(pool, model, [windows[0].slice(0, 32)], variants.slice(0, 1), settings);

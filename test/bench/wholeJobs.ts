@@ -1,8 +1,9 @@
+import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
+import { compareOn } from '../support/jobs.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { WorkerPool } from '../../src/compute/workerPool.js';
-import { compareFormats } from '../../src/jobs/compare.js';
-import { openCheckpoint } from '../../src/safetensors/index.js';
 
 export interface JobResult {
   readonly formats: readonly string[];
@@ -20,14 +21,14 @@ const EIGHT = ['int4', 'int4-sym', 'fp4', 'afp4', 'nf4', 'anf4', 'dint4', 'mxfp4
 export async function wholeJobs(root: string, path?: string): Promise<JobResult[]> {
   const model = path ?? join(root, 'media/sample');
   if (!existsSync(model)) throw new Error(`${model}: there is no such model`);
-  const checkpoint = await openCheckpoint(model);
+  const checkpoint = await openLocalModel(model);
   const results: JobResult[] = [];
   console.log(`\nwhole job on ${model}`);
   for (const formats of [['int4'], ['afp4'], EIGHT]) {
     for (const threads of [1, 2]) {
-      const pool = await WorkerPool.create({ threads, assetsFolder: join(root, 'dist') });
-      await compareFormats(pool, checkpoint, { formats });
-      const { timings, formats: reports } = await compareFormats(pool, checkpoint, { formats });
+      const pool = await WorkerPool.create(nodeHost(join(root, 'dist')), { threads });
+      await compareOn(pool, checkpoint, { formats });
+      const { timings, formats: reports } = await compareOn(pool, checkpoint, { formats });
       const weights = reports[0].tensors.reduce((sum, { parameters }) => sum + parameters, 0);
       const result = {
         formats,

@@ -1,9 +1,9 @@
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { evaluate } from '../../src/model/evaluate.js';
-import { openLanguageModel } from '../../src/model/languageModel.js';
-import { openCheckpoint } from '../../src/safetensors/index.js';
+import { evaluate } from '../../src/model/evaluation/evaluate.js';
+import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { createPool } from '../support/checkpoints.js';
 import { floatsOf, readRawSafetensors } from '../support/rawSafetensors.js';
 
@@ -38,7 +38,7 @@ describe.each(['wasm', 'reference'] as const)('golden models, %s kernels', (back
     };
 
     const pool = await createPool({ backend });
-    const model = await openLanguageModel(await openCheckpoint(fileURLToPath(path)));
+    const model = await planLanguageModel(await openLocalModel(fileURLToPath(path)));
     const logits: Float32Array[] = [];
     const hidden: Float32Array[] = [];
     const { baseline } = await evaluate(pool, model, [ids], [], {
@@ -70,7 +70,7 @@ it.each(ownCases)('independent forward pass, %s', async (name) => {
   const reference = readRawSafetensors(new URL('reference.safetensors', path));
   const ids = Int32Array.from(new BigInt64Array(reference.get('input_ids')!.bytes.buffer), Number);
   const pool = await createPool();
-  const model = await openLanguageModel(await openCheckpoint(fileURLToPath(path)));
+  const model = await planLanguageModel(await openLocalModel(fileURLToPath(path)));
   const logits: Float32Array[] = [];
   await evaluate(pool, model, [ids], [], {
     scaleDtype: 'f32',
@@ -82,7 +82,7 @@ it.each(ownCases)('independent forward pass, %s', async (name) => {
 });
 
 it('covers every architecture that is offered', async () => {
-  const { ARCHITECTURES } = await import('../../src/model/architectures/index.js');
+  const { ARCHITECTURES } = await import('../../src/model/config/architectures/index.js');
   const covered = cases.map((name) => {
     const text = readFileSync(new URL(`${name}/config.json`, folder), 'utf8');
     return (JSON.parse(text) as { model_type: string }).model_type;

@@ -1,13 +1,12 @@
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
+import { compareOn } from '../support/jobs.js';
+import { perplexityOn } from '../support/jobs.js';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { compareFormats } from '../../src/jobs/compare.js';
-import { measurePerplexity } from '../../src/jobs/perplexity.js';
-import type { PerplexityReport } from '../../src/jobs/reports.js';
-import { openCheckpoint } from '../../src/safetensors/index.js';
+import type { PerplexityReport } from '../../src/reports/reports.js';
 import {
-  ASSETS,
   createPool,
   f32Tensor,
   SAMPLE,
@@ -31,12 +30,11 @@ const card = JSON.parse(await readFile(join(SAMPLE, 'card.json'), 'utf8')) as Ca
 
 async function measure(
   path: string,
-  request: Omit<Parameters<typeof measurePerplexity>[2], 'formats'> & { formats?: string[] },
+  request: Omit<Parameters<typeof perplexityOn>[2], 'formats'> & { formats?: string[] },
 ): Promise<PerplexityReport> {
   const pool = await createPool();
-  return measurePerplexity(pool, await openCheckpoint(path), {
+  return perplexityOn(pool, await openLocalModel(path), {
     formats: [],
-    assetsFolder: ASSETS,
     ...request,
   });
 }
@@ -154,15 +152,15 @@ describe('the sample model', () => {
 
   it('gives each tensor alone what a run of that tensor gives', async () => {
     const pool = await createPool();
-    const checkpoint = await openCheckpoint(SAMPLE);
+    const checkpoint = await openLocalModel(SAMPLE);
     const tensorGlobs = ['*layers.[13].mlp.down_proj.weight', '*layers.0.self_attn.q_proj.weight'];
-    const perplexity = { windows: 2, context: 64, assetsFolder: ASSETS, perLayer: true };
+    const perplexity = { windows: 2, context: 64, perLayer: true };
     const formats = ['int3', 'nf3'];
-    const report = await compareFormats(pool, checkpoint, { formats, tensorGlobs, perplexity });
+    const report = await compareOn(pool, checkpoint, { formats, tensorGlobs, perplexity });
     for (const format of report.formats) {
       expect(format.tensors).toHaveLength(3);
       for (const { name, perplexityAlone } of format.tensors) {
-        const alone = await compareFormats(pool, checkpoint, {
+        const alone = await compareOn(pool, checkpoint, {
           formats: [format.id],
           tensors: [name],
           perplexity,

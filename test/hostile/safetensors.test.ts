@@ -1,10 +1,10 @@
+import { openLocalCheckpoint } from '../support/checkpoints.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openCheckpoint } from '../../src/safetensors/index.js';
 import { parseHeader } from '../../src/safetensors/header.js';
-import { refusal } from '../unit/safetensorsFiles.js';
+import { refusal } from '../unit/safetensors/safetensorsFiles.js';
 
 const folder = fileURLToPath(new URL('../fixtures/hostile/', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
@@ -63,11 +63,11 @@ describe('hostile safetensors files', () => {
     it(`${name}: ${verdict}`, async () => {
       const path = join(folder, name);
       if (verdict === 'OK') {
-        const checkpoint = await openCheckpoint(path);
+        const checkpoint = await openLocalCheckpoint(path);
         expect(checkpoint.files.map((file) => file.name)).toEqual([name]);
         return;
       }
-      const error = await refusal(() => openCheckpoint(path));
+      const error = await refusal(() => openLocalCheckpoint(path));
       expect(error.rule).toBe(verdict);
       expect(error.file).toBe(path);
       expect(error.message).toContain(name);

@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import type { ComparisonReport } from '../../src/jobs/reports.js';
+import type { ComparisonReport } from '../../src/reports/reports.js';
 import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleComparison } from './sampleComparison.js';

@@ -1,8 +1,8 @@
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import type { Histogram, TensorStatistics } from '../../src/metrics/types.js';
-import type { CallContext } from '../../src/protocol/rpc.js';
-import { cancelledError } from '../../src/protocol/rpc.js';
+import type { CallContext } from '../../src/rpc/rpc.js';
+import { cancelledError } from '../../src/rpc/rpc.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleCheckpoint, sampleWeights } from './sampleModel.js';

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import type { CheckpointReport, TensorReport } from '../../src/jobs/reports.js';
+import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleCheckpoint } from './sampleModel.js';

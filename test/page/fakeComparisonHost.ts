@@ -1,6 +1,6 @@
-import type { ComparisonReport } from '../../src/jobs/reports.js';
-import type { ComparisonHostApi, ComparisonState } from '../../src/protocol/comparison.js';
-import type { Handlers } from '../../src/protocol/rpc.js';
+import type { ComparisonReport } from '../../src/reports/reports.js';
+import type { ComparisonHostApi, ComparisonState } from '../../src/reports/comparisonPage.js';
+import type { Handlers } from '../../src/rpc/rpc.js';
 
 /** A call the page made. */
 export type Call = readonly [name: keyof ComparisonHostApi, argument: unknown];

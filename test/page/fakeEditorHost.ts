@@ -1,6 +1,6 @@
-import type { CheckpointReport } from '../../src/jobs/reports.js';
-import type { EditorHostApi, GroupRangesRequest } from '../../src/protocol/editor.js';
-import type { Handlers } from '../../src/protocol/rpc.js';
+import type { CheckpointReport } from '../../src/reports/reports.js';
+import type { EditorHostApi, GroupRangesRequest } from '../../src/reports/editorPage.js';
+import type { Handlers } from '../../src/rpc/rpc.js';
 import { sampleCheckpoint } from './sampleModel.js';
 import { sampleDetails, sampleGroupRanges } from './sampleStatistics.js';
 

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
-import type { Connection, Handlers, Methods } from '../../src/protocol/rpc.js';
-import { connect } from '../../src/protocol/rpc.js';
-import { decodeNumbers, encodeNumbers } from '../../src/protocol/wireNumbers.js';
+import type { Connection, Handlers, Methods } from '../../src/rpc/rpc.js';
+import { connect } from '../../src/rpc/rpc.js';
+import { decodeNumbers, encodeNumbers } from '../../src/rpc/wireNumbers.js';
 import type { PageName, PageServer } from './pageServer.js';
 import type { ThemeName } from './themes.js';
 import { THEMES } from './themes.js';

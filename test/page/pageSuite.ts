@@ -4,8 +4,8 @@ import type {
   ComparisonHostApi,
   ComparisonPageApi,
   ComparisonState,
-} from '../../src/protocol/comparison.js';
-import type { EditorHostApi, EditorPageApi } from '../../src/protocol/editor.js';
+} from '../../src/reports/comparisonPage.js';
+import type { EditorHostApi, EditorPageApi } from '../../src/reports/editorPage.js';
 import { NO_CHROMIUM, findChromium, launchChromium } from './chromium.js';
 import type { FakeComparisonHost } from './fakeComparisonHost.js';
 import { fakeComparisonHost } from './fakeComparisonHost.js';

@@ -2,7 +2,7 @@ import type {
   ComparisonReport,
   FormatComparison,
   TensorComparison,
-} from '../../src/jobs/reports.js';
+} from '../../src/reports/reports.js';
 import { sampleCheckpoint, sampleWeights } from './sampleModel.js';
 
 /** The values a group can take, ascending, given its range with zero inside it. */
@@ -124,12 +124,9 @@ function compareSample(groupSize: number, layer?: string): ComparisonReport {
   const started = performance.now();
   const weights = new Map(tensors.map(({ name }) => [name, sampleWeights(name)]));
   const formats = sampleFormats(groupSize).map((format): FormatComparison => {
-    const measured = tensors.map(({ name, shape }) =>
-      measure(format, name, shape, weights.get(name)!),
-    );
+    const measured = tensors.map((tensor) => measure(format, tensor, weights.get(tensor.name)!));
     const n = measured.reduce((sum, { parameters }) => sum + parameters, 0);
-    const total = (value: (tensor: Measured) => number): number =>
-      measured.reduce((sum, tensor) => sum + value(tensor), 0);
+    const layers = [...new Set(measured.map((each) => each.layer))];
     const bitsPerWeight = format.bits + format.groupBits / groupSize;
     return {
       id: format.id,
@@ -137,17 +134,12 @@ function compareSample(groupSize: number, layer?: string): ComparisonReport {
       bitsPerWeight,
       approximate: format.notes !== undefined,
       notes: format.notes ?? [],
-      summary: {
-        sqnrDb: 10 * Math.log10(total(({ signal }) => signal) / total(({ error }) => error)),
-        mse: total(({ error }) => error) / n,
-        cosine: measured.reduce((least, { cosine }) => Math.min(least, cosine), 1),
-        maxAbsError: Math.max(...measured.map(({ maxAbsError }) => maxAbsError)),
-        rmseOverStep: Math.sqrt(total((t) => t.rmseOverStep ** 2 * t.parameters) / n),
-        underflowFraction: total((t) => t.underflowFraction * t.parameters) / n,
-        clippedFraction: total((t) => t.clippedFraction * t.parameters) / n,
-        sizeBytes: (n * bitsPerWeight) / 8,
-      },
-      tensors: measured.map(({ error: _error, signal: _signal, ...tensor }) => tensor),
+      summary: { ...totalOf(measured), sizeBytes: (n * bitsPerWeight) / 8 },
+      layers: layers.map((name) => ({
+        layer: name,
+        ...totalOf(measured.filter((each) => each.layer === name)),
+      })),
+      tensors: measured.map(({ error: _error, ...tensor }) => tensor),
     };
   });
   const seconds = (performance.now() - started) / 1000;
@@ -162,6 +154,7 @@ function compareSample(groupSize: number, layer?: string): ComparisonReport {
     },
     baseline: {},
     formats,
+    notes: [],
     timings: {
       readSeconds: 0,
       quantizeSeconds: seconds,
@@ -174,12 +167,35 @@ function compareSample(groupSize: number, layer?: string): ComparisonReport {
   };
 }
 
-type Measured = TensorComparison & { readonly error: number; readonly signal: number };
+type Measured = TensorComparison & { readonly error: number };
+
+/** Several tensors as if they were one. */
+function totalOf(measured: readonly Measured[]) {
+  const n = measured.reduce((sum, { parameters }) => sum + parameters, 0);
+  const total = (value: (tensor: Measured) => number): number =>
+    measured.reduce((sum, tensor) => sum + value(tensor), 0);
+  const error = total((each) => each.error);
+  const sumSquares = total((each) => each.sumSquares);
+  return {
+    tensors: measured.length,
+    parameters: n,
+    sumSquares,
+    mse: error / n,
+    rmse: Math.sqrt(error / n),
+    underflowMse: total((t) => t.underflowMse * t.parameters) / n,
+    sqnrDb: 10 * Math.log10(sumSquares / error),
+    cosine: measured.reduce((least, { cosine }) => Math.min(least, cosine), 1),
+    maxAbsError: Math.max(...measured.map(({ maxAbsError }) => maxAbsError)),
+    rmseOverStep: Math.sqrt(total((t) => t.rmseOverStep ** 2 * t.parameters) / n),
+    underflowFraction: total((t) => t.underflowFraction * t.parameters) / n,
+    clippedFraction: total((t) => t.clippedFraction * t.parameters) / n,
+    nonFinite: 0,
+  };
+}
 
 function measure(
   { groupSize, levels }: SampleFormat,
-  name: string,
-  shape: readonly number[],
+  { name, layer, nameInLayer, shape, transposed }: (typeof sampleCheckpoint)['tensors'][number],
   weights: Float32Array,
 ): Measured {
   let [error, signal, dot, energy, largest, steps] = [0, 0, 0, 0, 0, 0];
@@ -206,8 +222,12 @@ function measure(
   const n = weights.length;
   return {
     name,
+    layer,
+    nameInLayer,
     shape,
+    transposed,
     parameters: n,
+    sumSquares: signal,
     mse: error / n,
     rmse: Math.sqrt(error / n),
     underflowMse: zeroedEnergy / n,
@@ -219,7 +239,6 @@ function measure(
     clippedFraction: clipped / n,
     nonFinite: 0,
     error,
-    signal,
   };
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { CheckpointReport, TensorReport } from '../../src/jobs/reports.js';
+import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 
 const SAMPLE = new URL('../../media/sample/', import.meta.url);
 
@@ -41,6 +41,7 @@ export const sampleCheckpoint: CheckpointReport = (() => {
           elements: shape.reduce((product, size) => product * size, 1),
           layer,
           nameInLayer: rest,
+          transposed: false,
           quantizedByDefault: /_proj\.weight$/.test(name),
           ...(shape.length === 1 && { notQuantizable: 'one-dimensional' }),
         };

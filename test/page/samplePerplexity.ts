@@ -1,4 +1,4 @@
-import type { ComparisonReport } from '../../src/jobs/reports.js';
+import type { ComparisonReport } from '../../src/reports/reports.js';
 import type { Perplexity } from '../../webview/components/protocolTypes.js';
 
 /** Of the sample, 170 windows of 256: unquantized, then rise, its error, KL and agreement. */

@@ -1,5 +1,5 @@
 import type { GroupRanges, Histogram, TensorStatistics } from '../../src/metrics/types.js';
-import type { GroupRangesRequest, TensorDetails } from '../../src/protocol/editor.js';
+import type { GroupRangesRequest, TensorDetails } from '../../src/reports/editorPage.js';
 import { sampleTensor, sampleWeights } from './sampleModel.js';
 
 /** Statistics and histogram of a tensor of the sample, the plain way. */
@@ -84,7 +84,6 @@ export function sampleGroupRanges(request: GroupRangesRequest): GroupRanges {
   const asymmetries = positive
     .map((p, i) => (p - negative[i]) / (p + negative[i]))
     .filter((a) => !Number.isNaN(a));
-  const magnitudes = asymmetries.map(Math.abs).sort((a, b) => a - b);
   const histogram = new Array<number>(64).fill(0);
   for (const a of asymmetries) histogram[Math.min(63, Math.floor((a + 1) * 32))]++;
   return {
@@ -96,11 +95,17 @@ export function sampleGroupRanges(request: GroupRangesRequest): GroupRanges {
     columns,
     asymmetry: {
       mean: asymmetries.reduce((sum, a) => sum + a, 0) / asymmetries.length,
-      p50: magnitudes[Math.round(0.5 * (magnitudes.length - 1))],
-      p95: magnitudes[Math.round(0.95 * (magnitudes.length - 1))],
+      ...quantiles(asymmetries),
+      absolute: quantiles(asymmetries.map(Math.abs)),
       histogram,
     },
   };
+}
+
+function quantiles(values: readonly number[]): { p50: number; p95: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (p: number): number => sorted[Math.round(p * (sorted.length - 1))];
+  return { p50: at(0.5), p95: at(0.95) };
 }
 
 function fiveNumbers(values: number[]): [number, number, number, number, number] {

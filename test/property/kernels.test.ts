@@ -8,7 +8,7 @@ import {
   type ScaleDtype,
 } from '../../src/formats/index.js';
 import type { Kernels } from '../../src/kernels/types.js';
-import type { SafetensorsDtype } from '../../src/safetensors/types.js';
+import type { ElementTypeName } from '../../src/storage/elementTypes.js';
 import { createReferenceKernels, createWasmKernels, loadWeights } from '../support/kernels.js';
 
 let wasm: Kernels;
@@ -143,7 +143,7 @@ describe('weights', () => {
     );
   });
 
-  it.each<SafetensorsDtype>(['F16', 'BF16'])('decodes every %s code alike', (dtype) => {
+  it.each<ElementTypeName>(['F16', 'BF16'])('decodes every %s code alike', (dtype) => {
     const codes = Uint16Array.from({ length: 65536 }, (_, code) => code);
     const [expected, actual] = [reference, wasm].map((kernels) => {
       kernels.input(dtype, codes.length).set(new Uint8Array(codes.buffer));

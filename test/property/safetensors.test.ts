@@ -1,12 +1,16 @@
+import { openLocalCheckpoint } from '../support/checkpoints.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CheckpointError, DTYPE_NAMES, DTYPES, parseHeader } from '../../src/safetensors/index.js';
-import { openCheckpoint, writeSafetensors } from '../../src/safetensors/index.js';
+import { SAFETENSORS_DTYPES } from '../../src/safetensors/dtypes.js';
+import { parseHeader } from '../../src/safetensors/header.js';
+import { bitsPerElement } from '../../src/storage/elementTypes.js';
+import { CheckpointError } from '../../src/storage/errors.js';
+import { writeSafetensors } from '../../src/safetensors/node/writer.js';
 import { layOutFile, type TensorEntry } from '../../src/safetensors/layout.js';
 import { StrictJsonError, StrictJsonReader } from '../../src/safetensors/strictJson.js';
-import { temporaryFolder } from '../unit/safetensorsFiles.js';
+import { temporaryFolder } from '../unit/safetensors/safetensorsFiles.js';
 
 const name = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
@@ -15,10 +19,12 @@ const name = fc.oneof(
 const entry: fc.Arbitrary<TensorEntry> = fc
   .record({
     name: name.filter((text) => text !== '__metadata__'),
-    dtype: fc.constantFrom(...DTYPE_NAMES),
+    dtype: fc.constantFrom(...SAFETENSORS_DTYPES),
     shape: fc.array(fc.nat(5), { maxLength: 4 }),
   })
-  .filter(({ dtype, shape }) => (shape.reduce((a, b) => a * b, 1) * DTYPES[dtype].bits) % 8 === 0);
+  .filter(
+    ({ dtype, shape }) => (shape.reduce((a, b) => a * b, 1) * bitsPerElement(dtype)) % 8 === 0,
+  );
 const entries = fc.uniqueArray(entry, { selector: (item) => item.name, maxLength: 12 });
 const metadata = fc.dictionary(name, fc.string({ unit: 'binary', maxLength: 12 }), {
   maxKeys: 4,
@@ -31,7 +37,7 @@ function checkTiling(bytes: Uint8Array): void {
   let reached = 8 + headerBytes;
   for (const tensor of tensors) {
     expect(tensor.offset).toBe(reached);
-    expect(tensor.bytes * 8).toBe(tensor.elements * DTYPES[tensor.dtype].bits);
+    expect(tensor.bytes * 8).toBe(tensor.elements * bitsPerElement(tensor.dtype));
     reached += tensor.bytes;
   }
   expect(reached).toBe(bytes.length);
@@ -74,7 +80,7 @@ describe('safetensors files', () => {
               await sink.write(Uint8Array.from(bytes.slice(at, at + step)));
             }
           });
-          const checkpoint = await openCheckpoint(path);
+          const checkpoint = await openLocalCheckpoint(path);
           const file = await readFile(path);
           expect(file.readBigUInt64LE() % 8n).toBe(0n);
           checkTiling(file);

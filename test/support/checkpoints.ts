@@ -3,9 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/openCheckpoint.js';
+import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { WorkerPool, type PoolOptions } from '../../src/compute/workerPool.js';
-import { writeSafetensors } from '../../src/safetensors/index.js';
-import type { SafetensorsDtype } from '../../src/safetensors/types.js';
+import type { Host } from '../../src/host/host.js';
+import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { writeSafetensors } from '../../src/safetensors/node/writer.js';
+import { localFileSystem } from '../../src/storage/node/localFileSystem.js';
+import type { ElementTypeName } from '../../src/storage/elementTypes.js';
 
 /** The embedded sample model. */
 export const SAMPLE = fileURLToPath(new URL('../../media/sample', import.meta.url));
@@ -13,11 +18,22 @@ export const SAMPLE = fileURLToPath(new URL('../../media/sample', import.meta.ur
 /** Folder of the built workers and kernels. */
 export const ASSETS = fileURLToPath(new URL('../../dist', import.meta.url));
 
+/** The built workers and kernels. */
+export const HOST = nodeHost(ASSETS);
+
 /** A pool over the built worker; closed when the test ends. */
-export async function createPool(options: PoolOptions = {}): Promise<WorkerPool> {
-  const pool = await WorkerPool.create({ threads: 2, assetsFolder: ASSETS, ...options });
+export async function createPool(
+  options: PoolOptions = {},
+  host: Host = HOST,
+): Promise<WorkerPool> {
+  const pool = await WorkerPool.create(host, { threads: 2, ...options });
   onTestFinished(() => pool.dispose());
   return pool;
+}
+
+/** A checkpoint on the local disk. */
+export function openLocalCheckpoint(path: string): Promise<Checkpoint> {
+  return openCheckpoint(path, localFileSystem);
 }
 
 /** A folder that is gone when the test ends. */
@@ -28,7 +44,7 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 export interface TestTensor {
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: ElementTypeName;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { FrameLocator } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import type { ComparisonReport } from '../../src/jobs/reports.js';
+import type { ComparisonReport } from '../../src/reports/reports.js';
 import { inRoot } from '../../scripts/lib/paths.mjs';
 import { runNode } from '../../scripts/lib/process.mjs';
 import {

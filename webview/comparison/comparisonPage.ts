@@ -6,8 +6,8 @@ import type {
   ComparisonPageApi,
   ComparisonState,
   DroppedText,
-} from '../../src/protocol/comparison.js';
-import type { Connection } from '../../src/protocol/rpc.js';
+} from '../../src/reports/comparisonPage.js';
+import type { Connection } from '../../src/rpc/rpc.js';
 import { connectToHost, restoreState, saveState } from '../components/hostConnection.js';
 import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';

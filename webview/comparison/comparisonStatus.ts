@@ -1,6 +1,6 @@
 import type { TemplateResult } from 'lit';
 import { html } from 'lit';
-import type { ComparisonState } from '../../src/protocol/comparison.js';
+import type { ComparisonState } from '../../src/reports/comparisonPage.js';
 import { checkIcon } from '../components/icons.js';
 import '../components/messageBar.js';
 import { countOf, formatFixed } from '../components/numbers.js';

@@ -1,5 +1,5 @@
-import type { DroppedText } from '../../src/protocol/comparison.js';
-import { MOST_DROPPED_CHARACTERS } from '../../src/protocol/comparison.js';
+import type { DroppedText } from '../../src/reports/comparisonPage.js';
+import { MOST_DROPPED_CHARACTERS } from '../../src/reports/comparisonPage.js';
 
 /** Kinds of data that name files, the best first. Drags from VS Code carry its own kind. */
 const URI_LISTS = ['application/vnd.code.uri-list', 'text/uri-list'];

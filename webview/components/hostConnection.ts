@@ -1,6 +1,6 @@
-import type { Connection, Handlers, MessageChannelEnd, Methods } from '../../src/protocol/rpc.js';
-import { connect } from '../../src/protocol/rpc.js';
-import { decodeNumbers, encodeNumbers } from '../../src/protocol/wireNumbers.js';
+import type { Connection, Handlers, MessageChannelEnd, Methods } from '../../src/rpc/rpc.js';
+import { connect } from '../../src/rpc/rpc.js';
+import { decodeNumbers, encodeNumbers } from '../../src/rpc/wireNumbers.js';
 
 interface VsCodeApi {
   postMessage(message: unknown): void;

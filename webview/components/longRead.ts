@@ -1,7 +1,7 @@
 import type { ReactiveController, ReactiveControllerHost, TemplateResult } from 'lit';
 import { html } from 'lit';
-import type { CallOptions, Progress } from '../../src/protocol/rpc.js';
-import { isCancelled } from '../../src/protocol/rpc.js';
+import type { CallOptions, Progress } from '../../src/rpc/rpc.js';
+import { isCancelled } from '../../src/rpc/rpc.js';
 import './messageBar.js';
 import './progressStrip.js';
 

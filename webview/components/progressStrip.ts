@@ -1,7 +1,7 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import type { Progress } from '../../src/protocol/rpc.js';
+import type { Progress } from '../../src/rpc/rpc.js';
 import { css } from './cssom.js';
 import { LightElement } from './lightElement.js';
 import { formatDuration } from './numbers.js';

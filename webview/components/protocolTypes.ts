@@ -1,6 +1,6 @@
-import type { ComparisonState } from '../../src/protocol/comparison.js';
-import type { EditorState, TensorDetails as Details } from '../../src/protocol/editor.js';
-import type { EditorHostApi } from '../../src/protocol/editor.js';
+import type { ComparisonState } from '../../src/reports/comparisonPage.js';
+import type { EditorState, TensorDetails as Details } from '../../src/reports/editorPage.js';
+import type { EditorHostApi } from '../../src/reports/editorPage.js';
 
 // The pages see the rooms behind the protocol only through its contracts.
 export type Checkpoint = EditorState['checkpoint'];

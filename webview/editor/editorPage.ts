@@ -1,8 +1,8 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import type { EditorHostApi, EditorPageApi, EditorState } from '../../src/protocol/editor.js';
-import type { Connection, Handlers } from '../../src/protocol/rpc.js';
+import type { EditorHostApi, EditorPageApi, EditorState } from '../../src/reports/editorPage.js';
+import type { Connection, Handlers } from '../../src/rpc/rpc.js';
 import { css } from '../components/cssom.js';
 import { connectToHost, restoreState, saveState } from '../components/hostConnection.js';
 import { LightElement } from '../components/lightElement.js';

@@ -1,8 +1,8 @@
 import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import type { EditorHostApi, GroupRangesRequest } from '../../src/protocol/editor.js';
-import type { Connection } from '../../src/protocol/rpc.js';
+import type { EditorHostApi, GroupRangesRequest } from '../../src/reports/editorPage.js';
+import type { Connection } from '../../src/rpc/rpc.js';
 import type { ChartContent, ChartFrame, ZoomDetail } from '../components/chartFrame.js';
 import '../components/chartFrame.js';
 import { LightElement } from '../components/lightElement.js';

@@ -1,8 +1,8 @@
 import type { TemplateResult } from 'lit';
 import { html } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import type { EditorHostApi } from '../../src/protocol/editor.js';
-import type { Connection } from '../../src/protocol/rpc.js';
+import type { EditorHostApi } from '../../src/reports/editorPage.js';
+import type { Connection } from '../../src/rpc/rpc.js';
 import { LightElement } from '../components/lightElement.js';
 import { visibleName } from '../components/names.js';
 import { countOf, formatInteger, formatShape, formatSize } from '../components/numbers.js';

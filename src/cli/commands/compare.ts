@@ -1,5 +1,6 @@
-import { compareFormats } from '../../jobs/compare.js';
-import { comparisonCsv, comparisonJson } from '../../jobs/present.js';
+import { compareFormats } from '../../jobs/comparison/compareFormats.js';
+import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
+import { comparisonCsv, comparisonJson } from '../../reports/present.js';
 import type { CompareArguments } from '../arguments.js';
 import { comparisonText } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
@@ -13,18 +14,24 @@ function endLine(text: string): string {
 
 /** `compare`: the error of several formats on the same weights. */
 export async function compare(args: CompareArguments, session: Session): Promise<void> {
-  const checkpoint = await openModel(args.path, session);
+  const model = await openModel(args.path, session);
   const { formats, tensorGlobs, scaleDtype } = args;
   const perplexity = args.perplexity && {
-    ...perplexitySettings(args.perplexity, session),
+    ...perplexitySettings(args.perplexity),
     perLayer: args.perplexity.perLayer,
   };
-  const report = await withPool(args, (pool) =>
+  const request = { formats, tensorGlobs, scaleDtype, perplexity };
+  const { options, warn } = session;
+  const report = await withPool(session, args, (pool) =>
     compareFormats(
-      pool,
-      checkpoint,
-      { formats, tensorGlobs, scaleDtype, perplexity },
-      session.options,
+      {
+        withPool: (job) => job(pool),
+        measurePerplexity: (_, measurement, callOptions) =>
+          measureFormats(pool, model, measurement, { ...callOptions, warn }),
+      },
+      model,
+      request,
+      options,
     ),
   );
   if (args.json) await session.write(endLine(comparisonJson(report)));

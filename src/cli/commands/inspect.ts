@@ -1,4 +1,5 @@
-import { describeCheckpoint, inspectReport } from '../../jobs/inspect.js';
+import { describeModel } from '../../jobs/inspection/describeModel.js';
+import { inspectReport } from '../../jobs/inspection/inspectModel.js';
 import type { InspectArguments } from '../arguments.js';
 import { inspectText } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
@@ -8,21 +9,19 @@ import type { Session } from './session.js';
 
 /** `inspect`: what is in a model, and on request what its weights are like. */
 export async function inspect(args: InspectArguments, session: Session): Promise<void> {
-  const checkpoint = await openModel(args.path, session);
+  const model = await openModel(args.path, session);
   const request = {
     tensors: args.tensorGlobs && [...args.tensorGlobs],
     stats: args.stats,
     groupSize: args.groupSize,
   };
   const report = args.stats
-    ? await withPool(args, (pool) => inspectReport(pool, checkpoint, request, session.options))
-    : await inspectReport(undefined, checkpoint, request, session.options);
+    ? await withPool(session, args, (pool) => inspectReport(pool, model, request, session.options))
+    : await inspectReport(undefined, model, request, session.options);
   const { tensors } = report as { readonly tensors: readonly InspectedTensor[] };
   if (args.tensorGlobs && tensors.length === 0) {
     const globs = args.tensorGlobs.map((glob) => `"${glob}"`).join(', ');
     throw new Error(`${args.path}: no tensor matches ${globs}`);
   }
-  await session.write(
-    args.json ? jsonText(report) : inspectText(await describeCheckpoint(checkpoint), tensors),
-  );
+  await session.write(args.json ? jsonText(report) : inspectText(describeModel(model), tensors));
 }

@@ -1,5 +1,6 @@
-import { measurePerplexity } from '../../jobs/perplexity.js';
-import { comparisonJson } from '../../jobs/present.js';
+import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
+import { measurePerplexity } from '../../jobs/perplexity/perplexityReport.js';
+import { comparisonJson } from '../../reports/present.js';
 import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
 import { perplexitySettings } from '../perplexityRequest.js';
@@ -9,15 +10,13 @@ import type { Session } from './session.js';
 
 /** `perplexity`: runs the model, unquantized and in each format. */
 export async function perplexity(args: PerplexityArguments, session: Session): Promise<void> {
-  const checkpoint = await openModel(args.path, session);
+  const model = await openModel(args.path, session);
   const { formats, tensorGlobs, scaleDtype } = args;
-  const settings = perplexitySettings(args.perplexity, session);
-  const report = await withPool(args, (pool) =>
-    measurePerplexity(
-      pool,
-      checkpoint,
-      { formats, tensorGlobs, scaleDtype, ...settings },
-      session.options,
+  const settings = perplexitySettings(args.perplexity);
+  const { options, warn } = session;
+  const report = await withPool(session, args, (pool) =>
+    measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>
+      measureFormats(pool, model, measurement, { ...options, warn }),
     ),
   );
   await session.write(

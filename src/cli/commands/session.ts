@@ -1,5 +1,6 @@
 import { WorkerPool } from '../../compute/workerPool.js';
-import type { CallOptions } from '../../protocol/rpc.js';
+import type { Host } from '../../host/host.js';
+import type { CallOptions } from '../../rpc/rpc.js';
 
 /** What a command works with: where its result goes, and how it is told to stop. */
 export interface Session {
@@ -7,16 +8,19 @@ export interface Session {
   readonly write: (text: string) => Promise<void>;
   /** One line on standard error that is not progress. */
   readonly warn: (message: string) => void;
+  /** What the process offers: threads and bundled files. */
+  readonly host: Host;
   /** Cancellation and progress of the job. */
   readonly options: CallOptions;
 }
 
 /** Runs a job with a pool of workers that ends with it, whatever happens. */
 export async function withPool<T>(
+  { host }: Session,
   options: { readonly threads?: number; readonly backend: 'wasm' | 'reference' },
   job: (pool: WorkerPool) => Promise<T>,
 ): Promise<T> {
-  const pool = await WorkerPool.create(options);
+  const pool = await WorkerPool.create(host, options);
   try {
     return await job(pool);
   } finally {

@@ -1,4 +1,4 @@
-import type { SafetensorsDtype } from '../../safetensors/types.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
 
 /** Value of a small binary float with `exponentBits` and `fractionBits` and the given bias. */
 function smallFloat(
@@ -41,7 +41,7 @@ export function bf16FromBits(bits: number): number {
 }
 
 /** Values of the one-byte element types, by code (OCP OFP8, OCP MX, and the FNUZ variants). */
-const BYTE_VALUES: Partial<Record<SafetensorsDtype, (code: number) => number>> = {
+const BYTE_VALUES: Partial<Record<ElementTypeName, (code: number) => number>> = {
   BOOL: (code) => (code ? 1 : 0),
   U8: (code) => code,
   I8: (code) => (code << 24) >> 24,
@@ -53,7 +53,7 @@ const BYTE_VALUES: Partial<Record<SafetensorsDtype, (code: number) => number>> =
 };
 
 /** Values of the two-byte element types, by code. */
-const WORD_VALUES: Partial<Record<SafetensorsDtype, (code: number) => number>> = {
+const WORD_VALUES: Partial<Record<ElementTypeName, (code: number) => number>> = {
   F16: f16FromBits,
   BF16: bf16FromBits,
   I16: (code) => (code << 16) >> 16,
@@ -61,12 +61,12 @@ const WORD_VALUES: Partial<Record<SafetensorsDtype, (code: number) => number>> =
 };
 
 /** How one code of an element type of at most 16 bits decodes, or undefined for wider types. */
-export function codeValue(dtype: SafetensorsDtype): ((code: number) => number) | undefined {
+export function codeValue(dtype: ElementTypeName): ((code: number) => number) | undefined {
   return BYTE_VALUES[dtype] ?? WORD_VALUES[dtype];
 }
 
 /** True for element types that {@link decodeElements} widens. */
-export function isDecodable(dtype: SafetensorsDtype): boolean {
+export function isDecodable(dtype: ElementTypeName): boolean {
   return (
     codeValue(dtype) !== undefined || ['F32', 'F64', 'I32', 'U32', 'I64', 'U64'].includes(dtype)
   );
@@ -78,7 +78,7 @@ export function isDecodable(dtype: SafetensorsDtype): boolean {
  * @throws when the type has no plain numbers (sub-byte floats, complex)
  */
 export function decodeElements(
-  dtype: SafetensorsDtype,
+  dtype: ElementTypeName,
   bytes: Uint8Array,
   target: Float32Array,
 ): void {

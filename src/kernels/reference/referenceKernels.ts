@@ -1,6 +1,6 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import { DTYPES } from '../../safetensors/dtypes.js';
-import type { SafetensorsDtype } from '../../safetensors/types.js';
+import { storedBytes } from '../../storage/elementTypes.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
 import {
   errorSums,
   type ChunkShape,
@@ -51,13 +51,13 @@ export class ReferenceKernels implements Kernels {
 
   constructor(private readonly workspace: Workspace) {}
 
-  input(dtype: SafetensorsDtype, elements: number): Uint8Array {
+  input(dtype: ElementTypeName, elements: number): Uint8Array {
     this.workspace.checkCapacity(elements);
-    const bytes = Math.ceil((elements * DTYPES[dtype].bits) / 8);
+    const bytes = storedBytes(dtype, elements);
     return this.workspace.bytes(this.workspace.inputAt(dtype), bytes);
   }
 
-  decode(dtype: SafetensorsDtype, elements: number): void {
+  decode(dtype: ElementTypeName, elements: number): void {
     decodeElements(dtype, this.input(dtype, elements), this.weights(elements));
   }
 

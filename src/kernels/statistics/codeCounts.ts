@@ -1,7 +1,7 @@
 import { WasmKernels } from '../wasm/wasmKernels.js';
 import type { Kernels } from '../types.js';
-import { DTYPES } from '../../safetensors/dtypes.js';
-import type { SafetensorsDtype } from '../../safetensors/types.js';
+import { bitsPerElement } from '../../storage/elementTypes.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
 
 /**
  * Counts the codes of a chunk that was read but not decoded.
@@ -9,12 +9,12 @@ import type { SafetensorsDtype } from '../../safetensors/types.js';
  */
 export function countCodes(
   kernels: Kernels,
-  dtype: SafetensorsDtype,
+  dtype: ElementTypeName,
   elements: number,
   valueOf: (code: number) => number,
 ): { counts: Uint32Array; firstNonFinite: number } {
   const bytes = kernels.input(dtype, elements);
-  const wide = DTYPES[dtype].bits === 16;
+  const wide = bitsPerElement(dtype) === 16;
   const codes = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, elements) : bytes;
   let counts: Uint32Array;
   if (wide && kernels instanceof WasmKernels) {

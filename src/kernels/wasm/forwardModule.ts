@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { AssetName, Assets } from '../../host/host.js';
 
 /** What the compiled module exports; see `assembly/forward`. Addresses in bytes, strides in floats. */
 export interface ForwardExports {
@@ -113,16 +112,16 @@ export interface ForwardExports {
 }
 
 /** The builds of a forward pass's loops, best first: with fused multiply-add, and without. */
-export const FORWARD_MODULES: readonly string[] = ['forward-fma.wasm', 'forward.wasm'];
+export const FORWARD_MODULES: readonly AssetName[] = ['forward-fma.wasm', 'forward.wasm'];
 
 /**
- * Compiles the best build of `assembly/forward` in a folder that this engine accepts: relaxed SIMD
- * is newer than the oldest engine supported.
+ * Compiles the best build of `assembly/forward` that this engine accepts: relaxed SIMD is newer than the
+ * oldest engine supported.
  * @throws {Error} where no build is accepted or the files are missing
  */
-export async function loadForwardModule(folder: string): Promise<WebAssembly.Module> {
+export async function loadForwardModule(assets: Pick<Assets, 'read'>): Promise<WebAssembly.Module> {
   for (const name of FORWARD_MODULES) {
-    const bytes = await readFile(join(folder, name));
+    const bytes = await assets.read(name);
     if (WebAssembly.validate(bytes)) return WebAssembly.compile(bytes);
   }
   throw new Error('This engine does not run WebAssembly with 128-bit vectors');

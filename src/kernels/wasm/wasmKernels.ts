@@ -13,7 +13,7 @@ import {
 } from '../types.js';
 import { hasKernel, writeConfig } from './kernelConfig.js';
 import type { Workspace } from '../workspace.js';
-import type { SafetensorsDtype } from '../../safetensors/types.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
 
 /** What the compiled module exports; see `assembly/`. Addresses and counts are i32. */
 export interface KernelExports {
@@ -87,11 +87,11 @@ export class WasmKernels implements Kernels {
     this.reference = new ReferenceKernels(workspace);
   }
 
-  input(dtype: SafetensorsDtype, elements: number): Uint8Array {
+  input(dtype: ElementTypeName, elements: number): Uint8Array {
     return this.reference.input(dtype, elements);
   }
 
-  decode(dtype: SafetensorsDtype, elements: number): void {
+  decode(dtype: ElementTypeName, elements: number): void {
     const { rawAt, weightsAt } = this.workspace;
     if (elements === 0 || dtype === 'F32') return;
     if (dtype === 'BF16') this.exports.decodeBF16(rawAt, weightsAt, elements);

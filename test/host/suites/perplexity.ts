@@ -1,11 +1,12 @@
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
+import { perplexityOn } from '../../support/jobs.js';
 import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { nodeHost } from '../../../src/host/node/nodeHost.js';
 import { WorkerPool } from '../../../src/compute/workerPool.js';
-import { measurePerplexity } from '../../../src/jobs/perplexity.js';
-import type { ComparisonReport } from '../../../src/jobs/reports.js';
-import { openCheckpoint } from '../../../src/safetensors/index.js';
+import type { ComparisonReport } from '../../../src/reports/reports.js';
 import {
   EXTENSION_ID,
   closeAllTabs,
@@ -28,11 +29,11 @@ async function measureByJob(formats: readonly string[], textFile?: string) {
     vscode.extensions.getExtension(EXTENSION_ID)!.extensionPath,
     'dist',
   );
-  const pool = await WorkerPool.create({ assetsFolder, threads: 1 });
+  const pool = await WorkerPool.create(nodeHost(assetsFolder), { threads: 1 });
   try {
-    const checkpoint = await openCheckpoint(sampleUri().fsPath);
-    const request = { formats, windows: WINDOWS, textFile, assetsFolder };
-    return await measurePerplexity(pool, checkpoint, request);
+    const checkpoint = await openLocalModel(sampleUri().fsPath);
+    const request = { formats, windows: WINDOWS, textFile };
+    return await perplexityOn(pool, checkpoint, request);
   } finally {
     await pool.dispose();
   }

@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import type { ComparisonReport } from '../../../src/jobs/reports.js';
+import type { ComparisonReport } from '../../../src/reports/reports.js';
 import {
   closeAllTabs,
   comparisonTabs,

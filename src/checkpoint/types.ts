@@ -1,0 +1,79 @@
+import type { StoredTensor } from '../storage/container.js';
+import type { FileSystem } from '../storage/fileSystem.js';
+import type { SourceRef } from '../storage/sourceRef.js';
+
+/** One file of a checkpoint. */
+export interface CheckpointFile {
+  /** Name relative to the checkpoint's folder. */
+  readonly name: string;
+  /** Full path, or URI text when the file is not on a local disk. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Length of the header in bytes, without a length field in front of it. */
+  readonly headerBytes: number;
+  /** How any thread opens the file. */
+  readonly source: SourceRef;
+}
+
+/** A tensor with the file that holds its bytes. */
+export interface CheckpointTensor extends StoredTensor {
+  readonly source: SourceRef;
+}
+
+/** Something that is wrong with a checkpoint but leaves the rest of it usable. */
+export interface CheckpointProblem {
+  readonly file: string;
+  readonly message: string;
+}
+
+/** A checkpoint as its files say, whatever their format: one file, or all shards of an index. */
+export interface Checkpoint<Tensor extends CheckpointTensor = CheckpointTensor> {
+  /** Path of what was opened: the file or the index. */
+  readonly path: string;
+  /** Folder of the files. */
+  readonly folder: string;
+  /** Where its files are read from. */
+  readonly fileSystem: FileSystem;
+  readonly files: readonly CheckpointFile[];
+  /** In file order, within a file by offset. */
+  readonly tensors: readonly Tensor[];
+  /** Metadata of the files, merged; a key that differs between shards is listed per file. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Missing shards and the like (an index only). */
+  readonly problems: readonly CheckpointProblem[];
+}
+
+/** A tensor of an opened model: what its file says of it, and what the model does. */
+export interface ModelTensor extends CheckpointTensor {
+  /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
+  readonly layer: string;
+  /** Name within its layer ("mlp.down_proj.weight"). */
+  readonly nameInLayer: string;
+  /** Stored as [inputs × outputs], so that groups, which run along the inputs, run down its columns. */
+  readonly transposed: boolean;
+  /** True for what quantizers touch unless told otherwise: weights of linear layers. */
+  readonly quantizedByDefault: boolean;
+  /** Why quantizers leave it alone unless told otherwise ("an embedding or a head"). */
+  readonly notByDefault?: string;
+  /** Why it cannot be quantized at all, when it cannot ("one-dimensional"). */
+  readonly notQuantizable?: string;
+}
+
+/**
+ * An opened model: everything that is known before any weight is read. Made once
+ * (`model/openModel.ts`) and handed to every job, so that no two of them can disagree.
+ */
+export interface OpenedModel extends Checkpoint<ModelTensor> {
+  /** The object that `config.json` holds, absent where there is none. Its contents are unchecked. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Why `config.json` could not be read, in one line that names the file. */
+  readonly configProblem?: string;
+}
+
+/** An opened model as plain data, which can be sent to another thread. */
+export type OpenedModelData = Omit<OpenedModel, 'fileSystem'>;
+
+/** The plain data of a model. */
+export function detachModel({ fileSystem: _, ...data }: OpenedModel): OpenedModelData {
+  return data;
+}

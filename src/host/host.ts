@@ -1,0 +1,57 @@
+import type { Methods, Remote } from '../rpc/rpc.js';
+import type { ByteSource } from '../storage/byteSource.js';
+import type { SourceRef } from '../storage/sourceRef.js';
+
+/** Files that are shipped with the code. */
+export type AssetName =
+  'kernels.wasm' | 'forward.wasm' | 'forward-fma.wasm' | 'sample text' | ThreadScript;
+
+/** Programs of threads. */
+export type ThreadScript = 'worker.js' | 'tokenizerWorker.js' | 'perplexityWorker.js';
+
+/** The shipped files. */
+export interface Assets {
+  /** Where a file lies, for what wants a path. */
+  path(name: AssetName): string;
+  read(name: AssetName): Promise<Uint8Array>;
+  /** Names the programs that compute, by their contents: results of others are not theirs. */
+  programHash(): Promise<string>;
+}
+
+/** A thread that fulfils an interface. */
+export interface Thread<Api extends Methods<Api>> {
+  readonly remote: Remote<Api>;
+  /** True once the thread has ended. */
+  readonly ended: boolean;
+  /** Settles with `work`; rejects when the thread ends meanwhile without having been told to. */
+  whileAlive<Result>(work: Promise<Result>): Promise<Result>;
+  /** Ends the thread at once; calls under way are rejected. */
+  terminate(): Promise<void>;
+}
+
+export interface ThreadOptions {
+  /** What the thread is, at the beginning of a sentence: "A compute worker". */
+  readonly description: string;
+  readonly maxOldGenerationMB?: number;
+  readonly stackMB?: number;
+}
+
+/** What the code asks of whatever runs it: the one place that knows files, threads and the machine. */
+export interface Host {
+  readonly assets: Assets;
+  /** Threads that the machine runs at once. */
+  readonly parallelism: number;
+  /**
+   * Starts a thread that answers `Api`.
+   * @param start plain data that the thread begins with
+   */
+  startThread<Api extends Methods<Api>>(
+    script: ThreadScript,
+    start: unknown,
+    options: ThreadOptions,
+  ): Thread<Api>;
+  /** Opens the bytes that a reference names. @throws CheckpointError */
+  openSource(ref: SourceRef): Promise<ByteSource>;
+  /** Most memory that the process has had so far, in bytes. */
+  peakMemoryBytes(): number;
+}

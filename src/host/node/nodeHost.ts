@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { openSource } from '../../storage/node/openSource.js';
+import type { AssetName, Assets, Host } from '../host.js';
+import { startThread } from './threads.js';
+
+/** Assets that do not lie among the programs: the sample is shipped beside them. */
+const ELSEWHERE: Partial<Record<AssetName, readonly string[]>> = {
+  'sample text': ['..', 'media', 'sample', 'eval.txt'],
+};
+
+function assetsIn(folder: string): Assets {
+  const path = (name: AssetName) => join(folder, ...(ELSEWHERE[name] ?? [name]));
+  return {
+    path,
+    read: (name) => readFile(path(name)),
+    async programHash() {
+      const names = await readdir(folder);
+      const hash = createHash('sha256');
+      for (const name of names.filter((each) => /^worker\.js$|\.wasm$/.test(each)).sort()) {
+        hash.update(await readFile(join(folder, name)));
+      }
+      return hash.digest('hex');
+    },
+  };
+}
+
+/**
+ * Node as a host.
+ * @param assetsFolder folder of the bundle
+ */
+export function nodeHost(assetsFolder: string): Host {
+  const assets = assetsIn(assetsFolder);
+  return {
+    assets,
+    parallelism: availableParallelism(),
+    startThread: (script, start, options) =>
+      startThread(assets.path(script), { start, assetsFolder }, options),
+    openSource: (ref) => openSource(ref),
+    peakMemoryBytes: () => process.resourceUsage().maxRSS * 1024,
+  };
+}

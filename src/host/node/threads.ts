@@ -1,0 +1,67 @@
+import { Worker } from 'node:worker_threads';
+import { connect, type MessageChannelEnd, type Methods } from '../../rpc/rpc.js';
+import type { Thread, ThreadOptions } from '../host.js';
+
+/** What every thread is started with. */
+export interface ThreadData {
+  readonly start: unknown;
+  /** Folder of the bundle. */
+  readonly assetsFolder: string;
+}
+
+interface PortLike {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  off(event: 'message', listener: (message: unknown) => void): unknown;
+}
+
+/** A worker or its parent port as an end of the RPC. */
+export function channelOf(port: PortLike): MessageChannelEnd {
+  return {
+    post: (message) => port.postMessage(message),
+    listen(listener) {
+      port.on('message', listener);
+      return () => port.off('message', listener);
+    },
+  };
+}
+
+/**
+ * Starts a thread (`worker_threads`) that answers `Api`. Calls wait until its script serves them.
+ * @param file path of the script, which calls `serveThread`
+ */
+export function startThread<Api extends Methods<Api>>(
+  file: string,
+  data: ThreadData,
+  { description, maxOldGenerationMB, stackMB }: ThreadOptions,
+): Thread<Api> {
+  const worker = new Worker(file, {
+    workerData: data,
+    resourceLimits: { maxOldGenerationSizeMb: maxOldGenerationMB, stackSizeMb: stackMB },
+  });
+  const connection = connect<Record<never, never>, Api>(channelOf(worker), {});
+  let ended = false;
+  const died = new Promise<never>((_, reject) => {
+    const fail = (reason: string, cause?: Error) => {
+      if (ended) return;
+      ended = true;
+      const message = `${description} stopped unexpectedly (${reason}). Run the job again.`;
+      reject(new Error(message, { cause }));
+      connection.close();
+    };
+    worker.once('error', (error: Error) => fail(error.message, error));
+    worker.once('exit', (code) => fail(`exit code ${code}`));
+  });
+  // Whoever waits for the thread hears of it; with nobody waiting its loss is no news.
+  died.catch(() => undefined);
+  return {
+    remote: connection.remote,
+    get ended() {
+      return ended;
+    },
+    whileAlive: (work) => Promise.race([work, died]),
+    async terminate() {
+      await worker.terminate();
+    },
+  };
+}

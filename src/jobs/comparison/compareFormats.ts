@@ -1,0 +1,167 @@
+import type { OpenedModel } from '../../checkpoint/types.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
+import type { ComparisonReport } from '../../reports/reports.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import { parseFormats } from '../formatList.js';
+import type {
+  MeasuredPerplexity,
+  MeasurementRequest,
+  PerplexitySettings,
+} from '../perplexity/measurement.js';
+import { selectTensors, type Selection } from '../selection.js';
+import { summarizeModel } from '../summarizeModel.js';
+import { compareWeights, type WeightsRequest } from './compareWeights.js';
+
+/** What is compared; plain data. */
+export interface CompareRequest extends WeightsRequest {
+  /** Format names; none only where perplexity is asked for: the unquantized model alone. */
+  readonly formats: readonly string[];
+  /** Also run the model: its perplexity unquantized and in every format. */
+  readonly perplexity?: PerplexitySettings & {
+    /** Also with each tensor alone quantized. */
+    readonly perLayer?: boolean;
+  };
+}
+
+/** Where the two halves of a comparison run: the caller's choice. */
+export interface ComparisonRunners {
+  /** Runs a job over weights with a pool of workers. */
+  withPool<Result>(job: (pool: WorkerPool) => Promise<Result>): Promise<Result>;
+  /** Runs the model: here, or in a thread of its own. */
+  measurePerplexity(
+    model: OpenedModel,
+    request: MeasurementRequest,
+    options: CallOptions,
+  ): Promise<MeasuredPerplexity>;
+}
+
+export interface CompareOptions extends CallOptions {
+  /** The comparison of the same weights in the same formats, where it is known: it is not run again. */
+  readonly knownWeights?: ComparisonReport;
+  /** Called before each half, with the report as far as it goes. */
+  readonly onPhase?: (phase: 'weights' | 'perplexity', report?: ComparisonReport) => void;
+}
+
+/**
+ * Compares formats: the errors of the weights, then, where that is asked for, what they do to the
+ * model's perplexity. What `compare --json` prints and the comparison panel shows. Weights are never
+ * changed.
+ * @throws SelectionError, CheckpointError or another Error of one line; an AbortError when cancelled
+ */
+export async function compareFormats(
+  runners: ComparisonRunners,
+  model: OpenedModel,
+  request: CompareRequest,
+  { knownWeights, onPhase, ...options }: CompareOptions = {},
+): Promise<ComparisonReport> {
+  const { formats, perplexity } = request;
+  let report = knownWeights && withoutPerplexity(knownWeights);
+  if (!report && formats.length > 0) {
+    onPhase?.('weights');
+    report = await runners.withPool((pool) => compareWeights(pool, model, request, options));
+  }
+  if (!perplexity) {
+    if (!report) throw new Error('No format was given');
+    return report;
+  }
+  onPhase?.('perplexity', report);
+  const begin = performance.now();
+  const measurement = measurementOf(model, request, perplexity);
+  const measured = await runners.measurePerplexity(model, measurement, options);
+  const seconds = (performance.now() - begin) / 1000;
+  return mergePerplexity(report ?? unquantizedReport(model), measured, seconds);
+}
+
+/** What is asked of whoever runs the model. */
+function measurementOf(
+  model: OpenedModel,
+  request: CompareRequest,
+  { perLayer = false, ...settings }: NonNullable<CompareRequest['perplexity']>,
+): MeasurementRequest {
+  return {
+    formats: parseFormats(request.formats).map(({ id }) => id),
+    tensors: measuredTensors(model, request),
+    scaleDtype: request.scaleDtype ?? 'f16',
+    perLayer,
+    settings,
+  };
+}
+
+/** Names of the tensors that formats are applied to; none without formats. */
+function measuredTensors(
+  model: OpenedModel,
+  request: Selection & Pick<CompareRequest, 'formats'>,
+): string[] {
+  if (request.formats.length === 0) return [];
+  return selectTensors(model, request).map(({ name }) => name);
+}
+
+/** A report of no format. */
+function unquantizedReport(model: OpenedModel): ComparisonReport {
+  const linear = model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
+  return {
+    model: summarizeModel(model, linear),
+    baseline: {},
+    formats: [],
+    notes: [],
+    timings: {
+      readSeconds: 0,
+      quantizeSeconds: 0,
+      forwardSeconds: 0,
+      totalSeconds: 0,
+      peakRssBytes: 0,
+      backend: '',
+      threads: 0,
+    },
+  };
+}
+
+/** A comparison of weights with the perplexities of the same formats and tensors beside it. */
+export function mergePerplexity(
+  report: ComparisonReport,
+  measured: MeasuredPerplexity,
+  seconds: number,
+): ComparisonReport {
+  const { timings } = report;
+  return {
+    ...report,
+    text: measured.text,
+    baseline: { perplexity: measured.baseline },
+    formats: report.formats.map((format, index) => {
+      const { whole, alone } = measured.formats[index];
+      return {
+        ...format,
+        perplexity: whole,
+        tensors: format.tensors.map((tensor, at) =>
+          at < alone.length ? { ...tensor, perplexityAlone: alone[at] } : tensor,
+        ),
+      };
+    }),
+    notes: measured.notes,
+    timings: {
+      ...timings,
+      forwardSeconds: measured.forwardSeconds,
+      totalSeconds: timings.totalSeconds + seconds,
+      peakRssBytes: Math.max(timings.peakRssBytes, measured.peakRssBytes),
+      backend: measured.backend,
+      threads: measured.threads,
+    },
+  };
+}
+
+/** A report as it was before perplexities were measured. */
+export function withoutPerplexity({
+  text: _text,
+  formats,
+  ...rest
+}: ComparisonReport): ComparisonReport {
+  return {
+    ...rest,
+    baseline: {},
+    notes: [],
+    formats: formats.map(({ perplexity: _perplexity, tensors, ...format }) => ({
+      ...format,
+      tensors: tensors.map(({ perplexityAlone: _alone, ...tensor }) => tensor),
+    })),
+  };
+}

@@ -1,0 +1,145 @@
+import {
+  formatLabel,
+  groupCount,
+  type NumberFormat,
+  type ScaleDtype,
+} from '../../formats/index.js';
+import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
+import type { FormatComparison, LayerComparison, TensorComparison } from '../../reports/reports.js';
+import { storedSize } from '../formatList.js';
+import type { QuantizedTensor } from './quantizeTensors.js';
+
+/** Sums over several tensors in one format. */
+class Totals {
+  readonly weights = new WeightAccumulator();
+  readonly errors = new ErrorAccumulator();
+  tensors = 0;
+
+  add({ weights, errors }: QuantizedTensor, format: number): void {
+    this.weights.merge(weights);
+    this.errors.add(errors[format]);
+    this.tensors++;
+  }
+
+  /** Their measures, as if they were one tensor. */
+  describe() {
+    const { weights, errors, tensors } = this;
+    return {
+      tensors,
+      parameters: weights.elements,
+      sumSquares: weights.sumSquares,
+      ...errors.measures(weights),
+    };
+  }
+}
+
+/** What became of the weights, format by format. */
+export function describeFormats(
+  formats: readonly NumberFormat[],
+  tensors: readonly QuantizedTensor[],
+  scaleDtype: ScaleDtype,
+): FormatComparison[] {
+  return formats.map((format, index) => describeFormat(format, index, scaleDtype, tensors));
+}
+
+function describeFormat(
+  format: NumberFormat,
+  index: number,
+  scaleDtype: ScaleDtype,
+  tensors: readonly QuantizedTensor[],
+): FormatComparison {
+  const total = new Totals();
+  let groups = 0;
+  for (const quantized of tensors) {
+    total.add(quantized, index);
+    groups += groupCount(format, quantized.matrixShape);
+  }
+  const shapes = tensors.map(({ matrixShape }) => matrixShape);
+  const { bits, elements } = storedSize(format, shapes, scaleDtype);
+  return {
+    id: format.id,
+    label: formatLabel(format),
+    bitsPerWeight: bits / elements,
+    approximate: format.entry.reconstructed,
+    notes: [
+      ...format.entry.notes,
+      ...warnings(format, scaleDtype, total.errors, groups),
+      ...nonFiniteWarnings(tensors),
+    ],
+    summary: { ...total.describe(), sizeBytes: Math.ceil(bits / 8) },
+    layers: describeLayers(tensors, index),
+    tensors: tensors.map((quantized) => describeTensor(quantized, index)),
+  };
+}
+
+function describeTensor(
+  { tensor, weights, errors }: QuantizedTensor,
+  format: number,
+): TensorComparison {
+  const { name, layer, nameInLayer, shape, transposed, elements } = tensor;
+  return {
+    name,
+    layer,
+    nameInLayer,
+    shape,
+    transposed,
+    parameters: elements,
+    sumSquares: weights.sumSquares,
+    ...errors[format].measures(weights),
+  };
+}
+
+/** Totals by layer, in the order in which layers first occur. */
+function describeLayers(tensors: readonly QuantizedTensor[], format: number): LayerComparison[] {
+  const layers = new Map<string, Totals>();
+  for (const quantized of tensors) {
+    const { layer } = quantized.tensor;
+    if (layer === '') continue;
+    const totals = layers.get(layer) ?? new Totals();
+    layers.set(layer, totals);
+    totals.add(quantized, format);
+  }
+  return [...layers].map(([layer, totals]) => ({ layer, ...totals.describe() }));
+}
+
+function warnings(
+  { entry: { rule } }: NumberFormat,
+  scaleDtype: ScaleDtype,
+  errors: ErrorAccumulator,
+  groups: number,
+): string[] {
+  const list: string[] = [];
+  // One group per tensor is seen chunk by chunk; the count must not exceed the groups there are.
+  const of = (count: number) => `${Math.min(count, groups)} of ${groups} groups`;
+  if (errors.badScales > 0) {
+    list.push(
+      `${of(errors.badScales)} have a scale that ${scaleDtype} cannot hold to its precision; a wider scale type avoids this.`,
+    );
+  }
+  if (!Number.isFinite(errors.squaredError)) {
+    list.push(
+      "Some weights are beyond what this format's scales can hold; they decode to infinity.",
+    );
+  }
+  if (rule.kind === 'integer' && rule.convention === 'gptq-sym' && errors.oneSigned > 0) {
+    list.push(
+      `${of(errors.oneSigned)} have weights of one sign only, which symmetric integers clip or waste codes on.`,
+    );
+  }
+  if (rule.kind === 'integer' && rule.convention === 'awq' && errors.notStraddling > 0) {
+    list.push(
+      `${of(errors.notStraddling)} do not straddle zero or span less than 1e-5, where this quantizer saturates or gives zeros.`,
+    );
+  }
+  return list;
+}
+
+function nonFiniteWarnings(tensors: readonly QuantizedTensor[]): string[] {
+  const affected = tensors.filter(({ weights }) => weights.nonFinite > 0);
+  if (affected.length === 0) return [];
+  const count = affected.reduce((sum, { weights }) => sum + weights.nonFinite, 0);
+  const [{ tensor, weights }] = affected;
+  return [
+    `${count} weights are NaN or infinite, the first at index ${weights.firstNonFinite} of "${tensor.name}"; they are left out of every measure and quantize to 0.`,
+  ];
+}

@@ -1,0 +1,138 @@
+import type { ModelTensor } from '../../checkpoint/types.js';
+import { planChunks } from '../../compute/chunks.js';
+import { chunkBoundary, needsTensorRange, tensorRanges } from '../../compute/tensorRanges.js';
+import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
+import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import { bitsPerElement } from '../../storage/elementTypes.js';
+import { shapeAsMatrix } from '../formatList.js';
+
+/** What quantizing one tensor in every format came to. */
+export interface QuantizedTensor {
+  readonly tensor: ModelTensor;
+  /** Rows are outputs, columns inputs: the tensor's shape, reversed where it is stored transposed. */
+  readonly matrixShape: readonly number[];
+  readonly weights: WeightAccumulator;
+  /** One per format, in the order asked for. */
+  readonly errors: readonly ErrorAccumulator[];
+}
+
+export interface QuantizeTimes {
+  /** Seconds that workers spent reading and in kernels, summed over them. */
+  read: number;
+  kernel: number;
+}
+
+/** Receives dequantized weights of a tensor in the order in which they are stored. */
+export type OutputSink = (tensor: ModelTensor, weights: Float32Array) => void | Promise<void>;
+
+/** What is quantized. */
+export interface QuantizeTensorsRequest {
+  readonly tensors: readonly ModelTensor[];
+  readonly formats: readonly NumberFormat[];
+  readonly scaleDtype: ScaleDtype;
+  /** Receives the dequantized weights of the first format, chunk by chunk in order. */
+  readonly onOutput?: OutputSink;
+}
+
+/** A chunk's place in its tensor. */
+interface Owner {
+  readonly tensor: number;
+  readonly chunk: ChunkRef;
+  readonly firstElement: number;
+}
+
+/**
+ * Quantizes tensors in all formats, reading each weight once (twice for formats with one group per
+ * tensor). Sums are merged in file order, so they do not depend on the number of threads. Weights
+ * that an architecture stores transposed are quantized along their inputs all the same.
+ */
+export async function quantizeTensors(
+  pool: WorkerPool,
+  { tensors, formats, scaleDtype, onOutput }: QuantizeTensorsRequest,
+  options: CallOptions = {},
+): Promise<{ tensors: QuantizedTensor[]; times: QuantizeTimes }> {
+  const { signal, onProgress } = options;
+  const whole = formats.some(needsTensorRange);
+  const ranges = whole ? await tensorRanges(pool, tensors, signal) : undefined;
+  const boundary = chunkBoundary(formats);
+  const results = tensors.map((tensor) => ({
+    tensor,
+    matrixShape: shapeAsMatrix(tensor),
+    weights: new WeightAccumulator(),
+    errors: formats.map(() => new ErrorAccumulator()),
+  }));
+  const owners: Owner[] = [];
+  const times: QuantizeTimes = { read: 0, kernel: 0 };
+  const total = tensors.reduce((sum, { elements }) => sum + elements, 0);
+  const transposedOutput = onOutput && new TransposedOutput(onOutput);
+  let done = 0;
+
+  function* tasks(): Generator<TaskOf<ChunkApi, 'quantize'>> {
+    for (const [index, tensor] of tensors.entries()) {
+      const formatTasks = formats.map(({ id }) => ({
+        id,
+        tensorRange: ranges?.[index],
+      }));
+      for (const chunk of planChunks(tensor, { boundary, bands: true })) {
+        const firstElement = (chunk.offset - tensor.offset) / (bitsPerElement(tensor.dtype) / 8);
+        owners.push({ tensor: index, chunk, firstElement });
+        yield { chunk, formats: formatTasks, scaleDtype, keepOutput: onOutput !== undefined };
+      }
+    }
+  }
+
+  await pool.tasks<ChunkApi>().run(
+    'quantize',
+    tasks(),
+    (result, index) => {
+      const { tensor: owner, chunk, firstElement } = owners[index];
+      const { tensor, weights, errors } = results[owner];
+      weights.add(result.weights, (element) => storedIndex(chunk, firstElement, element));
+      errors.forEach((accumulator, format) => accumulator.add(result.errors[format]));
+      times.read += result.readSeconds;
+      times.kernel += result.kernelSeconds;
+      done += chunk.rows * chunk.columns;
+      onProgress?.({ done, total, message: tensor.name });
+      if (!result.output || !onOutput) return;
+      if (chunk.storedStride === undefined) return onOutput(tensor, result.output);
+      return transposedOutput?.add(tensor, chunk, firstElement, result.output);
+    },
+    signal,
+  );
+  return { tensors: results, times };
+}
+
+/** Index in the tensor of an element of a chunk, counted in the order in which it was read. */
+function storedIndex({ rows, storedStride }: ChunkRef, first: number, element: number): number {
+  if (storedStride === undefined) return first + element;
+  return first + Math.floor(element / rows) * storedStride + (element % rows);
+}
+
+/** Brings the rows of transposed weights back into the order in which they are stored. */
+class TransposedOutput {
+  private stored = new Float32Array(0);
+  private filled = 0;
+
+  constructor(private readonly sink: OutputSink) {}
+
+  add(
+    tensor: ModelTensor,
+    { rows, columns, storedStride = 0 }: ChunkRef,
+    firstElement: number,
+    output: Float32Array,
+  ): void | Promise<void> {
+    if (this.filled === 0) this.stored = new Float32Array(tensor.elements);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        this.stored[firstElement + column * storedStride + row] = output[row * columns + column];
+      }
+    }
+    this.filled += output.length;
+    if (this.filled < tensor.elements) return;
+    this.filled = 0;
+    return this.sink(tensor, this.stored);
+  }
+}

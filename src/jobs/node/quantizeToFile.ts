@@ -1,0 +1,224 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
+import { parseFormat, type NumberFormat, type ScaleDtype } from '../../formats/index.js';
+import type { ComparisonReport } from '../../reports/reports.js';
+import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
+import {
+  writeSafetensors,
+  writeShardIndex,
+  type TensorSink,
+  type WrittenShard,
+} from '../../safetensors/node/writer.js';
+import type { ByteSource } from '../../storage/byteSource.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
+import { reportWeights } from '../comparison/compareWeights.js';
+import {
+  quantizeTensors,
+  type QuantizedTensor,
+  type QuantizeTimes,
+} from '../comparison/quantizeTensors.js';
+import { selectTensors, type Selection } from '../selection.js';
+
+export interface QuantizeRequest extends Selection {
+  readonly format: string;
+  /** A `.safetensors` file, or a folder that gets the same files as the checkpoint has. */
+  readonly out: string;
+  readonly scaleDtype?: ScaleDtype;
+}
+
+export interface QuantizeReport extends ComparisonReport {
+  /** Files written. */
+  readonly outputs: readonly string[];
+}
+
+/** A tensor of the output and the one it comes from. */
+interface OutputTensor {
+  readonly name: string;
+  readonly dtype: ElementTypeName;
+  readonly shape: readonly number[];
+  readonly source: ModelTensor;
+  readonly quantized: boolean;
+}
+
+const COPY_BYTES = 4 << 20;
+
+/** Raised when the place to write to cannot be used; one line. */
+export class OutputError extends Error {
+  override readonly name = 'OutputError';
+}
+
+/**
+ * Quantizes tensors and writes a checkpoint with their dequantized values; everything else is copied
+ * byte by byte. Outputs appear whole or not at all, inputs are never touched.
+ * @throws SelectionError, OutputError, CheckpointError; an AbortError when cancelled
+ */
+export async function quantizeToFile(
+  pool: WorkerPool,
+  model: OpenedModel,
+  request: QuantizeRequest,
+  options: CallOptions = {},
+): Promise<QuantizeReport> {
+  const begin = performance.now();
+  const format = parseFormat(request.format);
+  const selected = new Set(selectTensors(model, request));
+  if (model.problems.length > 0) {
+    const [problem] = model.problems;
+    throw new OutputError(
+      `${problem.file}: ${problem.message}; an incomplete checkpoint cannot be written`,
+    );
+  }
+  const job = new QuantizeJob(pool, model, request, format, selected, options);
+  try {
+    const outputs = request.out.endsWith('.safetensors')
+      ? [await job.writeFile(request.out, model.tensors)]
+      : await job.writeFolder(request.out);
+    const report = reportWeights(pool, model, {
+      formats: [format],
+      scaleDtype: request.scaleDtype ?? 'f16',
+      tensors: job.results,
+      times: job.times,
+      begin,
+    });
+    return { ...report, outputs };
+  } finally {
+    await job.close();
+  }
+}
+
+class QuantizeJob {
+  readonly results: QuantizedTensor[] = [];
+  readonly times: QuantizeTimes = { read: 0, kernel: 0 };
+  private readonly sources = new Map<string, ByteSource>();
+  private readonly totalBytes: number;
+  private doneBytes = 0;
+
+  constructor(
+    private readonly pool: WorkerPool,
+    private readonly model: OpenedModel,
+    private readonly request: QuantizeRequest,
+    private readonly format: NumberFormat,
+    private readonly selected: ReadonlySet<ModelTensor>,
+    private readonly options: CallOptions,
+  ) {
+    this.totalBytes = model.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Writes tensors to one file; returns its path. */
+  async writeFile(out: string, tensors: readonly ModelTensor[]): Promise<string> {
+    const path = resolve(out);
+    const entries = tensors.map((source): OutputTensor => {
+      const quantized = this.selected.has(source);
+      const { name, shape } = source;
+      return { name, shape, dtype: quantized ? 'F32' : source.dtype, source, quantized };
+    });
+    const metadata = { ...this.model.metadata, 'quantscope.format': this.format.id };
+    await writeSafetensors(
+      path,
+      entries,
+      metadata,
+      (entry, sink) => (entry.quantized ? this.quantize(entry, sink) : this.copy(entry, sink)),
+      {
+        signal: this.options.signal,
+        inputs: this.model.files.map((file) => file.path),
+      },
+    );
+    return path;
+  }
+
+  /** Writes a folder with the checkpoint's file names; it appears when all files are complete. */
+  async writeFolder(out: string): Promise<string[]> {
+    const folder = resolve(out);
+    const existing = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw new OutputError(`${out}: cannot be used as output folder (${error.code})`);
+    });
+    if (existing.length > 0) {
+      throw new OutputError(`${out}: the output folder is not empty; nothing is overwritten`);
+    }
+    await mkdir(dirname(folder), { recursive: true });
+    const partial = join(dirname(folder), `.${basename(folder)}-${process.pid}.partial`);
+    await mkdir(partial);
+    try {
+      const shards: WrittenShard[] = [];
+      for (const { name } of this.model.files) {
+        const tensors = this.model.tensors.filter(({ file }) => file === name);
+        await this.writeFile(join(partial, name), tensors);
+        shards.push({
+          file: name,
+          tensors: tensors.map((tensor) => ({
+            name: tensor.name,
+            bytes: this.selected.has(tensor) ? tensor.elements * 4 : tensor.bytes,
+          })),
+        });
+      }
+      const names = shards.map(({ file }) => file);
+      if (this.model.path.endsWith('.index.json')) {
+        const index = basename(this.model.path);
+        await writeShardIndex(join(partial, index), shards);
+        names.push(index);
+      }
+      throwIfCancelled(this.options.signal);
+      await rm(folder, { recursive: true, force: true });
+      await rename(partial, folder);
+      return names.map((name) => join(folder, name));
+    } catch (error) {
+      await rm(partial, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  private async quantize({ source }: OutputTensor, sink: TensorSink): Promise<void> {
+    const base = this.doneBytes;
+    const { tensors, times } = await quantizeTensors(
+      this.pool,
+      {
+        tensors: [source],
+        formats: [this.format],
+        scaleDtype: this.request.scaleDtype ?? 'f16',
+        onOutput: (_, weights) =>
+          sink.write(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)),
+      },
+      {
+        signal: this.options.signal,
+        onProgress: ({ done, total }) =>
+          this.report(base + (source.bytes * done) / total, source.name),
+      },
+    );
+    this.results.push(...tensors);
+    this.times.read += times.read;
+    this.times.kernel += times.kernel;
+    this.doneBytes = base + source.bytes;
+  }
+
+  private async copy({ source }: OutputTensor, sink: TensorSink): Promise<void> {
+    const bytes = new Uint8Array(Math.min(COPY_BYTES, source.bytes));
+    for (let done = 0; done < source.bytes;) {
+      throwIfCancelled(this.options.signal);
+      const piece = bytes.subarray(0, Math.min(bytes.length, source.bytes - done));
+      await this.read(source, source.offset + done, piece);
+      await sink.write(piece);
+      done += piece.length;
+      this.report(this.doneBytes + done, source.name);
+    }
+    this.doneBytes += source.bytes;
+  }
+
+  private async read(tensor: ModelTensor, offset: number, target: Uint8Array): Promise<void> {
+    let source = this.sources.get(tensor.file);
+    if (!source) {
+      source = await this.pool.host.openSource(tensor.source);
+      this.sources.set(tensor.file, source);
+    }
+    await source.read(offset, target);
+  }
+
+  private report(done: number, message: string): void {
+    this.options.onProgress?.({ done, total: this.totalBytes, message });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.sources.values()].map((source) => source.close()));
+  }
+}

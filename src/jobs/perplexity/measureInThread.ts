@@ -1,0 +1,29 @@
+import { detachModel, type OpenedModel } from '../../checkpoint/types.js';
+import type { Host } from '../../host/host.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
+import type { PerplexityThreadApi, PerplexityThreadStart } from './threadApi.js';
+
+/**
+ * Measures perplexities in a thread of its own, for hosts that live on: nothing of it runs in the
+ * caller's thread, and a model's memory, which cannot shrink while it is known to a living thread, is
+ * free when this returns.
+ * @param model on the local disk
+ */
+export async function measureInThread(
+  host: Host,
+  start: PerplexityThreadStart,
+  model: OpenedModel,
+  request: MeasurementRequest,
+  options: CallOptions = {},
+): Promise<MeasuredPerplexity> {
+  const thread = host.startThread<PerplexityThreadApi>('perplexityWorker.js', start, {
+    description: 'The perplexity thread',
+  });
+  try {
+    const call = thread.remote.measureFormats({ model: detachModel(model), request }, options);
+    return await thread.whileAlive(call);
+  } finally {
+    await thread.terminate();
+  }
+}

@@ -1,0 +1,65 @@
+import type { ScaleDtype } from '../../formats/index.js';
+import type { WindowRequest } from '../../model/text/windows.js';
+import type { Perplexity } from '../../model/scores/perplexity.js';
+import type { PerplexityText } from '../../reports/reports.js';
+
+/** Hidden states in flight, where nothing is asked for. */
+export const DEFAULT_MEMORY_BUDGET = 256 * 1024 * 1024;
+
+/** What is scored, and how it is cut. */
+export interface TextRequest extends WindowRequest {
+  /** A UTF-8 file; default: the model folder's own `eval.txt`, else the bundled text. */
+  readonly textFile?: string;
+  /** Separator of documents; each is then scored by itself. */
+  readonly perDocument?: string;
+  /** A JSON file of ids instead of a text: one array, or an array of arrays. */
+  readonly tokenIdsFile?: string;
+}
+
+/** What is measured on, and with what means. */
+export interface PerplexitySettings extends TextRequest {
+  /** Bytes for the hidden states in flight; default {@link DEFAULT_MEMORY_BUDGET}. */
+  readonly memoryBudgetBytes?: number;
+  /** Where scores are kept for later runs; absent: nowhere. */
+  readonly cacheFolder?: string;
+  /**
+   * File for the logits of the one model that is measured: the only format's, or the unquantized
+   * model's where there is none.
+   */
+  readonly logitsFile?: string;
+}
+
+/** One measurement: which formats of which tensors, on what. Plain data. */
+export interface MeasurementRequest {
+  /** Canonical format names; none: the unquantized model alone. */
+  readonly formats: readonly string[];
+  /** Names of the tensors that formats are applied to. */
+  readonly tensors: readonly string[];
+  readonly scaleDtype: ScaleDtype;
+  /** Also each of the tensors alone, for each format. */
+  readonly perLayer: boolean;
+  readonly settings: PerplexitySettings;
+}
+
+/** The perplexities of one format. */
+export interface FormatPerplexity {
+  /** All selected tensors quantized. */
+  readonly whole: Perplexity;
+  /** Each of them alone quantized, in their order; empty where that was not asked for. */
+  readonly alone: readonly Perplexity[];
+}
+
+export interface MeasuredPerplexity {
+  readonly text: PerplexityText;
+  readonly baseline: Perplexity;
+  /** One per format, in the order asked for. */
+  readonly formats: readonly FormatPerplexity[];
+  /** What a reader of all these numbers must know. */
+  readonly notes: readonly string[];
+  readonly tokenizeSeconds: number;
+  readonly forwardSeconds: number;
+  /** Most memory of the process that ran the model, in bytes. */
+  readonly peakRssBytes: number;
+  readonly backend: string;
+  readonly threads: number;
+}

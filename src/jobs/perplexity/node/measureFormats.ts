@@ -1,0 +1,163 @@
+import type { OpenedModel } from '../../../checkpoint/types.js';
+import type { WorkerPool } from '../../../compute/workerPool.js';
+import type { NumberFormat, ScaleDtype } from '../../../formats/index.js';
+import { planLanguageModel } from '../../../model/config/languageModel.js';
+import { evaluate } from '../../../model/evaluation/evaluate.js';
+import type {
+  EvaluationResult,
+  EvaluationSettings,
+  LanguageModel,
+  Variant,
+} from '../../../model/evaluation/types.js';
+import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
+import { FileScoreStore, hashOf } from '../../../model/scores/node/scoreStore.js';
+import { baselinePerplexity, perplexityOf } from '../../../model/scores/perplexity.js';
+import type { PerplexityText } from '../../../reports/reports.js';
+import type { CallOptions } from '../../../rpc/rpc.js';
+import { parseFormats } from '../../formatList.js';
+import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
+import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from '../measurement.js';
+import { readWindows, type EvaluationText } from './evaluationText.js';
+import { saveLogits } from './saveLogits.js';
+
+export interface MeasureOptions extends CallOptions {
+  /** Hears of what goes wrong beside the measurement, in one line; default: it becomes a note. */
+  readonly warn?: (message: string) => void;
+}
+
+/** A variant's name depends on nothing but what it is, so that later runs find its scores. */
+function variantOf(format: NumberFormat, names: readonly string[]): Variant {
+  const tensors = names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
+  return { id: `${format.id} ${tensors}`, formats: new Map(names.map((name) => [name, format])) };
+}
+
+/** Scores are those of a model, a program and a backend. */
+async function openStore(
+  pool: WorkerPool,
+  model: OpenedModel,
+  windows: readonly Int32Array[],
+  scaleDtype: ScaleDtype,
+  { cacheFolder: folder }: PerplexitySettings,
+  warn: (message: string) => void,
+): Promise<FileScoreStore | undefined> {
+  if (!folder) return undefined;
+  const fingerprint = await fingerprintModel(model);
+  if (!fingerprint) return undefined;
+  const key = [fingerprint, await pool.host.assets.programHash(), pool.backend];
+  return FileScoreStore.open({ folder, key, windows, scaleDtype, warn });
+}
+
+/**
+ * Perplexity of a model unquantized and with tensors in each of several formats, in one walk over
+ * its weights.
+ * @throws an Error of one line that names the file and the rule; an AbortError when cancelled
+ */
+export async function measureFormats(
+  pool: WorkerPool,
+  opened: OpenedModel,
+  request: MeasurementRequest,
+  options: MeasureOptions = {},
+): Promise<MeasuredPerplexity> {
+  const { tensors: names, scaleDtype, perLayer, settings } = request;
+  const { signal, onProgress } = options;
+  const formats = parseFormats(request.formats);
+  const notes: string[] = [];
+  const warn = options.warn ?? ((message: string) => void notes.push(message));
+  const model = await planLanguageModel(opened);
+  onProgress?.({ done: 0, total: 1, message: 'Tokenizing' });
+  const begin = performance.now();
+  const text = await readWindows(pool.host, model, settings, signal);
+  const tokenizeSeconds = (performance.now() - begin) / 1000;
+
+  const whole = formats.map((format) => variantOf(format, names));
+  const alone = formats.map((format) =>
+    perLayer ? names.map((name) => variantOf(format, [name])) : [],
+  );
+  // The only tensor alone is all of them.
+  const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
+
+  const { ids } = text.windows;
+  const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
+    const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
+    const evaluation = { scaleDtype, memoryBudgetBytes, ...more };
+    return evaluate(pool, model, ids, [...variants.values()], evaluation, options);
+  };
+  let result: EvaluationResult;
+  if (settings.logitsFile !== undefined) {
+    if (variants.size > 1) throw new Error('Logits can be saved of one model at a time only');
+    const inputs = [...opened.files.map(({ path }) => path), text.source];
+    const { vocabularySize } = model.plan;
+    const evaluateTo = (onLogits: EvaluationSettings['onLogits']) => run({ onLogits });
+    result = await saveLogits(settings.logitsFile, ids, vocabularySize, inputs, evaluateTo, signal);
+  } else {
+    const store = await openStore(pool, opened, ids, scaleDtype, settings, warn);
+    try {
+      result = await run({ store });
+      if (result.nonFinite > 0) await store?.putNonFinite(result.nonFinite);
+      else result = { ...result, nonFinite: store?.nonFinite ?? 0 };
+    } finally {
+      await store?.close();
+    }
+  }
+
+  const scores = new Map([...variants.keys()].map((id, index) => [id, result.variants[index]]));
+  const perplexity = ({ id }: Variant) => perplexityOf(scores.get(id)!, result.baseline);
+  const baseline = baselinePerplexity(result.baseline);
+  return {
+    text: describeText(text, baseline.tokens, settings.perDocument),
+    baseline,
+    formats: whole.map((variant, index) => ({
+      whole: perplexity(variant),
+      alone: alone[index].map(perplexity),
+    })),
+    notes: [...textNotes(text, model), ...model.plan.notes, ...nonFiniteNotes(result), ...notes],
+    tokenizeSeconds,
+    forwardSeconds: result.forwardSeconds,
+    peakRssBytes: pool.host.peakMemoryBytes(),
+    backend: pool.backend,
+    threads: pool.threads,
+  };
+}
+
+function describeText(
+  { source, bundled, windows }: EvaluationText,
+  tokens: number,
+  separator: string | undefined,
+): PerplexityText {
+  const { protocol, context, ids, totalTokens } = windows;
+  return {
+    source,
+    bundled,
+    protocol,
+    separator,
+    context,
+    windows: ids.length,
+    tokens,
+    totalTokens,
+  };
+}
+
+function textNotes({ bundled, windows }: EvaluationText, { plan }: LanguageModel): string[] {
+  const notes: string[] = [];
+  if (bundled) {
+    notes.push(
+      'Perplexity is on the text that comes with Quantscope (five State of the Union addresses), not on one of the usual benchmarks.',
+    );
+  }
+  const longest = windows.ids.reduce((most, { length }) => Math.max(most, length), 0);
+  if (longest > plan.maxPositions) {
+    notes.push(
+      `Windows of ${longest} tokens are longer than the ${plan.maxPositions} positions the model was made for.`,
+    );
+  }
+  if (windows.ids.length === 1) {
+    notes.push('A single window was scored, which says nothing about the error of its perplexity.');
+  }
+  return notes;
+}
+
+function nonFiniteNotes({ nonFinite }: EvaluationResult): string[] {
+  if (nonFinite === 0) return [];
+  const weights = nonFinite === 1 ? '1 weight is' : `${nonFinite} weights are`;
+  return [`${weights} NaN or infinite and counted as 0 in every perplexity.`];
+}

@@ -1,0 +1,61 @@
+import type { EvaluationSettings } from '../../../model/evaluation/types.js';
+import { visible } from '../../../storage/errors.js';
+import { writeSafetensors } from '../../../safetensors/node/writer.js';
+
+type OnLogits = NonNullable<EvaluationSettings['onLogits']>;
+
+/** Ids per window. @throws where windows differ, so that they are no one tensor */
+function commonLength(path: string, windows: readonly Int32Array[]): number {
+  const [{ length }] = windows;
+  const other = windows.findIndex((window) => window.length !== length);
+  if (other < 0) return length;
+  throw new Error(
+    `${visible(path)}: logits can be saved of windows of one length only; window 1 has ${length} tokens, window ${other + 1} has ${windows[other].length}`,
+  );
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * Runs an evaluation and writes its logits while they come: `input_ids` I64 [windows, N], `logits`
+ * F32 [windows, N, vocabulary]. The file appears whole or not at all.
+ * @param evaluate runs the evaluation with this receiver of logits
+ * @param inputs files that must not be written over
+ */
+export async function saveLogits<Result>(
+  path: string,
+  windows: readonly Int32Array[],
+  vocabularySize: number,
+  inputs: readonly string[],
+  evaluate: (onLogits: OnLogits) => Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  const length = commonLength(path, windows);
+  const shape = [windows.length, length];
+  let result: { readonly value: Result } | undefined;
+  const entries = [
+    { name: 'input_ids', dtype: 'I64', shape },
+    { name: 'logits', dtype: 'F32', shape: [...shape, vocabularySize] },
+  ] as const;
+  await writeSafetensors(
+    path,
+    entries,
+    { format: 'pt' },
+    async ({ name }, sink) => {
+      if (name === 'input_ids') {
+        for (const ids of windows) await sink.write(bytesOf(BigInt64Array.from(ids, BigInt)));
+        return;
+      }
+      let next = 0;
+      const value = await evaluate(async (window, logits) => {
+        if (window !== next++) throw new Error('Logits came out of order');
+        await sink.write(bytesOf(logits));
+      });
+      result = { value };
+    },
+    { signal, inputs },
+  );
+  return result!.value;
+}

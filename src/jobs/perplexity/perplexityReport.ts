@@ -1,0 +1,63 @@
+import type { OpenedModel } from '../../checkpoint/types.js';
+import { formatLabel, type ScaleDtype } from '../../formats/index.js';
+import type { PerplexityReport } from '../../reports/reports.js';
+import { parseFormats, shapeAsMatrix, storedSize } from '../formatList.js';
+import { selectTensors, type Selection } from '../selection.js';
+import { summarizeModel } from '../summarizeModel.js';
+import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from './measurement.js';
+
+export interface PerplexityRequest extends Selection {
+  /** Format names; none: the unquantized model alone. */
+  readonly formats: readonly string[];
+  readonly scaleDtype?: ScaleDtype;
+  readonly settings: PerplexitySettings;
+}
+
+/**
+ * Perplexity of a model, and of the same model with the selected tensors in each format: what
+ * `perplexity --json` prints.
+ * @param measure runs the model
+ * @throws an Error of one line that names the file and the rule; an AbortError when cancelled
+ */
+export async function measurePerplexity(
+  model: OpenedModel,
+  request: PerplexityRequest,
+  measure: (request: MeasurementRequest) => Promise<MeasuredPerplexity>,
+): Promise<PerplexityReport> {
+  const begin = performance.now();
+  const formats = parseFormats(request.formats);
+  const { scaleDtype = 'f16', settings } = request;
+  const selected = formats.length > 0 ? selectTensors(model, request) : [];
+  const measured = await measure({
+    formats: formats.map(({ id }) => id),
+    tensors: selected.map(({ name }) => name),
+    scaleDtype,
+    perLayer: false,
+    settings,
+  });
+  const about =
+    selected.length > 0
+      ? selected
+      : model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
+  const shapes = selected.map(shapeAsMatrix);
+  const { tokenizeSeconds, forwardSeconds, peakRssBytes, backend, threads } = measured;
+  const totalSeconds = (performance.now() - begin) / 1000;
+  return {
+    model: summarizeModel(model, about),
+    text: measured.text,
+    baseline: { perplexity: measured.baseline },
+    formats: formats.map((format, index) => {
+      const { bits, elements } = storedSize(format, shapes, scaleDtype);
+      return {
+        id: format.id,
+        label: formatLabel(format),
+        bitsPerWeight: bits / elements,
+        approximate: format.entry.reconstructed,
+        notes: format.entry.notes,
+        perplexity: measured.formats[index].whole,
+      };
+    }),
+    notes: measured.notes,
+    timings: { tokenizeSeconds, forwardSeconds, totalSeconds, peakRssBytes, backend, threads },
+  };
+}

@@ -1,0 +1,19 @@
+import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
+import { architectureOf } from '../model/config/configSummary.js';
+import type { ModelSummary } from '../reports/reports.js';
+
+/** What a report says of its model; `selected` are the tensors that the job is about. */
+export function summarizeModel(
+  { path, config, tensors }: OpenedModel,
+  selected: readonly ModelTensor[],
+): ModelSummary {
+  const sum = (list: readonly ModelTensor[]) =>
+    list.reduce((total, { elements }) => total + elements, 0);
+  return {
+    path,
+    architecture: architectureOf(config) ?? null,
+    parameters: sum(tensors),
+    quantizableParameters: sum(tensors.filter(({ quantizedByDefault }) => quantizedByDefault)),
+    dtype: [...new Set(selected.map(({ dtype }) => dtype))].sort().join(', '),
+  };
+}

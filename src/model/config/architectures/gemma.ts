@@ -1,0 +1,99 @@
+import type { Activation } from '../../../kernels/forwardKernels.js';
+import type { OpenedModel } from '../../../checkpoint/types.js';
+import type { Configuration } from '../configuration.js';
+import type { BlockPlan, ModelPlan } from '../plan.js';
+import { rotaryPlan } from '../rotary.js';
+import { TensorIndex } from '../tensorIndex.js';
+import {
+  activationOf,
+  gatedFeedForward,
+  headCounts,
+  layerWindows,
+  separateProjections,
+  vocabularyOf,
+  type Architecture,
+} from './shared.js';
+
+/** Releases of the library differ on what `hidden_act: "gelu"` alone means; they agree on the rest. */
+function gemmaActivation(config: Configuration): Activation {
+  if (config.has('hidden_activation')) {
+    return activationOf(config, 'hidden_activation', 'gelu_pytorch_tanh');
+  }
+  if (config.has('hidden_act') && config.text('hidden_act') !== 'gelu') {
+    return activationOf(config, 'hidden_act', 'gelu_pytorch_tanh');
+  }
+  config.notes.push('config.json has no "hidden_activation"; the tanh form of GELU is assumed');
+  return 'gelu-tanh';
+}
+
+function cap(config: Configuration, key: string): number {
+  return config.has(key) ? config.number(key) : 0;
+}
+
+function planGemma(config: Configuration, model: OpenedModel, second: boolean): ModelPlan {
+  const tensors = TensorIndex.of(model, ['model.', ''], 'norm.weight');
+  const { prefix } = tensors;
+  const hiddenSize = config.count('hidden_size');
+  const layers = config.count('num_hidden_layers');
+  const width = config.count('intermediate_size');
+  const epsilon = config.number('rms_norm_eps', 1e-6);
+  const counts = headCounts(config, hiddenSize, undefined, 256);
+  const { headSize } = counts;
+  const bias = config.boolean('attention_bias', false);
+  const activation = gemmaActivation(config);
+  const norm = (name: string) => tensors.rmsNorm(name, hiddenSize, epsilon, 1);
+  const windows = second
+    ? layerWindows(
+        config,
+        layers,
+        config.has('sliding_window') ? config.count('sliding_window') : 0,
+        (layer) => layer % 2 === 0,
+      )
+    : new Array<number>(layers).fill(0);
+  const blocks = windows.map((window, layer): BlockPlan => {
+    const module = `${prefix}layers.${layer}`;
+    const attention = `${module}.self_attn`;
+    return {
+      attention: {
+        ...separateProjections(tensors, attention, counts, hiddenSize, bias),
+        ...counts,
+        scale: (second ? config.number('query_pre_attn_scalar') : headSize) ** -0.5,
+        window,
+        softCap: second ? cap(config, 'attn_logit_softcapping') : 0,
+        output: tensors.linear(`${attention}.o_proj`, hiddenSize, counts.heads * headSize, {
+          bias,
+        }),
+      },
+      attentionNorms: {
+        before: norm(`${module}.input_layernorm`),
+        after: second ? norm(`${module}.post_attention_layernorm`) : undefined,
+      },
+      feedForward: gatedFeedForward(tensors, `${module}.mlp`, hiddenSize, width, activation),
+      feedForwardNorms: {
+        before: norm(`${module}.${second ? 'pre_feedforward' : 'post_attention'}_layernorm`),
+        after: second ? norm(`${module}.post_feedforward_layernorm`) : undefined,
+      },
+      parallel: false,
+    };
+  });
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, { tiedByDefault: true });
+  return {
+    modelType: config.text('model_type'),
+    hiddenSize,
+    maxPositions: config.count('max_position_embeddings', 8192),
+    positionsAreHard: false,
+    embedding: { tokens, size: hiddenSize, scale: Math.fround(Math.sqrt(hiddenSize)) },
+    rotary: rotaryPlan(config, headSize),
+    blocks,
+    finalNorm: norm(`${prefix}norm`),
+    ...vocabulary,
+    logitSoftCap: second ? cap(config, 'final_logit_softcapping') : 0,
+    notes: config.notes,
+  };
+}
+
+/** Gemma and Gemma 2. */
+export const gemmaFamily: readonly Architecture[] = [
+  { modelType: 'gemma', plan: (config, model) => planGemma(config, model, false) },
+  { modelType: 'gemma2', plan: (config, model) => planGemma(config, model, true) },
+];

@@ -1,0 +1,84 @@
+import type { OpenedModel } from '../../../checkpoint/types.js';
+import type { Configuration } from '../configuration.js';
+import type { BlockPlan, ModelPlan } from '../plan.js';
+import { TensorIndex } from '../tensorIndex.js';
+import {
+  activationOf,
+  blockwiseHeads,
+  plainFeedForward,
+  vocabularyOf,
+  type Architecture,
+} from './shared.js';
+
+function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
+  const tensors = TensorIndex.of(model, ['transformer.', ''], 'ln_f.weight');
+  const { prefix } = tensors;
+  const hiddenSize = config.count('n_embd');
+  const heads = config.count('n_head');
+  if (hiddenSize % heads !== 0) {
+    config.fail(`n_embd ${hiddenSize} is not a multiple of ${heads} heads`);
+  }
+  const headSize = hiddenSize / heads;
+  const counts = { heads, keyValueHeads: heads, headSize };
+  const maxPositions = config.count('n_positions', 1024);
+  const width = config.count('n_inner', 4 * hiddenSize);
+  const epsilon = config.number('layer_norm_epsilon', 1e-5);
+  const activation = activationOf(config, 'activation_function', 'gelu_new');
+  const scaled = config.boolean('scale_attn_weights', true);
+  const byLayer = config.boolean('scale_attn_by_inverse_layer_idx', false);
+  const biased = { bias: true };
+  const blocks = Array.from({ length: config.count('n_layer') }, (_, layer): BlockPlan => {
+    const module = `${prefix}h.${layer}`;
+    return {
+      attention: {
+        projections: [tensors.linear(`${module}.attn.c_attn`, 3 * hiddenSize, hiddenSize, biased)],
+        ...blockwiseHeads(counts),
+        ...counts,
+        scale: (scaled ? headSize ** -0.5 : 1) / (byLayer ? layer + 1 : 1),
+        window: 0,
+        softCap: 0,
+        output: tensors.linear(`${module}.attn.c_proj`, hiddenSize, hiddenSize, biased),
+      },
+      attentionNorms: { before: tensors.layerNorm(`${module}.ln_1`, hiddenSize, epsilon) },
+      feedForward: plainFeedForward(
+        tensors.linear(`${module}.mlp.c_fc`, width, hiddenSize, biased),
+        activation,
+        tensors.linear(`${module}.mlp.c_proj`, hiddenSize, width, biased),
+      ),
+      feedForwardNorms: { before: tensors.layerNorm(`${module}.ln_2`, hiddenSize, epsilon) },
+      parallel: false,
+    };
+  });
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, {
+    names: { embedding: `${prefix}wte.weight`, head: 'lm_head.weight' },
+    tiedByDefault: true,
+  });
+  return {
+    modelType: 'gpt2',
+    hiddenSize,
+    maxPositions,
+    positionsAreHard: true,
+    embedding: {
+      tokens,
+      size: hiddenSize,
+      scale: 1,
+      positions: {
+        tensor: tensors.require(`${prefix}wpe.weight`, [maxPositions, hiddenSize]),
+        offset: 0,
+      },
+    },
+    blocks,
+    finalNorm: tensors.layerNorm(`${prefix}ln_f`, hiddenSize, epsilon),
+    ...vocabulary,
+    logitSoftCap: 0,
+    notes: config.notes,
+  };
+}
+
+/** GPT-2; its linear weights are stored as [inputs × outputs]. */
+export const gpt2: Architecture = {
+  modelType: 'gpt2',
+  plan: planGpt2,
+  isTransposed: (name) =>
+    /(^|\.)h\.\d+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/.test(name),
+};

@@ -1,0 +1,140 @@
+import type { OpenedModel } from '../../../checkpoint/types.js';
+import type { Configuration } from '../configuration.js';
+import type { BlockPlan, ModelPlan } from '../plan.js';
+import { rotaryPlan } from '../rotary.js';
+import { TensorIndex } from '../tensorIndex.js';
+import {
+  activationOf,
+  gatedFeedForward,
+  headCounts,
+  layerWindows,
+  separateProjections,
+  vocabularyOf,
+  type Architecture,
+} from './shared.js';
+
+/** What tells the relatives of Llama apart. */
+interface Habits {
+  /** Used where num_key_value_heads is missing; absent: as many as heads. */
+  readonly keyValueHeads?: number;
+  readonly headSize?: number;
+  /** Biases of q, k, v and of the output projection, by the configuration. */
+  readonly attentionBias: (config: Configuration) => { inputs: boolean; output: boolean };
+  readonly queryKeyNorm?: boolean;
+  /** The window of each layer. */
+  readonly windows: (config: Configuration, layers: number) => number[];
+}
+
+function planLlama(config: Configuration, model: OpenedModel, habits: Habits): ModelPlan {
+  const tensors = TensorIndex.of(model, ['model.', ''], 'norm.weight');
+  const { prefix } = tensors;
+  const hiddenSize = config.count('hidden_size');
+  const layers = config.count('num_hidden_layers');
+  const width = config.count('intermediate_size');
+  const epsilon = config.number('rms_norm_eps', 1e-6);
+  const counts = headCounts(config, hiddenSize, habits.keyValueHeads, habits.headSize);
+  const { headSize } = counts;
+  const bias = habits.attentionBias(config);
+  const activation = activationOf(config, 'hidden_act', 'silu');
+  const windows = habits.windows(config, layers);
+  const blocks = windows.map((window, layer): BlockPlan => {
+    const module = `${prefix}layers.${layer}`;
+    const attention = `${module}.self_attn`;
+    const headNorm = (name: string) =>
+      habits.queryKeyNorm ? tensors.rmsNorm(`${attention}.${name}`, headSize, epsilon) : undefined;
+    return {
+      attention: {
+        ...separateProjections(tensors, attention, counts, hiddenSize, bias.inputs),
+        ...counts,
+        scale: headSize ** -0.5,
+        window,
+        softCap: 0,
+        queryNorm: headNorm('q_norm'),
+        keyNorm: headNorm('k_norm'),
+        output: tensors.linear(`${attention}.o_proj`, hiddenSize, counts.heads * headSize, {
+          bias: bias.output,
+        }),
+      },
+      attentionNorms: { before: tensors.rmsNorm(`${module}.input_layernorm`, hiddenSize, epsilon) },
+      feedForward: gatedFeedForward(
+        tensors,
+        `${module}.mlp`,
+        hiddenSize,
+        width,
+        activation,
+        config.boolean('mlp_bias', false),
+      ),
+      feedForwardNorms: {
+        before: tensors.rmsNorm(`${module}.post_attention_layernorm`, hiddenSize, epsilon),
+      },
+      parallel: false,
+    };
+  });
+  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize);
+  return {
+    modelType: config.text('model_type'),
+    hiddenSize,
+    maxPositions: config.count('max_position_embeddings', 2048),
+    positionsAreHard: false,
+    embedding: { tokens, size: hiddenSize, scale: 1 },
+    rotary: rotaryPlan(config, headSize),
+    blocks,
+    finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
+    ...vocabulary,
+    logitSoftCap: 0,
+    notes: config.notes,
+  };
+}
+
+const noWindows = (_: Configuration, layers: number) => new Array<number>(layers).fill(0);
+
+const llama: Habits = {
+  attentionBias: (config) => {
+    const bias = config.boolean('attention_bias', false);
+    return { inputs: bias, output: bias };
+  },
+  windows: noWindows,
+};
+
+/** Its window is on unless it is null; a configuration without the field means 4096. */
+function mistralWindows(config: Configuration, layers: number): number[] {
+  const fields = config.toJSON();
+  const window = fields.sliding_window === null ? 0 : config.count('sliding_window', 4096);
+  return layerWindows(config, layers, window, () => true);
+}
+
+/** The window counts only when switched on, and then only in the upper layers. */
+function qwenWindows(config: Configuration, layers: number): number[] {
+  if (!config.boolean('use_sliding_window', false) || !config.has('sliding_window')) {
+    return noWindows(config, layers);
+  }
+  const first = config.number('max_window_layers', layers);
+  return layerWindows(config, layers, config.count('sliding_window'), (layer) => layer >= first);
+}
+
+const HABITS: Readonly<Record<string, Habits>> = {
+  llama,
+  mistral: {
+    keyValueHeads: 8,
+    attentionBias: () => ({ inputs: false, output: false }),
+    windows: mistralWindows,
+  },
+  qwen2: {
+    attentionBias: () => ({ inputs: true, output: false }),
+    windows: qwenWindows,
+  },
+  qwen3: {
+    headSize: 128,
+    attentionBias: llama.attentionBias,
+    queryKeyNorm: true,
+    windows: qwenWindows,
+  },
+};
+
+/** Llama and its nearest relatives. */
+export const llamaFamily: readonly Architecture[] = Object.entries(HABITS).map(
+  ([modelType, habits]) => ({
+    modelType,
+    plan: (config, model) => planLlama(config, model, habits),
+  }),
+);

@@ -1,0 +1,177 @@
+import type { Activation } from '../../../kernels/forwardKernels.js';
+import type { OpenedModel } from '../../../checkpoint/types.js';
+import type { Configuration } from '../configuration.js';
+import type { AttentionPlan, FeedForwardPlan, LinearPlan, ModelPlan } from '../plan.js';
+import type { TensorIndex } from '../tensorIndex.js';
+
+/** One architecture: how its configuration becomes a plan. */
+export interface Architecture {
+  /** `model_type` of config.json. */
+  readonly modelType: string;
+  plan(config: Configuration, model: OpenedModel): ModelPlan;
+  /** True for names of linear weights that are stored as [inputs × outputs]. */
+  isTransposed?(name: string): boolean;
+}
+
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  silu: 'silu',
+  swish: 'silu',
+  gelu: 'gelu',
+  gelu_new: 'gelu-tanh',
+  gelu_pytorch_tanh: 'gelu-tanh',
+  gelu_fast: 'gelu-tanh',
+  relu: 'relu',
+};
+
+/** The activation that a field names. */
+export function activationOf(config: Configuration, key: string, fallback: string): Activation {
+  const name = config.text(key, fallback);
+  return (
+    ACTIVATIONS[name] ??
+    config.fail(
+      `activation "${name}" is not supported; there are ${Object.keys(ACTIVATIONS).join(', ')}`,
+    )
+  );
+}
+
+export interface HeadCounts {
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headSize: number;
+}
+
+/** Heads of a configuration, checked against each other. */
+export function headCounts(
+  config: Configuration,
+  hiddenSize: number,
+  keyValueFallback?: number,
+  headSizeFallback?: number,
+): HeadCounts {
+  const heads = config.count('num_attention_heads');
+  const keyValueHeads = config.count('num_key_value_heads', keyValueFallback ?? heads);
+  if (heads % keyValueHeads !== 0) {
+    config.fail(`${heads} attention heads cannot share ${keyValueHeads} key/value heads evenly`);
+  }
+  if (!config.has('head_dim') && headSizeFallback === undefined && hiddenSize % heads !== 0) {
+    config.fail(`hidden_size ${hiddenSize} is not a multiple of ${heads} heads`);
+  }
+  const headSize = config.count('head_dim', headSizeFallback ?? hiddenSize / heads);
+  return { heads, keyValueHeads, headSize };
+}
+
+/** Where queries, keys and values stand when all heads of each follow one another. */
+export function blockwiseHeads({ heads, keyValueHeads, headSize }: HeadCounts) {
+  const keysAt = heads * headSize;
+  return {
+    queries: { at: 0, stride: headSize },
+    keys: { at: keysAt, stride: headSize },
+    values: { at: keysAt + keyValueHeads * headSize, stride: headSize },
+  };
+}
+
+/** Separate q_proj, k_proj and v_proj; `biases` for each. */
+export function separateProjections(
+  tensors: TensorIndex,
+  module: string,
+  counts: HeadCounts,
+  hiddenSize: number,
+  bias: boolean,
+): Pick<AttentionPlan, 'projections' | 'queries' | 'keys' | 'values'> {
+  const queryRows = counts.heads * counts.headSize;
+  const keyRows = counts.keyValueHeads * counts.headSize;
+  return {
+    projections: [
+      tensors.linear(`${module}.q_proj`, queryRows, hiddenSize, { bias }),
+      tensors.linear(`${module}.k_proj`, keyRows, hiddenSize, { bias }),
+      tensors.linear(`${module}.v_proj`, keyRows, hiddenSize, { bias }),
+    ],
+    ...blockwiseHeads(counts),
+  };
+}
+
+/** down(activation(gate(x))·up(x)) from separate tensors. */
+export function gatedFeedForward(
+  tensors: TensorIndex,
+  module: string,
+  hiddenSize: number,
+  width: number,
+  activation: Activation,
+  bias = false,
+): FeedForwardPlan {
+  return {
+    projections: [
+      tensors.linear(`${module}.gate_proj`, width, hiddenSize, { bias }),
+      tensors.linear(`${module}.up_proj`, width, hiddenSize, { bias }),
+    ],
+    gate: 0,
+    up: width,
+    width,
+    activation,
+    down: tensors.linear(`${module}.down_proj`, hiddenSize, width, { bias }),
+  };
+}
+
+/** out(activation(in(x))). */
+export function plainFeedForward(
+  projection: LinearPlan,
+  activation: Activation,
+  down: LinearPlan,
+): FeedForwardPlan {
+  return { projections: [projection], gate: 0, width: projection.outputs, activation, down };
+}
+
+/** The window of each layer, by `layer_types` where the configuration lists them. */
+export function layerWindows(
+  config: Configuration,
+  layers: number,
+  window: number,
+  isWindowed: (layer: number) => boolean,
+): number[] {
+  const types = config.texts('layer_types');
+  if (types && types.length !== layers) {
+    config.fail(`"layer_types" names ${types.length} layers of ${layers}`);
+  }
+  return Array.from({ length: layers }, (_, layer) => {
+    const windowed = types ? types[layer] === 'sliding_attention' : isWindowed(layer);
+    return windowed ? window : 0;
+  });
+}
+
+/** Embedding and head. */
+export interface VocabularyParts {
+  /** Name of the embedding. */
+  readonly tokens: string;
+  /** For the plan as they are. */
+  readonly vocabulary: Pick<ModelPlan, 'vocabularySize' | 'head' | 'tiedTwin'>;
+}
+
+/**
+ * Finds a model's embedding and head.
+ * @param names of their tensors; default: those of most architectures
+ * @param size length of an embedding
+ */
+export function vocabularyOf(
+  config: Configuration,
+  tensors: TensorIndex,
+  size: number,
+  {
+    names = { embedding: `${tensors.prefix}embed_tokens.weight`, head: 'lm_head.weight' },
+    tiedByDefault = false,
+    headBias = false,
+  } = {},
+): VocabularyParts {
+  const vocabularySize = config.count('vocab_size');
+  const tied = config.boolean('tie_word_embeddings', tiedByDefault);
+  const shape = [vocabularySize, size] as const;
+  const found = tensors.embeddingAndHead(names.embedding, names.head, shape, tied);
+  const biasName = names.head.replace(/weight$/, 'bias');
+  const head: LinearPlan = {
+    weight: found.head,
+    bias: headBias ? tensors.require(biasName, [vocabularySize]) : undefined,
+    outputs: vocabularySize,
+    inputs: size,
+    transposed: false,
+  };
+  const tiedTwin = found.both ? names.embedding : undefined;
+  return { tokens: found.embedding, vocabulary: { vocabularySize, head, tiedTwin } };
+}

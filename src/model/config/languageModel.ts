@@ -1,0 +1,73 @@
+import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { withSource } from '../../storage/fileSystem.js';
+import type { LanguageModel } from '../evaluation/types.js';
+import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
+import { Configuration } from './configuration.js';
+
+const COMPARED_BYTES = 4 << 20;
+const WHAT_STILL_WORKS =
+  'viewing, quantizing and comparing weights work without it; perplexity does not';
+
+/**
+ * Lays out how an opened model runs. Reads no weights, unless tied ones are stored twice.
+ * @throws an error of one line: no config.json, an unknown architecture (named), a missing or
+ *   misshapen tensor, a setting that is not supported
+ */
+export async function planLanguageModel(opened: OpenedModel): Promise<LanguageModel> {
+  const { config, configProblem, folder, problems } = opened;
+  if (configProblem !== undefined) throw new Error(configProblem);
+  if (!config) {
+    throw new Error(
+      `${folder}: there is no config.json, which says what model this is; ${WHAT_STILL_WORKS}`,
+    );
+  }
+  const architecture = findArchitecture(config.model_type);
+  if (!architecture) {
+    const named =
+      typeof config.model_type === 'string'
+        ? `model_type "${config.model_type}" is not an architecture that can be run`
+        : '"model_type" is missing';
+    const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
+    throw new Error(`${folder}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`);
+  }
+  if (problems.length > 0) {
+    const [{ file, message }] = problems;
+    throw new Error(`${file}: ${message}; an incomplete model cannot be run`);
+  }
+  const plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
+  const { tiedTwin, head } = plan;
+  if (tiedTwin === undefined || !(await differ(opened, tiedTwin, head.weight))) {
+    return { opened, plan };
+  }
+  const note = `"${tiedTwin}" and "${head.weight}" are tied by config.json but stored with different values: "${head.weight}" is used for both.`;
+  return { opened, plan: { ...plan, notes: [...plan.notes, note] } };
+}
+
+/** True where two tensors of a model do not have the same bytes. */
+async function differ(opened: OpenedModel, first: string, second: string): Promise<boolean> {
+  const [a, b] = [first, second].map((name) =>
+    opened.tensors.find((tensor) => tensor.name === name),
+  );
+  if (!a || !b || a.dtype !== b.dtype || a.bytes !== b.bytes) return true;
+  for (let done = 0; done < a.bytes; done += COMPARED_BYTES) {
+    const length = Math.min(COMPARED_BYTES, a.bytes - done);
+    const [left, right] = await Promise.all(
+      [a, b].map((tensor) => readPiece(opened, tensor, done, length)),
+    );
+    if (left.some((byte, i) => byte !== right[i])) return true;
+  }
+  return false;
+}
+
+/** Some bytes of a tensor. */
+async function readPiece(
+  { files, fileSystem }: OpenedModel,
+  tensor: ModelTensor,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const { path } = files.find(({ name }) => name === tensor.file)!;
+  const bytes = new Uint8Array(length);
+  await withSource(fileSystem, path, (source) => source.read(tensor.offset + offset, bytes));
+  return bytes;
+}

@@ -1,0 +1,94 @@
+import type { Attention, Block, FeedForward, NormPlaces as Places } from '../forward/block.js';
+
+/** A linear map y = W·x + b. */
+export interface LinearPlan {
+  /** Tensor [outputs × inputs], or [inputs × outputs] where `transposed`. */
+  readonly weight: string;
+  readonly bias?: string;
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly transposed: boolean;
+}
+
+export interface NormPlan {
+  readonly kind: 'rms' | 'layer';
+  /** Absent: a plain normalization. */
+  readonly weight?: string;
+  readonly bias?: string;
+  readonly epsilon: number;
+  /** Added to the weight (Gemma stores w of 1 + w). */
+  readonly weightOffset: number;
+}
+
+export type AttentionPlan = Attention<LinearPlan, NormPlan>;
+export type FeedForwardPlan = FeedForward<LinearPlan>;
+export type NormPlaces = Places<NormPlan>;
+export type BlockPlan = Block<LinearPlan, NormPlan>;
+
+/** Rotary position encoding: element i of a head's first `dims` turns with element i + dims/2. */
+export interface RotaryPlan {
+  readonly dims: number;
+  /** Radians per position, f32 [dims/2], for windows up to `longAfter` positions. */
+  readonly frequencies: Float32Array;
+  /** For longer windows. */
+  readonly longFrequencies?: Float32Array;
+  readonly longAfter?: number;
+  /** Factor on cosine and sine. */
+  readonly factor: number;
+}
+
+/**
+ * A language model as data: which tensors do what, in what order. One interpreter runs every plan
+ * (`compute/forward`). Causal, decoder-only models.
+ */
+export interface ModelPlan {
+  readonly modelType: string;
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  /** `max_position_embeddings` of the configuration. */
+  readonly maxPositions: number;
+  /** True where longer windows are impossible (learned positions) and not only untrained. */
+  readonly positionsAreHard: boolean;
+  readonly embedding: {
+    readonly tokens: string;
+    /** Length of an embedding; differs from the hidden size only with a projection. */
+    readonly size: number;
+    readonly scale: number;
+    /** Before positions are added. */
+    readonly projection?: LinearPlan;
+    /** Learned positions: row = position + offset. */
+    readonly positions?: { readonly tensor: string; readonly offset: number };
+  };
+  readonly rotary?: RotaryPlan;
+  readonly blocks: readonly BlockPlan[];
+  readonly finalNorm?: NormPlan;
+  /** Between the last norm and the head. */
+  readonly outputProjection?: LinearPlan;
+  readonly head: LinearPlan;
+  /** The embedding's name where it is tied to the head and stored all the same; the head is used. */
+  readonly tiedTwin?: string;
+  /** Cap on logits; 0: none. */
+  readonly logitSoftCap: number;
+  /** What a reader of results must know: assumptions, tied weights that differ. */
+  readonly notes: readonly string[];
+}
+
+/** The linear maps of a block, in the order in which they are used. */
+export function linearsOf({ attention, feedForward }: BlockPlan): LinearPlan[] {
+  return [...attention.projections, attention.output, ...feedForward.projections, feedForward.down];
+}
+
+/** The norms of a block. */
+export function normsOf(block: BlockPlan): NormPlan[] {
+  const { attention, attentionNorms, feedForwardNorms } = block;
+  return [
+    attentionNorms.before,
+    attentionNorms.after,
+    attentionNorms.ofSum,
+    attention.queryNorm,
+    attention.keyNorm,
+    feedForwardNorms.before,
+    feedForwardNorms.after,
+    feedForwardNorms.ofSum,
+  ].filter((norm) => norm !== undefined);
+}

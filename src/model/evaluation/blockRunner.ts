@@ -1,0 +1,186 @@
+import { rowsOf } from '../forward/forwardPass.js';
+import { attendScratchBytes, blockScratchBytes } from '../forward/scratch.js';
+import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type {
+  ForwardApi,
+  PlacedBlock,
+  PlacedRotary,
+  RowSegment,
+  RowTile,
+} from '../forward/tasks.js';
+import type { BlockPlan, ModelPlan } from '../config/plan.js';
+import { blockFlops } from './work.js';
+
+/** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
+const GROUP_BYTES = 24 << 20;
+const MAX_GROUP_ROWS = 8192;
+/** So many rows make the most of weights on their way through the caches. */
+const TILE_ROWS = 256;
+/** Small models take more, so that messages stay cheap beside work. */
+const TILE_FLOPS = 2e8;
+const MAX_TILE_ROWS = 1024;
+/** A multiple of the rows that the matrix product takes at once. */
+const ROW_STEP = 20;
+
+/** One window of one model's hidden states. */
+export interface StateWindow {
+  /** Address of its first row. */
+  readonly hidden: number;
+  readonly rows: number;
+  readonly rotary?: PlacedRotary;
+}
+
+/** Floats in a row of queries, keys and values, and in one of attention's results. */
+function rowSizes(blocks: readonly BlockPlan[]): { projected: number; attended: number } {
+  const sizes = blocks.map(({ attention }) => ({
+    projected: attention.projections.reduce((sum, { outputs }) => sum + outputs, 0),
+    attended: attention.output.inputs,
+  }));
+  return {
+    projected: Math.max(...sizes.map(({ projected }) => projected)),
+    attended: Math.max(...sizes.map(({ attended }) => attended)),
+  };
+}
+
+/** Takes hidden states through blocks: three phases over tiles of rows and heads of windows. */
+export class BlockRunner {
+  private readonly groupRows: number;
+  private readonly projected: number;
+  private readonly attended: number;
+  private readonly sizes: { projected: number; attended: number };
+
+  constructor(
+    private readonly pool: WorkerPool,
+    private readonly plan: ModelPlan,
+    longestWindow: number,
+    totalRows: number,
+    private readonly signal?: AbortSignal,
+  ) {
+    this.sizes = rowSizes(plan.blocks);
+    const rowBytes = (this.sizes.projected + this.sizes.attended) * 4;
+    const wanted = Math.min(MAX_GROUP_ROWS, Math.floor(GROUP_BYTES / rowBytes), totalRows);
+    this.groupRows = Math.max(longestWindow, wanted);
+    this.projected = pool.reserve(this.groupRows * this.sizes.projected * 4).start;
+    this.attended = pool.reserve(this.groupRows * this.sizes.attended * 4).start;
+  }
+
+  /**
+   * Takes windows through a block whose weights are in memory.
+   * @param onRows called with numbers of rows as they are done
+   */
+  async run(
+    block: PlacedBlock,
+    windows: readonly StateWindow[],
+    onRows: (rows: number) => void,
+  ): Promise<void> {
+    for (let first = 0; first < windows.length;) {
+      let rows = 0;
+      let end = first;
+      while (end < windows.length && rows + windows[end].rows <= this.groupRows) {
+        rows += windows[end++].rows;
+      }
+      await this.runGroup(block, windows.slice(first, end), rows, onRows);
+      first = end;
+    }
+  }
+
+  private async runGroup(
+    block: PlacedBlock,
+    windows: readonly StateWindow[],
+    rows: number,
+    onRows: (rows: number) => void,
+  ): Promise<void> {
+    const { pool, signal } = this;
+    const tiles = this.tiles(windows, this.tileRows(rows));
+    const tileTasks = tiles.map((tile) => ({
+      block,
+      tile,
+      scratchBytes: blockScratchBytes(block, rowsOf(tile)),
+    }));
+    await pool.tasks<ForwardApi>().run('project', tileTasks, () => undefined, signal);
+    await pool
+      .tasks<ForwardApi>()
+      .run('attend', this.attendTasks(block, windows), () => undefined, signal);
+    await pool
+      .tasks<ForwardApi>()
+      .run('finish', tileTasks, (_, index) => onRows(rowsOf(tiles[index])), signal);
+  }
+
+  /** Rows per tile: weights pass through the caches once per tile, and no thread waits long. */
+  private tileRows(rows: number): number {
+    const { threads } = this.pool;
+    const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(blockFlops)));
+    const most = Math.min(Math.max(enough, TILE_ROWS), MAX_TILE_ROWS);
+    // As many tiles as make whole rounds for all threads.
+    const rounds = Math.ceil(rows / most / threads);
+    return Math.ceil(rows / (rounds * threads) / ROW_STEP) * ROW_STEP;
+  }
+
+  private tiles(windows: readonly StateWindow[], tileRows: number): RowTile[] {
+    const { hiddenSize } = this.plan;
+    const tiles: RowTile[] = [];
+    let segments: RowSegment[] = [];
+    let start: { hidden: number; row: number } | undefined;
+    let filled = 0;
+    let row = 0;
+    const close = () => {
+      if (start) {
+        tiles.push({
+          hidden: { at: start.hidden, stride: hiddenSize },
+          projected: this.rowsAt(this.projected, this.sizes.projected, start.row),
+          attended: this.rowsAt(this.attended, this.sizes.attended, start.row),
+          segments,
+        });
+      }
+      start = undefined;
+      segments = [];
+      filled = 0;
+    };
+    for (const window of windows) {
+      for (let position = 0; position < window.rows;) {
+        const hidden = window.hidden + position * hiddenSize * 4;
+        const follows = start && hidden === start.hidden + filled * hiddenSize * 4;
+        if (filled >= tileRows || !follows) close();
+        start ??= { hidden, row };
+        const rows = Math.min(tileRows - filled, window.rows - position);
+        segments.push({ rows, position, rotary: window.rotary });
+        filled += rows;
+        position += rows;
+        row += rows;
+      }
+    }
+    close();
+    return tiles;
+  }
+
+  private attendTasks(
+    block: PlacedBlock,
+    windows: readonly StateWindow[],
+  ): TaskOf<ForwardApi, 'attend'>[] {
+    const { attention } = block;
+    const { keyValueHeads } = attention;
+    const pieces = Math.min(keyValueHeads, Math.ceil((4 * this.pool.threads) / windows.length));
+    const perTask = Math.ceil(keyValueHeads / pieces);
+    const tasks: TaskOf<ForwardApi, 'attend'>[] = [];
+    let row = 0;
+    for (const { rows } of windows) {
+      for (let head = 0; head < keyValueHeads; head += perTask) {
+        tasks.push({
+          attention,
+          rows,
+          projected: this.rowsAt(this.projected, this.sizes.projected, row),
+          attended: this.rowsAt(this.attended, this.sizes.attended, row),
+          firstKeyValueHead: head,
+          keyValueHeads: Math.min(perTask, keyValueHeads - head),
+          scratchBytes: attendScratchBytes(attention, rows),
+        });
+      }
+      row += rows;
+    }
+    return tasks;
+  }
+
+  private rowsAt(start: number, stride: number, row: number) {
+    return { at: start + row * stride * 4, stride };
+  }
+}

@@ -1,0 +1,82 @@
+import { linearsOf, type ModelPlan } from '../config/plan.js';
+import type { Variant } from './types.js';
+
+/** Where a variant first differs from the unquantized model. */
+export const FORK = Object.freeze({ embedding: -1 });
+
+/**
+ * The first place where a variant differs: −1 the embedding, a block's index, or the number of
+ * blocks for what follows them (or nothing at all).
+ */
+export function forkOf({ formats }: Variant, plan: ModelPlan): number {
+  const { tokens, projection, positions } = plan.embedding;
+  if ([tokens, projection?.weight, positions?.tensor].some((name) => name && formats.has(name))) {
+    return FORK.embedding;
+  }
+  const block = plan.blocks.findIndex((each) =>
+    linearsOf(each).some(({ weight }) => formats.has(weight)),
+  );
+  return block < 0 ? plan.blocks.length : block;
+}
+
+/** Work in one walk through the blocks: variants that fit into memory together. */
+export interface Pass {
+  readonly variants: readonly Variant[];
+  /** Block at which the walk starts, −1 with the embedding. */
+  readonly start: number;
+  /** Block before which the unquantized state must be kept for the next pass. */
+  readonly keepAt?: number;
+}
+
+/**
+ * Cuts variants into passes, in the order of their forks, so that what they share with the
+ * unquantized model is computed once.
+ * @param perPass variants that fit into memory at once
+ */
+export function planPasses(
+  variants: readonly Variant[],
+  plan: ModelPlan,
+  perPass: number,
+): readonly Pass[] {
+  const sorted = variants
+    .map((variant) => ({ variant, fork: forkOf(variant, plan) }))
+    .sort((a, b) => a.fork - b.fork);
+  const passes: Pass[] = [];
+  for (let first = 0; first < Math.max(sorted.length, 1); first += perPass) {
+    const members = sorted.slice(first, first + perPass);
+    const next = sorted[first + perPass];
+    passes.push({
+      variants: members.map(({ variant }) => variant),
+      start: first === 0 ? FORK.embedding : Math.max(members[0].fork, 0),
+      keepAt: next && Math.max(next.fork, 0),
+    });
+  }
+  return passes;
+}
+
+/** Windows that are evaluated together. */
+export interface Batch {
+  /** Indices into the list of windows. */
+  readonly windows: readonly number[];
+  readonly rows: number;
+}
+
+/** Cuts windows into batches of at most so many rows, at least one window each. */
+export function planBatches(
+  windows: readonly Int32Array[],
+  indices: readonly number[],
+  maxRows: number,
+): Batch[] {
+  const batches: { windows: number[]; rows: number }[] = [];
+  for (const index of indices) {
+    const { length } = windows[index];
+    const last = batches[batches.length - 1];
+    if (last && last.rows + length <= maxRows) {
+      last.windows.push(index);
+      last.rows += length;
+    } else {
+      batches.push({ windows: [index], rows: length });
+    }
+  }
+  return batches;
+}

@@ -1,0 +1,110 @@
+import { packedWeightBytes } from '../../kernels/forwardKernels.js';
+import type { PlacedBlock, PlacedLinear, PlacedNorm } from '../forward/tasks.js';
+import {
+  linearsOf,
+  normsOf,
+  type BlockPlan,
+  type LinearPlan,
+  type NormPlaces,
+  type NormPlan,
+} from '../config/plan.js';
+
+const ALIGNMENT = 64;
+
+/** Gives addresses to weights, one after the other. */
+export class Layout {
+  readonly linears = new Map<LinearPlan, number>();
+  /** Norm weights and biases by tensor name. */
+  readonly vectors = new Map<string, number>();
+  private top: number;
+
+  constructor(private readonly start: number) {
+    this.top = start;
+  }
+
+  get bytes(): number {
+    return this.top - this.start;
+  }
+
+  take(bytes: number): number {
+    const at = Math.ceil(this.top / ALIGNMENT) * ALIGNMENT;
+    this.top = at + bytes;
+    return at;
+  }
+
+  addLinear(linear: LinearPlan): void {
+    this.linears.set(linear, this.take(packedWeightBytes(linear.outputs, linear.inputs)));
+    this.addVector(linear.bias, linear.outputs);
+  }
+
+  addNorm(norm: NormPlan, size: number): void {
+    this.addVector(norm.weight, size);
+    this.addVector(norm.bias, size);
+  }
+
+  /** Some elements more than the tensor has, since kernels read whole panels of a bias. */
+  addVector(tensor: string | undefined, elements: number): void {
+    if (tensor !== undefined && !this.vectors.has(tensor)) {
+      this.vectors.set(tensor, this.take((elements + 16) * 4));
+    }
+  }
+
+  private vector(tensor: string | undefined): number {
+    return tensor === undefined ? 0 : this.vectors.get(tensor)!;
+  }
+
+  placeLinear(linear: LinearPlan): PlacedLinear {
+    const { outputs, inputs, bias } = linear;
+    return { packed: this.linears.get(linear)!, bias: this.vector(bias), outputs, inputs };
+  }
+
+  placeNorm({ kind, weight, bias, epsilon, weightOffset }: NormPlan): PlacedNorm {
+    return {
+      kind,
+      weight: this.vector(weight),
+      bias: this.vector(bias),
+      epsilon,
+      weightOffset,
+    };
+  }
+}
+
+/** Addresses for a block's weights from `start` on. */
+export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number): Layout {
+  const layout = new Layout(start);
+  for (const linear of linearsOf(block)) layout.addLinear(linear);
+  for (const norm of normsOf(block)) {
+    const { queryNorm, keyNorm, headSize } = block.attention;
+    layout.addNorm(norm, norm === queryNorm || norm === keyNorm ? headSize : hiddenSize);
+  }
+  return layout;
+}
+
+/** A block whose weights are addresses. */
+export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
+  const linear = (plan: LinearPlan) => layout.placeLinear(plan);
+  const norm = (plan: NormPlan | undefined) => plan && layout.placeNorm(plan);
+  const places = ({ before, after, ofSum }: NormPlaces) => ({
+    before: norm(before),
+    after: norm(after),
+    ofSum: norm(ofSum),
+  });
+  const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
+  return {
+    attention: {
+      ...attention,
+      projections: attention.projections.map(linear),
+      queryNorm: norm(attention.queryNorm),
+      keyNorm: norm(attention.keyNorm),
+      output: linear(attention.output),
+    },
+    attentionNorms: places(attentionNorms),
+    feedForward: {
+      ...feedForward,
+      projections: feedForward.projections.map(linear),
+      down: linear(feedForward.down),
+    },
+    feedForwardNorms: places(feedForwardNorms),
+    parallel,
+  };
+}

@@ -1,0 +1,229 @@
+import { clearScores } from '../forward/forwardPass.js';
+import { LOGIT_COLUMNS, scoreScratchBytes } from '../forward/scratch.js';
+import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { NumberFormat } from '../../formats/types.js';
+import { PANEL_ROWS, SCORE, packedWeightBytes } from '../../kernels/forwardKernels.js';
+import type { MemoryRegion } from '../../kernels/workspace.js';
+import type { ForwardApi, PlacedEnd, PlacedLinear } from '../forward/tasks.js';
+import type { ModelPlan } from '../config/plan.js';
+import type { WindowScore } from './types.js';
+import type { WeightStore } from './weightStore.js';
+
+/** Inputs of the head that a task keeps, for all models together. */
+const INPUT_BYTES = 8 << 20;
+const MAX_TILE_ROWS = 256;
+const MIN_TILE_ROWS = 8;
+/** Logits that a task sends back at once. */
+const LOGIT_BYTES = 16 << 20;
+
+/** One model's last hidden states. */
+export interface FinalState {
+  readonly hidden: number;
+  /** The head's format; absent: as stored. */
+  readonly headFormat?: NumberFormat;
+  readonly end: PlacedEnd;
+}
+
+/** Turns last hidden states into scores, a piece of the vocabulary at a time. */
+export class Scorer {
+  private readonly targets: number;
+  private readonly sums: number;
+
+  constructor(
+    private readonly pool: WorkerPool,
+    private readonly plan: ModelPlan,
+    private readonly weights: WeightStore,
+    /** Where pieces of the head go; its content is lost. */
+    private readonly area: MemoryRegion,
+    /** Bias of the head, 0: none. */
+    private readonly headBias: number,
+    maxRows: number,
+    maxModels: number,
+    private readonly signal?: AbortSignal,
+  ) {
+    this.targets = pool.reserve(maxRows * 4).start;
+    this.sums = pool.reserve(maxRows * maxModels * SCORE.length * 8).start;
+  }
+
+  /**
+   * Scores windows.
+   * @param states the unquantized model's first
+   * @param windows token ids; their rows follow one another in every state
+   * @param onRows called with numbers of rows times models times the share of the vocabulary
+   * @returns one list per state, one score per window
+   */
+  async score(
+    states: readonly FinalState[],
+    windows: readonly Int32Array[],
+    onRows: (rows: number) => void,
+  ): Promise<WindowScore[][]> {
+    const rows = this.setTargets(windows);
+    const sumBytes = rows * SCORE.length * 8;
+    const sumsOf = (model: number) => this.sums + model * sumBytes;
+    clearScores(
+      new Float64Array(this.pool.memory.buffer, this.sums, (states.length * sumBytes) / 8),
+    );
+    const tileRows = this.tileRows(rows, states.length);
+    for await (const piece of this.pieces(states.map(({ headFormat }) => headFormat))) {
+      const tasks: TaskOf<ForwardApi, 'score'>[] = [];
+      for (let first = 0; first < rows; first += tileRows) {
+        const count = Math.min(tileRows, rows - first);
+        tasks.push({
+          rows: count,
+          hiddenSize: this.plan.hiddenSize,
+          headInputs: this.plan.head.inputs,
+          targets: this.targets + first * 4,
+          firstToken: piece.firstToken,
+          models: states.map(({ hidden, end }, model) => ({
+            hidden: this.rowsOf(hidden, first),
+            end,
+            head: piece.heads[model],
+            sums: sumsOf(model) + first * SCORE.length * 8,
+          })),
+          scratchBytes: this.scratchBytes(count, states.length),
+        });
+      }
+      const share = piece.heads[0].outputs / this.plan.vocabularySize;
+      const onTask = (_: unknown, index: number) =>
+        onRows(tasks[index].rows * states.length * share);
+      await this.pool.tasks<ForwardApi>().run('score', tasks, onTask, this.signal);
+    }
+    return this.readScores(states.length, windows, rows);
+  }
+
+  /** Logits of one model's windows: f32 [rows × vocabulary] each. */
+  async logits(
+    { hidden, headFormat, end }: FinalState,
+    windows: readonly Int32Array[],
+    onWindow: (index: number, logits: Float32Array) => Promise<void>,
+  ): Promise<void> {
+    const { vocabularySize, hiddenSize, head } = this.plan;
+    let before = 0;
+    for (const [index, { length }] of windows.entries()) {
+      const result = new Float32Array(length * vocabularySize);
+      for await (const piece of this.pieces([headFormat])) {
+        const [placed] = piece.heads;
+        const tileRows = Math.max(1, Math.floor(LOGIT_BYTES / placed.outputs / 4));
+        const tasks: TaskOf<ForwardApi, 'logits'>[] = [];
+        for (let first = 0; first < length; first += tileRows) {
+          const rows = Math.min(tileRows, length - first);
+          tasks.push({
+            end,
+            rows,
+            hiddenSize,
+            headInputs: head.inputs,
+            hidden: this.rowsOf(hidden, before + first),
+            head: placed,
+            scratchBytes: this.scratchBytes(rows, 1) + rows * placed.outputs * 4,
+          });
+        }
+        await this.pool.tasks<ForwardApi>().run(
+          'logits',
+          tasks,
+          (logits, task) => {
+            for (let row = 0; row < tasks[task].rows; row++) {
+              const from = row * placed.outputs;
+              result.set(
+                logits.subarray(from, from + placed.outputs),
+                (task * tileRows + row) * vocabularySize + piece.firstToken,
+              );
+            }
+          },
+          this.signal,
+        );
+      }
+      await onWindow(index, result);
+      before += length;
+    }
+  }
+
+  /** Packs the head piece by piece, once per format that occurs. */
+  private async *pieces(
+    formats: readonly (NumberFormat | undefined)[],
+  ): AsyncGenerator<{ firstToken: number; heads: PlacedLinear[] }> {
+    const { head } = this.plan;
+    const distinct = [...new Map(formats.map((format) => [format?.id, format])).values()];
+    const fitting = Math.floor(this.area.bytes / distinct.length / (head.inputs * 4));
+    // Sums go by runs of columns: where pieces end must not change where runs do.
+    const step = fitting >= LOGIT_COLUMNS ? LOGIT_COLUMNS : PANEL_ROWS;
+    const pieceRows = Math.min(
+      Math.floor(fitting / step) * step,
+      Math.ceil(head.outputs / PANEL_ROWS) * PANEL_ROWS,
+    );
+    for (let firstToken = 0; firstToken < head.outputs; firstToken += pieceRows) {
+      const rows = Math.min(pieceRows, head.outputs - firstToken);
+      const bytes = packedWeightBytes(pieceRows, head.inputs);
+      const places = distinct.map((format, index) => ({
+        linear: head,
+        format,
+        at: this.area.start + index * bytes,
+        firstRow: firstToken,
+        rows,
+      }));
+      await this.weights.pack(places);
+      const bias = this.headBias === 0 ? 0 : this.headBias + firstToken * 4;
+      const heads = formats.map((format) => {
+        const at = places[distinct.findIndex((each) => each?.id === format?.id)].at;
+        return { packed: at, bias, outputs: rows, inputs: head.inputs };
+      });
+      yield { firstToken, heads };
+    }
+  }
+
+  private setTargets(windows: readonly Int32Array[]): number {
+    const rows = windows.reduce((sum, { length }) => sum + length, 0);
+    const targets = new Int32Array(this.pool.memory.buffer, this.targets, rows);
+    let at = 0;
+    for (const ids of windows) {
+      targets.set(ids.subarray(1), at);
+      at += ids.length;
+      targets[at - 1] = -1;
+    }
+    return rows;
+  }
+
+  private readScores(
+    models: number,
+    windows: readonly Int32Array[],
+    rows: number,
+  ): WindowScore[][] {
+    const all = new Float64Array(this.pool.memory.buffer, this.sums, models * rows * SCORE.length);
+    return Array.from({ length: models }, (_, model) => {
+      let row = 0;
+      return windows.map(({ length }): WindowScore => {
+        let nll = 0;
+        let divergence = 0;
+        let agreements = 0;
+        for (let i = 0; i + 1 < length; i++) {
+          const at = (model * rows + row + i) * SCORE.length;
+          const baseAt = (row + i) * SCORE.length;
+          const total = all[at + SCORE.max] + Math.log(all[at + SCORE.sum]);
+          nll += total - all[at + SCORE.target];
+          if (all[at + SCORE.top] === all[baseAt + SCORE.top]) agreements++;
+          if (model === 0) continue;
+          const baseTotal = all[baseAt + SCORE.max] + Math.log(all[baseAt + SCORE.sum]);
+          const difference = all[at + SCORE.divergence] / all[baseAt + SCORE.sum];
+          divergence += difference - baseTotal + total;
+        }
+        row += length;
+        return { targets: length - 1, nll, divergence, agreements };
+      });
+    });
+  }
+
+  private rowsOf(hidden: number, row: number) {
+    const { hiddenSize } = this.plan;
+    return { at: hidden + row * hiddenSize * 4, stride: hiddenSize };
+  }
+
+  private tileRows(rows: number, models: number): number {
+    const fitting = Math.floor(INPUT_BYTES / (models * this.plan.head.inputs * 4));
+    const shared = Math.ceil(rows / this.pool.threads);
+    return Math.min(Math.max(fitting, MIN_TILE_ROWS), MAX_TILE_ROWS, shared);
+  }
+
+  private scratchBytes(rows: number, models: number): number {
+    const { hiddenSize, head } = this.plan;
+    return scoreScratchBytes(rows, hiddenSize, head.inputs, models);
+  }
+}

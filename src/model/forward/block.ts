@@ -1,0 +1,58 @@
+import type { Activation } from '../../kernels/forwardKernels.js';
+
+/** Where heads lie in a row of projections, in floats. */
+export interface HeadLayout {
+  readonly at: number;
+  /** From one head to the next. */
+  readonly stride: number;
+}
+
+export interface Attention<Linear, Norm> {
+  /** Queries, keys and values; their outputs stand side by side in one row. Fused: just one. */
+  readonly projections: readonly Linear[];
+  readonly queries: HeadLayout;
+  readonly keys: HeadLayout;
+  readonly values: HeadLayout;
+  readonly heads: number;
+  /** Query head h reads key/value head ⌊h·keyValueHeads/heads⌋. */
+  readonly keyValueHeads: number;
+  readonly headSize: number;
+  /** Factor on q·k. */
+  readonly scale: number;
+  /** Positions that one sees, itself included; 0: all before it. */
+  readonly window: number;
+  /** 0: none. */
+  readonly softCap: number;
+  /** Norms over each head, before rotation. */
+  readonly queryNorm?: Norm;
+  readonly keyNorm?: Norm;
+  readonly output: Linear;
+}
+
+export interface FeedForward<Linear> {
+  /** Their outputs stand side by side in one row. */
+  readonly projections: readonly Linear[];
+  /** Where in a row the gate stands that the activation bends; what it multiplies stands at `up`. */
+  readonly gate: number;
+  readonly up?: number;
+  readonly width: number;
+  readonly activation: Activation;
+  readonly down: Linear;
+}
+
+/** One sub-layer's place among norms: norm, the sub-layer, norm of its result, sum, norm of the sum. */
+export interface NormPlaces<Norm> {
+  readonly before?: Norm;
+  readonly after?: Norm;
+  readonly ofSum?: Norm;
+}
+
+/** A block of a decoder as data; its weights are tensor names in a plan, addresses in a worker. */
+export interface Block<Linear, Norm> {
+  readonly attention: Attention<Linear, Norm>;
+  readonly attentionNorms: NormPlaces<Norm>;
+  readonly feedForward: FeedForward<Linear>;
+  readonly feedForwardNorms: NormPlaces<Norm>;
+  /** The feed-forward part reads what the attention part reads; both are added to it. */
+  readonly parallel: boolean;
+}

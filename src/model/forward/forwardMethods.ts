@@ -1,0 +1,113 @@
+import { parseFormat } from '../../formats/index.js';
+import type { ForwardKernels } from '../../kernels/forwardKernels.js';
+import { ReferenceForwardKernels } from '../../kernels/reference/referenceForward.js';
+import { instantiateForward, WasmForwardKernels } from '../../kernels/wasm/wasmForward.js';
+import type { WeightSums } from '../../kernels/types.js';
+import type { Handlers } from '../../rpc/rpc.js';
+import type { ForwardApi, GatherTask, PackTask } from './tasks.js';
+import type { ChunkTask } from '../../compute/tasks.js';
+import { storedBytes } from '../../storage/elementTypes.js';
+import type { ChunkLoader } from '../../compute/chunkLoader.js';
+import { ForwardPass } from './forwardPass.js';
+
+/**
+ * The methods of the forward pass in a worker.
+ * @param module absent: the reference kernels
+ */
+export async function forwardMethods(
+  loader: ChunkLoader,
+  module: WebAssembly.Module | undefined,
+): Promise<Handlers<ForwardApi>> {
+  const { memory } = loader;
+  const kernels: ForwardKernels = module
+    ? new WasmForwardKernels(await instantiateForward(module, memory))
+    : new ReferenceForwardKernels(memory);
+  const pass = new ForwardPass(kernels);
+  /** A method that sees the shared memory as it was when its task was sent. */
+  const seeing =
+    <Task extends { readonly memoryEnd: number }, Result>(
+      step: (task: Task) => Result | Promise<Result>,
+    ) =>
+    async (task: Task): Promise<Result> => {
+      loader.ensureVisible(task.memoryEnd);
+      return step(task);
+    };
+
+  return {
+    loadBytes: seeing(({ source, offset, bytes, target }) =>
+      loader.sources.read(source, offset, new Uint8Array(memory.buffer, target, bytes)),
+    ),
+    loadVector: seeing(async (task) => {
+      const elements = task.chunk.rows * task.chunk.columns;
+      const values = (await loader.decode(task)).weights(elements);
+      new Float32Array(memory.buffer, task.target, elements).set(values);
+    }),
+    packWeights: seeing(async (task) => {
+      const { rows, columns } = task.chunk;
+      const { values, weights } = await loadFormatted(loader, task);
+      kernels.packRows({ at: values.byteOffset, stride: columns }, rows, columns, task.target);
+      return weights;
+    }),
+    gatherRows: seeing((task) => gatherRows(loader, task)),
+    applyLinear: seeing((task) => pass.applyLinear(task)),
+    project: seeing((task) => pass.project(task)),
+    attend: seeing((task) => pass.attend(task)),
+    finish: seeing((task) => pass.finish(task)),
+    score: seeing((task) => pass.score(task)),
+    logits: seeing((task) => {
+      const at = pass.logits(task);
+      return new Float32Array(memory.buffer, at, task.rows * task.head.outputs).slice();
+    }),
+  };
+}
+
+/** A chunk as a format leaves it, or as it is stored; in the worker's region. */
+async function loadFormatted(
+  loader: ChunkLoader,
+  task: ChunkTask & Pick<PackTask, 'format' | 'scaleDtype'>,
+): Promise<{ readonly values: Float32Array; readonly weights: WeightSums }> {
+  const { chunk, format, scaleDtype } = task;
+  const { kernels, weights } = await loader.load(task);
+  const elements = chunk.rows * chunk.columns;
+  if (!format) return { values: kernels.weights(elements), weights };
+  const options = { tensorRange: format.tensorRange, keepOutput: true };
+  kernels.quantize(parseFormat(format.id), scaleDtype, chunk, options);
+  return { values: kernels.output(elements), weights };
+}
+
+/** Elements around a row that quantize together with it. */
+function quantizedSpan(
+  { matrix, format }: GatherTask,
+  row: number,
+): { readonly first: number; readonly count: number } {
+  const first = row * matrix.columns;
+  const group = format && parseFormat(format.id).group;
+  if (group?.kind !== 'blocks') return { first, count: matrix.columns };
+  const start = Math.floor(first / group.size) * group.size;
+  const total = matrix.rows * matrix.columns;
+  const end = Math.ceil((first + matrix.columns) / group.size) * group.size;
+  return { first: start, count: Math.min(end, total) - start };
+}
+
+async function gatherRows(loader: ChunkLoader, task: GatherTask): Promise<void> {
+  const { matrix, rows, target, scale, add, format, scaleDtype, region } = task;
+  const { source, offset, dtype, columns } = matrix;
+  for (let i = 0; i < rows.length; i++) {
+    const { first, count } = quantizedSpan(task, rows[i]);
+    const chunk = {
+      source,
+      offset: offset + storedBytes(dtype, first),
+      dtype,
+      rows: 1,
+      columns: count,
+    };
+    const { values } = await loadFormatted(loader, { chunk, region, format, scaleDtype });
+    const at = target.at + i * target.stride * 4;
+    const out = new Float32Array(loader.memory.buffer, at, columns);
+    const skip = rows[i] * columns - first;
+    for (let j = 0; j < columns; j++) {
+      const value = Math.fround(values[skip + j] * scale);
+      out[j] = add ? out[j] + value : value;
+    }
+  }
+}

@@ -1,0 +1,306 @@
+import { SCORE, type ForwardKernels, type Matrix } from '../../kernels/forwardKernels.js';
+import type { HeadLayout } from './block.js';
+import type {
+  AttendTask,
+  FinishTask,
+  LinearTask,
+  LogitsTask,
+  PlacedEnd,
+  PlacedLinear,
+  PlacedNorm,
+  ProjectTask,
+  RowTile,
+  ScoreTask,
+} from './tasks.js';
+import { LOGIT_COLUMNS, Scratch } from './scratch.js';
+
+function columns({ at, stride }: Matrix, first: number): Matrix {
+  return { at: at + first * 4, stride };
+}
+
+function rowsFrom({ at, stride }: Matrix, first: number): Matrix {
+  return { at: at + first * stride * 4, stride };
+}
+
+/** Rows of a tile. */
+export function rowsOf({ segments }: RowTile): number {
+  return segments.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** The interpreter of block plans: what each phase of a forward pass does with some rows. */
+export class ForwardPass {
+  constructor(private readonly kernels: ForwardKernels) {}
+
+  /** Norm, queries, keys and values, rotation: hidden → projected. */
+  project({ block, tile, region }: ProjectTask): void {
+    const { attention, attentionNorms } = block;
+    const scratch = new Scratch(region);
+    const rows = rowsOf(tile);
+    const inputs = attention.projections[0].inputs;
+    const packed = this.packNormed(tile.hidden, rows, inputs, attentionNorms.before, scratch);
+    this.multiplyAll(attention.projections, packed, rows, tile.projected);
+    const parts = [
+      { layout: attention.queries, heads: attention.heads, norm: attention.queryNorm },
+      { layout: attention.keys, heads: attention.keyValueHeads, norm: attention.keyNorm },
+    ];
+    for (const { layout, heads, norm } of parts) {
+      if (norm) this.normHeads(tile.projected, rows, layout, heads, attention.headSize, norm);
+      this.rotate(tile, layout, heads);
+    }
+  }
+
+  /** Attention of some heads over one window: projected → attended. */
+  attend(task: AttendTask): void {
+    const { attention, rows, projected, attended, firstKeyValueHead, region } = task;
+    const { headSize, heads, keyValueHeads, keys, values, queries } = attention;
+    const scratch = new Scratch(region);
+    const { kernels } = this;
+    const packedKeys = scratch.floats(Math.ceil(rows / 8) * 8 * headSize);
+    const packedValues = scratch.floats(Math.ceil(headSize / 8) * 8 * rows);
+    const shape = {
+      rows,
+      headSize,
+      scale: attention.scale,
+      window: attention.window,
+      softCap: attention.softCap,
+    };
+    const work = scratch.take(kernels.attentionScratchBytes(shape));
+    const shared = heads / keyValueHeads;
+    for (let i = 0; i < task.keyValueHeads; i++) {
+      const head = firstKeyValueHead + i;
+      kernels.packRows(
+        columns(projected, keys.at + head * keys.stride),
+        rows,
+        headSize,
+        packedKeys,
+      );
+      kernels.packColumns(
+        columns(projected, values.at + head * values.stride),
+        headSize,
+        rows,
+        packedValues,
+      );
+      for (let query = head * shared; query < (head + 1) * shared; query++) {
+        kernels.attend(
+          columns(projected, queries.at + query * queries.stride),
+          packedKeys,
+          packedValues,
+          shape,
+          columns(attended, query * headSize),
+          work,
+        );
+      }
+    }
+  }
+
+  /** The rest of a block: attended → hidden. */
+  finish({ block, tile, region }: FinishTask): void {
+    const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
+    const scratch = new Scratch(region);
+    const { kernels } = this;
+    const { hidden } = tile;
+    const rows = rowsOf(tile);
+    const size = attention.output.outputs;
+    const normed = () => this.packNormed(hidden, rows, size, feedForwardNorms.before, scratch);
+    const before = parallel ? normed() : 0;
+
+    const attended = scratch.take(kernels.packedInputBytes(rows, attention.output.inputs));
+    kernels.packInputs(tile.attended, rows, attention.output.inputs, attended);
+    this.addBranch(attention.output, attended, rows, hidden, attentionNorms.after, scratch);
+    if (attentionNorms.ofSum) this.norm(hidden, rows, size, attentionNorms.ofSum, hidden);
+
+    const { gate, up, width, activation, down, projections } = feedForward;
+    const packed = parallel ? before : normed();
+    const outputs = projections.reduce((sum, each) => sum + each.outputs, 0);
+    const bent: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
+    this.multiplyAll(projections, packed, rows, bent);
+    const gates = columns(bent, gate);
+    const ups = up === undefined ? undefined : columns(bent, up);
+    kernels.activate(activation, gates, ups, rows, width, gates);
+    const inner = scratch.take(kernels.packedInputBytes(rows, width));
+    kernels.packInputs(gates, rows, width, inner);
+    this.addBranch(down, inner, rows, hidden, feedForwardNorms.after, scratch);
+    if (feedForwardNorms.ofSum) this.norm(hidden, rows, size, feedForwardNorms.ofSum, hidden);
+  }
+
+  /** A linear map on its own. */
+  applyLinear({ linear, source, rows, target, region }: LinearTask): void {
+    const scratch = new Scratch(region);
+    const packed = scratch.take(this.kernels.packedInputBytes(rows, linear.inputs));
+    this.kernels.packInputs(source, rows, linear.inputs, packed);
+    this.multiplyAll([linear], packed, rows, target);
+  }
+
+  /** Takes the logits of a piece of the vocabulary into the sums of every model. */
+  score(task: ScoreTask): void {
+    const { rows, models, targets, firstToken, headInputs } = task;
+    const scratch = new Scratch(task.region);
+    const { kernels } = this;
+    const packed = models.map(({ hidden, end }) =>
+      this.packEnd(hidden, rows, task.hiddenSize, headInputs, end, scratch),
+    );
+    const stride = LOGIT_COLUMNS;
+    const base: Matrix = { at: scratch.floats(rows * stride), stride };
+    const other: Matrix = { at: scratch.floats(rows * stride), stride };
+    const { outputs } = models[0].head;
+    for (let first = 0; first < outputs; first += stride) {
+      const count = Math.min(stride, outputs - first);
+      models.forEach(({ head, sums, end }, index) => {
+        const logits = index === 0 ? base : other;
+        this.multiplyPart(head, first, count, packed[index], rows, logits);
+        if (end.logitSoftCap > 0) kernels.softCap(logits, rows, count, end.logitSoftCap);
+        kernels.score(logits, rows, count, firstToken + first, targets, sums);
+        if (index > 0) kernels.diverge(base, other, rows, count, models[0].sums, sums);
+      });
+    }
+  }
+
+  /** Logits of a piece of the vocabulary; returns their address, [rows × outputs]. */
+  logits({ rows, hidden, hiddenSize, headInputs, end, head, region }: LogitsTask): number {
+    const scratch = new Scratch(region);
+    const packed = this.packEnd(hidden, rows, hiddenSize, headInputs, end, scratch);
+    const logits: Matrix = { at: scratch.floats(rows * head.outputs), stride: head.outputs };
+    this.multiplyPart(head, 0, head.outputs, packed, rows, logits);
+    if (end.logitSoftCap > 0) this.kernels.softCap(logits, rows, head.outputs, end.logitSoftCap);
+    return logits.at;
+  }
+
+  /** Last norm and projection, packed for the head. */
+  private packEnd(
+    hidden: Matrix,
+    rows: number,
+    hiddenSize: number,
+    headInputs: number,
+    { norm, projection }: PlacedEnd,
+    scratch: Scratch,
+  ): number {
+    if (!projection) return this.packNormed(hidden, rows, hiddenSize, norm, scratch);
+    const result = scratch.take(this.kernels.packedInputBytes(rows, headInputs));
+    scratch.borrow(() => {
+      const packed = this.packNormed(hidden, rows, hiddenSize, norm, scratch);
+      const projected: Matrix = { at: scratch.floats(rows * headInputs), stride: headInputs };
+      this.multiplyAll([projection], packed, rows, projected);
+      this.kernels.packInputs(projected, rows, headInputs, result);
+    });
+    return result;
+  }
+
+  private packNormed(
+    source: Matrix,
+    rows: number,
+    size: number,
+    norm: PlacedNorm | undefined,
+    scratch: Scratch,
+  ): number {
+    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
+    scratch.borrow(() => {
+      let input = source;
+      if (norm) {
+        input = { at: scratch.floats(rows * size), stride: size };
+        this.norm(source, rows, size, norm, input);
+      }
+      this.kernels.packInputs(input, rows, size, packed);
+    });
+    return packed;
+  }
+
+  private norm(source: Matrix, rows: number, size: number, norm: PlacedNorm, target: Matrix): void {
+    const { kind, weight, bias, epsilon, weightOffset } = norm;
+    if (kind === 'rms') {
+      this.kernels.rmsNorm(source, rows, size, weight, weightOffset, epsilon, target);
+    } else {
+      this.kernels.layerNorm(source, rows, size, weight, bias, epsilon, target);
+    }
+  }
+
+  private normHeads(
+    projected: Matrix,
+    rows: number,
+    { at, stride }: HeadLayout,
+    heads: number,
+    headSize: number,
+    norm: PlacedNorm,
+  ): void {
+    for (let head = 0; head < heads; head++) {
+      const values = columns(projected, at + head * stride);
+      this.norm(values, rows, headSize, norm, values);
+    }
+  }
+
+  private rotate({ projected, segments }: RowTile, layout: HeadLayout, heads: number): void {
+    let first = 0;
+    for (const { rows, position, rotary } of segments) {
+      if (rotary) {
+        const offset = (position * rotary.dims * 4) / 2;
+        this.kernels.rotate(
+          columns(rowsFrom(projected, first), layout.at),
+          rows,
+          heads,
+          layout.stride,
+          rotary.dims,
+          rotary.cos + offset,
+          rotary.sin + offset,
+        );
+      }
+      first += rows;
+    }
+  }
+
+  /** Several linear maps of the same inputs, side by side. */
+  private multiplyAll(
+    linears: readonly PlacedLinear[],
+    packed: number,
+    rows: number,
+    target: Matrix,
+  ): void {
+    let at = 0;
+    for (const { packed: weights, bias, outputs, inputs } of linears) {
+      const place = columns(target, at);
+      this.kernels.multiply(packed, weights, bias, place, rows, outputs, inputs, false);
+      at += outputs;
+    }
+  }
+
+  /** Outputs `first` to `first + count` of a linear map; `first` is a multiple of a panel. */
+  private multiplyPart(
+    { packed: weights, bias, inputs }: PlacedLinear,
+    first: number,
+    count: number,
+    packed: number,
+    rows: number,
+    target: Matrix,
+  ): void {
+    const part = weights + first * inputs * 4;
+    const partBias = bias === 0 ? 0 : bias + first * 4;
+    this.kernels.multiply(packed, part, partBias, target, rows, count, inputs, false);
+  }
+
+  /** hidden += norm(W·x + b). */
+  private addBranch(
+    { packed: weights, bias, outputs, inputs }: PlacedLinear,
+    packed: number,
+    rows: number,
+    hidden: Matrix,
+    after: PlacedNorm | undefined,
+    scratch: Scratch,
+  ): void {
+    const { kernels } = this;
+    if (!after) {
+      kernels.multiply(packed, weights, bias, hidden, rows, outputs, inputs, true);
+      return;
+    }
+    const branch: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
+    kernels.multiply(packed, weights, bias, branch, rows, outputs, inputs, false);
+    this.norm(branch, rows, outputs, after, branch);
+    kernels.add(branch, rows, outputs, hidden);
+  }
+}
+
+/** Sets sums of rows to what {@link ForwardKernels.score} starts from. */
+export function clearScores(sums: Float64Array): void {
+  sums.fill(0);
+  for (let row = 0; row < sums.length; row += SCORE.length) {
+    sums[row + SCORE.max] = -Infinity;
+    sums[row + SCORE.divergenceMax] = -Infinity;
+  }
+}

@@ -1,0 +1,92 @@
+import { packedWeightBytes } from '../../kernels/forwardKernels.js';
+import type { MemoryRegion } from '../../kernels/workspace.js';
+import type { Block } from './block.js';
+import type { PlacedBlock } from './tasks.js';
+
+const ALIGNMENT = 64;
+/** Rows that packing may add, and slack for alignment. */
+const EXTRA_ROWS = 16;
+const SLACK_BYTES = 1 << 16;
+
+/** Hands out parts of a worker's region for one task. */
+export class Scratch {
+  private top: number;
+
+  constructor(private readonly region: MemoryRegion) {
+    this.top = region.start;
+  }
+
+  /** Address of so many bytes, aligned. */
+  take(bytes: number): number {
+    const at = Math.ceil(this.top / ALIGNMENT) * ALIGNMENT;
+    this.top = at + bytes;
+    if (this.top > this.region.start + this.region.bytes) {
+      throw new Error(`A task of the forward pass needs more than ${this.region.bytes} bytes`);
+    }
+    return at;
+  }
+
+  floats(count: number): number {
+    return this.take(count * 4);
+  }
+
+  /** Runs something whose own takings are free again afterwards. */
+  borrow<Result>(use: () => Result): Result {
+    const { top } = this;
+    try {
+      return use();
+    } finally {
+      this.top = top;
+    }
+  }
+}
+
+/** Bytes that a matrix and its packed form take. */
+function rowsBytes(rows: number, columns: number): number {
+  return (rows + EXTRA_ROWS) * columns * 4;
+}
+
+function columnsOf(linears: readonly { readonly outputs: number }[]): number {
+  return linears.reduce((sum, { outputs }) => sum + outputs, 0);
+}
+
+type Sizes = Block<{ readonly outputs: number; readonly inputs: number }, unknown>;
+
+/** Scratch of `project` and `finish` for a tile of so many rows. */
+export function blockScratchBytes({ attention, feedForward }: Sizes, rows: number): number {
+  const hidden = attention.output.outputs;
+  const widest = Math.max(hidden, attention.output.inputs, feedForward.width);
+  return (
+    SLACK_BYTES +
+    3 * rowsBytes(rows, hidden) +
+    rowsBytes(rows, widest) +
+    rowsBytes(rows, columnsOf(feedForward.projections))
+  );
+}
+
+/** Scratch of `attend` for a window of so many rows. */
+export function attendScratchBytes(
+  { headSize }: Pick<PlacedBlock['attention'], 'headSize'>,
+  rows: number,
+): number {
+  const packed = packedWeightBytes(rows, headSize) + packedWeightBytes(headSize, rows);
+  return SLACK_BYTES + packed + 4 * rowsBytes(128, rows + headSize) + rowsBytes(rows, headSize);
+}
+
+/** Columns of logits that are computed at once. */
+export const LOGIT_COLUMNS = 512;
+
+/** Scratch of `score` for so many models and of `logits` for one. */
+export function scoreScratchBytes(
+  rows: number,
+  hiddenSize: number,
+  headInputs: number,
+  models: number,
+): number {
+  return (
+    SLACK_BYTES +
+    rowsBytes(rows, hiddenSize) * 2 +
+    rowsBytes(rows, headInputs) * (models + 1) +
+    rowsBytes(rows, LOGIT_COLUMNS) * 2
+  );
+}

@@ -1,0 +1,177 @@
+import type { ScaleDtype } from '../../formats/types.js';
+import type { Matrix } from '../../kernels/forwardKernels.js';
+import type { WeightSums } from '../../kernels/types.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
+import type { ChunkTask, FormatTask, ScratchTask } from '../../compute/tasks.js';
+import type { SourceRef } from '../../storage/sourceRef.js';
+import type { Block } from './block.js';
+
+/** A linear map in the shared memory: packed panels and bias (0: none). */
+export interface PlacedLinear {
+  readonly packed: number;
+  readonly bias: number;
+  readonly outputs: number;
+  readonly inputs: number;
+}
+
+/** A norm in the shared memory; weight and bias are addresses, 0: none. */
+export interface PlacedNorm {
+  readonly kind: 'rms' | 'layer';
+  readonly weight: number;
+  readonly bias: number;
+  readonly epsilon: number;
+  readonly weightOffset: number;
+}
+
+export type PlacedBlock = Block<PlacedLinear, PlacedNorm>;
+
+/** Tables of cosines and sines, f32 [positions × dims/2]; addresses. */
+export interface PlacedRotary {
+  readonly dims: number;
+  readonly cos: number;
+  readonly sin: number;
+}
+
+/** Consecutive rows of one window. */
+export interface RowSegment {
+  readonly rows: number;
+  /** Position of the first row in its window. */
+  readonly position: number;
+  readonly rotary?: PlacedRotary;
+}
+
+/** Consecutive rows of one model's hidden states and the buffers that belong to them. */
+export interface RowTile {
+  readonly hidden: Matrix;
+  /** Queries, keys and values. */
+  readonly projected: Matrix;
+  /** What attention came to, head after head. */
+  readonly attended: Matrix;
+  readonly segments: readonly RowSegment[];
+}
+
+/** What some rows of a tensor are read from. */
+export interface StoredMatrix {
+  readonly source: SourceRef;
+  readonly offset: number;
+  readonly dtype: ElementTypeName;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface GatherTask extends ScratchTask {
+  readonly matrix: StoredMatrix;
+  /** One per row of the target. */
+  readonly rows: Int32Array;
+  readonly target: Matrix;
+  readonly scale: number;
+  /** Add to what is there. */
+  readonly add: boolean;
+  readonly format?: FormatTask;
+  readonly scaleDtype: ScaleDtype;
+}
+
+export interface PackTask extends ChunkTask {
+  readonly memoryEnd: number;
+  /** Address of the chunk's first panel. */
+  readonly target: number;
+  /** Absent: as stored. */
+  readonly format?: FormatTask;
+  readonly scaleDtype: ScaleDtype;
+}
+
+export interface LoadVectorTask extends ChunkTask {
+  readonly memoryEnd: number;
+  readonly target: number;
+}
+
+export interface LoadBytesTask extends ScratchTask {
+  readonly source: SourceRef;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly target: number;
+}
+
+export interface LinearTask extends ScratchTask {
+  readonly linear: PlacedLinear;
+  readonly source: Matrix;
+  readonly rows: number;
+  readonly target: Matrix;
+}
+
+export interface ProjectTask extends ScratchTask {
+  readonly block: PlacedBlock;
+  readonly tile: RowTile;
+}
+
+export interface AttendTask extends ScratchTask {
+  readonly attention: PlacedBlock['attention'];
+  readonly rows: number;
+  readonly projected: Matrix;
+  readonly attended: Matrix;
+  readonly firstKeyValueHead: number;
+  readonly keyValueHeads: number;
+}
+
+export interface FinishTask extends ScratchTask {
+  readonly block: PlacedBlock;
+  readonly tile: RowTile;
+}
+
+/** What follows the last block. */
+export interface PlacedEnd {
+  readonly norm?: PlacedNorm;
+  readonly projection?: PlacedLinear;
+  readonly logitSoftCap: number;
+}
+
+export interface ScoreTask extends ScratchTask {
+  readonly rows: number;
+  readonly hiddenSize: number;
+  /** Length of what the head takes. */
+  readonly headInputs: number;
+  /** i32 [rows]; −1: no target. */
+  readonly targets: number;
+  /** The unquantized model first. */
+  readonly models: readonly {
+    readonly hidden: Matrix;
+    readonly end: PlacedEnd;
+    /** The piece of the head that this model uses. */
+    readonly head: PlacedLinear;
+    /** f64 [rows × SCORE.length]. */
+    readonly sums: number;
+  }[];
+  /** Token of the first row of the piece. */
+  readonly firstToken: number;
+}
+
+export interface LogitsTask extends ScratchTask {
+  readonly end: PlacedEnd;
+  readonly rows: number;
+  readonly hiddenSize: number;
+  readonly headInputs: number;
+  readonly hidden: Matrix;
+  readonly head: PlacedLinear;
+}
+
+/** The forward pass as a compute worker does it: each method takes some rows one step further. */
+export interface ForwardApi {
+  /** Copies bytes of a file into the shared memory. */
+  loadBytes(task: LoadBytesTask): Promise<void>;
+  /** Decodes a chunk to f32 at an address. */
+  loadVector(task: LoadVectorTask): Promise<void>;
+  /** Decodes, quantizes and packs a chunk of a linear weight; its rows start at a panel. */
+  packWeights(task: PackTask): Promise<WeightSums>;
+  /** Rows of an embedding. */
+  gatherRows(task: GatherTask): Promise<void>;
+  applyLinear(task: LinearTask): Promise<void>;
+  /** Norm, queries, keys and values, rotation. */
+  project(task: ProjectTask): Promise<void>;
+  attend(task: AttendTask): Promise<void>;
+  /** Output projection, feed-forward part, sums. */
+  finish(task: FinishTask): Promise<void>;
+  /** Logits of a piece of the vocabulary, taken into running sums. */
+  score(task: ScoreTask): Promise<void>;
+  /** Logits of a piece of the vocabulary: f32 [rows × outputs of the piece]. */
+  logits(task: LogitsTask): Promise<Float32Array>;
+}

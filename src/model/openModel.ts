@@ -1,0 +1,32 @@
+import { readConfigFile } from '../checkpoint/configFile.js';
+import { nameLayers } from '../checkpoint/layers.js';
+import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
+import { describeQuantization } from '../checkpoint/quantizable.js';
+import type { OpenedModel } from '../checkpoint/types.js';
+import type { FileSystem } from '../storage/fileSystem.js';
+import { findArchitecture } from './config/architectures/index.js';
+
+/**
+ * Opens a model: its files' headers, its configuration, and what follows from both for each tensor.
+ * Reads no weights and leaves nothing open.
+ * @param path a file of tensors, an index of shards, or a model folder, as `fileSystem` names it
+ * @throws CheckpointError with one line that names file, place and rule; a configuration that cannot be
+ *   read is a property of the model, since its weights can be viewed without
+ */
+export async function openModel(path: string, fileSystem: FileSystem): Promise<OpenedModel> {
+  const checkpoint = await openCheckpoint(path, fileSystem);
+  const { config, problem } = await readConfigFile(checkpoint.folder, fileSystem);
+  const isTransposed = findArchitecture(config?.model_type)?.isTransposed ?? (() => false);
+  const placeOf = nameLayers(checkpoint.tensors.map(({ name }) => name));
+  return {
+    ...checkpoint,
+    config,
+    configProblem: problem,
+    tensors: checkpoint.tensors.map((tensor) => ({
+      ...tensor,
+      ...placeOf(tensor.name),
+      transposed: tensor.shape.length === 2 && isTransposed(tensor.name),
+      ...describeQuantization(tensor),
+    })),
+  };
+}

@@ -1,0 +1,107 @@
+import type { OpenedModel } from '../../checkpoint/types.js';
+import type { Host } from '../../host/host.js';
+import { cancelledError } from '../../rpc/rpc.js';
+import { readAll } from '../../storage/byteSource.js';
+import { visible } from '../../storage/errors.js';
+import { withSource, type FileSystem } from '../../storage/fileSystem.js';
+import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
+
+/** A text cannot be tokenized because the model folder has no `tokenizer.json`; one line. */
+export class MissingTokenizerError extends Error {
+  override readonly name = 'MissingTokenizerError';
+}
+
+/** Memory of the tokenizing thread: a token takes some 200 bytes there on its way. */
+const THREAD = {
+  description: 'The tokenizing thread',
+  maxOldGenerationMB: 4096,
+  stackMB: 64,
+};
+
+const OTHER_TOKENIZERS = ['tokenizer.model', 'vocab.json', 'vocab.txt', 'spiece.model'];
+
+async function isFile(fileSystem: FileSystem, path: string): Promise<boolean> {
+  return (await fileSystem.kind(path)) === 'file';
+}
+
+/** Why there is nothing to tokenize with, and what would help. */
+async function missingTokenizer(fileSystem: FileSystem, folder: string): Promise<Error> {
+  const path = visible(fileSystem.join(folder, 'tokenizer.json'));
+  const present = [];
+  for (const other of OTHER_TOKENIZERS) {
+    if (await isFile(fileSystem, fileSystem.join(folder, other))) present.push(other);
+  }
+  const cannot =
+    present.length > 0 ? ` (${present.join(', ')} alone cannot be read: convert it to that)` : '';
+  return new MissingTokenizerError(
+    `${path}: there is no such file, and a text cannot be tokenized without it${cannot}`,
+  );
+}
+
+/**
+ * Token ids of texts by a model folder's `tokenizer.json`, with the special tokens that it adds
+ * itself. Runs in a thread of its own.
+ * @param texts each is tokenized by itself
+ * @returns one list of ids per text
+ * @throws an Error of one line that names the file at fault; an AbortError when cancelled
+ */
+export async function tokenize(
+  host: Host,
+  { folder, fileSystem }: Pick<OpenedModel, 'folder' | 'fileSystem'>,
+  texts: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly Int32Array[]> {
+  const files = {
+    tokenizer: fileSystem.join(folder, 'tokenizer.json'),
+    configuration: fileSystem.join(folder, 'tokenizer_config.json'),
+  };
+  if (!(await isFile(fileSystem, files.tokenizer)))
+    throw await missingTokenizer(fileSystem, folder);
+  const read = (path: string) => withSource(fileSystem, path, readAll);
+  const request = {
+    tokenizer: await read(files.tokenizer),
+    configuration: (await isFile(fileSystem, files.configuration))
+      ? await read(files.configuration)
+      : undefined,
+    texts,
+  };
+  if (signal?.aborted) throw cancelledError();
+  const thread = host.startThread<TokenizerApi>('tokenizerWorker.js', null, THREAD);
+  let reply: TokenizerReply;
+  try {
+    const call = thread.remote.tokenize(request, { signal });
+    reply = await untilAborted(thread.whileAlive(call), signal);
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
+    if (code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
+    const message = `${visible(files.tokenizer)}: the text is too long to be tokenized at once`;
+    throw new Error(message, { cause: error });
+  } finally {
+    await thread.terminate();
+  }
+  if ('ids' in reply) return reply.ids;
+  const problem = visible(reply.problem.split('\n')[0]);
+  throw new Error(
+    `${visible(files[reply.file])}: this is no tokenizer that can be used: ${problem}`,
+  );
+}
+
+/** Rejects as soon as the signal is aborted: a thread that computes hears of nothing. */
+async function untilAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  if (!signal) return work;
+  work.catch(() => undefined);
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(cancelledError());
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

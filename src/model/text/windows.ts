@@ -1,0 +1,189 @@
+import { quoted, visible } from '../../storage/errors.js';
+import type { Protocol } from './textProtocol.js';
+
+/** What a model scores: token ids in windows, and how they came about. */
+export interface Windows {
+  /** Each has at least one target: two ids. */
+  readonly ids: readonly Int32Array[];
+  readonly protocol: Protocol;
+  /** Most ids that a window may have. */
+  readonly context: number;
+  readonly totalTokens: number;
+  /** Tokens that are in no window: a tail, what a document has beyond the context, later windows. */
+  readonly droppedTokens: number;
+}
+
+/** What a model allows windows to be. */
+export interface WindowLimits {
+  readonly vocabularySize: number;
+  readonly maxPositions: number;
+  /** True where longer windows are impossible and not only untrained. */
+  readonly positionsAreHard: boolean;
+}
+
+export interface WindowRequest {
+  /** Ids per window; default: the model's positions, at most {@link DEFAULT_CONTEXT}. */
+  readonly context?: number;
+  /** Only the first so many windows. */
+  readonly windows?: number;
+}
+
+/** Where a model's positions go further, figures of papers are at this length. */
+export const DEFAULT_CONTEXT = 2048;
+
+/** A text or list of ids that cannot be scored; one line, without the name of its file. */
+export class WindowError extends Error {
+  override readonly name = 'WindowError';
+}
+
+/**
+ * Ids per window.
+ * @throws WindowError where the model has fewer positions, and cannot have more
+ */
+export function contextOf(request: WindowRequest, limits: WindowLimits): number {
+  const { context = Math.min(limits.maxPositions, DEFAULT_CONTEXT) } = request;
+  if (limits.positionsAreHard && context > limits.maxPositions) {
+    throw new WindowError(
+      `windows of ${context} tokens are too long: the model has ${limits.maxPositions} positions`,
+    );
+  }
+  return context;
+}
+
+function tokens(count: number): string {
+  return count === 1 ? '1 token' : `${count} tokens`;
+}
+
+function finish(
+  all: Iterable<Int32Array>,
+  protocol: Protocol,
+  context: number,
+  totalTokens: number,
+  request: WindowRequest,
+): Windows {
+  const ids: Int32Array[] = [];
+  let kept = 0;
+  for (const window of all) {
+    if (ids.length >= (request.windows ?? Infinity)) break;
+    ids.push(window);
+    kept += window.length;
+  }
+  return { ids, protocol, context, totalTokens, droppedTokens: totalTokens - kept };
+}
+
+/** @throws WindowError where an id of the tokenizer is none of the model's */
+function checkTokenizerIds(ids: Int32Array, { vocabularySize }: WindowLimits): void {
+  const place = ids.findIndex((id) => id < 0 || id >= vocabularySize);
+  if (place >= 0) {
+    throw new WindowError(
+      `the tokenizer gives id ${ids[place]}, but the model's vocabulary has ${vocabularySize} tokens: they do not belong together`,
+    );
+  }
+}
+
+/**
+ * The stream protocol: windows of `context` ids that do not overlap; the tail is dropped.
+ * @param ids of the whole text, tokenized once
+ * @throws WindowError where the text has no whole window
+ */
+export function streamWindows(
+  ids: Int32Array,
+  request: WindowRequest,
+  limits: WindowLimits,
+): Windows {
+  const context = contextOf(request, limits);
+  checkTokenizerIds(ids, limits);
+  if (ids.length < context) {
+    throw new WindowError(
+      ids.length < 2
+        ? `the text has ${tokens(ids.length)}; at least 2 are needed`
+        : `the text has ${tokens(ids.length)}, too few for a single window of ${context}; a shorter context (--context) or a longer text is needed`,
+    );
+  }
+  function* cut() {
+    for (let end = context; end <= ids.length; end += context) {
+      yield ids.subarray(end - context, end);
+    }
+  }
+  return finish(cut(), 'stream', context, ids.length, request);
+}
+
+/** The documents of a text: what stands between separators, trimmed; empty ones are left out. */
+export function splitDocuments(text: string, separator: string): string[] {
+  return text
+    .split(separator)
+    .map((document) => document.trim())
+    .filter((document) => document !== '');
+}
+
+/**
+ * The per-document protocol: each document is a window, cut to `context` ids.
+ * @param documents ids of each, tokenized by itself
+ * @throws WindowError where no document has a token to predict
+ */
+export function documentWindows(
+  documents: readonly Int32Array[],
+  request: WindowRequest,
+  limits: WindowLimits,
+): Windows {
+  const context = contextOf(request, limits);
+  let total = 0;
+  for (const ids of documents) {
+    checkTokenizerIds(ids, limits);
+    total += ids.length;
+  }
+  const scored = documents.filter(({ length }) => length >= 2);
+  if (scored.length === 0) {
+    const count = documents.length === 1 ? 'document' : 'documents';
+    throw new WindowError(
+      `none of the text's ${documents.length} ${count} has at least 2 tokens, so there is nothing to predict`,
+    );
+  }
+  const cut = scored.map((ids) => ids.subarray(0, context));
+  return finish(cut, 'per-document', context, total, request);
+}
+
+/**
+ * Windows as given: a JSON array of ids is one window, an array of arrays one window each.
+ * @throws WindowError that names the place which is not an id of the model
+ */
+export function tokenIdWindows(
+  json: unknown,
+  request: WindowRequest,
+  limits: WindowLimits,
+): Windows {
+  if (!Array.isArray(json)) throw new WindowError('a JSON array of token ids is wanted');
+  if (json.length === 0) throw new WindowError('there are no token ids');
+  const nested = json.some(Array.isArray);
+  const list: unknown[] = nested ? json : [json];
+  const limit = request.context ?? Infinity;
+  const windows = list.map((each, index) => {
+    const name = nested ? `window ${index + 1}` : 'the window';
+    if (!Array.isArray(each)) throw new WindowError(`${name} is not an array of token ids`);
+    if (each.length < 2) {
+      throw new WindowError(`${name} has ${tokens(each.length)}; at least 2 are needed`);
+    }
+    if (each.length > limit) {
+      throw new WindowError(`${name} has ${each.length} tokens, more than the context of ${limit}`);
+    }
+    if (limits.positionsAreHard && each.length > limits.maxPositions) {
+      throw new WindowError(
+        `${name} has ${each.length} tokens, but the model has ${limits.maxPositions} positions`,
+      );
+    }
+    return readIds(each, nested ? `${name}, ` : '', limits.vocabularySize);
+  });
+  const total = windows.reduce((sum, { length }) => sum + length, 0);
+  const longest = windows.reduce((most, { length }) => Math.max(most, length), 0);
+  return finish(windows, 'token-ids', request.context ?? longest, total, request);
+}
+
+function readIds(list: readonly unknown[], place: string, vocabularySize: number): Int32Array {
+  return Int32Array.from(list, (id, index) => {
+    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
+    const shown = typeof id === 'string' ? quoted(id) : visible(JSON.stringify(id) ?? String(id));
+    throw new WindowError(
+      `${place}id ${index + 1}: ${shown.slice(0, 60)} is not a token id of the model (0 to ${vocabularySize - 1})`,
+    );
+  });
+}

@@ -1,0 +1,57 @@
+import type { ScaleDtype } from '../formats/types.js';
+import type { ComparisonReport } from './reports.js';
+import type { Progress } from '../rpc/rpc.js';
+
+/** Everything the comparison panel shows; the host holds it, the page draws it. */
+export interface ComparisonState {
+  /** Names the panel's stored request; the page keeps it in its own state, as `id`, so that the panel can be restored. */
+  readonly id?: string;
+  /** Model name for the title. */
+  readonly modelName: string;
+  /** What was quantized ("layers.3", "all linear weights"). */
+  readonly scope: string;
+  /** Formats asked for, canonical names. */
+  readonly formats: readonly string[];
+  readonly status: 'running' | 'done' | 'cancelled' | 'failed';
+  /** What the run works at, or stopped at. */
+  readonly phase?: 'weights' | 'perplexity';
+  /** True where the run measures perplexity, too. */
+  readonly measuresPerplexity?: boolean;
+  /** Type that scales are rounded to. */
+  readonly scaleDtype?: ScaleDtype;
+  readonly progress?: Progress;
+  /** Estimated seconds left, after the first seconds of work. */
+  readonly secondsLeft?: number;
+  readonly error?: string;
+  readonly report?: ComparisonReport;
+}
+
+/** A text that was dropped on the page: where it is, or, from outside of VS Code, what it holds. */
+export type DroppedText =
+  { readonly uri: string } | { readonly name: string; readonly content: string };
+
+/** Longest text that is taken as content, in characters. */
+export const MOST_DROPPED_CHARACTERS = 8 * 1024 * 1024;
+
+/** Methods the extension host offers to the comparison page. */
+export interface ComparisonHostApi {
+  open(argument: null): Promise<ComparisonState>;
+  cancel(argument: null): Promise<void>;
+  /** Starts "Measure Perplexity…" with the panel's formats: asks for what is not given here. */
+  measurePerplexity(argument: { readonly text?: DroppedText }): Promise<void>;
+  /** Runs the same request again, after a cancelled or failed run. */
+  runAgain(argument: null): Promise<void>;
+  /** Puts the comparison on the clipboard as CSV: the same text as `compare --csv`. */
+  copyCsv(argument: null): Promise<void>;
+  saveJson(argument: null): Promise<void>;
+  copyText(argument: { readonly text: string }): Promise<void>;
+  /** Saves a chart the page rendered. */
+  savePng(argument: { readonly name: string; readonly png: Uint8Array }): Promise<void>;
+  /** Opens the model's editor with this tensor selected. */
+  revealTensor(argument: { readonly tensor: string }): Promise<void>;
+}
+
+/** Methods the comparison page offers to the extension host. */
+export interface ComparisonPageApi {
+  update(argument: ComparisonState): void;
+}

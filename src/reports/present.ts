@@ -1,0 +1,90 @@
+import type { Perplexity } from '../model/scores/perplexity.js';
+import type { ComparisonReport } from './reports.js';
+
+/** JSON with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
+export function comparisonJson(report: unknown): string {
+  return JSON.stringify(
+    report,
+    (_, value: unknown) =>
+      typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+    2,
+  );
+}
+
+/** A CSV field; text that a spreadsheet would take for a formula is quoted with a leading apostrophe. */
+function csvField(value: string | number): string {
+  if (typeof value === 'number') return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const MEASURES = [
+  'mse',
+  'rmse',
+  'sqnrDb',
+  'cosine',
+  'maxAbsError',
+  'rmseOverStep',
+  'underflowFraction',
+  'clippedFraction',
+  'nonFinite',
+] as const;
+
+const PERPLEXITY_COLUMNS = [
+  'perplexity',
+  'perplexityStandardError',
+  'deltaVsBaseline',
+  'deltaStandardError',
+  'klDivergence',
+  'topTokenAgreement',
+];
+
+/** Fields of {@link PERPLEXITY_COLUMNS}; empty where it was not measured. */
+function perplexityFields(perplexity: Perplexity | undefined): (string | number)[] {
+  if (!perplexity) return PERPLEXITY_COLUMNS.map(() => '');
+  const { value, standardError, deltaVsBaseline, deltaStandardError } = perplexity;
+  const { klDivergence, topTokenAgreement } = perplexity;
+  const all = [value, standardError, deltaVsBaseline, deltaStandardError];
+  return [...all, klDivergence, topTokenAgreement].map((each) => each ?? '');
+}
+
+/**
+ * A comparison as CSV: one line per format and tensor, after a line per format for all of them
+ * ("*"). Where the model was run, columns of its perplexity with these tensors quantized follow.
+ * Full precision, RFC 4180 quoting.
+ */
+export function comparisonCsv(report: ComparisonReport): string {
+  const measured = report.baseline.perplexity !== undefined;
+  const columns = ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes'];
+  const lines: (string | number)[][] = [
+    [...columns, ...MEASURES, ...(measured ? PERPLEXITY_COLUMNS : [])],
+  ];
+  for (const { id, bitsPerWeight, summary, tensors, perplexity } of report.formats) {
+    const parameters = tensors.reduce((sum, tensor) => sum + tensor.parameters, 0);
+    const nonFinite = tensors.reduce((sum, tensor) => sum + tensor.nonFinite, 0);
+    const total = { ...summary, rmse: Math.sqrt(summary.mse), nonFinite };
+    lines.push([
+      id,
+      '*',
+      '',
+      parameters,
+      bitsPerWeight,
+      summary.sizeBytes,
+      ...MEASURES.map((measure) => total[measure]),
+      ...(measured ? perplexityFields(perplexity) : []),
+    ]);
+    for (const tensor of tensors) {
+      lines.push([
+        id,
+        tensor.name,
+        tensor.shape.join('x'),
+        tensor.parameters,
+        '',
+        '',
+        ...MEASURES.map((measure) => tensor[measure]),
+        ...(measured ? perplexityFields(tensor.perplexityAlone) : []),
+      ]);
+    }
+  }
+  return lines.map((line) => line.map(csvField).join(',')).join('\r\n') + '\r\n';
+}

@@ -1,0 +1,176 @@
+import type { ErrorMeasures } from '../metrics/types.js';
+import type { Perplexity } from '../model/scores/perplexity.js';
+import type { Protocol } from '../model/text/textProtocol.js';
+import type { CheckpointProblem } from '../checkpoint/types.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
+
+/** One tensor as the list shows it. */
+export interface TensorReport {
+  readonly name: string;
+  readonly file: string;
+  readonly dtype: ElementTypeName;
+  readonly shape: readonly number[];
+  readonly exactShape?: readonly string[];
+  readonly bytes: number;
+  readonly offset: number;
+  readonly elements: number;
+  /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
+  readonly layer: string;
+  /** Name within its layer ("mlp.down_proj.weight"). */
+  readonly nameInLayer: string;
+  /** Stored as [inputs × outputs]: groups, which run along the inputs, run down its columns. */
+  readonly transposed: boolean;
+  /** True for the two-dimensional weights that quantizers touch by default. */
+  readonly quantizedByDefault: boolean;
+  /** Why quantizers leave it alone unless told otherwise ("an embedding"). */
+  readonly notByDefault?: string;
+  /** Why it cannot be quantized, when it cannot ("one-dimensional", "integer type I64"). */
+  readonly notQuantizable?: string;
+}
+
+/** A checkpoint as the editor shows it before any weight is read. */
+export interface CheckpointReport {
+  readonly path: string;
+  /** File or folder name for titles. */
+  readonly name: string;
+  readonly files: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly headerBytes: number;
+  }[];
+  readonly tensors: readonly TensorReport[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly problems: readonly CheckpointProblem[];
+  readonly totalBytes: number;
+  readonly totalElements: number;
+  /** What config.json says, when there is one beside the weights. */
+  readonly architecture?: string;
+  /** One line of what config.json says: layers, hidden size, heads. */
+  readonly configSummary?: string;
+}
+
+/** Measures of some weights in one format, with the sums they come from. */
+export interface MeasuredWeights extends ErrorMeasures {
+  /** Weights, those that are no numbers included. */
+  readonly parameters: number;
+  /** Σw² over the finite weights. */
+  readonly sumSquares: number;
+}
+
+export interface TensorComparison extends MeasuredWeights {
+  readonly name: string;
+  /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
+  readonly layer: string;
+  /** Name within its layer ("mlp.down_proj.weight"). */
+  readonly nameInLayer: string;
+  readonly shape: readonly number[];
+  /** Stored as [inputs × outputs]. */
+  readonly transposed: boolean;
+  /** Of the model with this tensor alone quantized. */
+  readonly perplexityAlone?: Perplexity;
+}
+
+/** All tensors of a layer as if they were one. */
+export interface LayerComparison extends MeasuredWeights {
+  readonly layer: string;
+  /** How many tensors these are. */
+  readonly tensors: number;
+}
+
+export interface FormatComparison {
+  /** Canonical format name, e.g. "afp4-e2m1:g128". */
+  readonly id: string;
+  readonly label: string;
+  readonly bitsPerWeight: number;
+  /** True where the format's definition is reconstructed or a result is not exact. */
+  readonly approximate: boolean;
+  /** What a reader of the numbers must know: warnings, provenance. */
+  readonly notes: readonly string[];
+  /** All tensors as if they were one. */
+  readonly summary: MeasuredWeights & {
+    /** How many tensors these are. */
+    readonly tensors: number;
+    /** Bytes of the quantized tensors in this format. */
+    readonly sizeBytes: number;
+  };
+  /** Totals of the layers, in the order in which they first occur; tensors outside are left out. */
+  readonly layers: readonly LayerComparison[];
+  readonly tensors: readonly TensorComparison[];
+  /** Of the model with all these tensors quantized. */
+  readonly perplexity?: Perplexity;
+}
+
+export interface ModelSummary {
+  readonly path: string;
+  readonly architecture: string | null;
+  readonly parameters: number;
+  readonly quantizableParameters: number;
+  /** Element types of the selected tensors. */
+  readonly dtype: string;
+}
+
+/** What a perplexity was measured on. */
+export interface PerplexityText {
+  /** Path of the file of text or ids. */
+  readonly source: string;
+  /** True for the text that comes with Quantscope. */
+  readonly bundled: boolean;
+  readonly protocol: Protocol;
+  /** Between documents, where each is scored by itself. */
+  readonly separator?: string;
+  /** Tokens per window, at most. */
+  readonly context: number;
+  /** Windows that were scored. */
+  readonly windows: number;
+  /** Tokens that were scored. */
+  readonly tokens: number;
+  /** Tokens that the text has. */
+  readonly totalTokens: number;
+}
+
+/** What `perplexity --json` prints. */
+export interface PerplexityReport {
+  readonly model: ModelSummary;
+  readonly text: PerplexityText;
+  /** The unquantized model. */
+  readonly baseline: { readonly perplexity: Perplexity };
+  readonly formats: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly bitsPerWeight: number;
+    readonly approximate: boolean;
+    readonly notes: readonly string[];
+    readonly perplexity: Perplexity;
+  }[];
+  /** What a reader of all these numbers must know. */
+  readonly notes: readonly string[];
+  readonly timings: {
+    readonly tokenizeSeconds: number;
+    readonly forwardSeconds: number;
+    readonly totalSeconds: number;
+    readonly peakRssBytes: number;
+    readonly backend: string;
+    readonly threads: number;
+  };
+}
+
+/** What `compare --json` prints and the comparison panel shows. */
+export interface ComparisonReport {
+  readonly model: ModelSummary;
+  /** What perplexities were measured on, if any were. */
+  readonly text?: PerplexityText;
+  /** The unquantized model. */
+  readonly baseline: { readonly perplexity?: Perplexity };
+  readonly formats: readonly FormatComparison[];
+  /** What a reader of all perplexities must know; what concerns one format is among its notes. */
+  readonly notes: readonly string[];
+  readonly timings: {
+    readonly readSeconds: number;
+    readonly quantizeSeconds: number;
+    readonly forwardSeconds: number;
+    readonly totalSeconds: number;
+    readonly peakRssBytes: number;
+    readonly backend: string;
+    readonly threads: number;
+  };
+}

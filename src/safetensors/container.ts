@@ -1,0 +1,33 @@
+import { readAll, type ByteSource } from '../storage/byteSource.js';
+import type { Container, FileHeader } from '../storage/container.js';
+import { CheckpointError } from '../storage/errors.js';
+import { headerLength, LENGTH_FIELD_BYTES, parseHeader } from './header.js';
+import { MAX_INDEX_BYTES, parseShardIndex } from './shardIndex.js';
+
+/** Most headers fit, so that one read is enough; on remote disks each read is a round trip. */
+const FIRST_READ_BYTES = 64 * 1024;
+
+/** safetensors as a container. */
+export const safetensors: Container = {
+  fileSuffix: '.safetensors',
+  indexSuffix: '.safetensors.index.json',
+  readHeader,
+  async readIndex(source, fileName) {
+    if (source.size > MAX_INDEX_BYTES) {
+      const detail = `${source.size} bytes, over the limit of ${MAX_INDEX_BYTES}`;
+      throw new CheckpointError(fileName, '', 'InvalidIndex', detail);
+    }
+    return parseShardIndex(await readAll(source), fileName);
+  },
+};
+
+async function readHeader(source: ByteSource, fileName: string): Promise<FileHeader> {
+  const start = new Uint8Array(Math.min(source.size, FIRST_READ_BYTES));
+  await source.read(0, start);
+  const needed = LENGTH_FIELD_BYTES + headerLength(start, source.size, fileName);
+  if (needed <= start.length) return parseHeader(start, source.size, fileName);
+  const whole = new Uint8Array(needed);
+  whole.set(start);
+  await source.read(start.length, whole.subarray(start.length));
+  return parseHeader(whole, source.size, fileName);
+}

@@ -1,0 +1,50 @@
+import type { ByteSource } from './byteSource.js';
+import type { ElementTypeName } from './elementTypes.js';
+
+/** One tensor of a file and where its bytes lie. */
+export interface StoredTensor {
+  readonly name: string;
+  /** Name of the file that holds it, relative to the checkpoint's folder. */
+  readonly file: string;
+  readonly dtype: ElementTypeName;
+  /** Dimensions, outermost first. Empty for a scalar. */
+  readonly shape: readonly number[];
+  /** The dimensions' digits, present only when one exceeds 2^53 (possible in zero-size tensors). */
+  readonly exactShape?: readonly string[];
+  /** First byte of the data, counted from the start of the file. */
+  readonly offset: number;
+  /** Length of the data in bytes. */
+  readonly bytes: number;
+  /** Number of elements (the product of the shape). */
+  readonly elements: number;
+}
+
+/** What a file's header says, checked against the size of the file. */
+export interface FileHeader {
+  /** By offset; tensors at one offset (all but the last are empty) in header order. */
+  readonly tensors: readonly StoredTensor[];
+  /** Free text about the file; an object without prototype, since its keys come from the file. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Length of the header in bytes, without a length field in front of it. */
+  readonly headerBytes: number;
+}
+
+/** What an index of shards says. */
+export interface ShardIndex {
+  /** Shard names in natural order ("2" before "10"), each with the tensors it should hold. */
+  readonly shards: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Shard of each tensor. */
+  readonly weightMap: ReadonlyMap<string, string>;
+}
+
+/** A file format that holds tensors. Each has a room of its own and a line in `checkpoint/containers.ts`. */
+export interface Container {
+  /** End of the names of its files, with the dot. */
+  readonly fileSuffix: string;
+  /** End of the names of indexes of shards, where the format has such; with the dot. */
+  readonly indexSuffix?: string;
+  /** Reads and checks a file's header; never weights. @throws CheckpointError */
+  readHeader(source: ByteSource, fileName: string): Promise<FileHeader>;
+  /** Reads an index of shards. @throws CheckpointError */
+  readIndex?(source: ByteSource, fileName: string): Promise<ShardIndex>;
+}

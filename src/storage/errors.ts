@@ -1,0 +1,114 @@
+/**
+ * The rule a checkpoint breaks. The first ten are the verdicts of the format's reference reader;
+ * the rest concern what it does not look at: duplicate names, shards, folders, the disk.
+ */
+export type CheckpointRule =
+  | 'HeaderTooSmall'
+  | 'HeaderTooLarge'
+  | 'InvalidHeaderLength'
+  | 'InvalidHeader'
+  | 'InvalidHeaderDeserialization'
+  | 'InvalidOffset'
+  | 'MetadataIncompleteBuffer'
+  | 'ValidationOverflow'
+  | 'MisalignedSlice'
+  | 'TensorInvalidInfo'
+  | 'DuplicateName'
+  | 'InvalidName'
+  | 'InvalidIndex'
+  | 'PathLeavesFolder'
+  | 'MissingShard'
+  | 'TensorNotInShard'
+  | 'TensorNotInIndex'
+  | 'NoCheckpoint'
+  | 'AmbiguousFolder'
+  | 'FileNotFound'
+  | 'NotAFile'
+  | 'ReadFailed'
+  | 'ReadBeyondEnd'
+  | 'FileChanged'
+  | 'WouldOverwriteInput'
+  | 'WriteFailed';
+
+/** A file that is not what it says it is, or cannot be read or written. The message is one line. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+
+  /**
+   * @param file the file at fault, as the user knows it
+   * @param place where in the file: "header byte 17", `tensor "a"`; empty for the file as a whole
+   * @param rule the rule it breaks
+   * @param detail what is wrong, in plain words
+   */
+  constructor(
+    readonly file: string,
+    readonly place: string,
+    readonly rule: CheckpointRule,
+    readonly detail: string,
+    options?: ErrorOptions,
+  ) {
+    const parts = [visible(file), place, detail].filter((part) => part !== '');
+    super(`${parts.join(': ')} (${rule})`, options);
+  }
+
+  /** The same error told of the same file under another name, such as its full path. */
+  inFile(file: string): CheckpointError {
+    return new CheckpointError(file, this.place, this.rule, this.detail, { cause: this.cause });
+  }
+}
+
+/** Characters that would break a line, vanish, or reorder the text around them. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** Text from a file made fit for one line: control and direction characters become visible escapes. */
+export function visible(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.codePointAt(0)!.toString(16);
+    return `\\u{${code}}`;
+  });
+}
+
+const LONGEST_QUOTE = 120;
+
+/** A name from a file in quotation marks, shortened and made fit for one line. */
+export function quoted(text: string): string {
+  const short = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
+  return `"${visible(short)}"`;
+}
+
+const LISTED_NAMES = 6;
+
+/** Names from a file, quoted, the first few of many. */
+export function listQuoted(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED_NAMES).map(quoted).join(', ');
+  const rest = names.length - LISTED_NAMES;
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
+}
+
+/** What the operating system said, as one short line without the path it repeats. */
+export function systemReason(error: unknown): string {
+  if (!(error instanceof Error)) return visible(String(error));
+  switch ((error as { readonly code?: string }).code) {
+    case 'ENOENT':
+      return 'there is no such file or folder';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    case 'EISDIR':
+      return 'it is a folder';
+    case 'ENOTDIR':
+      return 'a part of the path is not a folder';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'no space is left on the disk';
+    case 'EROFS':
+      return 'the disk is read-only';
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'too many files are open';
+    case 'EBUSY':
+      return 'another program is using the file';
+    default:
+      return visible(error.message.split('\n')[0]);
+  }
+}

@@ -1,0 +1,34 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { CheckpointError, systemReason } from '../errors.js';
+import type { FileSystem } from '../fileSystem.js';
+import { openLocalFile } from './localFile.js';
+
+/** The local disk. */
+export const localFileSystem: FileSystem = {
+  isLocal: true,
+  async kind(path) {
+    try {
+      const found = await stat(path);
+      return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw new CheckpointError(path, '', 'ReadFailed', systemReason(error), { cause: error });
+    }
+  },
+  async version(path) {
+    const { size, mtimeMs } = await stat(path);
+    return `${size} ${mtimeMs}`;
+  },
+  open: (path) => openLocalFile(path, path),
+  async list(folder) {
+    try {
+      return await readdir(folder);
+    } catch (error) {
+      throw new CheckpointError(folder, '', 'ReadFailed', systemReason(error), { cause: error });
+    }
+  },
+  join: (folder, name) => join(folder, name),
+  split: (path) => ({ folder: dirname(resolve(path)), name: basename(path) }),
+};

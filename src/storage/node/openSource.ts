@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { memorySource, type ByteSource } from '../byteSource.js';
+import { CheckpointError } from '../errors.js';
+import type { SourceRef } from '../sourceRef.js';
+import { openLocalFile, type LocalFileOptions } from './localFile.js';
+
+/** How files of a scheme are opened, by the scheme of their URI. */
+const SCHEMES: ReadonlyMap<
+  string,
+  (uri: URL, name: string, options: LocalFileOptions) => Promise<ByteSource>
+> = new Map([['file:', (uri, name, options) => openLocalFile(fileURLToPath(uri), name, options)]]);
+
+/**
+ * Opens what a reference names: the one way to the bytes of tensors, for the host and for workers.
+ * @throws CheckpointError when the file is gone, cannot be read, or has another size than it had when
+ *   its header was read
+ */
+export async function openSource(
+  ref: SourceRef,
+  options: LocalFileOptions = {},
+): Promise<ByteSource> {
+  if (ref.kind === 'memory') return memorySource(ref.name, new Uint8Array(ref.bytes));
+  const uri = new URL(ref.uri);
+  const open = SCHEMES.get(uri.protocol);
+  if (!open) {
+    const detail = `files of the scheme ${uri.protocol} cannot be read here`;
+    throw new CheckpointError(ref.name, '', 'ReadFailed', detail);
+  }
+  const source = await open(uri, ref.name, options);
+  if (source.size === ref.sizeBytes) return source;
+  await source.close();
+  const detail = `the file has ${source.size} bytes now, ${ref.sizeBytes} when its header was read`;
+  throw new CheckpointError(ref.name, '', 'FileChanged', detail);
+}

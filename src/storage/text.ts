@@ -1,0 +1,15 @@
+const CHECKED_AT_ONCE = 1 << 20;
+
+/** True when bytes are well-formed UTF-8. Looks at a piece at a time, whatever their length. */
+export function isUtf8(bytes: Uint8Array): boolean {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    for (let done = 0; done < bytes.length; done += CHECKED_AT_ONCE) {
+      decoder.decode(bytes.subarray(done, done + CHECKED_AT_ONCE), { stream: true });
+    }
+    decoder.decode();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+import * as vscode from 'vscode';
+import type { Host } from '../../host/host.js';
+import type { ChoiceMemory } from '../picks/choiceMemory.js';
+import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
+import { showError } from '../errors.js';
+import { ExportCommand } from './exportCommand.js';
+import { COMMAND } from '../identifiers.js';
+import { PerplexityCommand } from './perplexityCommand.js';
+import type { PerplexityMeter } from '../comparison/perplexityMeter.js';
+import { QuantizeCommands } from './quantizeCommand.js';
+import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
+import type { SharedPool } from '../sharedPool.js';
+
+/** What commands work with. */
+export interface CommandServices {
+  readonly host: Host;
+  readonly extensionUri: vscode.Uri;
+  readonly editors: SafetensorsEditorProvider;
+  readonly panels: ComparisonPanels;
+  readonly memory: ChoiceMemory;
+  readonly pool: SharedPool;
+  readonly meter: PerplexityMeter;
+  /** Where the extension may keep files. */
+  readonly storage: vscode.Uri;
+}
+
+/** Registers every command of package.json. */
+export function registerCommands(services: CommandServices): vscode.Disposable {
+  const { extensionUri, editors, panels, memory, pool } = services;
+  const quantize = new QuantizeCommands(editors, panels, memory);
+  const exporter = new ExportCommand(editors, panels, memory, pool);
+  const perplexity = new PerplexityCommand(services);
+  const sample = vscode.Uri.joinPath(extensionUri, 'media', 'sample', 'model.safetensors');
+
+  const shown = (command: (argument: unknown) => unknown) => async (argument: unknown) => {
+    try {
+      await command(argument);
+    } catch (error) {
+      showError(error);
+    }
+  };
+  const commands: Readonly<Record<string, (argument: unknown) => unknown>> = {
+    [COMMAND.quantizeLayer]: (argument) => quantize.quantizeLayer(argument),
+    [COMMAND.compareFormats]: (argument) => quantize.compareFormats(argument),
+    [COMMAND.measurePerplexity]: (argument) => perplexity.run(argument),
+    [COMMAND.exportQuantized]: (argument) => exporter.run(argument),
+    [COMMAND.openEditor]: shown((uri) =>
+      uri instanceof vscode.Uri ? editors.open(uri) : undefined,
+    ),
+    [COMMAND.openSample]: shown(() => editors.open(sample)),
+    [COMMAND.showComparison]: shown((id) => panels.reveal(id)),
+    [COMMAND.copyComparisonCsv]: shown(() => {
+      const panel = panels.active();
+      if (!panel) throw new Error(vscode.l10n.t('There is no finished comparison yet.'));
+      return panel.copyCsv();
+    }),
+  };
+  return vscode.Disposable.from(
+    ...Object.entries(commands).map(([id, run]) => vscode.commands.registerCommand(id, run)),
+  );
+}

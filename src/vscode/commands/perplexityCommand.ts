@@ -1,0 +1,239 @@
+import * as vscode from 'vscode';
+import { parseFormat } from '../../formats/index.js';
+import { planPerplexity } from '../../jobs/perplexity/node/planPerplexity.js';
+import { modelTitle } from '../../reports/modelTitle.js';
+import type { ComparisonReport } from '../../reports/reports.js';
+import { planLanguageModel } from '../../model/config/languageModel.js';
+import type { DroppedText } from '../../reports/comparisonPage.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
+import type { ComparisonPanel } from '../comparison/comparisonPanel.js';
+import type { CommandServices } from './commands.js';
+import type { ComparisonRequest, PerplexityChoice } from '../comparison/comparisonRequest.js';
+import { pickExtent } from '../picks/extentPick.js';
+import { formatWithGroup } from '../picks/formatName.js';
+import { pickFormats } from '../picks/formatPick.js';
+import { KeptTexts } from '../picks/keptTexts.js';
+import { openModel } from '../openModel.js';
+import { selectTensors, targetOf } from './quantizeTarget.js';
+import { readSettings } from '../settings.js';
+import { pickText } from '../picks/textPick.js';
+
+/** What is to be run, before text and extent are known. */
+interface Measurable {
+  readonly model: OpenedModel;
+  readonly request: Omit<ComparisonRequest, 'perplexity'>;
+  /** Names of the tensors that formats are applied to. */
+  readonly tensors: readonly string[];
+  /** Questions that were asked before. */
+  readonly asked: number;
+}
+
+/** "Measure Perplexity…": from a command's argument to a comparison panel that runs the model. */
+export class PerplexityCommand {
+  private readonly texts: KeptTexts;
+
+  constructor(private readonly services: CommandServices) {
+    this.texts = new KeptTexts(services.storage);
+  }
+
+  /**
+   * Asks for formats, text and extent, then measures. In a comparison panel the formats are the
+   * panel's. An argument that names formats (none: the unquantized model alone) is asked nothing, and
+   * the caller gets the report, or the error.
+   */
+  async run(argument: unknown): Promise<ComparisonReport | undefined> {
+    const fields = fieldsOf(argument);
+    const asks = !Array.isArray(fields['formats']);
+    let request: ComparisonRequest | undefined;
+    try {
+      request = asks ? await this.ask(argument, fields) : await this.named(argument, fields);
+      return request && (await this.services.panels.compare(request));
+    } catch (error) {
+      if (!asks) throw error;
+      this.services.panels.tell(error, request);
+      return undefined;
+    }
+  }
+
+  /** The request of an argument that leaves nothing open. */
+  private async named(
+    argument: unknown,
+    fields: Readonly<Record<string, unknown>>,
+  ): Promise<ComparisonRequest> {
+    const { text, windows, perLayer } = fields;
+    const names = (fields['formats'] as unknown[]).map((name) => parseFormat(String(name)).id);
+    const { request } = await this.model(argument, async () => names);
+    return {
+      ...request!,
+      perplexity: {
+        textFile: text instanceof vscode.Uri ? text.fsPath : textOrNone(text),
+        windows: Number.isSafeInteger(windows) && Number(windows) > 0 ? Number(windows) : undefined,
+        perLayer: perLayer === true,
+      },
+    };
+  }
+
+  private async ask(
+    argument: unknown,
+    fields: Readonly<Record<string, unknown>>,
+  ): Promise<ComparisonRequest | undefined> {
+    const panel = this.panelMeant(argument, fields['comparison']);
+    const { model, request, tensors, asked } = panel
+      ? await this.modelOf(panel)
+      : await this.model(argument, (opened) => this.askFormats(opened, argument));
+    if (!request) return undefined;
+    // Where the model cannot be run there is nothing to ask; the panel says why, beside the weights.
+    const runs = await planLanguageModel(model).then(
+      () => true,
+      () => false,
+    );
+    const perplexity =
+      runs && model.fileSystem.isLocal
+        ? await this.askText({ model, request, tensors, asked }, droppedText(fields['text']))
+        : {};
+    return perplexity && { ...request, perplexity };
+  }
+
+  /** The comparison panel that is meant: the one named, or the active one where nothing else is. */
+  private panelMeant(argument: unknown, id: unknown): ComparisonPanel | undefined {
+    if (id !== undefined) return this.services.panels.byId(id);
+    // The title bar of a webview panel passes an address of VS Code's own.
+    const ownAddress = argument instanceof vscode.Uri && argument.scheme === 'webview-panel';
+    if (argument !== undefined && argument !== null && !ownAddress) return undefined;
+    const panel = this.services.panels.active();
+    return panel?.panel.active ? panel : undefined;
+  }
+
+  private async modelOf({ run }: ComparisonPanel): Promise<Measurable> {
+    const request = withoutChoice(run.request);
+    const model = await openModel(vscode.Uri.parse(request.resource, true));
+    const tensors = request.formats.length > 0 ? selectedNames(model, request.tensors) : [];
+    return { model, request, tensors, asked: 0 };
+  }
+
+  private async model(
+    argument: unknown,
+    chooseFormats: (model: OpenedModel) => Promise<readonly string[] | undefined>,
+  ): Promise<Omit<Measurable, 'request'> & { readonly request?: Measurable['request'] }> {
+    const target = targetOf(argument, this.services.editors);
+    const resource = await modelFile(target.resource);
+    const model = await openModel(resource);
+    const formats = await chooseFormats(model);
+    if (!formats) return { model, tensors: [], asked: 2 };
+    const selection = formats.length > 0 ? selectTensors(model, target) : undefined;
+    const tensors = selection?.tensors.map(({ name }) => name) ?? [];
+    return {
+      model,
+      tensors,
+      asked: 2,
+      request: {
+        resource: resource.toString(),
+        modelName: modelTitle(resource.path),
+        scope: selection?.scope ?? vscode.l10n.t('unquantized'),
+        tensors: selection?.whole === false ? tensors : undefined,
+        formats: [...new Set(formats)],
+        scaleDtype: readSettings().scaleDtype,
+      },
+    };
+  }
+
+  private async askFormats(
+    model: OpenedModel,
+    argument: unknown,
+  ): Promise<readonly string[] | undefined> {
+    const { memory } = this.services;
+    const selection = selectTensors(model, targetOf(argument, this.services.editors));
+    const title = vscode.l10n.t('Perplexity with {0} quantized', selection.scope);
+    const purpose = { title, totalSteps: 4, allowNone: true };
+    const before = { names: memory.formats, groupSize: memory.groupSize };
+    const choice = await pickFormats(selection, before, readSettings().scaleDtype, purpose);
+    if (choice && choice.names.length > 0) await memory.remember(choice);
+    return choice?.names.map((name) => formatWithGroup(name, choice.groupSize).id);
+  }
+
+  private async askText(
+    measurable: Measurable,
+    dropped: DroppedText | undefined,
+  ): Promise<PerplexityChoice | undefined> {
+    const { memory } = this.services;
+    const { folder } = measurable.model;
+    const title = vscode.l10n.t('Perplexity of {0}', measurable.request.modelName);
+    const totalSteps = measurable.asked + (dropped ? 1 : 2);
+    const droppedFile = dropped && (await this.texts.fileOf(dropped));
+    if (droppedFile !== undefined) await memory.rememberRecentText(droppedFile);
+    for (;;) {
+      const place = { title, step: measurable.asked + 1, totalSteps };
+      const text =
+        droppedFile !== undefined
+          ? { file: droppedFile }
+          : await pickText({ host: this.services.host, folder, memory }, place);
+      if (!text || text === 'back') return undefined;
+      const extent = await this.askExtent(measurable, text.file, title, totalSteps);
+      if (extent === 'back') continue;
+      return extent && { textFile: text.file, ...extent };
+    }
+  }
+
+  private async askExtent(
+    { model, request, tensors }: Measurable,
+    textFile: string,
+    title: string,
+    step: number,
+  ): Promise<PerplexityChoice | 'back' | undefined> {
+    const abort = new AbortController();
+    const formats = request.formats.map(parseFormat);
+    const { host } = this.services;
+    const wanted = { formats, tensors, text: { textFile } };
+    const plan = planPerplexity(host, model, wanted, abort.signal);
+    const threads = readSettings().threads ?? host.parallelism;
+    const secondsFor = (flops: number) => this.services.meter.secondsFor(flops, threads);
+    const counts = { formats: formats.length, tensors: tensors.length };
+    const place = { title, step, totalSteps: step };
+    const question = { ...place, ...counts, plan, secondsFor };
+    const extent = await pickExtent(question, this.services.memory.extent);
+    abort.abort();
+    // What is wrong with the text is said where its result would be.
+    if (extent === 'failed') return {};
+    if (extent && extent !== 'back') await this.services.memory.rememberExtent(extent);
+    return extent;
+  }
+}
+
+function fieldsOf(argument: unknown): Readonly<Record<string, unknown>> {
+  return typeof argument === 'object' && argument !== null && !(argument instanceof vscode.Uri)
+    ? { ...argument }
+    : {};
+}
+
+function withoutChoice({
+  perplexity: _before,
+  ...request
+}: ComparisonRequest): Omit<ComparisonRequest, 'perplexity'> {
+  return request;
+}
+
+function textOrNone(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** A dropped text as a page sends it; what pages send is checked as anything from outside. */
+function droppedText(value: unknown): DroppedText | undefined {
+  const { uri, name, content } = fieldsOf(value);
+  if (typeof uri === 'string') return { uri };
+  return typeof name === 'string' && typeof content === 'string' ? { name, content } : undefined;
+}
+
+function selectedNames(
+  { tensors }: OpenedModel,
+  names: readonly string[] | undefined,
+): readonly string[] {
+  return names ?? tensors.filter((tensor) => tensor.quantizedByDefault).map(({ name }) => name);
+}
+
+/** The file or index of the model in a folder; anything else is itself. */
+async function modelFile(uri: vscode.Uri): Promise<vscode.Uri> {
+  const { type } = await vscode.workspace.fs.stat(uri);
+  if (!(type & vscode.FileType.Directory)) return uri;
+  const { path } = await openModel(uri);
+  return uri.scheme === 'file' ? vscode.Uri.file(path) : vscode.Uri.parse(path, true);
+}

@@ -1,0 +1,151 @@
+import * as vscode from 'vscode';
+import { comparisonCsv, comparisonJson } from '../../reports/present.js';
+import type { ComparisonReport } from '../../reports/reports.js';
+import type {
+  ComparisonHostApi,
+  ComparisonPageApi,
+  DroppedText,
+} from '../../reports/comparisonPage.js';
+import type { Handlers } from '../../rpc/rpc.js';
+import { comparisonId } from './comparisonRequest.js';
+import type { ComparisonRun } from './comparisonRun.js';
+import { showError } from '../errors.js';
+import { proposedFile, saveFile } from '../saveFile.js';
+import { WebviewConnection } from '../webviewConnection.js';
+import { webviewHtml, webviewOptions } from '../webviewHtml.js';
+
+/** What a panel asks of those who made it. */
+export interface ComparisonPanelHost {
+  readonly extensionUri: vscode.Uri;
+  /** Starts the panel's run, and keeps its outcome. */
+  start(panel: ComparisonPanel): Promise<ComparisonReport>;
+  revealTensor(model: vscode.Uri, tensor: string): Promise<void>;
+  /** Starts "Measure Perplexity…" with the panel's formats. */
+  measurePerplexity(panel: ComparisonPanel, text: DroppedText | undefined): void;
+  /** The panel was shown or hidden, or its run came further. */
+  stateChanged(panel: ComparisonPanel): void;
+}
+
+/** A Format Comparison panel: shows one run, and answers its page. */
+export class ComparisonPanel {
+  private readonly connection: WebviewConnection<ComparisonPageApi>;
+  private readonly subscriptions: vscode.Disposable[];
+  private runSubscription: vscode.Disposable | undefined;
+  private shown: ComparisonRun;
+  private hidden = false;
+
+  /** The same for the same tensors of the same model. */
+  readonly id: string;
+
+  constructor(
+    readonly panel: vscode.WebviewPanel,
+    run: ComparisonRun,
+    private readonly host: ComparisonPanelHost,
+  ) {
+    this.connection = WebviewConnection.connect<ComparisonHostApi, ComparisonPageApi>(
+      panel,
+      this.handlers(),
+    );
+    this.id = comparisonId(run.request);
+    this.shown = run;
+    this.run = run;
+    panel.iconPath = {
+      light: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'comparison-light.svg'),
+      dark: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'comparison-dark.svg'),
+    };
+    panel.webview.options = webviewOptions(host.extensionUri);
+    panel.webview.html = webviewHtml(panel.webview, host.extensionUri, 'comparison');
+    this.subscriptions = [
+      panel.onDidChangeViewState(() => {
+        this.hidden = !panel.visible;
+        host.stateChanged(this);
+      }),
+      panel.onDidDispose(() => this.dispose()),
+    ];
+  }
+
+  /** The run that is shown; setting it ends the one before. */
+  get run(): ComparisonRun {
+    return this.shown;
+  }
+
+  set run(run: ComparisonRun) {
+    this.runSubscription?.dispose();
+    if (this.shown !== run) this.shown.dispose();
+    this.shown = run;
+    const show = () => {
+      // A hidden page asks for the state when it is shown again.
+      if (this.panel.visible) this.connection.remote.update(run.state).catch(() => undefined);
+      this.host.stateChanged(this);
+    };
+    this.runSubscription = run.onDidChange(show);
+    const { tensors, scope, modelName, formats } = run.request;
+    this.panel.title =
+      formats.length === 0
+        ? vscode.l10n.t('Perplexity: {0}', modelName)
+        : vscode.l10n.t('Format Comparison: {0}', tensors ? scope : modelName);
+    show();
+  }
+
+  /** True when the user looks at it, or is about to: VS Code reports what is visible with a delay. */
+  get inSight(): boolean {
+    return !this.hidden;
+  }
+
+  /** Brings the panel to the front of where it is. */
+  reveal(): void {
+    this.hidden = false;
+    this.panel.reveal(this.panel.viewColumn);
+  }
+
+  /** Puts the comparison on the clipboard as CSV. */
+  async copyCsv(): Promise<void> {
+    await vscode.env.clipboard.writeText(comparisonCsv(this.report()));
+    vscode.window.setStatusBarMessage(vscode.l10n.t('Comparison copied as CSV'), 3000);
+  }
+
+  private dispose(): void {
+    this.runSubscription?.dispose();
+    this.shown.dispose();
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  private report(): ComparisonReport {
+    const { report } = this.run.state;
+    if (!report) throw new Error(vscode.l10n.t('There is no finished comparison yet.'));
+    return report;
+  }
+
+  private get model(): vscode.Uri {
+    return vscode.Uri.parse(this.run.request.resource, true);
+  }
+
+  private proposed(name: string): vscode.Uri {
+    const { modelName, scope } = this.run.request;
+    return proposedFile(this.model, `${modelName}-${scope}-${name}`);
+  }
+
+  private handlers(): Handlers<ComparisonHostApi> {
+    return {
+      open: async () => this.run.state,
+      cancel: async () => this.run.cancel(),
+      measurePerplexity: async ({ text }) => this.host.measurePerplexity(this, text),
+      runAgain: async () => {
+        // The state says how it went; a click in the page has nobody else to tell.
+        this.host.start(this).catch(() => undefined);
+      },
+      copyCsv: () => this.copyCsv(),
+      saveJson: async () => {
+        const json = new TextEncoder().encode(comparisonJson(this.report()));
+        await saveFile(this.proposed('comparison.json'), { JSON: ['json'] }, json);
+      },
+      copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
+      savePng: async ({ name, png }) => {
+        await saveFile(this.proposed(`${name}.png`), { PNG: ['png'] }, png);
+      },
+      revealTensor: async ({ tensor }) => {
+        await this.host.revealTensor(this.model, tensor).catch(showError);
+      },
+    };
+  }
+}

@@ -1,0 +1,144 @@
+import * as vscode from 'vscode';
+import type { ComparisonReport } from '../../reports/reports.js';
+import { ComparisonPanel } from './comparisonPanel.js';
+import type { ComparisonPanelHost } from './comparisonPanel.js';
+import { comparisonId } from './comparisonRequest.js';
+import type { ComparisonRequest } from './comparisonRequest.js';
+import { ComparisonRun } from './comparisonRun.js';
+import { ComparisonStatus } from './comparisonStatus.js';
+import type { ComparisonStore } from './comparisonStore.js';
+import type { DroppedText } from '../../reports/comparisonPage.js';
+import { showError } from '../errors.js';
+import { COMMAND, COMPARISON_VIEW_TYPE } from '../identifiers.js';
+import type { PerplexityMeter } from './perplexityMeter.js';
+import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
+import type { SharedPool } from '../sharedPool.js';
+
+/** The Format Comparison panels: one for each selection of tensors of each model. */
+export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPanelSerializer {
+  private readonly panels = new Map<string, ComparisonPanel>();
+  private lastActive: ComparisonPanel | undefined;
+  private readonly status = new ComparisonStatus();
+
+  constructor(
+    readonly extensionUri: vscode.Uri,
+    private readonly pool: SharedPool,
+    private readonly meter: PerplexityMeter,
+    private readonly store: ComparisonStore,
+    private readonly editors: SafetensorsEditorProvider,
+  ) {}
+
+  register(): vscode.Disposable {
+    return vscode.Disposable.from(
+      vscode.window.registerWebviewPanelSerializer(COMPARISON_VIEW_TYPE, this),
+      this.status,
+    );
+  }
+
+  /**
+   * Shows the panel of a request and runs it there.
+   * @throws what the job throws, an AbortError when it was cancelled or its panel closed
+   */
+  compare(request: ComparisonRequest): Promise<ComparisonReport> {
+    const open = this.panels.get(comparisonId(request));
+    // Weights that have been compared in these formats need not be compared again for the model to run.
+    const known = request.perplexity && open && sameFormats(open.run.request, request);
+    const result = known ? open.run.result : undefined;
+    const run = new ComparisonRun(request, this.pool, this.meter, result, 'running');
+    if (open) {
+      open.run = run;
+      open.reveal();
+      return this.start(open);
+    }
+    const panel = vscode.window.createWebviewPanel(
+      COMPARISON_VIEW_TYPE,
+      vscode.l10n.t('Format Comparison'),
+      vscode.ViewColumn.Active,
+      { enableFindWidget: true },
+    );
+    return this.start(this.add(panel, run));
+  }
+
+  async start(panel: ComparisonPanel): Promise<ComparisonReport> {
+    const { run } = panel;
+    const ended = run.start();
+    this.store.save(panel.id, { request: run.request, ...run.result });
+    try {
+      return await ended;
+    } finally {
+      // Its panel may have been closed, and its file removed, while it ran; or it shows another run.
+      if (this.panels.get(panel.id) === panel && panel.run === run) {
+        this.store.save(panel.id, { request: run.request, ...run.result });
+      }
+    }
+  }
+
+  stateChanged({ run, inSight }: ComparisonPanel): void {
+    this.status.show(run, inSight);
+  }
+
+  revealTensor(model: vscode.Uri, tensor: string): Promise<void> {
+    return this.editors.revealTensor(model, tensor);
+  }
+
+  measurePerplexity({ id }: ComparisonPanel, text: DroppedText | undefined): void {
+    // Not awaited: the page's part ends when the question is put.
+    void vscode.commands.executeCommand(COMMAND.measurePerplexity, { comparison: id, text });
+  }
+
+  /** The panel with this id, if it is open. */
+  byId(id: unknown): ComparisonPanel | undefined {
+    return typeof id === 'string' ? this.panels.get(id) : undefined;
+  }
+
+  /** The panel in use: the active one, or else the last that was. */
+  active(): ComparisonPanel | undefined {
+    const active = [...this.panels.values()].find(({ panel }) => panel.active);
+    return active ?? this.lastActive;
+  }
+
+  /** Says what went wrong with a request, unless its panel is in sight: that says it itself. */
+  tell(error: unknown, request: ComparisonRequest | undefined): void {
+    const panel = request && this.panels.get(comparisonId(request));
+    if (!panel?.inSight) showError(error);
+  }
+
+  /** Shows the panel with this id, if it is open. */
+  reveal(id: unknown): void {
+    this.byId(id)?.reveal();
+  }
+
+  async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    const id = (state as { id?: unknown } | undefined)?.id;
+    const stored = await this.store.load(id);
+    if (!stored) {
+      // Nothing says what it compared: an empty panel would only be in the way.
+      panel.dispose();
+      return;
+    }
+    this.add(panel, new ComparisonRun(stored.request, this.pool, this.meter, stored));
+  }
+
+  private add(webviewPanel: vscode.WebviewPanel, run: ComparisonRun): ComparisonPanel {
+    const panel = new ComparisonPanel(webviewPanel, run, this);
+    this.panels.set(panel.id, panel);
+    this.lastActive = panel;
+    webviewPanel.onDidChangeViewState(() => {
+      if (webviewPanel.active) this.lastActive = panel;
+    });
+    webviewPanel.onDidDispose(() => {
+      this.panels.delete(panel.id);
+      if (this.lastActive === panel) this.lastActive = undefined;
+      this.status.remove(panel.id);
+      this.store.remove(panel.id);
+    });
+    return panel;
+  }
+}
+
+function sameFormats(one: ComparisonRequest, other: ComparisonRequest): boolean {
+  return (
+    one.scaleDtype === other.scaleDtype &&
+    JSON.stringify(one.formats) === JSON.stringify(other.formats)
+  );
+}

@@ -1,0 +1,161 @@
+import * as vscode from 'vscode';
+import { compareFormats, withoutPerplexity } from '../../jobs/comparison/compareFormats.js';
+import type { ComparisonReport } from '../../reports/reports.js';
+import { fingerprintModel } from '../../model/scores/node/fingerprint.js';
+import type { ComparisonState } from '../../reports/comparisonPage.js';
+import { isCancelled } from '../../rpc/rpc.js';
+import type { Progress } from '../../rpc/rpc.js';
+import { comparisonId } from './comparisonRequest.js';
+import type { ComparisonRequest } from './comparisonRequest.js';
+import { messageOf } from '../errors.js';
+import { openModel } from '../openModel.js';
+import type { PerplexityMeter } from './perplexityMeter.js';
+import type { SharedPool } from '../sharedPool.js';
+
+/** An estimate before this is a guess. */
+const FIRST_ESTIMATE_SECONDS = 2;
+/** People read no faster, and each update crosses to the page. */
+const UPDATE_MILLISECONDS = 100;
+
+/** What a run before has left. */
+export interface ComparisonResult {
+  readonly report?: ComparisonReport;
+  /** Tells whether the model is still the one that was read. */
+  readonly fingerprint?: string;
+}
+
+/** One comparison job: starts, can be cancelled, and tells how far it is. */
+export class ComparisonRun {
+  private readonly changed = new vscode.EventEmitter<ComparisonState>();
+  readonly onDidChange = this.changed.event;
+
+  private current: ComparisonState;
+  private abort: AbortController | undefined;
+  private lastUpdate = 0;
+
+  private fingerprint: string | undefined;
+
+  constructor(
+    readonly request: ComparisonRequest,
+    private readonly pool: SharedPool,
+    private readonly meter: PerplexityMeter,
+    known?: ComparisonResult,
+    // A run that the window's end cut short can be run again; so it shows as cancelled.
+    unfinished: 'running' | 'cancelled' = 'cancelled',
+  ) {
+    const { modelName, scope, formats, perplexity, scaleDtype } = request;
+    const report = known?.report;
+    const complete = report && (!perplexity || report.baseline.perplexity);
+    this.fingerprint = known?.fingerprint;
+    this.current = {
+      id: comparisonId(request),
+      modelName,
+      scope,
+      formats,
+      status: complete && unfinished === 'cancelled' ? 'done' : unfinished,
+      phase: perplexity && (report || formats.length === 0) ? 'perplexity' : 'weights',
+      measuresPerplexity: perplexity !== undefined,
+      scaleDtype,
+      report,
+    };
+  }
+
+  get state(): ComparisonState {
+    return this.current;
+  }
+
+  /** What there is to keep: the weights' comparison, too, where perplexity was not reached. */
+  get result(): ComparisonResult {
+    return { report: this.current.report, fingerprint: this.fingerprint };
+  }
+
+  cancel(): void {
+    this.abort?.abort();
+  }
+
+  /**
+   * Runs the job; its state says how it went, too.
+   * @throws the job's error, an AbortError when it was cancelled
+   */
+  async start(): Promise<ComparisonReport> {
+    this.cancel();
+    const abort = new AbortController();
+    this.abort = abort;
+    const isCurrent = () => this.abort === abort;
+    const update = (change: Partial<ComparisonState>) => {
+      if (isCurrent()) this.update(change);
+    };
+    const { formats, tensors, scaleDtype, perplexity, resource } = this.request;
+    let onProgress: (progress: Progress) => void = () => undefined;
+    const begin = (phase: ComparisonState['phase'], report?: ComparisonReport) => {
+      const cleared = { progress: undefined, secondsLeft: undefined, error: undefined };
+      update({ status: 'running', phase, report, ...cleared });
+      const startedAt = performance.now();
+      onProgress = (progress) => {
+        if (performance.now() - this.lastUpdate < UPDATE_MILLISECONDS) return;
+        this.lastUpdate = performance.now();
+        update({ progress, secondsLeft: secondsLeft(startedAt, progress) });
+      };
+    };
+    try {
+      // What is known of the weights stays in sight while the model runs.
+      const before = perplexity && this.current.report && withoutPerplexity(this.current.report);
+      begin(before || formats.length === 0 ? 'perplexity' : 'weights', before);
+      const model = await openModel(vscode.Uri.parse(resource, true));
+      const fingerprint = await fingerprintModel(model).catch(() => undefined);
+      const report = await compareFormats(
+        {
+          withPool: (job) => this.pool.use(job),
+          measurePerplexity: (...measurement) => this.meter.measure(...measurement),
+        },
+        model,
+        {
+          formats,
+          tensors,
+          scaleDtype,
+          perplexity: perplexity && { ...perplexity, ...this.meter.settings() },
+        },
+        {
+          signal: abort.signal,
+          onProgress: (progress) => onProgress(progress),
+          knownWeights: fingerprint === this.fingerprint ? before : undefined,
+          onPhase: (phase, weights) => {
+            if (weights && isCurrent()) this.fingerprint = fingerprint;
+            begin(phase, weights);
+          },
+        },
+      );
+      if (isCurrent()) this.fingerprint = fingerprint;
+      update({ status: 'done', report, progress: undefined, secondsLeft: undefined });
+      return report;
+    } catch (error) {
+      update(
+        isCancelled(error)
+          ? { status: 'cancelled', secondsLeft: undefined }
+          : {
+              status: 'failed',
+              error: messageOf(error),
+              progress: undefined,
+              secondsLeft: undefined,
+            },
+      );
+      throw error;
+    }
+  }
+
+  dispose(): void {
+    this.cancel();
+    this.changed.dispose();
+  }
+
+  private update(change: Partial<ComparisonState>): void {
+    this.current = { ...this.current, ...change };
+    this.changed.fire(this.current);
+  }
+}
+
+function secondsLeft(startedAt: number, { done, total }: Progress): number | undefined {
+  const elapsed = (performance.now() - startedAt) / 1000;
+  if (elapsed < FIRST_ESTIMATE_SECONDS || done <= 0) return undefined;
+  return (elapsed * (total - done)) / done;
+}

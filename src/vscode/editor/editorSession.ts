@@ -1,0 +1,92 @@
+import * as vscode from 'vscode';
+import type { EditorHostApi, EditorPageApi, EditorState } from '../../reports/editorPage.js';
+import type { CallContext, CallOptions, Handlers } from '../../rpc/rpc.js';
+import type { ChoiceMemory } from '../picks/choiceMemory.js';
+import { COMMAND } from '../identifiers.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
+import { describeModel } from '../../jobs/inspection/describeModel.js';
+import type { SafetensorsDocument } from './safetensorsDocument.js';
+import { isGroupSize } from '../settings.js';
+import { WebviewConnection } from '../webviewConnection.js';
+
+function callOptions({ signal, progress }: CallContext): CallOptions {
+  return { signal, onProgress: progress };
+}
+
+/** One editor panel on a document: answers its page. */
+export class EditorSession {
+  private readonly connection: WebviewConnection<EditorPageApi>;
+  private pageReady = false;
+  private pendingReveal: string | undefined;
+
+  constructor(
+    readonly document: SafetensorsDocument,
+    readonly panel: vscode.WebviewPanel,
+    private readonly memory: ChoiceMemory,
+  ) {
+    this.connection = WebviewConnection.connect<EditorHostApi, EditorPageApi>(
+      panel,
+      this.handlers(),
+    );
+    const subscriptions = [
+      document.onDidChangeFile(() => {
+        if (this.pageReady) this.tellPage((page) => page.fileChanged(null));
+      }),
+      panel.onDidChangeViewState(() => {
+        this.pageReady &&= panel.visible;
+      }),
+    ];
+    panel.onDidDispose(() => subscriptions.forEach((subscription) => subscription.dispose()));
+  }
+
+  /** Selects a tensor in the page, as soon as there is one. */
+  revealTensor(tensor: string): void {
+    this.pendingReveal = tensor;
+    if (this.pageReady) this.deliverReveal();
+  }
+
+  private deliverReveal(): void {
+    const tensor = this.pendingReveal;
+    this.pendingReveal = undefined;
+    if (tensor !== undefined) this.tellPage((page) => page.revealTensor({ tensor }));
+  }
+
+  private tellPage(
+    call: (page: WebviewConnection<EditorPageApi>['remote']) => Promise<void>,
+  ): void {
+    // A page that is gone by now needs no telling.
+    call(this.connection.remote).catch(() => undefined);
+  }
+
+  private state(model: OpenedModel): EditorState {
+    return { checkpoint: describeModel(model), groupSize: this.memory.groupSize };
+  }
+
+  private handlers(): Handlers<EditorHostApi> {
+    const { document, memory } = this;
+    return {
+      open: async () => {
+        this.pageReady = true;
+        const state = this.state(await document.load());
+        // After the answer, so that the page knows the tensor it is to select.
+        setTimeout(() => this.deliverReveal());
+        return state;
+      },
+      reload: async () => this.state(await document.reload()),
+      tensorDetails: (request, context) => document.tensorDetails(request, callOptions(context)),
+      groupRanges: (request, context) => document.groupRanges(request, callOptions(context)),
+      quantizeLayer: async ({ tensors, label }) => {
+        // Not awaited: the page's part ends when the question is put.
+        void vscode.commands.executeCommand(COMMAND.quantizeLayer, {
+          resource: document.uri,
+          tensors,
+          label,
+        });
+      },
+      copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
+      setGroupSize: async ({ groupSize }) => {
+        if (isGroupSize(groupSize)) await memory.rememberGroupSize(groupSize);
+      },
+    };
+  }
+}

@@ -1,0 +1,82 @@
+import * as vscode from 'vscode';
+import type { ChoiceMemory } from '../picks/choiceMemory.js';
+import { EditorSession } from './editorSession.js';
+import { EDITOR_VIEW_TYPE, INDEX_VIEW_TYPE } from '../identifiers.js';
+import { SafetensorsDocument } from './safetensorsDocument.js';
+import type { SharedPool } from '../sharedPool.js';
+import { webviewHtml, webviewOptions } from '../webviewHtml.js';
+
+/** Opens models as read-only editors, and knows which are open. */
+export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorProvider<SafetensorsDocument> {
+  private readonly sessions = new Set<EditorSession>();
+  private lastActive: EditorSession | undefined;
+  private readonly reveals = new Map<string, string>();
+
+  constructor(
+    private readonly extensionUri: vscode.Uri,
+    private readonly pool: SharedPool,
+    private readonly memory: ChoiceMemory,
+  ) {}
+
+  /** Makes this the editor of its view types. */
+  register(): vscode.Disposable {
+    const viewTypes = [EDITOR_VIEW_TYPE, INDEX_VIEW_TYPE];
+    return vscode.Disposable.from(
+      ...viewTypes.map((viewType) =>
+        vscode.window.registerCustomEditorProvider(viewType, this, {
+          supportsMultipleEditorsPerDocument: true,
+        }),
+      ),
+    );
+  }
+
+  openCustomDocument(uri: vscode.Uri): SafetensorsDocument {
+    // Reading begins when the page asks, so that a broken file is explained in its place.
+    return new SafetensorsDocument(uri, this.pool);
+  }
+
+  resolveCustomEditor(document: SafetensorsDocument, panel: vscode.WebviewPanel): void {
+    const session = new EditorSession(document, panel, this.memory);
+    this.sessions.add(session);
+    if (panel.active || !this.lastActive) this.lastActive = session;
+    panel.onDidChangeViewState(() => {
+      if (panel.active) this.lastActive = session;
+    });
+    panel.onDidDispose(() => {
+      this.sessions.delete(session);
+      if (this.lastActive === session) this.lastActive = undefined;
+    });
+    const key = document.uri.toString();
+    const reveal = this.reveals.get(key);
+    this.reveals.delete(key);
+    if (reveal !== undefined) session.revealTensor(reveal);
+
+    panel.webview.options = webviewOptions(this.extensionUri);
+    panel.webview.html = webviewHtml(panel.webview, this.extensionUri, 'editor');
+  }
+
+  /** The document of the editor in use: the active one, or else the last that was. */
+  activeDocument(): SafetensorsDocument | undefined {
+    const active = [...this.sessions].find(({ panel }) => panel.active);
+    return (active ?? this.lastActive)?.document;
+  }
+
+  /** Shows a model. */
+  async open(uri: vscode.Uri): Promise<void> {
+    const viewType = uri.path.endsWith('.json') ? INDEX_VIEW_TYPE : EDITOR_VIEW_TYPE;
+    await vscode.commands.executeCommand('vscode.openWith', uri, viewType);
+  }
+
+  /** Shows a model with a tensor selected. */
+  async revealTensor(uri: vscode.Uri, tensor: string): Promise<void> {
+    const key = uri.toString();
+    const session = [...this.sessions].find(({ document }) => document.uri.toString() === key);
+    if (session) {
+      session.panel.reveal(session.panel.viewColumn);
+      session.revealTensor(tensor);
+      return;
+    }
+    this.reveals.set(key, tensor);
+    await this.open(uri);
+  }
+}

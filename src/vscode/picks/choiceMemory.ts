@@ -1,0 +1,95 @@
+import type * as vscode from 'vscode';
+import { findFormatEntry } from '../../formats/index.js';
+import { isGroupSize, readSettings } from '../settings.js';
+
+/** What was chosen in "Quantize Layer…". */
+export interface FormatChoice {
+  /** Catalogue names without group, e.g. "int4-asym". */
+  readonly names: readonly string[];
+  /** Columns per group, 0 for whole rows. */
+  readonly groupSize: number;
+}
+
+/** A remembered value, with the setting it was chosen over. */
+interface Remembered<T> {
+  readonly value: T;
+  readonly setting: string;
+}
+
+/** How much of a text was chosen in "Measure Perplexity…". */
+export interface ExtentChoice {
+  /** Only the first so many windows. */
+  readonly windows?: number;
+  /** Also with each tensor alone quantized. */
+  readonly perLayer: boolean;
+}
+
+const FORMATS_KEY = 'quantizeLayer.formats';
+const GROUP_SIZE_KEY = 'groupSize';
+const TEXT_KEY = 'measurePerplexity.text';
+const RECENT_TEXTS_KEY = 'measurePerplexity.recentTexts';
+const EXTENT_KEY = 'measurePerplexity.extent';
+const MOST_RECENT_TEXTS = 5;
+
+/** Remembers formats and group size from one use to the next. A setting changed since wins. */
+export class ChoiceMemory {
+  constructor(private readonly memento: vscode.Memento) {}
+
+  get formats(): readonly string[] {
+    const { formats } = readSettings();
+    const names = this.recall<readonly string[]>(FORMATS_KEY, formats) ?? formats;
+    const known = names.flatMap((name) => findFormatEntry(name.split(/[:+]/)[0])?.name ?? []);
+    return [...new Set(known)];
+  }
+
+  get groupSize(): number {
+    const { groupSize } = readSettings();
+    const remembered = this.recall<number>(GROUP_SIZE_KEY, groupSize);
+    return isGroupSize(remembered) ? remembered : groupSize;
+  }
+
+  async remember(choice: FormatChoice): Promise<void> {
+    await this.store(FORMATS_KEY, choice.names, readSettings().formats);
+    await this.rememberGroupSize(choice.groupSize);
+  }
+
+  async rememberGroupSize(groupSize: number): Promise<void> {
+    await this.store(GROUP_SIZE_KEY, groupSize, readSettings().groupSize);
+  }
+
+  /** What was chosen last as text: one of the standing choices or a path. */
+  get text(): string | undefined {
+    return this.recall<string>(TEXT_KEY, readSettings().perplexityText);
+  }
+
+  async rememberText(text: string): Promise<void> {
+    await this.store(TEXT_KEY, text, readSettings().perplexityText);
+  }
+
+  /** Files that perplexity was measured on, the last one first. */
+  get recentTexts(): readonly string[] {
+    return this.memento.get<readonly string[]>(RECENT_TEXTS_KEY, []);
+  }
+
+  async rememberRecentText(file: string): Promise<void> {
+    const others = this.recentTexts.filter((each) => each !== file);
+    await this.memento.update(RECENT_TEXTS_KEY, [file, ...others].slice(0, MOST_RECENT_TEXTS));
+  }
+
+  get extent(): ExtentChoice | undefined {
+    return this.memento.get<ExtentChoice>(EXTENT_KEY);
+  }
+
+  async rememberExtent(extent: ExtentChoice): Promise<void> {
+    await this.memento.update(EXTENT_KEY, extent);
+  }
+
+  private recall<T>(key: string, setting: unknown): T | undefined {
+    const remembered = this.memento.get<Remembered<T>>(key);
+    return remembered?.setting === JSON.stringify(setting) ? remembered.value : undefined;
+  }
+
+  private async store(key: string, value: unknown, setting: unknown): Promise<void> {
+    await this.memento.update(key, { value, setting: JSON.stringify(setting) });
+  }
+}

@@ -1,0 +1,81 @@
+import * as vscode from 'vscode';
+import { findFormatEntry } from '../../formats/index.js';
+import type { ScaleDtype } from '../../formats/index.js';
+import type { FormatChoice } from './choiceMemory.js';
+import { formatCost, formatWithGroup, hasGroupChoice } from './formatName.js';
+import type { Selection } from '../commands/quantizeTarget.js';
+import { showStep } from './quickPick.js';
+import { isGroupSize } from '../settings.js';
+
+interface GroupItem extends vscode.QuickPickItem {
+  /** Columns per group, 0 for whole rows; absent where the user is to type it. */
+  readonly groupSize?: number;
+}
+
+const USUAL_SIZES = [32, 64, 128, 256, 0];
+/** Formats whose cost is shown beside each size; more would be cut off. */
+const MOST_COSTS = 4;
+
+function costs(
+  selection: Selection,
+  names: readonly string[],
+  groupSize: number,
+  scaleDtype: ScaleDtype,
+): string {
+  const affected = names.filter(hasGroupChoice);
+  const shown = affected.slice(0, MOST_COSTS).map((name) => {
+    const cost = formatCost(formatWithGroup(name, groupSize), selection.tensors, scaleDtype);
+    return `${findFormatEntry(name)?.label ?? name} ${cost.bitsPerWeight.toFixed(3)}`;
+  });
+  if (shown.length === 0) return '';
+  const more = affected.length > MOST_COSTS ? ' …' : '';
+  return vscode.l10n.t('bits/weight: {0}', shown.join(' · ')) + more;
+}
+
+function typeGroupSize(title: string): Thenable<string | undefined> {
+  return vscode.window.showInputBox({
+    title,
+    prompt: vscode.l10n.t('Columns per group'),
+    validateInput: (text) =>
+      /^[0-9]{1,9}$/.test(text.trim()) && Number(text) !== 0 && isGroupSize(Number(text))
+        ? undefined
+        : vscode.l10n.t('A whole number from 2'),
+  });
+}
+
+/**
+ * Asks how many neighbouring weights of a row share their scales.
+ * @returns columns, 0 for whole rows; 'back' for the step before; undefined when the user leaves
+ */
+export async function pickGroupSize(
+  title: string,
+  selection: Selection,
+  { names, groupSize }: FormatChoice,
+  scaleDtype: ScaleDtype,
+  totalSteps: number,
+): Promise<number | 'back' | undefined> {
+  const sizes = USUAL_SIZES.includes(groupSize) ? USUAL_SIZES : [groupSize, ...USUAL_SIZES];
+  const items: GroupItem[] = sizes.map((size) => ({
+    groupSize: size,
+    label: size === 0 ? vscode.l10n.t('Whole row') : size.toLocaleString('en-US'),
+    description: costs(selection, names, size, scaleDtype),
+  }));
+  items.push({ label: vscode.l10n.t('Other…') });
+  for (;;) {
+    const result = await showStep<GroupItem>((pick) => {
+      pick.title = title;
+      pick.step = 2;
+      pick.totalSteps = totalSteps;
+      pick.placeholder = vscode.l10n.t('Weights of a row that share a scale');
+      pick.buttons = [vscode.QuickInputButtons.Back];
+      pick.items = items;
+      pick.activeItems = items.filter((item) => item.groupSize === groupSize);
+    }, '');
+    if (!result) return undefined;
+    if (result.kind !== 'accepted') return 'back';
+    const [item] = result.items;
+    if (item.groupSize !== undefined) return item.groupSize;
+    const text = await typeGroupSize(title);
+    if (text !== undefined) return Number(text);
+  }
+}

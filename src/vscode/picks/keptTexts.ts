@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import * as vscode from 'vscode';
+import { MOST_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
+import type { DroppedText } from '../../reports/comparisonPage.js';
+import { safeFileName } from '../saveFile.js';
+
+/** Texts that were dropped without a path; the oldest go when there are more. */
+const MOST_KEPT = 8;
+
+/** Dropped texts as files, so that a measurement can be resumed, and repeated after a reload. */
+export class KeptTexts {
+  private readonly folder: vscode.Uri;
+
+  constructor(storage: vscode.Uri) {
+    this.folder = vscode.Uri.joinPath(storage, 'texts');
+  }
+
+  /**
+   * The file of a dropped text.
+   * @throws Error where it cannot be read, is too long, or is not a file
+   */
+  async fileOf(text: DroppedText): Promise<string> {
+    if ('content' in text) {
+      if (text.content.length > MOST_DROPPED_CHARACTERS) throw tooLong(text.name);
+      return this.keep(text.name, new TextEncoder().encode(text.content));
+    }
+    const dropped = vscode.Uri.parse(text.uri, true);
+    // A page names files of the machine the extension runs on in the window's way.
+    const uri = dropped.scheme === 'vscode-remote' ? vscode.Uri.file(dropped.path) : dropped;
+    const { type, size } = await vscode.workspace.fs.stat(uri);
+    const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
+    if (!(type & vscode.FileType.File)) {
+      throw new Error(vscode.l10n.t('{0} is not a text file.', name));
+    }
+    if (uri.scheme === 'file') return uri.fsPath;
+    if (size > MOST_DROPPED_CHARACTERS) throw tooLong(name);
+    return this.keep(name, await vscode.workspace.fs.readFile(uri));
+  }
+
+  private async keep(name: string, bytes: Uint8Array): Promise<string> {
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+    const folder = vscode.Uri.joinPath(this.folder, hash);
+    const file = vscode.Uri.joinPath(folder, safeFileName(name) || 'text.txt');
+    await vscode.workspace.fs.createDirectory(folder);
+    await vscode.workspace.fs.writeFile(file, bytes);
+    await this.removeOld();
+    return file.fsPath;
+  }
+
+  private async removeOld(): Promise<void> {
+    const entries = await vscode.workspace.fs.readDirectory(this.folder);
+    const folders = await Promise.all(
+      entries.map(async ([name]) => {
+        const uri = vscode.Uri.joinPath(this.folder, name);
+        return { uri, time: (await vscode.workspace.fs.stat(uri)).mtime };
+      }),
+    );
+    folders.sort((one, other) => other.time - one.time);
+    for (const { uri } of folders.slice(MOST_KEPT)) {
+      await vscode.workspace.fs.delete(uri, { recursive: true });
+    }
+  }
+}
+
+function tooLong(name: string): Error {
+  const most = MOST_DROPPED_CHARACTERS / 1024 ** 2;
+  return new Error(
+    vscode.l10n.t('{0} is longer than {1} MB; choose it as a file instead.', name, most),
+  );
+}

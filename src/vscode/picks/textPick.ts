@@ -1,0 +1,131 @@
+import { stat } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
+import * as vscode from 'vscode';
+import type { Host } from '../../host/host.js';
+import { ownTextFile } from '../../jobs/perplexity/node/evaluationText.js';
+import type { ChoiceMemory } from './choiceMemory.js';
+import { showStep } from './quickPick.js';
+import { readSettings } from '../settings.js';
+import { sizeText } from './sizeText.js';
+
+/** Where a step stands in a row of questions. */
+export interface StepPlace {
+  readonly title: string;
+  readonly step: number;
+  readonly totalSteps: number;
+}
+
+/** Standing choices, remembered by name: which file they mean depends on the model. */
+const OWN = 'own';
+const BUNDLED = 'bundled';
+const SETTING = 'setting';
+
+interface TextItem extends vscode.QuickPickItem {
+  /** A standing choice or a path; absent for "Choose a File…" and separators. */
+  readonly id?: string;
+  readonly file?: string;
+}
+
+/** The file that the setting names. */
+export function textOfSetting(): string | undefined {
+  const { perplexityText } = readSettings();
+  if (perplexityText === '') return undefined;
+  const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file');
+  return isAbsolute(perplexityText) || !folder
+    ? perplexityText
+    : join(folder.uri.fsPath, perplexityText);
+}
+
+async function sizeOf(file: string): Promise<string | undefined> {
+  return stat(file).then(
+    (found) => (found.isFile() ? sizeText(found.size) : undefined),
+    () => undefined,
+  );
+}
+
+async function textItems({ host, folder, memory }: TextQuestion): Promise<TextItem[]> {
+  const setting = textOfSetting();
+  const own = await ownTextFile(folder);
+  const bundled = host.assets.path('sample text');
+  const items: TextItem[] = [];
+  const add = async (item: TextItem & { readonly file: string }) => {
+    const size = await sizeOf(item.file);
+    items.push({ ...item, description: size ?? vscode.l10n.t('cannot be read') });
+  };
+  if (setting !== undefined) {
+    const detail = vscode.l10n.t('{0} (setting quantscope.perplexityText)', setting);
+    await add({ id: SETTING, file: setting, label: basename(setting), detail });
+  }
+  if (own !== undefined) {
+    const label = vscode.l10n.t('The model’s own text: {0}', basename(own));
+    await add({ id: OWN, file: own, label, detail: own });
+  }
+  await add({
+    id: BUNDLED,
+    file: bundled,
+    label: vscode.l10n.t('Sample text of Quantscope'),
+    detail: vscode.l10n.t('Five State of the Union addresses; not one of the usual benchmarks'),
+  });
+  const standing = items.map(({ file }) => file);
+  for (const file of memory.recentTexts) {
+    if (standing.includes(file) || (await sizeOf(file)) === undefined) continue;
+    await add({ id: file, file, label: basename(file), detail: file });
+  }
+  items.push({ label: vscode.l10n.t('Choose a File…') });
+  return items;
+}
+
+async function chooseFile(folder: string): Promise<string | undefined> {
+  const chosen = await vscode.window.showOpenDialog({
+    title: vscode.l10n.t('Text to measure perplexity on'),
+    openLabel: vscode.l10n.t('Measure'),
+    defaultUri: vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(folder),
+    filters: { [vscode.l10n.t('Text')]: ['txt', 'md', 'raw', 'text'], '*': ['*'] },
+  });
+  return chosen?.[0]?.fsPath;
+}
+
+/** What is known before the text is asked for. */
+export interface TextQuestion {
+  readonly host: Host;
+  /** Folder of the model. */
+  readonly folder: string;
+  readonly memory: ChoiceMemory;
+}
+
+/**
+ * Asks for the text that perplexity is measured on.
+ * @returns its file; 'back' for the step before; undefined when the user leaves
+ */
+export async function pickText(
+  question: TextQuestion,
+  { title, step, totalSteps }: StepPlace,
+): Promise<{ readonly file: string } | 'back' | undefined> {
+  const { folder, memory } = question;
+  for (;;) {
+    const items = await textItems(question);
+    const last = items.find(({ id }) => id !== undefined && id === memory.text) ?? items[0];
+    const result = await showStep<TextItem>((pick) => {
+      pick.title = title;
+      pick.step = step;
+      pick.totalSteps = totalSteps;
+      pick.placeholder = vscode.l10n.t('Text to measure on');
+      pick.matchOnDetail = true;
+      if (step > 1) pick.buttons = [vscode.QuickInputButtons.Back];
+      pick.items = items;
+      pick.activeItems = [last];
+    }, '');
+    if (!result) return undefined;
+    if (result.kind !== 'accepted') return 'back';
+    const [{ id, file }] = result.items;
+    if (id !== undefined && file !== undefined) {
+      await memory.rememberText(id);
+      return { file };
+    }
+    const chosen = await chooseFile(folder);
+    if (chosen === undefined) continue;
+    await memory.rememberRecentText(chosen);
+    await memory.rememberText(chosen);
+    return { file: chosen };
+  }
+}

@@ -1,0 +1,35 @@
+// Program of a compute worker: chunks of tensors and the steps of a forward pass, over the pool's memory.
+import { ChunkLoader } from '../compute/chunkLoader.js';
+import { chunkMethods } from '../compute/chunkMethods.js';
+import { OpenSources } from '../compute/openSources.js';
+import type { WorkerStart } from '../compute/poolWorker.js';
+import { TaskQueue } from '../compute/taskQueue.js';
+import type { ChunkApi, WorkerControl } from '../compute/tasks.js';
+import { serveThread } from '../host/node/serveThread.js';
+import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
+import { forwardMethods } from '../model/forward/forwardMethods.js';
+import type { ForwardApi } from '../model/forward/tasks.js';
+import type { Handlers, Methods } from '../rpc/rpc.js';
+import { openSource } from '../storage/node/openSource.js';
+
+/** Methods whose calls wait for one another. */
+function inTurn<Api extends Methods<Api>>(queue: TaskQueue, methods: Handlers<Api>): Handlers<Api> {
+  const queued = Object.entries(
+    methods as Record<string, (task: unknown, context: unknown) => unknown>,
+  ).map(([name, method]) => [
+    name,
+    (task: unknown, context: unknown) => queue.run(async () => method(task, context)),
+  ]);
+  return Object.fromEntries(queued) as Handlers<Api>;
+}
+
+serveThread<WorkerStart, ChunkApi & ForwardApi & WorkerControl>(async ({ memory, modules }) => {
+  const exports = modules && (await instantiateKernels(modules.kernels, memory));
+  const sources = new OpenSources((ref) => openSource(ref, { blocking: true }));
+  const loader = new ChunkLoader(memory, exports, sources);
+  return inTurn<ChunkApi & ForwardApi & WorkerControl>(new TaskQueue(), {
+    ...chunkMethods(loader),
+    ...(await forwardMethods(loader, modules?.forward)),
+    closeFiles: () => sources.close(),
+  });
+});

@@ -1,0 +1,374 @@
+import { openLocalCheckpoint } from '../../support/checkpoints.js';
+import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
+import { symlink, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readConfigFile } from '../../../src/checkpoint/configFile.js';
+import { openSource } from '../../../src/storage/node/openSource.js';
+import { memorySource } from '../../../src/storage/byteSource.js';
+import type { FileSystem } from '../../../src/storage/fileSystem.js';
+import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
+import {
+  bytesFile,
+  expectRefusal,
+  folderOf,
+  rawFile,
+  temporaryFolder,
+} from '../safetensors/safetensorsFiles.js';
+
+const INDEX = 'model.safetensors.index.json';
+const index = (weightMap: Readonly<Record<string, string>>) =>
+  JSON.stringify({ metadata: { total_size: 1 }, weight_map: weightMap });
+const names = (tensors: readonly { name: string }[]) => tensors.map(({ name }) => name);
+
+describe('openCheckpoint on files and folders', () => {
+  it('opens a single file by path or by its folder', async () => {
+    const folder = await folderOf({
+      'model.safetensors': bytesFile({ b: 3, a: 2 }, { format: 'pt' }),
+    });
+    const path = join(folder, 'model.safetensors');
+    const checkpoint = await openLocalCheckpoint(folder);
+    expect(await openLocalCheckpoint(path)).toEqual(checkpoint);
+    expect(checkpoint).toMatchObject({ path, folder, problems: [], metadata: { format: 'pt' } });
+    expect(checkpoint.files).toMatchObject([{ name: 'model.safetensors', path }]);
+    expect(names(checkpoint.tensors)).toEqual(['b', 'a']);
+    // Plain data that can cross to another process.
+    const data = { ...checkpoint, fileSystem: undefined };
+    expect(structuredClone(data)).toEqual(data);
+  });
+
+  it('reads the header of a file that is far longer than one read', async () => {
+    const tensors = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`tensor.${i}`, 1]));
+    const file = bytesFile(tensors);
+    expect(file.length).toBeGreaterThan(2 * 64 * 1024);
+    const checkpoint = await openLocalCheckpoint(await folderOf({ 'x.safetensors': file }));
+    expect(names(checkpoint.tensors)).toEqual(Object.keys(tensors));
+  });
+
+  it.each([
+    ['the index before all', [INDEX, 'model.safetensors', 'other.safetensors'], INDEX],
+    [
+      'model.safetensors before others',
+      ['model.safetensors', 'other.safetensors'],
+      'model.safetensors',
+    ],
+    ['the only file', ['adapter.safetensors', 'config.json'], 'adapter.safetensors'],
+    [
+      'the only index',
+      ['d.safetensors.index.json', 'other.safetensors'],
+      'd.safetensors.index.json',
+    ],
+  ])('prefers %s in a folder', async (_, files, chosen) => {
+    const content = (name: string) =>
+      name.endsWith('.index.json') ? index({ t: 'other.safetensors' }) : bytesFile({ t: 1 });
+    const shards = { 'other.safetensors': bytesFile({ t: 1 }) };
+    const given = Object.fromEntries(files.map((name) => [name, content(name)]));
+    const folder = await folderOf(chosen.endsWith('.json') ? { ...shards, ...given } : given);
+    expect((await openLocalCheckpoint(folder)).path).toBe(join(folder, chosen));
+  });
+
+  it('names the candidates where a folder leaves a choice', async () => {
+    const folder = await folderOf({ 'a.safetensors': '', 'b.safetensors': '' });
+    const open = () => openLocalCheckpoint(folder);
+    await expectRefusal(open, 'AmbiguousFolder', folder, '"a.safetensors", "b.safetensors"');
+  });
+
+  it('names weights of other formats in a folder without safetensors', async () => {
+    const folder = await folderOf({ 'pytorch_model.bin': 'x', 'config.json': '{}' });
+    await expectRefusal(() => openLocalCheckpoint(folder), 'NoCheckpoint', '"pytorch_model.bin"');
+    await expectRefusal(
+      () => openLocalCheckpoint(join(folder, 'no')),
+      'FileNotFound',
+      join(folder, 'no'),
+    );
+  });
+
+  it('opens a file of any name, and says what it really is', async () => {
+    const folder = await folderOf({ blob: bytesFile({ a: 1 }), 'config.json': '{"a": 1}' });
+    expect(names((await openLocalCheckpoint(join(folder, 'blob'))).tensors)).toEqual(['a']);
+    const path = join(folder, 'config.json');
+    await expectRefusal(() => openLocalCheckpoint(path), 'HeaderTooLarge', path, 'a JSON text');
+  });
+
+  it.skipIf(process.platform === 'win32')('follows links, as model caches lay them', async () => {
+    const blobs = await folderOf({ f00: bytesFile({ a: 1 }) });
+    const folder = await folderOf({ [INDEX]: index({ a: 'one.safetensors' }) });
+    await symlink(join(blobs, 'f00'), join(folder, 'one.safetensors'));
+    const checkpoint = await openLocalCheckpoint(folder);
+    expect(checkpoint.problems).toEqual([]);
+    expect(checkpoint.files[0].path).toBe(join(folder, 'one.safetensors'));
+  });
+});
+
+describe('openCheckpoint on shards', () => {
+  it('puts shards together in natural order', async () => {
+    const folder = await folderOf({
+      [INDEX]: index({ c: 'm-10.safetensors', a: 'm-2.safetensors', b: 'm-2.safetensors' }),
+      'm-2.safetensors': bytesFile({ b: 1, a: 2 }, { format: 'pt', part: '2' }),
+      'm-10.safetensors': bytesFile({ c: 3 }, { format: 'pt', part: '10' }),
+    });
+    const checkpoint = await openLocalCheckpoint(join(folder, INDEX));
+    expect(checkpoint.problems).toEqual([]);
+    expect(checkpoint.tensors.map(({ name, file }) => [name, file])).toEqual([
+      ['b', 'm-2.safetensors'],
+      ['a', 'm-2.safetensors'],
+      ['c', 'm-10.safetensors'],
+    ]);
+    expect({ ...checkpoint.metadata }).toEqual({
+      format: 'pt',
+      'part (m-2.safetensors)': '2',
+      'part (m-10.safetensors)': '10',
+    });
+  });
+
+  it('shows what is there when shards are missing, damaged or incomplete', async () => {
+    const folder = await folderOf({
+      [INDEX]: index({
+        a: '1.safetensors',
+        gone: '1.safetensors',
+        b: '2.safetensors',
+        c: '3.safetensors',
+        d: '4.safetensors',
+      }),
+      '1.safetensors': bytesFile({ a: 1, extra: 1 }),
+      '3.safetensors': bytesFile({ c: 100 }).subarray(0, -1),
+      '4.safetensors': 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
+    });
+    const { tensors, files, problems } = await openLocalCheckpoint(folder);
+    expect(names(tensors)).toEqual(['a', 'extra']);
+    expect(names(files)).toEqual(['1.safetensors']);
+    const expected: [string, string, string][] = [
+      ['1.safetensors', 'TensorNotInShard', '"gone"'],
+      ['1.safetensors', 'TensorNotInIndex', '"extra"'],
+      ['2.safetensors', 'MissingShard', 'tensor "b"'],
+      ['3.safetensors', 'MetadataIncompleteBuffer', '1 of 100 bytes'],
+      ['4.safetensors', 'HeaderTooLarge', 'Git LFS pointer'],
+    ];
+    expect(problems.map(({ file }) => file)).toEqual(expected.map(([file]) => file));
+    expected.forEach(([file, rule, mention], i) => {
+      expect(problems[i].message).toContain(file);
+      expect(problems[i].message).toContain(rule);
+      expect(problems[i].message).toContain(mention);
+    });
+  });
+
+  it('is an error when no shard can be opened', async () => {
+    const twoGone = await folderOf({ [INDEX]: index({ a: 'x.safetensors', b: 'y.safetensors' }) });
+    await expectRefusal(
+      () => openLocalCheckpoint(twoGone),
+      'MissingShard',
+      INDEX,
+      '"x.safetensors", "y',
+    );
+    const folder = await folderOf({
+      [INDEX]: index({ a: 'p.bin', b: 'q' }),
+      'p.bin': 'PK\x03\x04aaaaaaaa',
+    });
+    await expectRefusal(() => openLocalCheckpoint(folder), 'HeaderTooLarge', INDEX, 'p.bin', 'zip');
+  });
+
+  it('refuses a tensor that lies in two shards', async () => {
+    const folder = await folderOf({
+      [INDEX]: index({ a: '1.safetensors', b: '2.safetensors' }),
+      '1.safetensors': bytesFile({ a: 1 }),
+      '2.safetensors': bytesFile({ a: 1, b: 1 }),
+    });
+    const open = () => openLocalCheckpoint(folder);
+    await expectRefusal(open, 'DuplicateName', '"a"', '"1.safetensors"', '"2.safetensors"', INDEX);
+  });
+
+  it.each([
+    '/etc/passwd',
+    '\\\\server\\share\\x',
+    'C:\\x.safetensors',
+    'c:x.safetensors',
+    '..',
+    '.',
+    '../x.safetensors',
+    '..\\x.safetensors',
+    'sub/x.safetensors',
+    './x.safetensors',
+    'sub\\..\\..\\x',
+    'x\0.safetensors',
+    '',
+  ])('refuses the shard path %j', async (shard) => {
+    const folder = await folderOf({ [INDEX]: index({ 'some.tensor': shard }) });
+    const open = () => openLocalCheckpoint(folder);
+    await expectRefusal(open, 'PathLeavesFolder', join(folder, INDEX), '"some.tensor"');
+  });
+
+  it.each([
+    ['', 'the end of the text'],
+    ['[]', 'expected an object'],
+    ['{}', '"weight_map" is missing'],
+    ['{"weight_map":{}}', 'names no tensor'],
+    ['{"weight_map":[]}', 'expected an object'],
+    ['{"weight_map":{"a":1}}', 'expected a string'],
+    ['{"weight_map":{"a":"x"},}', 'trailing comma'],
+    ['{"weight_map":{"a":"x"},"weight_map":{"a":"x"}}', 'twice'],
+    ['\ufeff{"weight_map":{"a":"x"}}', 'byte-order mark'],
+  ])('refuses the index %j', async (text, mention) => {
+    const folder = await folderOf({ [INDEX]: text });
+    await expectRefusal(() => openLocalCheckpoint(folder), 'InvalidIndex', INDEX, mention);
+  });
+
+  it('refuses an index that lists a tensor twice, or is not UTF-8', async () => {
+    const twice = await folderOf({ [INDEX]: '{"weight_map":{"a":"x","\\u0061":"y"}}' });
+    await expectRefusal(() => openLocalCheckpoint(twice), 'DuplicateName', '"a"', '"x"', '"y"');
+    const bytes = Buffer.from('{"weight_map":{"\xff":"x"}}', 'latin1');
+    const invalid = await folderOf({ [INDEX]: bytes });
+    await expectRefusal(() => openLocalCheckpoint(invalid), 'InvalidIndex', 'UTF-8');
+  });
+
+  it('takes tensor names that objects have of themselves', async () => {
+    const shard = rawFile('{"__proto__":["U8",[1],[0,1]],"toString":["U8",[1],[1,2]]}', 2);
+    const folder = await folderOf({
+      [INDEX]: '{"weight_map":{"__proto__":"s","toString":"s"}}',
+      s: shard,
+    });
+    const { tensors, problems } = await openLocalCheckpoint(folder);
+    expect(problems).toEqual([]);
+    expect(names(tensors)).toEqual(['__proto__', 'toString']);
+  });
+});
+
+describe('the files of a checkpoint, opened anew', () => {
+  it('reads weights at the offsets the checkpoint gives', async () => {
+    const bytes = rawFile('{"a":["U8",[2],[0,2]],"b":["U8",[3],[2,5]]}', Buffer.from('ABxyz'));
+    const { files, tensors } = await openLocalCheckpoint(
+      await folderOf({ 'm.safetensors': bytes }),
+    );
+    const source = await openSource(files[0].source);
+    const target = new Uint8Array(tensors[1].bytes);
+    await source.read(tensors[1].offset, target);
+    await source.close();
+    expect(Buffer.from(target).toString()).toBe('xyz');
+  });
+
+  it('refuses a file that has another size than when its header was read', async () => {
+    const folder = await folderOf({ 'm.safetensors': bytesFile({ a: 10 }) });
+    const { files } = await openLocalCheckpoint(folder);
+    await truncate(files[0].path, 12);
+    await expectRefusal(
+      () => openSource(files[0].source),
+      'FileChanged',
+      files[0].path,
+      '12 bytes',
+    );
+  });
+});
+
+describe('a file system brought by the host', () => {
+  const virtual = (files: Readonly<Record<string, Uint8Array>>) => {
+    const log = { reads: [] as number[], open: 0 };
+    const system: FileSystem = {
+      isLocal: false,
+      version: async () => undefined,
+      kind: async (path) => {
+        if (path in files) return 'file';
+        return Object.keys(files).some((name) => name.startsWith(`${path}/`))
+          ? 'folder'
+          : undefined;
+      },
+      open: async (path) => {
+        const source = memorySource(path, files[path]);
+        log.open++;
+        return {
+          ...source,
+          read: (offset, target) => {
+            log.reads.push(target.length);
+            return source.read(offset, target);
+          },
+          close: async () => void log.open--,
+        };
+      },
+      list: async (folder) =>
+        Object.keys(files)
+          .filter((path) => path.startsWith(`${folder}/`))
+          .map((path) => path.slice(folder.length + 1)),
+      join: (folder, name) => `${folder}/${name}`,
+      split: (path) => {
+        const cut = path.lastIndexOf('/');
+        return { folder: path.slice(0, cut), name: path.slice(cut + 1) };
+      },
+    };
+    return { system, log };
+  };
+
+  it('serves a folder of shards; only headers are read and nothing stays open', async () => {
+    const { system, log } = virtual({
+      [`vfs://m/${INDEX}`]: Buffer.from(index({ a: '1.safetensors', b: '2.safetensors' })),
+      'vfs://m/1.safetensors': bytesFile({ a: 50_000_000 }),
+      'vfs://m/2.safetensors': bytesFile({ b: 5 }).subarray(0, -1),
+    });
+    const { files, tensors, problems } = await openCheckpoint('vfs://m', system);
+    expect(files.map(({ path }) => path)).toEqual(['vfs://m/1.safetensors']);
+    expect(names(tensors)).toEqual(['a']);
+    expect(problems).toHaveLength(1);
+    expect(log.open).toBe(0);
+    expect(Math.max(...log.reads)).toBeLessThanOrEqual(64 * 1024);
+  });
+
+  it('has its own errors told as errors of the file', async () => {
+    const { system } = virtual({ 'vfs://m/x.safetensors': bytesFile({ a: 1 }) });
+    const broken: FileSystem = {
+      ...system,
+      open: () => Promise.reject(new Error('offline\nat line 2')),
+    };
+    const open = () => openCheckpoint('vfs://m/x.safetensors', broken);
+    await expectRefusal(open, 'ReadFailed', 'vfs://m/x.safetensors', 'offline');
+  });
+
+  it('is left with nothing open after a refusal', async () => {
+    const folder = await folderOf({
+      'x.safetensors': 'not one',
+      'y.safetensors': bytesFile({ a: 1 }),
+    });
+    let open = 0;
+    const counting: FileSystem = {
+      ...localFileSystem,
+      open: async (path) => {
+        const source = await localFileSystem.open(path);
+        open++;
+        return {
+          name: source.name,
+          size: source.size,
+          ref: source.ref,
+          read: (offset, target) => source.read(offset, target),
+          close: () => source.close().then(() => void open--),
+        };
+      },
+    };
+    const path = join(folder, 'x.safetensors');
+    await expectRefusal(() => openCheckpoint(path, counting), 'HeaderTooSmall', path);
+    expect(open).toBe(0);
+    const { files } = await openCheckpoint(join(folder, 'y.safetensors'), counting);
+    await truncate(files[0].path, 1);
+    await expectRefusal(() => openSource(files[0].source), 'FileChanged');
+    expect(open).toBe(0);
+  });
+});
+
+describe('readConfigFile', () => {
+  it('reads config.json, with the bare words that Python writes', async () => {
+    const text =
+      '{"model_type":"x","limit":[0.0,Infinity,-Infinity],"n":NaN,"s":"NaN, \\"Infinity\\""}';
+    const folder = await folderOf({ 'config.json': text });
+    expect((await readConfigFile(folder, localFileSystem)).config).toEqual({
+      model_type: 'x',
+      limit: [0, Infinity, -Infinity],
+      n: null,
+      s: 'NaN, "Infinity"',
+    });
+  });
+
+  it('is silent about a missing one and clear about a malformed one', async () => {
+    expect(await readConfigFile(await temporaryFolder(), localFileSystem)).toEqual({});
+    for (const text of ['{"a":', '[]', 'null', '', Buffer.from([0x7b, 0xff, 0x7d])]) {
+      const folder = await folderOf({ 'config.json': text });
+      const result = await readConfigFile(folder, localFileSystem);
+      expect(result.config).toBeUndefined();
+      expect(result.problem).toMatch(/^[^\n]*config\.json: [^\n]+$/);
+    }
+  });
+});

@@ -1,0 +1,228 @@
+import { describe, expect, test } from 'vitest';
+import { parseCommandLine } from '../../../src/cli/arguments.js';
+import { UsageError } from '../../../src/cli/usageError.js';
+
+function parse(text: string) {
+  return parseCommandLine(text.split(' ').filter((word) => word !== ''));
+}
+
+function usageError(text: string): UsageError {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
+  throw new Error(`"${text}" was accepted`);
+}
+
+describe('compare', () => {
+  test('takes formats repeated and separated by commas, canonical and each once', () => {
+    expect(parse('compare m.safetensors --format int4,afp4:g64 --format int4-asym:g128')).toEqual({
+      command: 'compare',
+      path: 'm.safetensors',
+      formats: ['int4-asym:g128', 'afp4-e2m1:g64'],
+      tensorGlobs: undefined,
+      scaleDtype: 'f16',
+      json: false,
+      csv: false,
+      quiet: false,
+      threads: undefined,
+      backend: 'wasm',
+    });
+  });
+
+  test('takes options before and after PATH, in both spellings', () => {
+    expect(
+      parse('compare --threads=3 --format nf4 m --tensor *.q_proj.* --tensor *.k* --csv -q'),
+    ).toMatchObject({
+      path: 'm',
+      threads: 3,
+      tensorGlobs: ['*.q_proj.*', '*.k*'],
+      csv: true,
+      quiet: true,
+    });
+  });
+
+  test.each([
+    ['compare --format int4', 'PATH is missing'],
+    ['compare a b --format int4', 'one PATH is wanted, 2 are given: a b'],
+    ['compare m', '--format is missing: at least one is needed'],
+    ['compare m --format ,', '--format is missing: at least one is needed'],
+    ['compare m --format int4 --threads 0', '--threads "0" is not a whole number from 1'],
+    ['compare m --format int4 --threads 1.5', '--threads "1.5" is not a whole number from 1'],
+    [
+      'compare m --format int4 --backend gpu',
+      '--backend "gpu" is not one of auto, wasm, reference',
+    ],
+    ['compare m --format int4 --scale-dtype f8', '--scale-dtype "f8" is not one of f16, bf16, f32'],
+    ['compare m --format int4 --json --csv', '--json and --csv exclude each other'],
+    ['compare m --format int4 --unknown', "Unknown option '--unknown'"],
+    ['compare m --format', "Option '--format <value>' argument missing"],
+  ])('refuses "%s"', (text, message) => {
+    const error = usageError(text);
+    expect(error.message).toBe(message);
+    expect(error.command).toBe('compare');
+  });
+
+  test('names a format that is not in the catalogue', () => {
+    expect(usageError('compare m --format int4,fp99').message).toContain('"fp99"');
+  });
+
+  test.each([
+    ['--text a', { textFile: 'a' }],
+    ['--context 8', { context: 8 }],
+    ['--windows 2', { windows: 2 }],
+    ['--per-document x', { perDocument: 'x' }],
+    ['--per-document=--', { perDocument: '--' }],
+    ['--token-ids a', { tokenIdsFile: 'a' }],
+    ['--save-logits a', { logitsFile: 'a' }],
+    ['--memory-budget 64', { memoryBudgetBytes: 64 * 2 ** 20 }],
+    ['--no-cache', { cache: false }],
+    ['--per-layer', { perLayer: true, cache: true }],
+  ])('has the model run when there is %s', (option, perplexity) => {
+    expect(parse(`compare m --format int4 ${option}`)).toMatchObject({ perplexity });
+  });
+
+  test('cannot save the logits of many models', () => {
+    expect(usageError('compare m --format int4 --per-layer --save-logits x').message).toBe(
+      '--save-logits and --per-layer exclude each other',
+    );
+    expect(usageError('compare m --format int4,nf4 --save-logits x').message).toBe(
+      '--save-logits takes one --format at most, 2 are given',
+    );
+  });
+
+  test('says that HTML and WebGPU are not available yet', () => {
+    expect(usageError('compare m --format int4 --html x').message).toContain('not available');
+    expect(usageError('compare m --format int4 --backend webgpu').message).toContain(
+      'not available',
+    );
+  });
+});
+
+describe('perplexity', () => {
+  test('needs no format', () => {
+    expect(parse('perplexity m')).toEqual({
+      command: 'perplexity',
+      path: 'm',
+      formats: [],
+      tensorGlobs: undefined,
+      scaleDtype: 'f16',
+      json: false,
+      quiet: false,
+      threads: undefined,
+      backend: 'wasm',
+      perplexity: { cache: true },
+    });
+  });
+
+  test('takes formats, tensors and how to measure', () => {
+    expect(
+      parse(
+        'perplexity m --format int4,nf4 --tensor *q* --text t --per-document <|e|> --context 512 ' +
+          '--windows 8 --memory-budget 100 --no-cache --json --scale-dtype f32',
+      ),
+    ).toMatchObject({
+      formats: ['int4-asym:g128', 'nf4:g128'],
+      tensorGlobs: ['*q*'],
+      scaleDtype: 'f32',
+      json: true,
+      perplexity: {
+        textFile: 't',
+        perDocument: '<|e|>',
+        context: 512,
+        windows: 8,
+        memoryBudgetBytes: 100 * 2 ** 20,
+        cache: false,
+      },
+    });
+  });
+
+  test.each([
+    ['perplexity', 'PATH is missing'],
+    ['perplexity m --context 0', '--context "0" is not a whole number from 2'],
+    ['perplexity m --context 1', '--context "1" is not a whole number from 2'],
+    ['perplexity m --context=-5', '--context "-5" is not a whole number from 2'],
+    ['perplexity m --context 2.5', '--context "2.5" is not a whole number from 2'],
+    ['perplexity m --context 1e3', '--context "1e3" is not a whole number from 2'],
+    ['perplexity m --windows 0', '--windows "0" is not a whole number from 1'],
+    ['perplexity m --memory-budget 0', '--memory-budget "0" is not a whole number from 1'],
+    ['perplexity m --text=', '--text is empty'],
+    ['perplexity m --per-document=', '--per-document is empty'],
+    ['perplexity m --token-ids a --text b', '--token-ids and --text exclude each other'],
+    [
+      'perplexity m --token-ids a --per-document b',
+      '--token-ids and --per-document exclude each other',
+    ],
+    [
+      'perplexity m --format int4,nf4 --save-logits x',
+      '--save-logits takes one --format at most, 2 are given',
+    ],
+    ['perplexity m --tensor a', '--tensor chooses what a --format is applied to; none is given'],
+    ['perplexity m --per-layer', "Unknown option '--per-layer'"],
+    ['perplexity m --csv', "Unknown option '--csv'"],
+  ])('refuses "%s"', (text, message) => {
+    const error = usageError(text);
+    expect(error.message).toBe(message);
+    expect(error.command).toBe('perplexity');
+  });
+});
+
+describe('inspect', () => {
+  test('reads no weights unless asked', () => {
+    expect(parse('inspect m')).toMatchObject({ stats: false, groupSize: 128 });
+  });
+
+  test.each([
+    ['inspect m --group-size 64', 64],
+    ['inspect m --group-size row', 0],
+  ])('"%s" implies statistics', (text, groupSize) => {
+    expect(parse(text)).toMatchObject({ stats: true, groupSize });
+  });
+
+  test.each(['0', '-1', 'rows', '1e3'])('refuses the group size "%s"', (size) => {
+    expect(usageError(`inspect m --group-size=${size}`).command).toBe('inspect');
+  });
+});
+
+describe('quantize', () => {
+  test('takes one format and where to write', () => {
+    expect(parse('quantize m --format afp4 --out o.safetensors --scale-dtype bf16')).toMatchObject({
+      command: 'quantize',
+      format: 'afp4-e2m1:g128',
+      out: 'o.safetensors',
+      scaleDtype: 'bf16',
+    });
+  });
+
+  test.each([
+    ['quantize m --format int4', '--out FILE|DIR is missing'],
+    ['quantize m --format int4,nf4 --out o', 'one --format is wanted, 2 are given'],
+    [
+      'quantize m --format int4 --out o --as gguf',
+      '--as "gguf" is not available in this version; there is dequantized-f32',
+    ],
+  ])('refuses "%s"', (text, message) => {
+    expect(usageError(text).message).toBe(message);
+  });
+});
+
+describe('the rest', () => {
+  test('help and version', () => {
+    expect(parse('--help')).toEqual({ command: 'help' });
+    expect(parse('help compare')).toEqual({ command: 'help', topic: 'compare' });
+    expect(parse('compare --help')).toEqual({ command: 'help', topic: 'compare' });
+    expect(parse('--version')).toEqual({ command: 'version' });
+  });
+
+  test('formats takes no PATH', () => {
+    expect(parse('formats --json')).toEqual({ command: 'formats', json: true });
+    expect(usageError('formats m').message).toBe('formats takes no PATH, but "m" is given');
+  });
+
+  test('a missing or unknown command is wrong usage', () => {
+    expect(usageError('').message).toContain('a command is missing');
+    expect(usageError('convert m').message).toContain('"convert" is not a command');
+  });
+});

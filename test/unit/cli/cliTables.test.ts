@@ -1,0 +1,284 @@
+import { describe, expect, test } from 'vitest';
+import { comparisonText } from '../../../src/cli/comparisonText.js';
+import { inspectText } from '../../../src/cli/inspectText.js';
+import { count, fixed, percent, scientific, significant, size } from '../../../src/cli/numbers.js';
+import { sizeIn, sizeUnit } from '../../../src/cli/numbers.js';
+import { ProgressLine } from '../../../src/cli/progress.js';
+import { table } from '../../../src/cli/tables.js';
+import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+
+describe('numbers', () => {
+  test('whole numbers are grouped by three', () => {
+    expect([0, 12, 1536, 3145728, -4096].map(count)).toEqual([
+      '0',
+      '12',
+      '1,536',
+      '3,145,728',
+      '−4,096',
+    ]);
+  });
+
+  test('minus is a true minus, also in exponents', () => {
+    expect(fixed(-0.5, 2)).toBe('−0.50');
+    expect(scientific(0.0001642)).toBe('1.64e−4');
+    expect(significant(-0.42966)).toBe('−0.4297');
+    expect(significant(-1.64e-4)).toBe('−1.64e−4');
+  });
+
+  test('what is no finite number is named', () => {
+    expect([NaN, Infinity, -Infinity].map((value) => fixed(value, 2))).toEqual(['NaN', '∞', '−∞']);
+    expect(scientific(Infinity)).toBe('∞');
+  });
+
+  test('a share that is there is never shown as nothing', () => {
+    expect([0, 0.0001, 0.0005, 0.142, 1].map(percent)).toEqual([
+      '0.0',
+      '< 0.1',
+      '0.1',
+      '14.2',
+      '100.0',
+    ]);
+  });
+
+  test('sizes are in units of 1024, one unit a column', () => {
+    expect([100, 4088, 65536, 393216, 1572864, 7.3e9].map(size)).toEqual([
+      '100 B',
+      '4,088 B',
+      '64 KB',
+      '384 KB',
+      '1.50 MB',
+      '6.80 GB',
+    ]);
+    expect(sizeUnit([1634304, 1597440])).toBe('KB');
+    expect(sizeUnit([16343040, 1597440])).toBe('MB');
+    expect([1634304, 408576, 1024].map((bytes) => sizeIn(bytes, 'KB'))).toEqual([
+      '1,596',
+      '399.0',
+      '1.0',
+    ]);
+  });
+});
+
+test('a table aligns text left and figures right, by code points', () => {
+  const columns = [
+    { title: 'Format', align: 'left' },
+    { title: 'dB', align: 'right' },
+  ] as const;
+  expect(table(columns, [['int4', '∞'], ['𝔸', '−19.75'], ['x']])).toBe(
+    'Format      dB\n' + 'int4         ∞\n' + '𝔸       −19.75\n' + 'x\n',
+  );
+});
+
+function tensorComparison(name: string, sqnrDb: number) {
+  return {
+    name,
+    layer: '',
+    nameInLayer: name,
+    transposed: false,
+    sumSquares: 1,
+    shape: [2, 128],
+    parameters: 256,
+    mse: 1e-5,
+    rmse: 3e-3,
+    underflowMse: 1e-6,
+    sqnrDb,
+    cosine: 0.99,
+    maxAbsError: 0.02,
+    rmseOverStep: 0.289,
+    underflowFraction: 0.142,
+    clippedFraction: 0,
+    nonFinite: 0,
+  };
+}
+
+function comparison(
+  formats: readonly { id: string; sqnr: readonly number[]; notes?: readonly string[] }[],
+  names: readonly string[],
+): ComparisonReport {
+  return {
+    model: {
+      path: 'm.safetensors',
+      architecture: 'LlamaForCausalLM',
+      parameters: 4096,
+      quantizableParameters: 768,
+      dtype: 'BF16',
+    },
+    baseline: {},
+    formats: formats.map(({ id, sqnr, notes = [] }) => ({
+      id,
+      label: id,
+      bitsPerWeight: 4.15625,
+      approximate: false,
+      notes,
+      layers: [],
+      summary: {
+        tensors: sqnr.length,
+        parameters: 768,
+        sumSquares: 1,
+        rmse: 3.5e-3,
+        nonFinite: 0,
+        sqnrDb: 19.921,
+        mse: 1.234e-5,
+        cosine: 0.99,
+        underflowMse: 1.2e-5,
+        maxAbsError: 0.0231,
+        rmseOverStep: 0.2891,
+        underflowFraction: 0.138,
+        clippedFraction: 0.00001,
+        sizeBytes: 408576,
+      },
+      tensors: sqnr.map((value, index) => tensorComparison(names[index], value)),
+    })),
+    notes: [],
+    timings: {
+      readSeconds: 0,
+      quantizeSeconds: 0,
+      forwardSeconds: 0,
+      totalSeconds: 1.5,
+      peakRssBytes: 1,
+      backend: 'wasm',
+      threads: 2,
+    },
+  };
+}
+
+describe('the table of compare', () => {
+  const names = ['a', 'b', 'c', 'd\u001b[31m', 'e'];
+  const text = comparisonText(
+    comparison(
+      [
+        { id: 'int4-asym:g128', sqnr: [20, 19, 18, 17, NaN], notes: ['of one', 'of both'] },
+        { id: 'nf4:g128', sqnr: [20, 21, 19, 22, Infinity], notes: ['of both'] },
+      ],
+      names,
+    ),
+    'f16',
+  );
+  const lines = text.split('\n');
+
+  test('has a row per format with the figures in their precision', () => {
+    const row = lines.find((line) => line.startsWith('int4-asym:g128 '));
+    expect(row?.split(/ {2,}/)).toEqual([
+      'int4-asym:g128',
+      '4.156',
+      '19.92',
+      '1.23e−5',
+      '0.289',
+      '0.0231',
+      '13.8',
+      '< 0.1',
+      '399.0',
+    ]);
+  });
+
+  test('says what was quantized', () => {
+    expect(text).toContain('5 tensors, 1,280 of 4,096 weights, BF16; scales in F16');
+  });
+
+  test('names the tensors with the lowest SQNR of each format, not-a-number first', () => {
+    const start = lines.findIndex((line) => line.startsWith('Lowest SQNR'));
+    const worst = lines.slice(start + 1, start + 7).map((line) => line.slice(15).trim()[0]);
+    expect(worst).toEqual(['e', 'd', 'c', 'c', 'a', 'b']);
+  });
+
+  test('shows names from the file with their control characters visible', () => {
+    expect(text).not.toContain('\u001b');
+    expect(text).toContain('d\\u{1b}[31m');
+  });
+
+  test('says once what holds for every format', () => {
+    expect(lines.filter((line) => line.endsWith('of both'))).toEqual(['of both']);
+    expect(lines).toContain('int4-asym:g128: of one');
+  });
+});
+
+describe('the table of inspect', () => {
+  const tensor = (name: string, layer: string, nameInLayer: string) => ({
+    name,
+    file: 'model.safetensors',
+    dtype: 'BF16' as const,
+    shape: [256, 768],
+    bytes: 393216,
+    offset: 0,
+    elements: 196608,
+    layer,
+    nameInLayer,
+    transposed: false,
+    quantizedByDefault: true,
+  });
+  const report: CheckpointReport = {
+    path: '/models/model.safetensors',
+    name: 'model.safetensors',
+    files: [{ name: 'model.safetensors', sizeBytes: 1, headerBytes: 1 }],
+    tensors: [
+      tensor('embed.weight', '', 'embed.weight'),
+      tensor('l.0.a', 'l.0', 'a'),
+      tensor('norm.weight', '', 'norm.weight'),
+      tensor('l.0.b', 'l.0', 'b'),
+    ],
+    metadata: {},
+    problems: [],
+    totalBytes: 4 * 393216,
+    totalElements: 4 * 196608,
+  };
+
+  test('groups tensors by layer', () => {
+    const rows = inspectText(report, report.tensors)
+      .split('\n')
+      .map((line) => line.trimEnd());
+    const from = rows.findIndex((row) => row.startsWith('Tensor'));
+    expect(rows.slice(from + 1, -1).map((row) => row.split(/ {2,}(?=\S)/)[0])).toEqual([
+      'embed.weight',
+      'norm.weight',
+      'l.0',
+      '',
+      '',
+    ]);
+    expect(rows.find((row) => row.startsWith('  a '))).toMatch(/^ {2}a +BF16 +256 × 768 +384 KB$/);
+    expect(rows.find((row) => row.startsWith('l.0'))).toMatch(/^l\.0 +2 tensors +768 KB$/);
+  });
+
+  test('says how many are shown when some are left out', () => {
+    expect(inspectText(report, [{ name: 'l.0.b' }])).toContain('1 of 4 shown');
+    expect(inspectText(report, report.tensors)).not.toContain('shown');
+  });
+});
+
+describe('progress', () => {
+  function recorder(isTTY: boolean) {
+    const written: string[] = [];
+    let time = 0;
+    const stream = { isTTY, columns: 20, write: (text: string) => written.push(text) };
+    const line = new ProgressLine(stream, false, () => time);
+    const at = (milliseconds: number, done: number) => {
+      time = milliseconds;
+      line.report({ done, total: 4, message: 'a.very.long.tensor.name\u001b[2J' });
+    };
+    return { written, line, at };
+  }
+
+  test('rewrites one line of a terminal, within its width, and removes it', () => {
+    const { written, line, at } = recorder(true);
+    at(50, 1);
+    at(150, 2);
+    at(200, 3);
+    line.clear();
+    expect(written).toEqual(['\r\x1b[K 50 %  a.very.long.', '\r\x1b[K']);
+  });
+
+  test('writes a line now and then elsewhere', () => {
+    const { written, line, at } = recorder(false);
+    at(4000, 1);
+    at(5000, 2);
+    at(6000, 3);
+    line.clear();
+    expect(written).toEqual([' 50 %  a.very.long.tensor.name\\u{1b}[2J\n']);
+  });
+
+  test('is silent when asked to be', () => {
+    const written: string[] = [];
+    const line = new ProgressLine({ write: (text) => written.push(text) }, true, () => 1e9);
+    line.report({ done: 1, total: 2 });
+    expect(written).toEqual([]);
+  });
+});

@@ -1,0 +1,131 @@
+import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { textEncoder } from '../../../src/model/text/textEncoder.js';
+import { tokenize } from '../../../src/model/text/tokenizer.js';
+import { HOST, SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
+
+const texts = ['One day, a girl'];
+
+/** A tokenizer that takes a whole text for one word, as SentencePiece's converted ones do. */
+function wholeTextTokenizer() {
+  const merges = [
+    ['a', 'b'],
+    ['ab', 'a'],
+    ['▁', 'a'],
+    ['▁', '▁'],
+    ['b', 'b'],
+    ['▁▁', '▁▁'],
+    ['c', '😀'],
+  ];
+  const tokens = ['<unk>', ...'abc▁😀', ...merges.map((merge) => merge.join(''))];
+  return {
+    normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: [],
+    model: {
+      type: 'BPE',
+      unk_token: '<unk>',
+      fuse_unk: true,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges,
+    },
+  };
+}
+
+/** Unigram behind Metaspace, with a token that crosses no word but joins spaces. */
+function unigramTokenizer(split: boolean | undefined) {
+  return {
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split },
+    model: {
+      type: 'Unigram',
+      unk_id: 0,
+      vocab: [
+        ['<unk>', 0],
+        ['▁', -3],
+        ['▁▁', -1],
+        ['a', -1],
+        ['▁a', -2],
+      ],
+    },
+  };
+}
+
+describe('textEncoder', () => {
+  it('cuts long words without changing a single id', () => {
+    const document = wholeTextTokenizer();
+    const encode = textEncoder(document, {});
+    // The library over the whole word, uncut.
+    const library = new Tokenizer(document, {});
+    const piece = fc.constantFrom('a', 'b', 'c', ' ', '  ', 'x', '😀', 'ab', 'aba', 'bb');
+    const text = fc.array(piece, { minLength: 300, maxLength: 900 }).map((all) => all.join(''));
+    fc.assert(
+      fc.property(text, (text) => {
+        expect([...encode(text)]).toEqual(library.encode(text).ids);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('lets Metaspace cut in front of every space unless told not to', () => {
+    // "▁▁▁a": three words, or one whose best pieces join spaces.
+    expect([...textEncoder(unigramTokenizer(undefined), {})('   a')]).toEqual([1, 1, 4]);
+    expect([...textEncoder(unigramTokenizer(false), {})('   a')]).toEqual([2, 4]);
+  });
+
+  it('takes texts of more tokens than a call has room for', () => {
+    const ids = textEncoder(unigramTokenizer(true), {})(' a'.repeat(300_000));
+    expect(ids).toHaveLength(300_000);
+    expect(ids.every((id) => id === 4)).toBe(true);
+  });
+});
+
+describe('tokenize', () => {
+  const local = (folder: string) => ({ folder, fileSystem: localFileSystem });
+
+  it("gives the sample's ids, its special tokens included", async () => {
+    const card = JSON.parse(await readFile(join(SAMPLE, 'card.json'), 'utf8'));
+    const text = await readFile(join(SAMPLE, 'eval.txt'), 'utf8');
+    const [ids, short] = await tokenize(HOST, local(SAMPLE), [text, '']);
+    expect(ids).toHaveLength(card.totalIds);
+    expect([...ids.subarray(0, card.firstIds.length)]).toEqual(card.firstIds);
+    expect([...short]).toEqual([0]);
+  });
+
+  it('says which file is missing, and that others do not do', async () => {
+    const folder = await temporaryFolder();
+    const attempt = () => tokenize(HOST, local(folder), texts);
+    await expect(attempt()).rejects.toThrow(`${join(folder, 'tokenizer.json')}: there is no such`);
+    await writeFile(join(folder, 'tokenizer.model'), '');
+    await expect(attempt()).rejects.toThrow(/tokenizer\.json.*\(tokenizer\.model alone cannot/);
+  });
+
+  it('names the file that is no tokenizer', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'tokenizer.json');
+    await writeFile(path, '{"model": {"type": "\\nNEW"}}');
+    const attempt = () => tokenize(HOST, local(folder), texts);
+    await expect(attempt()).rejects.toThrow(new RegExp(`^${path}: .*Unknown TokenizerModel`));
+    await copyFile(join(SAMPLE, 'tokenizer.json'), path);
+    await writeFile(join(folder, 'tokenizer_config.json'), '{');
+    await expect(attempt()).rejects.toThrow(/tokenizer_config\.json: /);
+  });
+
+  it('stops at once when cancelled', async () => {
+    const cancellation = new AbortController();
+    const { signal } = cancellation;
+    // Aborted as soon as somebody listens: the thread is at work then.
+    const listen = signal.addEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof listen>) => {
+      listen(...args);
+      cancellation.abort();
+    };
+    const work = tokenize(HOST, local(SAMPLE), ['word '.repeat(5_000_000)], signal);
+    await expect(work).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});

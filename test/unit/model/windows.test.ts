@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import {
+  documentWindows,
+  splitDocuments,
+  streamWindows,
+  tokenIdWindows,
+} from '../../../src/model/text/windows.js';
+
+const limits = { vocabularySize: 1000, maxPositions: 512, positionsAreHard: false };
+const hard = { ...limits, positionsAreHard: true };
+
+function ids(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, index) => index % 1000);
+}
+
+describe('stream', () => {
+  it('cuts windows that do not overlap and drops the tail', () => {
+    const windows = streamWindows(ids(11), { context: 4 }, limits);
+    expect(windows.ids.map((window) => [...window])).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+    ]);
+    expect(windows).toMatchObject({
+      protocol: 'stream',
+      context: 4,
+      totalTokens: 11,
+      droppedTokens: 3,
+    });
+  });
+
+  it('keeps a last window that is just full, and only as many as asked for', () => {
+    expect(streamWindows(ids(8), { context: 4 }, limits).ids).toHaveLength(2);
+    const first = streamWindows(ids(12), { context: 4, windows: 2 }, limits);
+    expect(first.ids).toHaveLength(2);
+    expect(first.droppedTokens).toBe(4);
+    expect(streamWindows(ids(8), { context: 4, windows: 9 }, limits).ids).toHaveLength(2);
+  });
+
+  it("takes the model's positions, at most 2048, where no context is asked for", () => {
+    expect(streamWindows(ids(600), {}, limits).context).toBe(512);
+    const long = { ...limits, maxPositions: 131072 };
+    expect(streamWindows(ids(5000), {}, long).context).toBe(2048);
+    expect(streamWindows(ids(5000), { context: 4096 }, long).context).toBe(4096);
+  });
+
+  it('says how many tokens a text has that is too short', () => {
+    expect(() => streamWindows(ids(511), {}, limits)).toThrow(
+      /the text has 511 tokens, too few for a single window of 512/,
+    );
+    expect(() => streamWindows(ids(1), {}, limits)).toThrow('the text has 1 token; at least 2');
+    expect(() => streamWindows(ids(0), {}, limits)).toThrow('the text has 0 tokens');
+  });
+
+  it('refuses windows beyond positions that are learned, and only those', () => {
+    const request = { context: 513 };
+    expect(() => streamWindows(ids(600), request, hard)).toThrow(
+      'windows of 513 tokens are too long: the model has 512 positions',
+    );
+    expect(streamWindows(ids(600), request, limits).ids[0]).toHaveLength(513);
+  });
+
+  it("refuses ids beyond the model's vocabulary", () => {
+    expect(() =>
+      streamWindows(ids(1000), { context: 4 }, { ...limits, vocabularySize: 999 }),
+    ).toThrow("the tokenizer gives id 999, but the model's vocabulary has 999 tokens");
+  });
+});
+
+describe('per document', () => {
+  it('splits on the separator, trims, and leaves out what is empty', () => {
+    expect(splitDocuments('<|e|> a b \n<|e|>\n\n<|e|>c<|e|>', '<|e|>')).toEqual(['a b', 'c']);
+    expect(splitDocuments('a.b', '.')).toEqual(['a', 'b']);
+  });
+
+  it('makes a window of each document, cut to the context; a lone token predicts nothing', () => {
+    const windows = documentWindows([ids(3), ids(1), ids(9)], { context: 4 }, limits);
+    expect(windows.ids.map(({ length }) => length)).toEqual([3, 4]);
+    expect(windows).toMatchObject({
+      protocol: 'per-document',
+      totalTokens: 13,
+      droppedTokens: 6,
+    });
+    const one = documentWindows([ids(3), ids(4)], { windows: 1 }, limits);
+    expect(one.ids.map(({ length }) => length)).toEqual([3]);
+  });
+
+  it('needs a document with something to predict', () => {
+    expect(() => documentWindows([ids(1), ids(0)], {}, limits)).toThrow(
+      "none of the text's 2 documents has at least 2 tokens",
+    );
+  });
+});
+
+describe('token ids', () => {
+  it('takes an array as one window, and arrays as windows of any length', () => {
+    const one = tokenIdWindows([1, 2, 3], {}, limits);
+    expect(one).toMatchObject({ protocol: 'token-ids', context: 3, totalTokens: 3 });
+    expect(one.ids.map((window) => [...window])).toEqual([[1, 2, 3]]);
+    const two = tokenIdWindows(
+      [
+        [5, 0],
+        [999, 998, 997, 996],
+      ],
+      {},
+      limits,
+    );
+    expect(two.ids.map((window) => [...window])).toEqual([
+      [5, 0],
+      [999, 998, 997, 996],
+    ]);
+    expect(two.context).toBe(4);
+  });
+
+  it.each([
+    [{}, 'a JSON array of token ids is wanted'],
+    [[], 'there are no token ids'],
+    [[7], 'the window has 1 token; at least 2 are needed'],
+    [[1, 2.5], 'id 2: 2.5 is not a token id of the model (0 to 999)'],
+    [[1, -1], 'id 2: -1 is not a token id'],
+    [[1, '2'], 'id 2: "2" is not a token id'],
+    [[1, null], 'id 2: null is not a token id'],
+    [
+      [
+        [1, 2],
+        [3, 1000],
+      ],
+      'window 2, id 2: 1000 is not a token id of the model (0 to 999)',
+    ],
+    [[[1, 2], 3], 'window 2 is not an array of token ids'],
+    [[[1, 2], []], 'window 2 has 0 tokens; at least 2 are needed'],
+    [
+      [
+        [1, 2],
+        [[3], 4],
+      ],
+      'window 2, id 1: [3] is not a token id',
+    ],
+  ])('names the place that is wrong in %j', (json, message) => {
+    expect(() => tokenIdWindows(json, {}, limits)).toThrow(message);
+  });
+
+  it('checks lengths against the context and against learned positions', () => {
+    const long = [Array.from(ids(600))];
+    expect(tokenIdWindows(long, {}, limits).ids[0]).toHaveLength(600);
+    expect(() => tokenIdWindows(long, {}, hard)).toThrow('window 1 has 600 tokens, but the model');
+    expect(() => tokenIdWindows(long, { context: 100 }, limits)).toThrow(
+      'window 1 has 600 tokens, more than the context of 100',
+    );
+  });
+});
