@@ -43,6 +43,7 @@ export async function run(): Promise<void> {
   await import('./suites/editor.js');
   await import('./suites/quantize.js');
   await import('./suites/perplexity.js');
+  await import('./suites/virtual.js');
   await new Promise<void>((resolve, reject) => {
     mocha.run((failures) =>
       failures === 0 ? resolve() : reject(new Error(`${failures} tests failed`)),

@@ -1,0 +1,49 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { memorySource } from '../../src/storage/byteSource.js';
+import type { FileSystem } from '../../src/storage/fileSystem.js';
+
+/** A file system in memory, as a virtual workspace has it, and how often each file was opened. */
+export interface MemoryFileSystem extends FileSystem {
+  readonly opened: ReadonlyMap<string, number>;
+}
+
+/** Copies a folder from the disk; its path is then "memory:/model". */
+export async function memoryCopyOf(folder: string): Promise<MemoryFileSystem> {
+  const root = 'memory:/model';
+  const files = new Map<string, Uint8Array>();
+  for (const name of await readdir(folder)) {
+    files.set(`${root}/${name}`, await readFile(join(folder, name)));
+  }
+  const opened = new Map<string, number>();
+  return {
+    opened,
+    isLocal: false,
+    kind: async (path) => (path === root ? 'folder' : files.has(path) ? 'file' : undefined),
+    version: async () => undefined,
+    open: async (path) => {
+      opened.set(path, (opened.get(path) ?? 0) + 1);
+      return memorySource(path.slice(root.length + 1), files.get(path)!);
+    },
+    list: async () => [...files.keys()].map((path) => path.slice(root.length + 1)),
+    join: (at, name) => `${at}/${name}`,
+    split: (path) => {
+      const cut = path.lastIndexOf('/');
+      return { folder: path.slice(0, cut), name: path.slice(cut + 1) };
+    },
+  };
+}
+
+/** A file system that counts how often each file of it is opened. */
+export function countingOpens(fileSystem: FileSystem): {
+  readonly fileSystem: FileSystem;
+  readonly opened: ReadonlyMap<string, number>;
+} {
+  const opened = new Map<string, number>();
+  const open = (path: string) => {
+    const { name } = fileSystem.split(path);
+    opened.set(name, (opened.get(name) ?? 0) + 1);
+    return fileSystem.open(path);
+  };
+  return { fileSystem: { ...fileSystem, open }, opened };
+}
