@@ -16,7 +16,7 @@ import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { parseFormats } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
-import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from '../measurement.js';
+import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
 
@@ -31,19 +31,27 @@ function variantOf(format: NumberFormat, names: readonly string[]): Variant {
   return { id: `${format.id} ${tensors}`, formats: new Map(names.map((name) => [name, format])) };
 }
 
-/** Scores are those of a model, a program and a backend. */
+/** What scores are of. */
+interface Scored {
+  readonly model: OpenedModel;
+  readonly windows: readonly Int32Array[];
+  readonly scaleDtype: ScaleDtype;
+}
+
+/**
+ * The store of a model's scores, which are those of a program and a backend as well.
+ * @returns undefined where none is wanted, or a change of the model could not be noticed
+ */
 async function openStore(
-  pool: WorkerPool,
-  model: OpenedModel,
-  windows: readonly Int32Array[],
-  scaleDtype: ScaleDtype,
-  { cacheFolder: folder }: PerplexitySettings,
+  { host, backend }: WorkerPool,
+  { model, windows, scaleDtype }: Scored,
+  folder: string | undefined,
   warn: (message: string) => void,
 ): Promise<FileScoreStore | undefined> {
   if (!folder) return undefined;
   const fingerprint = await fingerprintModel(model);
   if (!fingerprint) return undefined;
-  const key = [fingerprint, await pool.host.assets.programHash(), pool.backend];
+  const key = [fingerprint, await host.assets.programHash(), backend];
   return FileScoreStore.open({ folder, key, windows, scaleDtype, warn });
 }
 
@@ -85,12 +93,17 @@ export async function measureFormats(
   let result: EvaluationResult;
   if (settings.logitsFile !== undefined) {
     if (variants.size > 1) throw new Error('Logits can be saved of one model at a time only');
-    const inputs = [...opened.files.map(({ path }) => path), text.source];
-    const { vocabularySize } = model.plan;
-    const evaluateTo = (onLogits: EvaluationSettings['onLogits']) => run({ onLogits });
-    result = await saveLogits(settings.logitsFile, ids, vocabularySize, inputs, evaluateTo, signal);
+    const file = {
+      path: settings.logitsFile,
+      windows: ids,
+      vocabularySize: model.plan.vocabularySize,
+      inputs: [...opened.files.map(({ path }) => path), text.source],
+      evaluate: (onLogits: EvaluationSettings['onLogits']) => run({ onLogits }),
+    };
+    result = await saveLogits(file, signal);
   } else {
-    const store = await openStore(pool, opened, ids, scaleDtype, settings, warn);
+    const scored = { model: opened, windows: ids, scaleDtype };
+    const store = await openStore(pool, scored, settings.cacheFolder, warn);
     try {
       result = await run({ store });
       if (result.nonFinite > 0) await store?.putNonFinite(result.nonFinite);

@@ -18,18 +18,24 @@ function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
+/** Where logits go, and what they are of. */
+export interface LogitsFile<Result> {
+  readonly path: string;
+  /** Token ids; all of one length. */
+  readonly windows: readonly Int32Array[];
+  readonly vocabularySize: number;
+  /** Files that must not be written over. */
+  readonly inputs: readonly string[];
+  /** Runs the evaluation with this receiver of logits. */
+  readonly evaluate: (onLogits: OnLogits) => Promise<Result>;
+}
+
 /**
  * Runs an evaluation and writes its logits while they come: `input_ids` I64 [windows, N], `logits`
  * F32 [windows, N, vocabulary]. The file appears whole or not at all.
- * @param evaluate runs the evaluation with this receiver of logits
- * @param inputs files that must not be written over
  */
 export async function saveLogits<Result>(
-  path: string,
-  windows: readonly Int32Array[],
-  vocabularySize: number,
-  inputs: readonly string[],
-  evaluate: (onLogits: OnLogits) => Promise<Result>,
+  { path, windows, vocabularySize, inputs, evaluate }: LogitsFile<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
   const length = commonLength(path, windows);
