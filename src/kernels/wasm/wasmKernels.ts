@@ -11,6 +11,7 @@ import {
   type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
+import { codeOf, GGML_CODES } from './configSchema.js';
 import { hasKernel, writeConfig } from './kernelConfig.js';
 import type { Workspace } from '../workspace.js';
 import type { SafetensorsDtype } from '../../safetensors/types.js';
@@ -71,8 +72,6 @@ const CONFIG = 320;
 const GRID = 512;
 /** 6,144 bytes, for the searches of the super-blocks. */
 const BLOCK_SCRATCH = 4096;
-
-const GGML_NAMES = Object.keys(GGML_TYPES);
 
 /** The kernels in WebAssembly with 128-bit vectors, over one worker's part of a shared memory. */
 export class WasmKernels implements Kernels {
@@ -161,7 +160,7 @@ export class WasmKernels implements Kernels {
   private quantizeBlocks(type: GgmlTypeName, elements: number): ErrorSums {
     const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
     const clipped = this.exports.quantizeGgml(
-      GGML_NAMES.indexOf(type),
+      codeOf(GGML_CODES, type),
       weightsAt,
       outputAt,
       rawAt,
