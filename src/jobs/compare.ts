@@ -1,5 +1,11 @@
 import type { WorkerPool } from '../compute/workerPool.js';
-import { formatLabel, groupCount, type NumberFormat, type ScaleDtype } from '../formats/index.js';
+import {
+  formatLabel,
+  groupCount,
+  ruleProperties,
+  type NumberFormat,
+  type ScaleDtype,
+} from '../formats/index.js';
 import { ErrorAccumulator, WeightAccumulator } from '../metrics/errorAccumulator.js';
 import type { CallOptions } from '../protocol/rpc.js';
 import type { Checkpoint } from '../safetensors/types.js';
@@ -137,11 +143,12 @@ function describeFormat(
 }
 
 function warnings(
-  { entry: { rule } }: NumberFormat,
+  { entry }: NumberFormat,
   scaleDtype: ScaleDtype,
   errors: ErrorAccumulator,
   groups: number,
 ): string[] {
+  const properties = ruleProperties(entry.rule);
   const list: string[] = [];
   // One group per tensor is seen chunk by chunk; the count must not exceed the groups there are.
   const of = (count: number) => `${Math.min(count, groups)} of ${groups} groups`;
@@ -155,12 +162,12 @@ function warnings(
       "Some weights are beyond what this format's scales can hold; they decode to infinity.",
     );
   }
-  if (rule.kind === 'integer' && rule.convention === 'gptq-sym' && errors.oneSigned > 0) {
+  if (properties.failsOneSigned && errors.oneSigned > 0) {
     list.push(
       `${of(errors.oneSigned)} have weights of one sign only, which symmetric integers clip or waste codes on.`,
     );
   }
-  if (rule.kind === 'integer' && rule.convention === 'awq' && errors.notStraddling > 0) {
+  if (properties.failsNotStraddling && errors.notStraddling > 0) {
     list.push(
       `${of(errors.notStraddling)} do not straddle zero or span less than 1e-5, where this quantizer saturates or gives zeros.`,
     );
