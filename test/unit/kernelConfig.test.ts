@@ -39,7 +39,7 @@ it('writes fields by name, as their type, and clears the others', () => {
   expect(configOf('afp4-e2m1')).toEqual({
     ...{ ...blank, ...common },
     ...{ rule: 3, variant: 1, ties: 1, divisor: 6, divisorExponent: 2 },
-    ...{ fractionBits: 1, minExponentBits: 0x3f800000, largest: 6 },
+    ...{ fractionBits: 1, minExponentBits: 0x3f800000, largest: 6, signBit: 8 },
   });
   expect(CONFIG_BYTES).toBe(4 * Object.keys(blank).length);
 });

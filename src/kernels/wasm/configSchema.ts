@@ -35,6 +35,7 @@ export const CONFIG_FIELDS = {
   fractionBits: { type: 'i32' },
   minExponentBits: { type: 'i32', doc: 'Bits of 2^minExponent as f32.' },
   largest: { type: 'f32' },
+  signBit: { type: 'i32', doc: "Sign bit of a small float's codes." },
   range: { type: 'i32', doc: "Whose extremes a group's range is: OWN_RANGE or WHOLE_TENSOR." },
   tensorLo: { type: 'f32' },
   tensorHi: { type: 'f32' },

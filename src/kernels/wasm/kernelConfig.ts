@@ -1,4 +1,4 @@
-import { binaryExponent } from '../../formats/grid.js';
+import { binaryExponent, minifloatSignBit } from '../../formats/grid.js';
 import type { Grid, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
 import type { QuantizeOptions } from '../types.js';
 import {
@@ -80,6 +80,7 @@ function gridValues({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): ConfigV
       fractionBits: minifloat.fractionBits,
       minExponentBits: float32Bits(2 ** minifloat.minExponent),
       largest: minifloat.largest,
+      signBit: minifloatSignBit(grid),
     };
   }
   if (levels.length > MAX_GRID_LEVELS) return undefined;

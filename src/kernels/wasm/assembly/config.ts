@@ -87,6 +87,8 @@ export class Config {
   /** Bits of 2^minExponent as f32. */
   minExponentBits: i32;
   largest: f32;
+  /** Sign bit of a small float's codes. */
+  signBit: i32;
   /** Whose extremes a group's range is: OWN_RANGE or WHOLE_TENSOR. */
   range: i32;
   tensorLo: f32;
