@@ -1,4 +1,4 @@
-import type { Rule, ScaleDtype } from '../../formats/types.js';
+import type { GridScaling, Rule, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
 import { castGroup } from './castGroup.js';
 import { gridGroup } from './gridGroup.js';
@@ -61,6 +61,13 @@ function orUnit(range: FixedRange): FixedRange {
   return range.lo === 0 && range.hi === 0 ? { lo: -1, hi: 1 } : range;
 }
 
+/** NVFP4's scales have a floor, which an all-zero block is to get; bitsandbytes stores absmax 0. */
+const EMPTY_AS_IT_IS: ReadonlySet<GridScaling> = new Set([
+  'e4m3',
+  'e4m3-two-level',
+  'absmax-reciprocal',
+]);
+
 /** How each kind of rule quantizes a group. */
 const MAKERS: { readonly [Kind in GroupRule['kind']]: Maker<Extract<GroupRule, { kind: Kind }>> } =
   {
@@ -69,8 +76,7 @@ const MAKERS: { readonly [Kind in GroupRule['kind']]: Maker<Extract<GroupRule, {
       integerGroup(rule, rule.convention.startsWith('gptq') ? orUnit(range) : range, dtype),
     'denormal-integer': (rule, range, dtype) => denormalIntegerGroup(rule, orUnit(range), dtype),
     grid: (rule, range, dtype, tensor) =>
-      // NVFP4's scales have a floor of their own, which an empty block is to get.
-      gridGroup(rule, rule.scaling.startsWith('e4m3') ? range : orUnit(range), dtype, tensor),
+      gridGroup(rule, EMPTY_AS_IT_IS.has(rule.scaling) ? range : orUnit(range), dtype, tensor),
     cast: ({ dtype }) => castGroup(dtype),
   };
 

@@ -23,7 +23,7 @@ const GRID_BYTES = 320;
 
 /** True for formats that the vector kernels have. */
 export function hasKernel({ entry: { rule } }: NumberFormat): boolean {
-  return ruleValues(rule) !== undefined;
+  return ruleConfig(rule) !== undefined;
 }
 
 /** Lays a grid out as `assembly/grid16.ts` reads it. */
@@ -43,29 +43,40 @@ function float32Bits(value: number): number {
   return bits.getInt32(0);
 }
 
-function integerValues({ bits, convention, ties }: Extract<Rule, { kind: 'integer' }>) {
+/** What the vector kernels are told of a rule. */
+interface RuleConfig {
+  readonly values: ConfigValues;
+  /** The grid that levels are looked up in, for rules that do. */
+  readonly grid?: Grid;
+}
+
+function integerConfig({ bits, convention, ties }: Extract<Rule, { kind: 'integer' }>): RuleConfig {
   const half = 2 ** (bits - 1);
   const signed = convention === 'absmax';
   return {
-    rule: codeOf(RULES, 'integer'),
-    variant: codeOf(CONVENTIONS, convention),
-    lowestCode: signed ? -half : 0,
-    highestCode: signed ? half - 1 : 2 * half - 1,
-    fixedZero: convention === 'gptq-sym' ? half : -1,
-    ties: codeOf(TIES, ties),
+    values: {
+      rule: codeOf(RULES, 'integer'),
+      variant: codeOf(CONVENTIONS, convention),
+      lowestCode: signed ? -half : 0,
+      highestCode: signed ? half - 1 : 2 * half - 1,
+      fixedZero: convention === 'gptq-sym' ? half : -1,
+      ties: codeOf(TIES, ties),
+    },
   };
 }
 
-function denormalIntegerValues(rule: Extract<Rule, { kind: 'denormal-integer' }>) {
+function denormalIntegerConfig(rule: Extract<Rule, { kind: 'denormal-integer' }>): RuleConfig {
   return {
-    rule: codeOf(RULES, 'denormal-integer'),
-    highestCode: 2 ** rule.bits - 3,
-    fixedZero: rule.symmetric ? 2 ** (rule.bits - 1) - 1 : -1,
-    special: rule.special,
+    values: {
+      rule: codeOf(RULES, 'denormal-integer'),
+      highestCode: 2 ** rule.bits - 3,
+      fixedZero: rule.symmetric ? 2 ** (rule.bits - 1) - 1 : -1,
+      special: rule.special,
+    },
   };
 }
 
-function gridValues({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): ConfigValues | undefined {
+function gridConfig({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): RuleConfig | undefined {
   const { minifloat, divisor, levels } = grid;
   const common = {
     variant: codeOf(SCALINGS, scaling),
@@ -74,36 +85,36 @@ function gridValues({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): ConfigV
   };
   if (minifloat) {
     return {
-      ...common,
-      rule: codeOf(RULES, 'minifloat'),
-      ties: codeOf(TIES, minifloat.ties),
-      fractionBits: minifloat.fractionBits,
-      minExponentBits: float32Bits(2 ** minifloat.minExponent),
-      largest: minifloat.largest,
-      signBit: minifloatSignBit(grid),
+      values: {
+        ...common,
+        rule: codeOf(RULES, 'minifloat'),
+        ties: codeOf(TIES, minifloat.ties),
+        fractionBits: minifloat.fractionBits,
+        minExponentBits: float32Bits(2 ** minifloat.minExponent),
+        largest: minifloat.largest,
+        signBit: minifloatSignBit(grid),
+      },
     };
   }
   if (levels.length > MAX_GRID_LEVELS) return undefined;
-  return { ...common, rule: codeOf(RULES, 'grid16') };
+  return { values: { ...common, rule: codeOf(RULES, 'grid16') }, grid };
 }
 
-/** What each kind of rule tells the vector kernels; undefined where they do not have it. */
-const RULE_VALUES: {
-  readonly [Kind in Rule['kind']]: (
-    rule: Extract<Rule, { kind: Kind }>,
-  ) => ConfigValues | undefined;
+/** What the vector kernels are told of each kind of rule; undefined where they do not have it. */
+const RULE_CONFIGS: {
+  readonly [Kind in Rule['kind']]: (rule: Extract<Rule, { kind: Kind }>) => RuleConfig | undefined;
 } = {
-  integer: integerValues,
-  'denormal-integer': denormalIntegerValues,
-  grid: gridValues,
+  integer: integerConfig,
+  'denormal-integer': denormalIntegerConfig,
+  grid: gridConfig,
   // Block formats have kernels of their own, and casts are done by the reference.
   ggml: () => undefined,
   cast: () => undefined,
 };
 
-function ruleValues(rule: Rule): ConfigValues | undefined {
+function ruleConfig(rule: Rule): RuleConfig | undefined {
   // A rule's own kind picks the function; TypeScript does not connect the two.
-  return (RULE_VALUES[rule.kind] as (rule: Rule) => ConfigValues | undefined)(rule);
+  return (RULE_CONFIGS[rule.kind] as (rule: Rule) => RuleConfig | undefined)(rule);
 }
 
 /** Writes values where their fields lie; words without a value become 0. */
@@ -129,12 +140,11 @@ export function writeConfig(
   scaleDtype: ScaleDtype,
   { tensorRange, keepOutput }: QuantizeOptions,
 ): void {
-  const { rule } = format.entry;
-  const values = ruleValues(rule);
-  if (!values) throw new Error(`${format.id} has no vector kernel`);
+  const config = ruleConfig(format.entry.rule);
+  if (!config) throw new Error(`${format.id} has no vector kernel`);
   const wholeTensor = format.group.kind === 'tensor' && tensorRange !== undefined;
   writeValues(buffer, configAt, {
-    ...values,
+    ...config.values,
     dtype: codeOf(SCALE_DTYPES, scaleDtype),
     search: codeOf(SEARCHES, format.search),
     range: codeOf(RANGES, wholeTensor ? 'tensor' : 'group'),
@@ -143,7 +153,5 @@ export function writeConfig(
     keepOutput: keepOutput ? 1 : 0,
     grid: gridAt,
   });
-  if (rule.kind === 'grid' && !rule.grid.minifloat) {
-    writeGrid(new Float32Array(buffer, gridAt, GRID_BYTES / 4), rule.grid);
-  }
+  if (config.grid) writeGrid(new Float32Array(buffer, gridAt, GRID_BYTES / 4), config.grid);
 }

@@ -15,7 +15,10 @@ export let badScale: i32 = 0;
 /** Scale of the weights ≥ 0 as stored: with a scale of the tensor, the factor that multiplies it. */
 export let storedScale: f32 = 0;
 
-/** Makes the loops give levels instead of values, until the next group is prepared. */
+/**
+ * Makes the loops give levels instead of values, until the next group is prepared: what weights are
+ * divided by stays.
+ */
 export function useUnitScales(): void {
   scalePositive = 1;
   scaleNegative = 1;
@@ -131,8 +134,9 @@ export function prepareGroup(config: Config, lo: f32, hi: f32): void {
     prepareInteger(config, lo, hi);
     return;
   }
-  const floorOfItsOwn = config.variant == E4M3 || config.variant == E4M3_TWO_LEVEL;
-  if (lo == 0 && hi == 0 && (config.rule == RULE_DENORMAL || !floorOfItsOwn)) {
+  const variant = config.variant;
+  const emptyAsItIs = variant == E4M3 || variant == E4M3_TWO_LEVEL || variant == RECIPROCAL;
+  if (lo == 0 && hi == 0 && (config.rule == RULE_DENORMAL || !emptyAsItIs)) {
     lo = -1;
     hi = 1;
   }
