@@ -17,10 +17,10 @@ export interface QuantizedWeight {
 export interface GroupQuantizer {
   /** One, or one for weights ≥ 0 and one for weights < 0; none for casts. */
   readonly scales: readonly StoredScale[];
-  /** Zero point as stored, for the rules that have one. */
-  readonly zeroPoint?: number;
   /** What multiplies the scale of each group (NVFP4). */
   readonly tensorScale?: number;
+  /** Zero point as stored, for the rules that have one. */
+  readonly zeroPoint?: number;
   quantize(weight: number): QuantizedWeight;
   /** The code that {@link quantize} decodes, see `EncodedChunk`. */
   code(weight: number): number;

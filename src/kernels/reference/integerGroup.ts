@@ -72,17 +72,17 @@ export function integerGroup(
   const { scale: exactScale, lowestCode, highestCode, zeroPoint: zeroOf } = parameters(rule, range);
   const scale = storeScale(exactScale, dtype);
   const divisor = divisorOf(scale.value);
-  const zeroPoint = zeroOf(divisor);
+  const zero = zeroOf(divisor);
+  // Signed codes are stored with an offset, and so is their zero.
+  const zeroPoint = zero - lowestCode;
   const round = rule.ties === 'away' ? roundHalfAway : roundHalfEven;
-  const codeOf = (scaled: number) =>
-    clamp(fround(round(scaled) + zeroPoint), lowestCode, highestCode);
+  const codeOf = (scaled: number) => clamp(fround(round(scaled) + zero), lowestCode, highestCode);
   return {
     scales: [scale],
-    // Signed codes are stored with an offset, and so is their zero.
-    zeroPoint: zeroPoint - lowestCode,
+    zeroPoint,
     quantize(weight) {
       const scaled = fround(weight / divisor);
-      const level = codeOf(scaled) - zeroPoint;
+      const level = codeOf(scaled) - zero;
       return { value: fround(scale.value * level), stepError: fround(scaled - level) };
     },
     code: (weight) => codeOf(fround(weight / divisor)) - lowestCode,

@@ -17,7 +17,7 @@ const AWQ_SMALLEST_SPAN: f32 = 1e-5;
 const SHRINK_STEPS: i32 = 80;
 const CLIP_STEPS: i32 = 10;
 
-export function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
+function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
   const rule = config.rule;
   if (rule == RULE_INTEGER) integerGroup(config, x, y, u, n);
   else if (rule == RULE_GRID16) grid16Group(config, x, y, u, n);
@@ -25,8 +25,8 @@ export function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i
   else minifloatGroup(config, x, y, u, n);
 }
 
-export let bestLo: f32 = 0;
-export let bestHi: f32 = 0;
+let bestLo: f32 = 0;
+let bestHi: f32 = 0;
 let bestError: f64 = 0;
 
 /** Squared error at which a candidate is given up. */
@@ -59,7 +59,7 @@ function tryRange(config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize
 }
 
 /** Leaves the best range in bestLo and bestHi. Reference: searchRange. */
-export function searchRange(
+function searchRange(
   config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32,
 ): void {
   bestLo = lo;
@@ -128,3 +128,6 @@ export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): vo
   accumulate(x, y, u, n, sums);
   finishSums(sums);
 }
+
+// What encode.ts needs of a group.
+export { bestHi, bestLo, quantizeGroup, searchRange };
