@@ -2,7 +2,7 @@
 const fs = require('node:fs');
 const { existsSync, readdirSync, statSync } = fs;
 const { rm } = require('node:fs/promises');
-const { join, relative } = require('node:path');
+const { dirname, join, relative } = require('node:path');
 const esbuild = require('esbuild');
 
 const production = process.argv.includes('--production');
@@ -97,6 +97,8 @@ function kernelInputsChanged() {
 
 /** Compiles the AssemblyScript kernels, unless they are newer than everything they come from. */
 async function compileKernels() {
+  const { writeKernelConfig } = await import('./scripts/lib/kernelConfig.mjs');
+  await writeKernelConfig();
   const changed = kernelInputsChanged();
   for (const [name, { entry, flags }] of Object.entries(KERNEL_MODULES)) {
     const output = join(DIST, name);
@@ -161,7 +163,8 @@ async function watchAll() {
   const recompile = () =>
     compileKernels().catch((error) => console.error(`✘ [ERROR] ${error.message}`));
   await recompile();
-  fs.watch(KERNELS, { recursive: true }, () => void recompile());
+  // With the folder above: the configuration that both sides share is generated from there.
+  fs.watch(dirname(KERNELS), { recursive: true }, () => void recompile());
   const contexts = await Promise.all(bundles.map((options) => esbuild.context(options)));
   await Promise.all(contexts.map((context) => context.watch()));
 }

@@ -5,6 +5,8 @@ import { ANYWHERE, leastCommonMultiple, planChunks, type ChunkBoundary } from '.
 import type { ChunkApi } from './tasks.js';
 import type { WorkerPool } from './workerPool.js';
 
+export { needsTensorRange } from '../formats/rules.js';
+
 /** Where all these formats allow a tensor to be cut. */
 export function chunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
   let columns = 1;
@@ -16,15 +18,6 @@ export function chunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
     if (group.kind === 'blocks') blocks = leastCommonMultiple(blocks, group.size);
   }
   return { columns: wholeRows ? 'row' : columns, blocks };
-}
-
-/** True for formats whose groups depend on the whole tensor. */
-export function needsTensorRange({ entry, group }: NumberFormat): boolean {
-  const { rule } = entry;
-  return (
-    (group.kind === 'tensor' && rule.kind !== 'cast') ||
-    (rule.kind === 'grid' && rule.scaling === 'e4m3-two-level')
-  );
 }
 
 /** Extremes of whole tensors; reads them once. */

@@ -1,22 +1,8 @@
 import { FORMAT_CATALOGUE } from './catalogue.js';
 import { groupingText, makeFormat } from './names.js';
+import { ruleProperties } from './rules.js';
 import { bitsPerWeight } from './storage.js';
-import type { FormatEntry, Rule } from './types.js';
-
-function tieRule(rule: Rule): string {
-  switch (rule.kind) {
-    case 'grid':
-      return rule.grid.tieRule;
-    case 'integer':
-      return rule.ties === 'even' ? 'halfway goes to the even code' : 'halfway goes away from zero';
-    case 'denormal-integer':
-      return 'halfway goes to the integer; between integers to the even one';
-    case 'cast':
-      return 'halfway goes to the even fraction';
-    case 'ggml':
-      return "as ggml's code rounds";
-  }
-}
+import type { FormatEntry } from './types.js';
 
 /** Bits per weight of a 4096 × 4096 tensor with F16 scales. */
 function typicalBits(entry: FormatEntry): string {
@@ -38,7 +24,7 @@ function row(entry: FormatEntry): string {
     String(entry.levelCount),
     group,
     typicalBits(entry),
-    tieRule(entry.rule),
+    ruleProperties(entry.rule).tieRule,
     entry.source,
     remarks.filter(Boolean).join(' '),
   ];

@@ -13,7 +13,7 @@ function ggmlType(name: GgmlTypeName, blockSize: 32 | 256, blockBytes: number): 
   return { name, blockSize, blockBytes };
 }
 
-/** GGUF's block formats. Their order is the code by which the WASM kernel knows them. */
+/** GGUF's block formats. */
 export const GGML_TYPES: Readonly<Record<GgmlTypeName, GgmlType>> = {
   q4_0: ggmlType('q4_0', 32, 18),
   q4_1: ggmlType('q4_1', 32, 20),

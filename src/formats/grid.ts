@@ -123,6 +123,15 @@ export function minifloatLevels(format: Minifloat): number[] {
   return [...positive.map((level) => -level).reverse(), 0, ...positive];
 }
 
+/**
+ * The sign bit of a minifloat's codes: magnitudes ascend with the bits below it. The grid's levels are
+ * all values of the minifloat.
+ */
+export function minifloatSignBit({ levels }: Grid): number {
+  const magnitudes = (levels.length + 1) / 2;
+  return 2 ** Math.ceil(Math.log2(magnitudes));
+}
+
 /** A grid of all values of a minifloat. */
 export function minifloatGrid(format: Minifloat): Grid {
   const levels = minifloatLevels(format);

@@ -9,5 +9,6 @@ export {
   parseFormat,
   withGrouping,
 } from './names.js';
+export { needsTensorRange, ruleProperties, type RuleProperties } from './rules.js';
 export { bitsPerWeight, groupCount, storedBits } from './storage.js';
 export { roundHalfEven, roundToBF16, roundToF16, saturateF32 } from './float32.js';

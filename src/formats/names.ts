@@ -1,4 +1,5 @@
 import { findFormatEntry } from './catalogue.js';
+import { ruleProperties } from './rules.js';
 import type { FormatEntry, Grouping, NumberFormat, RangeSearch } from './types.js';
 
 /** A format name that cannot be understood; the message is one line and says what is allowed. */
@@ -28,11 +29,7 @@ function parseGroup(text: string, whole: string, entry: FormatEntry): Grouping {
 
 /** True where a better range than the extremes can be searched for. */
 export function allowsSearch({ rule }: FormatEntry): boolean {
-  return (
-    rule.kind === 'integer' ||
-    rule.kind === 'denormal-integer' ||
-    (rule.kind === 'grid' && (rule.scaling === 'shared' || rule.scaling === 'by-sign'))
-  );
+  return ruleProperties(rule).hasRangeSearch;
 }
 
 function parseSearch(options: readonly string[], whole: string, entry: FormatEntry): RangeSearch {

@@ -1,3 +1,4 @@
+import { ruleProperties } from './rules.js';
 import type { NumberFormat, ScaleDtype } from './types.js';
 
 const SCALE_BITS: Readonly<Record<ScaleDtype, number>> = Object.freeze({
@@ -38,7 +39,7 @@ export function storedBits(
   if (groups === 0) return 0;
   // GGUF blocks are whole or not there; elsewhere a ragged group stores just its weights.
   const weights =
-    entry.rule.kind === 'ggml' && group.kind === 'columns'
+    ruleProperties(entry.rule).storesWholeBlocks && group.kind === 'columns'
       ? groups * group.size
       : shape.reduce((product, size) => product * size, 1);
   return (

@@ -102,6 +102,40 @@ export interface QuantizeOptions {
 }
 
 /**
+ * A chunk in a format, in the parts that a file holds: before packing, except GGUF's blocks. Groups are
+ * counted along each row and then row by row; `blocks` groups along the flattened chunk. A `tensor`
+ * group has an entry for each row of the chunk (the same in all rows, given the tensor's range and no
+ * search). `decodeChunk` of the reference gives the dequantized weights back, to the bit.
+ */
+export interface EncodedChunk {
+  /**
+   * One per weight, [rows × columns], row-major; none for GGUF. What a code stands for:
+   * - integers: scale·(code − zero point), codes 0 … 2^bits − 1. The signed codes of `absmax` are
+   *   offset by 2^(bits−1), which is their zero point here.
+   * - dINT: the same up to 2^bits − 3; 2^bits − 2 is +special·scale and 2^bits − 1 is −special·scale.
+   * - grids of all values of a small float: sign, exponent and fraction bits, as in F4_E2M1 or F8_E4M3.
+   *   MXINT8 alike: a sign and the magnitude in 64ths (a file has two's complement, and no −0).
+   * - other grids: place of the level among the grid's levels, ascending.
+   * - casts: the bits of F16 or BF16 (16-bit array) or F32 (32-bit array).
+   */
+  readonly codes: Uint8Array | Uint16Array | Uint32Array;
+  /**
+   * One per group, [groups], rounded to the scale's storage type; none for casts and GGUF.
+   * MX: 2^e, which E8M0 stores as the byte e + 127. NVFP4: the E4M3 value, which the scale of the
+   * tensor multiplies. bitsandbytes: absmax in F32.
+   */
+  readonly scales: Float32Array;
+  /** Scales of the weights < 0, [groups], where these have their own (AFPQ). */
+  readonly negativeScales?: Float32Array;
+  /** [groups], whole numbers; for integers and dINT, also where the convention fixes them. */
+  readonly zeroPoints?: Float32Array;
+  /** NVFP4's scale of the whole tensor, an f32. */
+  readonly tensorScale?: number;
+  /** GGUF: the blocks as stored, row by row; the last of a row is filled up with zero weights. */
+  readonly packedBlocks?: Uint8Array;
+}
+
+/**
  * The inner loops over one chunk, with the chunk's memory. `reference` is what they mean; `wasm`
  * must agree with it bit for bit.
  */
@@ -123,6 +157,17 @@ export interface Kernels {
     options?: QuantizeOptions,
   ): ErrorSums;
   output(elements: number): Float32Array;
+  /**
+   * Quantizes the weights, which must be finite, to what a file holds. Uses the memory of
+   * {@link output}; the result is a copy.
+   * @throws where a two-level scale lacks the range of the tensor
+   */
+  encode(
+    format: NumberFormat,
+    scaleDtype: ScaleDtype,
+    shape: ChunkShape,
+    options?: Pick<QuantizeOptions, 'tensorRange'>,
+  ): EncodedChunk;
   /** Largest positive weight and magnitude of the most negative one of each group, 0 where none. */
   groupExtremes(
     shape: ChunkShape,

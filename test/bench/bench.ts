@@ -132,6 +132,10 @@ async function kernelRows(): Promise<Row[]> {
       kernels.quantize(format, 'f16', shape, { tensorRange: { lo: -0.07, hi: 0.07 } });
     rows.push(row(name, medianSeconds(quantize, 15)));
   }
+  for (const name of ['int4-asym', 'nf4', 'mxfp4', 'q4_0']) {
+    const encode = () => kernels.encode(parseFormat(name), 'f16', shape);
+    rows.push(row(`${name} encoded`, medianSeconds(encode, 15)));
+  }
   for (const [name, candidates] of [
     ['int4-asym+mse', 80],
     ['int4-asym+clip', 100],

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import {
   dequantizeGgmlBlock,
-  GGML_TYPES,
   ggmlStepErrors,
   quantizeGgmlBlock,
   type GgmlType,
 } from '../../src/kernels/reference/ggml/index.js';
+import { codeOf, GGML_CODES } from '../../src/kernels/wasm/configSchema.js';
 import { instantiateKernels } from '../../src/kernels/wasm/wasmKernels.js';
 
 export interface GgmlResult {
@@ -48,7 +48,6 @@ export async function createGgmlKernel(maxWeights: number) {
   const bytes = await readFile(new URL('../../dist/kernels.wasm', import.meta.url));
   const kernels = await instantiateKernels(await WebAssembly.compile(bytes), memory);
   const { quantizeGgml } = kernels;
-  const codes = Object.keys(GGML_TYPES);
 
   return (type: GgmlType, weights: Float32Array, pack = true): GgmlResult => {
     const floats = (index: number) => new Float32Array(memory.buffer, at(index), weights.length);
@@ -56,7 +55,7 @@ export async function createGgmlKernel(maxWeights: number) {
     floats(0).set(weights);
     const blocks = weights.length / type.blockSize;
     const packedAt = pack ? at(3) : 0;
-    const code = codes.indexOf(type.name);
+    const code = codeOf(GGML_CODES, type.name);
     const clipped = quantizeGgml(code, at(0), at(1), at(2), blocks, packedAt, scratchAt);
     const packedBytes = pack ? blocks * type.blockBytes : 0;
     return {

@@ -1,6 +1,7 @@
 import {
   formatLabel,
   groupCount,
+  ruleProperties,
   type NumberFormat,
   type ScaleDtype,
 } from '../../formats/index.js';
@@ -103,11 +104,12 @@ function describeLayers(tensors: readonly QuantizedTensor[], format: number): La
 }
 
 function warnings(
-  { entry: { rule } }: NumberFormat,
+  { entry }: NumberFormat,
   scaleDtype: ScaleDtype,
   errors: ErrorAccumulator,
   groups: number,
 ): string[] {
+  const properties = ruleProperties(entry.rule);
   const list: string[] = [];
   // One group per tensor is seen chunk by chunk; the count must not exceed the groups there are.
   const of = (count: number) => `${Math.min(count, groups)} of ${groups} groups`;
@@ -121,12 +123,12 @@ function warnings(
       "Some weights are beyond what this format's scales can hold; they decode to infinity.",
     );
   }
-  if (rule.kind === 'integer' && rule.convention === 'gptq-sym' && errors.oneSigned > 0) {
+  if (properties.failsOneSigned && errors.oneSigned > 0) {
     list.push(
       `${of(errors.oneSigned)} have weights of one sign only, which symmetric integers clip or waste codes on.`,
     );
   }
-  if (rule.kind === 'integer' && rule.convention === 'awq' && errors.notStraddling > 0) {
+  if (properties.failsNotStraddling && errors.notStraddling > 0) {
     list.push(
       `${of(errors.notStraddling)} do not straddle zero or span less than 1e-5, where this quantizer saturates or gives zeros.`,
     );

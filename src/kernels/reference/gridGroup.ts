@@ -1,4 +1,9 @@
-import { binaryExponent, minifloatStep, roundToMinifloat } from '../../formats/grid.js';
+import {
+  binaryExponent,
+  minifloatSignBit,
+  minifloatStep,
+  roundToMinifloat,
+} from '../../formats/grid.js';
 import { saturateF32 } from '../../formats/float32.js';
 import type { Grid, Minifloat, Rule, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
@@ -17,20 +22,30 @@ const E8M0_LIMIT = 127;
 
 const held = (value: number): StoredScale => ({ value, exactEnough: true });
 
-/** NVFP4's block scale (section 4.4): E4M3 times the scale of the tensor. */
+/** NVFP4's block scale (section 4.4): E4M3, to be multiplied by the scale of the tensor. */
 function e4m3Scale(tensorScale: number, largest: number, divisor: number): StoredScale {
   const wanted = fround(fround(largest / divisor) / divisorOf(tensorScale));
-  const block = roundToMinifloat(E4M3, clamp(wanted, SMALLEST_NORMAL_E4M3, E4M3.largest));
-  return held(saturateF32(fround(tensorScale * block)));
+  return held(roundToMinifloat(E4M3, clamp(wanted, SMALLEST_NORMAL_E4M3, E4M3.largest)));
 }
 
-/** Scales for weights ≥ 0 and < 0; the same one twice where there is only one. */
+/**
+ * NVFP4's f32 scale of a tensor, so that the block scales use all of E4M3's range; undefined for rules
+ * without one.
+ * @throws where the rule has one and the range of the tensor is missing
+ */
+export function tensorScaleOf(rule: Rule, tensor: TensorRange | undefined): number | undefined {
+  if (rule.kind !== 'grid' || rule.scaling !== 'e4m3-two-level') return undefined;
+  if (!tensor) throw new Error('A two-level scale needs the range of the tensor');
+  return fround(Math.max(tensor.hi, -tensor.lo) / fround(E4M3.largest * rule.grid.divisor));
+}
+
+/** Scales for weights ≥ 0 and < 0 as stored; the same one twice where there is only one. */
 function scalesOf(
   grid: Grid,
   { scaling }: Extract<Rule, { kind: 'grid' }>,
   { lo, hi }: FixedRange,
   dtype: ScaleDtype,
-  tensor: TensorRange | undefined,
+  tensorScale: number,
 ): [positive: StoredScale, negative: StoredScale] {
   const largest = Math.max(hi, -lo);
   const both = (scale: StoredScale): [StoredScale, StoredScale] => [scale, scale];
@@ -40,21 +55,16 @@ function scalesOf(
     case 'by-sign':
       return [
         storeScale(fround(hi / grid.divisor), dtype),
-        storeScale(fround(-lo / grid.divisor), dtype),
+        // Never −0, which no file should hold.
+        storeScale(fround((0 - lo) / grid.divisor), dtype),
       ];
     case 'power-of-two': {
       const exponent = binaryExponent(largest) - binaryExponent(grid.divisor);
       return both(held(2 ** clamp(exponent, -E8M0_LIMIT, E8M0_LIMIT)));
     }
     case 'e4m3':
-      return both(e4m3Scale(1, largest, grid.divisor));
-    case 'e4m3-two-level': {
-      // One f32 for the whole tensor, so that the block scales use all of E4M3's range.
-      if (!tensor) throw new Error('A two-level scale needs the range of the tensor');
-      const tensorLargest = Math.max(tensor.hi, -tensor.lo);
-      const tensorScale = fround(tensorLargest / fround(E4M3.largest * grid.divisor));
+    case 'e4m3-two-level':
       return both(e4m3Scale(tensorScale, largest, grid.divisor));
-    }
     case 'absmax-reciprocal':
       return both(held(largest));
   }
@@ -92,25 +102,39 @@ export function gridGroup(
   tensor?: TensorRange,
 ): GroupQuantizer {
   const { grid, scaling } = rule;
-  const [positive, negative] = scalesOf(grid, rule, range, dtype, tensor);
+  const tensorScale = tensorScaleOf(rule, tensor);
+  const [positive, negative] = scalesOf(grid, rule, range, dtype, tensorScale ?? 1);
+  const scaleOf = (weight: number) => {
+    const stored = weight < 0 ? negative.value : positive.value;
+    return tensorScale === undefined ? stored : saturateF32(fround(tensorScale * stored));
+  };
   // bitsandbytes multiplies by the reciprocal of absmax and clamps; all others divide.
   const reciprocal = fround(1 / Math.max(positive.value, fround(1e-38)));
+  const scaledWeight = (weight: number) =>
+    scaling === 'absmax-reciprocal'
+      ? clamp(fround(weight * reciprocal), -1, 1)
+      : // A weight of −0 counts as +0 (microxcaling); a small negative one may become −0.
+        fround(weight / divisorOf(scaleOf(weight))) + 0;
   return {
     scales: scaling === 'by-sign' ? [positive, negative] : [positive],
+    tensorScale,
     quantize(weight) {
-      const scale = weight < 0 ? negative.value : positive.value;
-      const scaled =
-        scaling === 'absmax-reciprocal'
-          ? clamp(fround(weight * reciprocal), -1, 1)
-          : // A weight of −0 counts as +0 (microxcaling); a small negative one may become −0.
-            fround(weight / divisorOf(scale)) + 0;
+      const scaled = scaledWeight(weight);
       const { level, inverseWidth } = grid.minifloat
         ? byArithmetic(grid.minifloat, scaled)
         : byThresholds(grid, scaled);
       return {
-        value: fround(level * scale),
+        value: fround(level * scaleOf(weight)),
         stepError: fround(fround(scaled - level) * inverseWidth),
       };
+    },
+    code(weight) {
+      const scaled = scaledWeight(weight);
+      if (!grid.minifloat) return levelIndex(grid, scaled);
+      const level = roundToMinifloat(grid.minifloat, scaled);
+      const magnitude = grid.levels.indexOf(Math.abs(level)) - grid.levels.indexOf(0);
+      const negativeSign = level < 0 || Object.is(level, -0);
+      return magnitude + (negativeSign ? minifloatSignBit(grid) : 0);
     },
   };
 }

@@ -1,5 +1,6 @@
-import type { Rule, ScaleDtype } from '../../formats/types.js';
+import type { GridScaling, Rule, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
+import { castGroup } from './castGroup.js';
 import { gridGroup } from './gridGroup.js';
 import { denormalIntegerGroup, integerGroup } from './integerGroup.js';
 import type { StoredScale } from './scales.js';
@@ -14,17 +15,22 @@ export interface QuantizedWeight {
 
 /** A group's parameters, fixed before any code is chosen. */
 export interface GroupQuantizer {
+  /** One, or one for weights ≥ 0 and one for weights < 0; none for casts. */
   readonly scales: readonly StoredScale[];
-  /** Zero point, for the rules that have one. */
+  /** What multiplies the scale of each group (NVFP4). */
+  readonly tensorScale?: number;
+  /** Zero point as stored, for the rules that have one. */
   readonly zeroPoint?: number;
   quantize(weight: number): QuantizedWeight;
+  /** The code that {@link quantize} decodes, see `EncodedChunk`. */
+  code(weight: number): number;
 }
 
 /** Extremes of the whole tensor, for the rules that need them (NVFP4). */
 export type TensorRange = FixedRange;
 
-/** Rules that see one group at a time. */
-export type GroupRule = Extract<Rule, { kind: 'integer' | 'grid' | 'denormal-integer' }>;
+/** Rules that see one group at a time: all but GGUF's, which see whole blocks. */
+export type GroupRule = Exclude<Rule, { kind: 'ggml' }>;
 
 /** True for the convention whose range need not hold zero (AWQ). */
 export function rangeExcludesZero(rule: GroupRule): boolean {
@@ -43,31 +49,44 @@ export function groupRange(weights: Float32Array, withoutZero = false): FixedRan
   return { lo: lo + 0, hi: hi + 0 };
 }
 
-/**
- * Parameters of one group for a rule, from its range, with scales as they would be stored.
- * An all-zero group counts as [−1, 1] (sections 1 and 5.1), where the range holds zero.
- */
+type Maker<R extends GroupRule> = (
+  rule: R,
+  range: FixedRange,
+  dtype: ScaleDtype,
+  tensor: TensorRange | undefined,
+) => GroupQuantizer;
+
+/** What an all-zero group counts as, where the range holds zero (sections 1 and 5.1). */
+function orUnit(range: FixedRange): FixedRange {
+  return range.lo === 0 && range.hi === 0 ? { lo: -1, hi: 1 } : range;
+}
+
+/** NVFP4's scales have a floor, which an all-zero block is to get; bitsandbytes stores absmax 0. */
+const EMPTY_AS_IT_IS: ReadonlySet<GridScaling> = new Set([
+  'e4m3',
+  'e4m3-two-level',
+  'absmax-reciprocal',
+]);
+
+/** How each kind of rule quantizes a group. */
+const MAKERS: { readonly [Kind in GroupRule['kind']]: Maker<Extract<GroupRule, { kind: Kind }>> } =
+  {
+    integer: (rule, range, dtype) =>
+      // AutoAWQ's floor of 1e-5 makes an all-zero group harmless by itself.
+      integerGroup(rule, rule.convention.startsWith('gptq') ? orUnit(range) : range, dtype),
+    'denormal-integer': (rule, range, dtype) => denormalIntegerGroup(rule, orUnit(range), dtype),
+    grid: (rule, range, dtype, tensor) =>
+      gridGroup(rule, EMPTY_AS_IT_IS.has(rule.scaling) ? range : orUnit(range), dtype, tensor),
+    cast: ({ dtype }) => castGroup(dtype),
+  };
+
+/** Parameters of one group for a rule, from its range, with scales as they would be stored. */
 export function groupQuantizer(
   rule: GroupRule,
   range: FixedRange,
   dtype: ScaleDtype,
   tensor?: TensorRange,
 ): GroupQuantizer {
-  const empty = range.lo === 0 && range.hi === 0;
-  const unit = { lo: -1, hi: 1 };
-  switch (rule.kind) {
-    case 'integer':
-      // AutoAWQ's floor of 1e-5 makes an all-zero group harmless by itself.
-      return integerGroup(rule, empty && rule.convention.startsWith('gptq') ? unit : range, dtype);
-    case 'grid':
-      // NVFP4's scales have a floor of their own, which an empty block is to get.
-      return gridGroup(
-        rule,
-        empty && !rule.scaling.startsWith('e4m3') ? unit : range,
-        dtype,
-        tensor,
-      );
-    case 'denormal-integer':
-      return denormalIntegerGroup(rule, empty ? unit : range, dtype);
-  }
+  // A rule's own kind picks the function; TypeScript does not connect the two.
+  return (MAKERS[rule.kind] as Maker<GroupRule>)(rule, range, dtype, tensor);
 }

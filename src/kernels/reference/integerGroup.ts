@@ -72,17 +72,20 @@ export function integerGroup(
   const { scale: exactScale, lowestCode, highestCode, zeroPoint: zeroOf } = parameters(rule, range);
   const scale = storeScale(exactScale, dtype);
   const divisor = divisorOf(scale.value);
-  const zeroPoint = zeroOf(divisor);
+  const zero = zeroOf(divisor);
+  // Signed codes are stored with an offset, and so is their zero.
+  const zeroPoint = zero - lowestCode;
   const round = rule.ties === 'away' ? roundHalfAway : roundHalfEven;
+  const codeOf = (scaled: number) => clamp(fround(round(scaled) + zero), lowestCode, highestCode);
   return {
     scales: [scale],
     zeroPoint,
     quantize(weight) {
       const scaled = fround(weight / divisor);
-      const code = clamp(fround(round(scaled) + zeroPoint), lowestCode, highestCode);
-      const level = code - zeroPoint;
+      const level = codeOf(scaled) - zero;
       return { value: fround(scale.value * level), stepError: fround(scaled - level) };
     },
+    code: (weight) => codeOf(fround(weight / divisor)) - lowestCode,
   };
 }
 
@@ -106,15 +109,19 @@ export function denormalIntegerGroup(
     : clamp(roundHalfEven(fround(-lo / divisor)), 0, top);
   const lowest = Math.min(-zeroPoint, -special);
   const highest = Math.max(top - zeroPoint, special);
+  /** Level of a scaled weight. */
+  const levelOf = (scaled: number) => {
+    const integer = clamp(fround(roundHalfEven(scaled) + zeroPoint), 0, top) - zeroPoint;
+    const denormal = scaled < 0 ? -special : special;
+    const nearer = Math.abs(fround(scaled - denormal)) < Math.abs(fround(scaled - integer));
+    return nearer ? denormal : integer;
+  };
   return {
     scales: [scale],
     zeroPoint,
     quantize(weight) {
       const scaled = fround(weight / divisor);
-      const integer = clamp(fround(roundHalfEven(scaled) + zeroPoint), 0, top) - zeroPoint;
-      const denormal = scaled < 0 ? -special : special;
-      const nearer = Math.abs(fround(scaled - denormal)) < Math.abs(fround(scaled - integer));
-      const level = nearer ? denormal : integer;
+      const level = levelOf(scaled);
       const inside = Math.abs(clamp(scaled, lowest, highest));
       // Widths: special next to zero, 1 − special up to the first integer, then 1.
       const inverseWidth =
@@ -123,6 +130,11 @@ export function denormalIntegerGroup(
         value: fround(scale.value * level),
         stepError: fround(fround(scaled - level) * inverseWidth),
       };
+    },
+    code(weight) {
+      const level = levelOf(fround(weight / divisor));
+      if (level === special) return top + 1;
+      return level === -special ? top + 2 : level + zeroPoint;
     },
   };
 }

@@ -4,12 +4,14 @@ import type { ElementTypeName } from '../../storage/elementTypes.js';
 import {
   errorSums,
   type ChunkShape,
+  type EncodedChunk,
   type Kernels,
   type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
 import type { Workspace } from '../workspace.js';
 import { decodeElements } from './decode.js';
+import { encodeChunk } from './encodeChunk.js';
 import { quantizeChunk } from './quantizeChunk.js';
 import { groupRange } from './groupQuantizer.js';
 
@@ -83,6 +85,16 @@ export class ReferenceKernels implements Kernels {
 
   output(elements: number): Float32Array {
     return this.workspace.floats(this.workspace.outputAt, elements);
+  }
+
+  encode(
+    format: NumberFormat,
+    scaleDtype: ScaleDtype,
+    shape: ChunkShape,
+    { tensorRange }: Pick<QuantizeOptions, 'tensorRange'> = {},
+  ): EncodedChunk {
+    const weights = this.weights(shape.rows * shape.columns);
+    return encodeChunk(format, scaleDtype, shape, weights, tensorRange);
   }
 
   groupExtremes(shape: ChunkShape, groupSize: number) {

@@ -1,35 +1,29 @@
-import { binaryExponent } from '../../formats/grid.js';
-import type { Grid, GridScaling, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
+import { binaryExponent, minifloatSignBit } from '../../formats/grid.js';
+import type { Grid, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
 import type { QuantizeOptions } from '../types.js';
-
-// The other side of assembly/config.ts; numbers and order are shared by hand.
-const SCALE_CODES: Readonly<Record<ScaleDtype, number>> = { f32: 0, f16: 1, bf16: 2 };
-const SEARCHES = ['none', 'mse', 'clip'] as const;
-const CONVENTIONS = ['gptq-asym', 'gptq-sym', 'awq', 'absmax'] as const;
-const SCALINGS: readonly GridScaling[] = [
-  'shared',
-  'by-sign',
-  'power-of-two',
-  'e4m3-two-level',
-  'e4m3',
-  'absmax-reciprocal',
-];
-const TIES = ['even', 'lower', 'away'] as const;
-const RULE = { integer: 0, denormalInteger: 1, grid16: 2, minifloat: 3 } as const;
+import {
+  codeOf,
+  CONFIG_BYTES,
+  CONFIG_FIELDS,
+  CONVENTIONS,
+  RANGES,
+  RULES,
+  SCALE_DTYPES,
+  SCALINGS,
+  SEARCHES,
+  TIES,
+  type ConfigValues,
+} from './configSchema.js';
 
 /** Levels that a byte shuffle can look up. */
 const MAX_GRID_LEVELS = 16;
 
-/** Bytes of the configuration, and of the grid with its byte planes. */
-export const CONFIG_BYTES = 128;
-export const GRID_BYTES = 320;
+/** Bytes of the grid with its byte planes. */
+const GRID_BYTES = 320;
 
 /** True for formats that the vector kernels have. */
 export function hasKernel({ entry: { rule } }: NumberFormat): boolean {
-  if (rule.kind === 'grid') {
-    return rule.grid.minifloat !== undefined || rule.grid.levels.length <= MAX_GRID_LEVELS;
-  }
-  return rule.kind === 'integer' || rule.kind === 'denormal-integer';
+  return ruleConfig(rule) !== undefined;
 }
 
 /** Lays a grid out as `assembly/grid16.ts` reads it. */
@@ -49,44 +43,94 @@ function float32Bits(value: number): number {
   return bits.getInt32(0);
 }
 
-/** Words 0 and 3 to 13 of the configuration: what depends on the rule. */
-function writeRule(ints: Int32Array, floats: Float32Array, rule: Rule): void {
-  switch (rule.kind) {
-    case 'integer': {
-      const half = 2 ** (rule.bits - 1);
-      const signed = rule.convention === 'absmax';
-      ints[0] = RULE.integer;
-      ints[3] = CONVENTIONS.indexOf(rule.convention);
-      floats[4] = signed ? -half : 0;
-      floats[5] = signed ? half - 1 : 2 * half - 1;
-      floats[6] = rule.convention === 'gptq-sym' ? half : -1;
-      ints[7] = TIES.indexOf(rule.ties);
-      return;
-    }
-    case 'denormal-integer':
-      ints[0] = RULE.denormalInteger;
-      floats[5] = 2 ** rule.bits - 3;
-      floats[6] = rule.symmetric ? 2 ** (rule.bits - 1) - 1 : -1;
-      floats[8] = rule.special;
-      return;
-    case 'grid': {
-      const { minifloat, divisor } = rule.grid;
-      ints[0] = minifloat ? RULE.minifloat : RULE.grid16;
-      ints[3] = SCALINGS.indexOf(rule.scaling);
-      floats[9] = divisor;
-      ints[10] = binaryExponent(divisor);
-      if (!minifloat) return;
-      ints[7] = TIES.indexOf(minifloat.ties);
-      ints[11] = minifloat.fractionBits;
-      ints[12] = float32Bits(2 ** minifloat.minExponent);
-      floats[13] = minifloat.largest;
-    }
+/** What the vector kernels are told of a rule. */
+interface RuleConfig {
+  readonly values: ConfigValues;
+  /** The grid that levels are looked up in, for rules that do. */
+  readonly grid?: Grid;
+}
+
+function integerConfig({ bits, convention, ties }: Extract<Rule, { kind: 'integer' }>): RuleConfig {
+  const half = 2 ** (bits - 1);
+  const signed = convention === 'absmax';
+  return {
+    values: {
+      rule: codeOf(RULES, 'integer'),
+      variant: codeOf(CONVENTIONS, convention),
+      lowestCode: signed ? -half : 0,
+      highestCode: signed ? half - 1 : 2 * half - 1,
+      fixedZero: convention === 'gptq-sym' ? half : -1,
+      ties: codeOf(TIES, ties),
+    },
+  };
+}
+
+function denormalIntegerConfig(rule: Extract<Rule, { kind: 'denormal-integer' }>): RuleConfig {
+  return {
+    values: {
+      rule: codeOf(RULES, 'denormal-integer'),
+      highestCode: 2 ** rule.bits - 3,
+      fixedZero: rule.symmetric ? 2 ** (rule.bits - 1) - 1 : -1,
+      special: rule.special,
+    },
+  };
+}
+
+function gridConfig({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): RuleConfig | undefined {
+  const { minifloat, divisor, levels } = grid;
+  const common = {
+    variant: codeOf(SCALINGS, scaling),
+    divisor,
+    divisorExponent: binaryExponent(divisor),
+  };
+  if (minifloat) {
+    return {
+      values: {
+        ...common,
+        rule: codeOf(RULES, 'minifloat'),
+        ties: codeOf(TIES, minifloat.ties),
+        fractionBits: minifloat.fractionBits,
+        minExponentBits: float32Bits(2 ** minifloat.minExponent),
+        largest: minifloat.largest,
+        signBit: minifloatSignBit(grid),
+      },
+    };
   }
+  if (levels.length > MAX_GRID_LEVELS) return undefined;
+  return { values: { ...common, rule: codeOf(RULES, 'grid16') }, grid };
+}
+
+/** What the vector kernels are told of each kind of rule; undefined where they do not have it. */
+const RULE_CONFIGS: {
+  readonly [Kind in Rule['kind']]: (rule: Extract<Rule, { kind: Kind }>) => RuleConfig | undefined;
+} = {
+  integer: integerConfig,
+  'denormal-integer': denormalIntegerConfig,
+  grid: gridConfig,
+  // Block formats have kernels of their own, and casts are done by the reference.
+  ggml: () => undefined,
+  cast: () => undefined,
+};
+
+function ruleConfig(rule: Rule): RuleConfig | undefined {
+  // A rule's own kind picks the function; TypeScript does not connect the two.
+  return (RULE_CONFIGS[rule.kind] as (rule: Rule) => RuleConfig | undefined)(rule);
+}
+
+/** Writes values where their fields lie; words without a value become 0. */
+function writeValues(buffer: ArrayBufferLike, at: number, values: ConfigValues): void {
+  const memory = new DataView(buffer, at, CONFIG_BYTES);
+  Object.entries(CONFIG_FIELDS).forEach(([name, { type }], word) => {
+    const value = values[name as keyof ConfigValues] ?? 0;
+    if (type === 'f32') memory.setFloat32(word * 4, value, true);
+    else memory.setInt32(word * 4, value, true);
+  });
 }
 
 /**
  * Writes a format's configuration and grid.
  * @param configAt, gridAt addresses, 16-byte aligned
+ * @throws where {@link hasKernel} says no
  */
 export function writeConfig(
   buffer: ArrayBufferLike,
@@ -96,19 +140,18 @@ export function writeConfig(
   scaleDtype: ScaleDtype,
   { tensorRange, keepOutput }: QuantizeOptions,
 ): void {
-  const { rule } = format.entry;
-  const ints = new Int32Array(buffer, configAt, CONFIG_BYTES / 4);
-  const floats = new Float32Array(buffer, configAt, CONFIG_BYTES / 4);
-  ints.fill(0);
-  writeRule(ints, floats, rule);
-  ints[1] = SCALE_CODES[scaleDtype];
-  ints[2] = SEARCHES.indexOf(format.search);
-  ints[14] = format.group.kind === 'tensor' && tensorRange ? 1 : 0;
-  floats[15] = tensorRange?.lo ?? 0;
-  floats[16] = tensorRange?.hi ?? 0;
-  ints[17] = keepOutput ? 1 : 0;
-  ints[18] = gridAt;
-  if (rule.kind === 'grid' && !rule.grid.minifloat) {
-    writeGrid(new Float32Array(buffer, gridAt, GRID_BYTES / 4), rule.grid);
-  }
+  const config = ruleConfig(format.entry.rule);
+  if (!config) throw new Error(`${format.id} has no vector kernel`);
+  const wholeTensor = format.group.kind === 'tensor' && tensorRange !== undefined;
+  writeValues(buffer, configAt, {
+    ...config.values,
+    dtype: codeOf(SCALE_DTYPES, scaleDtype),
+    search: codeOf(SEARCHES, format.search),
+    range: codeOf(RANGES, wholeTensor ? 'tensor' : 'group'),
+    tensorLo: tensorRange?.lo,
+    tensorHi: tensorRange?.hi,
+    keepOutput: keepOutput ? 1 : 0,
+    grid: gridAt,
+  });
+  if (config.grid) writeGrid(new Float32Array(buffer, gridAt, GRID_BYTES / 4), config.grid);
 }

@@ -1,10 +1,8 @@
 import type { Activation, AttentionShape, ForwardKernels, Matrix } from '../forwardKernels.js';
+import { ACTIVATIONS, codeOf } from './configSchema.js';
 import type { ForwardExports } from './forwardModule.js';
 
 export { FORWARD_MODULES, instantiateForward, loadForwardModule } from './forwardModule.js';
-
-// The order of assembly/forward/activations.ts.
-const ACTIVATIONS: readonly Activation[] = ['silu', 'gelu', 'gelu-tanh', 'relu'];
 
 /** A forward pass's loops in WebAssembly with 128-bit vectors. */
 export class WasmForwardKernels implements ForwardKernels {
@@ -146,7 +144,7 @@ export class WasmForwardKernels implements ForwardKernels {
     target: Matrix,
   ): void {
     this.exports.activate(
-      ACTIVATIONS.indexOf(activation),
+      codeOf(ACTIVATIONS, activation),
       gate.at,
       gate.stride,
       up?.at ?? 0,

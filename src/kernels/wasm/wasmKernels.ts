@@ -1,17 +1,21 @@
 import type { GgmlTypeName, NumberFormat, ScaleDtype } from '../../formats/types.js';
 import { GGML_TYPES } from '../reference/ggml/index.js';
-import { groupedShape } from '../reference/quantizeChunk.js';
+import { groupedShape } from '../reference/groups.js';
 import { ReferenceKernels } from '../reference/referenceKernels.js';
 import {
   errorSums,
   RAW,
   type ChunkShape,
+  type EncodedChunk,
   type ErrorSums,
   type Kernels,
   type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
+import { codeOf, GGML_CODES } from './configSchema.js';
+import { encodeBlocks, encodeGroups } from './encode.js';
 import { hasKernel, writeConfig } from './kernelConfig.js';
+import { TABLES } from './tables.js';
 import type { Workspace } from '../workspace.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 
@@ -40,6 +44,18 @@ export interface KernelExports {
     config: number,
     sums: number,
   ): void;
+  encodeChunk(
+    x: number,
+    y: number,
+    u: number,
+    rows: number,
+    columns: number,
+    groupSize: number,
+    config: number,
+    codes: number,
+    scales: number,
+    second: number,
+  ): void;
   quantizeGgml(
     type: number,
     x: number,
@@ -64,15 +80,14 @@ export async function instantiateKernels(
   return instance.exports as unknown as KernelExports;
 }
 
-// The tables area of a workspace.
-const SUMS = 0;
-const FIRST = 256;
-const CONFIG = 320;
-const GRID = 512;
-/** 6,144 bytes, for the searches of the super-blocks. */
-const BLOCK_SCRATCH = 4096;
-
-const GGML_NAMES = Object.keys(GGML_TYPES);
+/** The block type of a format whose blocks fill the rows of a chunk: block kernels take nothing else. */
+function wholeBlockType(
+  { entry: { rule } }: NumberFormat,
+  { columns }: ChunkShape,
+): GgmlTypeName | undefined {
+  if (rule.kind !== 'ggml') return undefined;
+  return columns % GGML_TYPES[rule.type].blockSize === 0 ? rule.type : undefined;
+}
 
 /** The kernels in WebAssembly with 128-bit vectors, over one worker's part of a shared memory. */
 export class WasmKernels implements Kernels {
@@ -112,12 +127,15 @@ export class WasmKernels implements Kernels {
     const { tables, weightsAt } = this.workspace;
     let nonFinite = 0;
     let firstNonFinite = -1;
-    if (!this.exports.sumWeights(weightsAt, elements, tables + SUMS)) {
-      nonFinite = this.exports.replaceNonFinite(weightsAt, elements, tables + FIRST);
-      firstNonFinite = new DataView(this.workspace.memory.buffer).getInt32(tables + FIRST, true);
-      this.exports.sumWeights(weightsAt, elements, tables + SUMS);
+    if (!this.exports.sumWeights(weightsAt, elements, tables + TABLES.sums)) {
+      nonFinite = this.exports.replaceNonFinite(weightsAt, elements, tables + TABLES.first);
+      firstNonFinite = new DataView(this.workspace.memory.buffer).getInt32(
+        tables + TABLES.first,
+        true,
+      );
+      this.exports.sumWeights(weightsAt, elements, tables + TABLES.sums);
     }
-    const sums = new Float64Array(this.workspace.memory.buffer, tables + SUMS, 7);
+    const sums = new Float64Array(this.workspace.memory.buffer, tables + TABLES.sums, 7);
     return {
       elements,
       nonFinite,
@@ -135,14 +153,19 @@ export class WasmKernels implements Kernels {
     shape: ChunkShape,
     options: QuantizeOptions = {},
   ): ErrorSums {
-    const { rule } = format.entry;
-    if (rule.kind === 'ggml' && shape.columns % GGML_TYPES[rule.type].blockSize === 0) {
-      return this.quantizeBlocks(rule.type, shape.rows * shape.columns);
-    }
+    const blockType = wholeBlockType(format, shape);
+    if (blockType) return this.quantizeBlocks(blockType, shape.rows * shape.columns);
     if (!hasKernel(format)) return this.reference.quantize(format, scaleDtype, shape, options);
     const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
     const { rows, columns, groupColumns } = groupedShape(format, shape);
-    writeConfig(memory.buffer, tables + CONFIG, tables + GRID, format, scaleDtype, options);
+    writeConfig(
+      memory.buffer,
+      tables + TABLES.config,
+      tables + TABLES.grid,
+      format,
+      scaleDtype,
+      options,
+    );
     // The bytes as read are decoded by now, so their place serves as scratch.
     this.exports.quantizeChunk(
       weightsAt,
@@ -151,27 +174,43 @@ export class WasmKernels implements Kernels {
       rows,
       columns,
       groupColumns,
-      tables + CONFIG,
-      tables + SUMS,
+      tables + TABLES.config,
+      tables + TABLES.sums,
     );
-    return errorSums(new Float64Array(memory.buffer, tables + SUMS, RAW.length));
+    return errorSums(new Float64Array(memory.buffer, tables + TABLES.sums, RAW.length));
   }
 
   /** GGUF's block formats over whole blocks. */
   private quantizeBlocks(type: GgmlTypeName, elements: number): ErrorSums {
     const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
     const clipped = this.exports.quantizeGgml(
-      GGML_NAMES.indexOf(type),
+      codeOf(GGML_CODES, type),
       weightsAt,
       outputAt,
       rawAt,
       elements / GGML_TYPES[type].blockSize,
       0,
-      tables + BLOCK_SCRATCH,
+      tables + TABLES.blockScratch,
     );
-    this.exports.sumErrors(weightsAt, outputAt, rawAt, elements, tables + SUMS);
-    const sums = new Float64Array(memory.buffer, tables + SUMS, RAW.length);
+    this.exports.sumErrors(weightsAt, outputAt, rawAt, elements, tables + TABLES.sums);
+    const sums = new Float64Array(memory.buffer, tables + TABLES.sums, RAW.length);
     return { ...errorSums(sums), clipped };
+  }
+
+  encode(
+    format: NumberFormat,
+    scaleDtype: ScaleDtype,
+    shape: ChunkShape,
+    options: Pick<QuantizeOptions, 'tensorRange'> = {},
+  ): EncodedChunk {
+    const { exports, workspace } = this;
+    const elements = shape.rows * shape.columns;
+    const blockType = wholeBlockType(format, shape);
+    if (blockType) return encodeBlocks(exports, workspace, blockType, elements);
+    if (elements === 0 || !hasKernel(format)) {
+      return this.reference.encode(format, scaleDtype, shape, options);
+    }
+    return encodeGroups(exports, workspace, format, scaleDtype, shape, options.tensorRange);
   }
 
   groupExtremes(shape: ChunkShape, groupSize: number) {

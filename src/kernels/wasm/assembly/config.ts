@@ -1,15 +1,18 @@
-// What the host tells a quantize call, as words in memory; `kernelConfig.ts` writes it.
+// Generated from configSchema.ts by every build (scripts/lib/kernelConfig.mjs). Do not edit.
 
+// Rules.
 export const RULE_INTEGER: i32 = 0;
 export const RULE_DENORMAL: i32 = 1;
 export const RULE_GRID16: i32 = 2;
 export const RULE_MINIFLOAT: i32 = 3;
 
+// Conventions of integers.
 export const GPTQ_ASYM: i32 = 0;
 export const GPTQ_SYM: i32 = 1;
 export const AWQ: i32 = 2;
 export const ABSMAX: i32 = 3;
 
+// Scalings of grids.
 export const SHARED: i32 = 0;
 export const BY_SIGN: i32 = 1;
 export const POWER_OF_TWO: i32 = 2;
@@ -17,21 +20,54 @@ export const E4M3_TWO_LEVEL: i32 = 3;
 export const E4M3: i32 = 4;
 export const RECIPROCAL: i32 = 5;
 
+// Searches for a better range.
+export const SEARCH_NONE: i32 = 0;
 export const SEARCH_MSE: i32 = 1;
 export const SEARCH_CLIP: i32 = 2;
 
+// What happens halfway between two levels.
+export const TIES_EVEN: i32 = 0;
 export const TIES_LOWER: i32 = 1;
 export const TIES_AWAY: i32 = 2;
 
-/** Whose extremes a group's range is. */
+// Whose extremes a group's range is.
+export const OWN_RANGE: i32 = 0;
 export const WHOLE_TENSOR: i32 = 1;
 
+// Storage types of scales.
+export const SCALE_F32: i32 = 0;
+export const SCALE_F16: i32 = 1;
+export const SCALE_BF16: i32 = 2;
+
+// GGUF's block formats.
+export const Q4_0: i32 = 0;
+export const Q4_1: i32 = 1;
+export const Q5_0: i32 = 2;
+export const Q5_1: i32 = 3;
+export const Q8_0: i32 = 4;
+export const IQ4_NL: i32 = 5;
+export const Q2_K: i32 = 6;
+export const Q3_K: i32 = 7;
+export const Q4_K: i32 = 8;
+export const Q5_K: i32 = 9;
+export const Q6_K: i32 = 10;
+export const IQ4_XS: i32 = 11;
+
+// Activation functions of the forward pass.
+export const SILU: i32 = 0;
+export const GELU: i32 = 1;
+export const GELU_TANH: i32 = 2;
+export const RELU: i32 = 3;
+
+/** What the host tells a call, as words in memory. */
 // @ts-ignore: decorator
 @unmanaged
 export class Config {
+  /** One of RULE_…. */
   rule: i32;
-  /** Code of the scale type, see scales.ts. */
+  /** Storage type of scales, one of SCALE_…. */
   dtype: i32;
+  /** One of SEARCH_…. */
   search: i32;
   /** Convention (integers) or scaling (grids). */
   variant: i32;
@@ -40,6 +76,7 @@ export class Config {
   highestCode: f32;
   /** Zero point where it is fixed, else −1. */
   fixedZero: f32;
+  /** One of TIES_…. */
   ties: i32;
   /** Denormal level of dINT. */
   special: f32;
@@ -50,6 +87,9 @@ export class Config {
   /** Bits of 2^minExponent as f32. */
   minExponentBits: i32;
   largest: f32;
+  /** Sign bit of a small float's codes. */
+  signBit: i32;
+  /** Whose extremes a group's range is: OWN_RANGE or WHOLE_TENSOR. */
   range: i32;
   tensorLo: f32;
   tensorHi: f32;

@@ -12,6 +12,17 @@ export let divisorPositive: f32 = 0;
 export let divisorNegative: f32 = 0;
 export let zeroPoint: f32 = 0;
 export let badScale: i32 = 0;
+/** Scale of the weights ≥ 0 as stored: with a scale of the tensor, the factor that multiplies it. */
+export let storedScale: f32 = 0;
+
+/**
+ * Makes the loops give levels instead of values, until the next group is prepared: what weights are
+ * divided by stays.
+ */
+export function useUnitScales(): void {
+  scalePositive = 1;
+  scaleNegative = 1;
+}
 
 /** ⌊log2 x⌋ of a positive f32, subnormals included. */
 function binaryExponent(x: f32): i32 {
@@ -33,6 +44,7 @@ function roundToE4M3(x: f32): f32 {
 // @ts-ignore: decorator
 @inline
 function setBoth(scale: f32): void {
+  storedScale = scale;
   scalePositive = scale;
   scaleNegative = scale;
   divisorPositive = divisorOf(scale);
@@ -91,7 +103,7 @@ function prepareGrid(config: Config, lo: f32, hi: f32): void {
   const divisor = config.divisor;
   const variant = config.variant;
   if (variant == BY_SIGN) {
-    const exactNegative = -lo / divisor;
+    const exactNegative: f32 = (<f32>0 - lo) / divisor;
     storeBoth(hi / divisor, config.dtype);
     scaleNegative = storeScale(exactNegative, config.dtype);
     divisorNegative = divisorOf(scaleNegative);
@@ -105,6 +117,7 @@ function prepareGrid(config: Config, lo: f32, hi: f32): void {
     const wanted = largest / divisor / divisorOf(tensorScale);
     const block = roundToE4M3(min(max(wanted, <f32>0.015625), 448));
     setBoth(saturate(tensorScale * block));
+    storedScale = block;
   } else if (variant == RECIPROCAL) {
     setBoth(largest);
     divisorPositive = <f32>1 / max(largest, <f32>1e-38);
@@ -121,8 +134,9 @@ export function prepareGroup(config: Config, lo: f32, hi: f32): void {
     prepareInteger(config, lo, hi);
     return;
   }
-  const floorOfItsOwn = config.variant == E4M3 || config.variant == E4M3_TWO_LEVEL;
-  if (lo == 0 && hi == 0 && (config.rule == RULE_DENORMAL || !floorOfItsOwn)) {
+  const variant = config.variant;
+  const emptyAsItIs = variant == E4M3 || variant == E4M3_TWO_LEVEL || variant == RECIPROCAL;
+  if (lo == 0 && hi == 0 && (config.rule == RULE_DENORMAL || !emptyAsItIs)) {
     lo = -1;
     hi = 1;
   }

@@ -5,3 +5,4 @@ export { quantizeChunk, sumErrors } from './quantize';
 export { groupExtremes, replaceNonFinite, sumWeights } from './weights';
 export { count16 } from './counts';
 export { quantizeGgml } from './ggml/quantizeGgml';
+export { encodeChunk } from './encode';

@@ -128,3 +128,6 @@ export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): vo
   accumulate(x, y, u, n, sums);
   finishSums(sums);
 }
+
+// What encode.ts needs of a group.
+export { bestHi, bestLo, quantizeGroup, searchRange };

@@ -1,9 +1,6 @@
-// Rounding of scales to their storage type. The reference is kernels/reference/scales.ts.
+import { SCALE_BF16, SCALE_F16 } from './config';
 
-/** Codes of the scale types, as the caller passes them. */
-export const SCALE_F32: i32 = 0;
-export const SCALE_F16: i32 = 1;
-export const SCALE_BF16: i32 = 2;
+// Rounding of scales to their storage type. The reference is kernels/reference/scales.ts.
 
 // @ts-ignore: decorator
 @inline

@@ -1,11 +1,6 @@
+import { GELU, GELU_TANH, RELU, SILU } from '../config';
 import { hyperbolicTangent, normalTail, sigmoid } from './exponential';
 import { loadPart, multiplyAdd, storePart } from './lanes';
-
-// The order of wasmForward.ts.
-const SILU = 0;
-const GELU = 1;
-const GELU_TANH = 2;
-const RELU = 3;
 
 /** x·Φ(x). */
 // @ts-ignore: decorator

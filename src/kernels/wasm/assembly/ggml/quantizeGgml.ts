@@ -1,3 +1,6 @@
+import {
+  IQ4_NL, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
+} from '../config';
 import { quantizeIQ4_NL, quantizeIQ4_XS } from './iq4';
 import { quantizeQ2_K, quantizeQ3_K, quantizeQ4_K, quantizeQ5_K, quantizeQ6_K } from './kQuants';
 import { quantizeQ4_0, quantizeQ4_1, quantizeQ5_0, quantizeQ5_1, quantizeQ8_0 } from './simpleBlocks';
@@ -5,7 +8,7 @@ import { quantizeQ4_0, quantizeQ4_1, quantizeQ5_0, quantizeQ5_1, quantizeQ8_0 } 
 /**
  * Quantizes consecutive blocks of finite weights. Reference: quantizeGgmlBlock,
  * dequantizeGgmlBlock and ggmlStepErrors in kernels/reference/ggml.
- * @param type place of the type in GGML_TYPES
+ * @param type code of the type, see config.ts
  * @param x f32 weights; @param y receives their dequantized values; @param u their step errors
  * @param packed receives the packed blocks, or 0
  * @param scratch 6144 bytes, 16-byte aligned
@@ -16,17 +19,17 @@ export function quantizeGgml(
 ): i32 {
   if (blocks <= 0) return 0;
   switch (type) {
-    case 0: return quantizeQ4_0(x, y, u, blocks, packed);
-    case 1: return quantizeQ4_1(x, y, u, blocks, packed);
-    case 2: return quantizeQ5_0(x, y, u, blocks, packed);
-    case 3: return quantizeQ5_1(x, y, u, blocks, packed);
-    case 4: return quantizeQ8_0(x, y, u, blocks, packed);
-    case 5: return quantizeIQ4_NL(x, y, u, blocks, packed, scratch);
-    case 6: return quantizeQ2_K(x, y, u, blocks, packed, scratch);
-    case 7: return quantizeQ3_K(x, y, u, blocks, packed, scratch);
-    case 8: return quantizeQ4_K(x, y, u, blocks, packed, scratch);
-    case 9: return quantizeQ5_K(x, y, u, blocks, packed, scratch);
-    case 10: return quantizeQ6_K(x, y, u, blocks, packed, scratch);
+    case Q4_0: return quantizeQ4_0(x, y, u, blocks, packed);
+    case Q4_1: return quantizeQ4_1(x, y, u, blocks, packed);
+    case Q5_0: return quantizeQ5_0(x, y, u, blocks, packed);
+    case Q5_1: return quantizeQ5_1(x, y, u, blocks, packed);
+    case Q8_0: return quantizeQ8_0(x, y, u, blocks, packed);
+    case IQ4_NL: return quantizeIQ4_NL(x, y, u, blocks, packed, scratch);
+    case Q2_K: return quantizeQ2_K(x, y, u, blocks, packed, scratch);
+    case Q3_K: return quantizeQ3_K(x, y, u, blocks, packed, scratch);
+    case Q4_K: return quantizeQ4_K(x, y, u, blocks, packed, scratch);
+    case Q5_K: return quantizeQ5_K(x, y, u, blocks, packed, scratch);
+    case Q6_K: return quantizeQ6_K(x, y, u, blocks, packed, scratch);
     default: return quantizeIQ4_XS(x, y, u, blocks, packed, scratch);
   }
 }

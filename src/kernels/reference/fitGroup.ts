@@ -1,0 +1,31 @@
+import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import type { FixedRange } from '../types.js';
+import {
+  groupQuantizer,
+  groupRange,
+  rangeExcludesZero,
+  type GroupQuantizer,
+} from './groupQuantizer.js';
+import { searchRange } from './rangeSearch.js';
+
+/**
+ * Finds the parameters of one group.
+ * @param weights the group's, finite
+ * @param tensorRange extremes of the whole tensor: `tensor` groups take them for their own
+ * @returns the quantizer, and the extremes that it was made for, before any search
+ */
+export function fitGroup(
+  { entry: { rule }, group, search }: NumberFormat,
+  scaleDtype: ScaleDtype,
+  weights: Float32Array,
+  tensorRange: FixedRange | undefined,
+): { quantizer: GroupQuantizer; extremes: FixedRange } {
+  const whole = group.kind === 'tensor' ? tensorRange : undefined;
+  const extremes = whole ?? groupRange(weights, true);
+  if (rule.kind === 'ggml') throw new Error(`${rule.type} has no groups of one scale`);
+  const range = rangeExcludesZero(rule)
+    ? extremes
+    : { lo: Math.min(0, extremes.lo) + 0, hi: Math.max(0, extremes.hi) };
+  const best = searchRange(rule, search, range, scaleDtype, weights);
+  return { quantizer: groupQuantizer(rule, best, scaleDtype, tensorRange), extremes };
+}
