@@ -17,6 +17,8 @@ export interface GroupQuantizer {
   readonly scales: readonly StoredScale[];
   /** Zero point, for the rules that have one. */
   readonly zeroPoint?: number;
+  /** The distance between any two levels, where it is the same throughout; 0 where all are zero. */
+  readonly width?: number;
   quantize(weight: number): QuantizedWeight;
 }
 

@@ -77,6 +77,7 @@ export function integerGroup(
   return {
     scales: [scale],
     zeroPoint,
+    width: scale.value,
     quantize(weight) {
       const scaled = fround(weight / divisor);
       const code = clamp(fround(round(scaled) + zeroPoint), lowestCode, highestCode);

@@ -2,7 +2,7 @@ import { Config, TIES_AWAY } from './config';
 import { divisorPositive, scalePositive, zeroPoint } from './group';
 
 /** 1.5·2^23: floats next to it are integers. */
-const SHIFT: f32 = 12582912;
+export const SHIFT: f32 = 12582912;
 
 /**
  * Integers with one scale and a zero point. Reference: integerGroup.

@@ -1,10 +1,11 @@
-import { accumulate, clearSums, countGroup, finishSums } from './accumulate';
+import { accumulate, clearSums, countGroup, finishSums, UNEVEN } from './accumulate';
 import {
   AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, SEARCH_MSE, WHOLE_TENSOR,
 } from './config';
-import { badScale, prepareGroup } from './group';
+import { badScale, prepareGroup, scalePositive } from './group';
 import { grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerGroup } from './integer';
+import { addNearIntegers, areNear } from './integerNear';
 import { findExtremes, largest, smallest } from './lanes';
 import { minifloatGroup } from './minifloat';
 import {
@@ -82,6 +83,21 @@ function searchRange(
   }
 }
 
+/** Quantizes a group with the parameters at work and adds it to the sums; its weights are low … high. */
+function sumGroup(
+  config: Config, x: usize, y: usize, u: usize, n: i32, low: f32, high: f32, sums: usize,
+): void {
+  if (config.rule != RULE_INTEGER) {
+    quantizeGroup(config, x, y, u, n);
+    accumulate(x, y, u, n, UNEVEN, sums);
+  } else if (areNear(config, low, high, n)) {
+    addNearIntegers(config, x, y, n, sums);
+  } else {
+    integerGroup(config, x, y, u, n);
+    accumulate(x, y, u, n, scalePositive, sums);
+  }
+}
+
 /**
  * Quantizes and dequantizes a chunk and sums its errors. Reference: quantizeChunk.
  * @param x weights [rows × columns], finite; @param y values; @param u errors in steps, scratch
@@ -109,14 +125,13 @@ export function quantizeChunk(
       const values = config.keepOutput ? y + offset : y;
       searchRange(config, lo, hi, x + offset, values, u, n);
       prepareGroup(config, bestLo, bestHi);
-      quantizeGroup(config, x + offset, values, u, n);
       countGroup(
         sums,
         badScale,
         <i32>(low >= 0 != high <= 0),
         <i32>(low > 0 || high < 0 || high - low < AWQ_SMALLEST_SPAN),
       );
-      accumulate(x + offset, values, u, n, sums);
+      sumGroup(config, x + offset, values, u, n, low, high, sums);
     }
   }
   finishSums(sums);
@@ -125,6 +140,6 @@ export function quantizeChunk(
 /** Sums of n weights that were quantized elsewhere. */
 export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
   clearSums(sums);
-  accumulate(x, y, u, n, sums);
+  accumulate(x, y, u, n, UNEVEN, sums);
   finishSums(sums);
 }
