@@ -1,6 +1,8 @@
 import { Config, TIES_AWAY, TIES_LOWER } from './config';
 import { divisorNegative, divisorPositive, scaleNegative, scalePositive } from './group';
 
+const EXPONENT_BITS: i32 = 0x7f800000;
+
 /**
  * Levels of a small float, found by arithmetic: the exponent gives the step, rounding the quotient
  * gives the level. Reference: byArithmetic of gridGroup.ts.
@@ -11,27 +13,31 @@ import { divisorNegative, divisorPositive, scaleNegative, scalePositive } from '
 function round(ties: i32, config: Config, x: usize, y: usize, u: usize, n: i32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
-  const scaleP = f32x4.splat(scalePositive), scaleN = f32x4.splat(scaleNegative);
-  const divideP = f32x4.splat(divisorPositive), divideN = f32x4.splat(divisorNegative);
-  const largest = f32x4.splat(config.largest);
-  const smallest = f32x4.neg(largest);
-  const least = i32x4.splat(config.minExponentBits);
-  const exponentBits = i32x4.splat(0x7f800000);
-  // 2^(254 − k) − bits of 2^k: the reciprocal of a power of two is a subtraction.
-  const reciprocal = i32x4.splat(0x7f000000);
-  const shift = config.fractionBits << 23;
-  const up = i32x4.splat(shift);
   const half = f32x4.splat(0.5);
   const sign = i32x4.splat(<i32>0x80000000);
+  // Either of two by a mask: the first, with the bits flipped in which the second differs.
+  const scaleP = f32x4.splat(scalePositive), divideP = f32x4.splat(divisorPositive);
+  const scaleFlip = v128.xor(scaleP, f32x4.splat(scaleNegative));
+  const divideFlip = v128.xor(divideP, f32x4.splat(divisorNegative));
+  const largest = f32x4.splat(config.largest);
+  const smallest = f32x4.neg(largest);
+  const exponentBits = i32x4.splat(EXPONENT_BITS);
+  const leastBinade = i32x4.splat(config.minExponentBits);
+  const greatestBinade = i32x4.splat(reinterpret<i32>(config.largest) & EXPONENT_BITS);
+  const shift = config.fractionBits << 23;
+  const up = i32x4.splat(shift);
+  // 2^(254 − k) − bits of 2^k: the reciprocal of a power of two is a subtraction.
+  const reciprocal = i32x4.splat(0x7f000000 + shift);
   const end = x + (<usize>n << 2);
   do {
     const w = v128.load(x);
     const negative = f32x4.lt(w, zero);
+    let scaled = f32x4.div(w, v128.xor(divideP, v128.and(negative, divideFlip)));
     // A weight of −0 counts as +0 (microxcaling); a small negative one may well become −0.
-    const scaled = f32x4.add(f32x4.div(w, v128.bitselect(divideN, divideP, negative)), zero);
-    const magnitude = f32x4.pmin(f32x4.abs(scaled), largest);
-    const binade = i32x4.max_s(v128.and(magnitude, exponentBits), least);
-    const inverseStep = i32x4.add(i32x4.sub(reciprocal, binade), up);
+    if (ties != TIES_LOWER) scaled = f32x4.add(scaled, zero);
+    const exponent = v128.and(scaled, exponentBits);
+    const binade = i32x4.max_s(i32x4.min_s(exponent, greatestBinade), leastBinade);
+    const inverseStep = i32x4.sub(reciprocal, binade);
     const step = i32x4.sub(binade, up);
     const quotient = f32x4.mul(scaled, inverseStep);
     let rounded = f32x4.nearest(quotient);
@@ -46,7 +52,7 @@ function round(ties: i32, config: Config, x: usize, y: usize, u: usize, n: i32):
     let level = f32x4.pmin(f32x4.pmax(f32x4.mul(rounded, step), smallest), largest);
     // AFPQ's table has one zero, so −0 becomes +0; the other formats keep the sign.
     if (ties == TIES_LOWER) level = f32x4.add(level, zero);
-    v128.store(y, f32x4.mul(level, v128.bitselect(scaleN, scaleP, negative)));
+    v128.store(y, f32x4.mul(level, v128.xor(scaleP, v128.and(negative, scaleFlip))));
     v128.store(u, f32x4.mul(f32x4.sub(scaled, level), inverseStep));
     x += 16;
     y += 16;
