@@ -10,15 +10,14 @@ const EXPONENT_BITS: i32 = 0x7f800000;
  */
 // @ts-ignore: decorator
 @inline
-function round(ties: i32, config: Config, x: usize, y: usize, u: usize, n: i32): void {
+function round(ties: i32, config: Config, y: usize, u: usize, n: i32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
   const half = f32x4.splat(0.5);
   const sign = i32x4.splat(<i32>0x80000000);
   // Either of two by a mask: the first, with the bits flipped in which the second differs.
-  const scaleP = f32x4.splat(scalePositive), divideP = f32x4.splat(divisorPositive);
+  const scaleP = f32x4.splat(scalePositive);
   const scaleFlip = v128.xor(scaleP, f32x4.splat(scaleNegative));
-  const divideFlip = v128.xor(divideP, f32x4.splat(divisorNegative));
   const largest = f32x4.splat(config.largest);
   const smallest = f32x4.neg(largest);
   const exponentBits = i32x4.splat(EXPONENT_BITS);
@@ -28,11 +27,10 @@ function round(ties: i32, config: Config, x: usize, y: usize, u: usize, n: i32):
   const up = i32x4.splat(shift);
   // 2^(254 − k) − bits of 2^k: the reciprocal of a power of two is a subtraction.
   const reciprocal = i32x4.splat(0x7f000000 + shift);
-  const end = x + (<usize>n << 2);
+  const end = u + (<usize>n << 2);
   do {
-    const w = v128.load(x);
-    const negative = f32x4.lt(w, zero);
-    let scaled = f32x4.div(w, v128.xor(divideP, v128.and(negative, divideFlip)));
+    let scaled = v128.load(u);
+    const negative = f32x4.lt(scaled, zero);
     // A weight of −0 counts as +0 (microxcaling); a small negative one may well become −0.
     if (ties != TIES_LOWER) scaled = f32x4.add(scaled, zero);
     const exponent = v128.and(scaled, exponentBits);
@@ -54,14 +52,28 @@ function round(ties: i32, config: Config, x: usize, y: usize, u: usize, n: i32):
     if (ties == TIES_LOWER) level = f32x4.add(level, zero);
     v128.store(y, f32x4.mul(level, v128.xor(scaleP, v128.and(negative, scaleFlip))));
     v128.store(u, f32x4.mul(f32x4.sub(scaled, level), inverseStep));
-    x += 16;
     y += 16;
+    u += 16;
+  } while (u < end);
+}
+
+/** Weights divided by the scales of their signs. */
+function scale(x: usize, u: usize, n: i32): void {
+  const zero = f32x4.splat(0);
+  const divideP = f32x4.splat(divisorPositive);
+  const divideFlip = v128.xor(divideP, f32x4.splat(divisorNegative));
+  const end = x + (<usize>n << 2);
+  do {
+    const w = v128.load(x);
+    v128.store(u, f32x4.div(w, v128.xor(divideP, v128.and(f32x4.lt(w, zero), divideFlip))));
+    x += 16;
     u += 16;
   } while (x < end);
 }
 
 export function minifloatGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
-  if (config.ties == TIES_LOWER) round(TIES_LOWER, config, x, y, u, n);
-  else if (config.ties == TIES_AWAY) round(TIES_AWAY, config, x, y, u, n);
-  else round(0, config, x, y, u, n);
+  scale(x, u, n);
+  if (config.ties == TIES_LOWER) round(TIES_LOWER, config, y, u, n);
+  else if (config.ties == TIES_AWAY) round(TIES_AWAY, config, y, u, n);
+  else round(0, config, y, u, n);
 }
