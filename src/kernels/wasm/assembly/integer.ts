@@ -54,6 +54,23 @@ export function integerGroup(config: Config, x: usize, y: usize, u: usize, n: i3
   } while (x < end);
 }
 
+/** Errors ŵ − w alone, halves to even. */
+export function integerErrors(config: Config, x: usize, e: usize, n: i32): void {
+  const divisor = f32x4.splat(divisorPositive);
+  const scale = f32x4.splat(scalePositive);
+  const shift = f32x4.splat(SHIFT);
+  const bottom = f32x4.splat(SHIFT + (config.lowestCode - zeroPoint));
+  const top = f32x4.splat(SHIFT + (config.highestCode - zeroPoint));
+  const end = x + (<usize>n << 2);
+  do {
+    const w = v128.load(x);
+    const code = f32x4.pmin(f32x4.pmax(f32x4.add(f32x4.div(w, divisor), shift), bottom), top);
+    v128.store(e, f32x4.sub(f32x4.mul(scale, f32x4.sub(code, shift)), w));
+    x += 16;
+    e += 16;
+  } while (x < end);
+}
+
 /** dINT: integers and two denormal codes, the nearest wins. Reference: denormalIntegerGroup. */
 export function denormalGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
   const zero = f32x4.splat(0);

@@ -6,11 +6,12 @@ const EXPONENT_BITS: i32 = 0x7f800000;
 /**
  * Levels of a small float, found by arithmetic: the exponent gives the step, rounding the quotient
  * gives the level. Reference: byArithmetic of gridGroup.ts.
- * @param ties a constant at every call, so that each is a loop of its own
+ * @param ties, errors constants at every call, so that each is a loop of its own
+ * @param errors whether errors ŵ − w are stored at y instead of values, and none in steps
  */
 // @ts-ignore: decorator
 @inline
-function round(ties: i32, config: Config, y: usize, u: usize, n: i32): void {
+function round(ties: i32, errors: bool, config: Config, x: usize, y: usize, u: usize, n: i32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
   const half = f32x4.splat(0.5);
@@ -50,8 +51,14 @@ function round(ties: i32, config: Config, y: usize, u: usize, n: i32): void {
     let level = f32x4.pmin(f32x4.pmax(f32x4.mul(rounded, step), smallest), largest);
     // AFPQ's table has one zero, so −0 becomes +0; the other formats keep the sign.
     if (ties == TIES_LOWER) level = f32x4.add(level, zero);
-    v128.store(y, f32x4.mul(level, v128.xor(scaleP, v128.and(negative, scaleFlip))));
-    v128.store(u, f32x4.mul(f32x4.sub(scaled, level), inverseStep));
+    const value = f32x4.mul(level, v128.xor(scaleP, v128.and(negative, scaleFlip)));
+    if (errors) {
+      v128.store(y, f32x4.sub(value, v128.load(x)));
+    } else {
+      v128.store(y, value);
+      v128.store(u, f32x4.mul(f32x4.sub(scaled, level), inverseStep));
+    }
+    x += 16;
     y += 16;
     u += 16;
   } while (u < end);
@@ -73,7 +80,15 @@ function scale(x: usize, u: usize, n: i32): void {
 
 export function minifloatGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
   scale(x, u, n);
-  if (config.ties == TIES_LOWER) round(TIES_LOWER, config, y, u, n);
-  else if (config.ties == TIES_AWAY) round(TIES_AWAY, config, y, u, n);
-  else round(0, config, y, u, n);
+  if (config.ties == TIES_LOWER) round(TIES_LOWER, false, config, x, y, u, n);
+  else if (config.ties == TIES_AWAY) round(TIES_AWAY, false, config, x, y, u, n);
+  else round(0, false, config, x, y, u, n);
+}
+
+/** Errors ŵ − w alone; @param u scratch for n weights. */
+export function minifloatErrors(config: Config, x: usize, e: usize, u: usize, n: i32): void {
+  scale(x, u, n);
+  if (config.ties == TIES_LOWER) round(TIES_LOWER, true, config, x, e, u, n);
+  else if (config.ties == TIES_AWAY) round(TIES_AWAY, true, config, x, e, u, n);
+  else round(0, true, config, x, e, u, n);
 }

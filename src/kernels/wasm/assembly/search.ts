@@ -61,10 +61,7 @@ function powerTwoPointFour(error: v128): v128 {
   return v128.andnot(result, f32x4.lt(x, f32x4.splat(8.881784197001252e-16)));
 }
 
-/**
- * Sums of a candidate's errors in four f64 lanes, added as (0+2)+(1+3). Neither sum ever decreases,
- * so a candidate may be given up once it has reached a limit.
- */
+/** Sums of a candidate's errors in four f64 lanes, added as (0+2)+(1+3). */
 // @ts-ignore: decorator
 @inline
 function fold(sum01: v128, sum23: v128): f64 {
@@ -72,79 +69,73 @@ function fold(sum01: v128, sum23: v128): f64 {
   return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
 }
 
-/** Weights after which a sum is compared with its limit. */
+/** Weights after which a sum, which never decreases, is compared with its limit. */
 export const CHECK_EVERY: i32 = 64;
 
-// Lanes of the squared error at work: it is taken part by part, between quantizing.
-let squares0: f64 = 0, squares1: f64 = 0, squares2: f64 = 0, squares3: f64 = 0;
-
-export function startSquares(): void {
-  squares0 = 0;
-  squares1 = 0;
-  squares2 = 0;
-  squares3 = 0;
-}
-
-/** Adds (ŵ−w)² of n weights; returns the sum so far. */
-export function addSquares(x: usize, y: usize, n: i32): f64 {
-  let sum01 = f64x2(squares0, squares1), sum23 = f64x2(squares2, squares3);
+/** Σe² of n errors. */
+export function sumSquares(e: usize, n: i32): f64 {
+  let sum01 = f64x2.splat(0), sum23 = sum01;
   let left = n;
   do {
-    let error = f32x4.sub(v128.load(y), v128.load(x));
+    let error = v128.load(e);
     if (left < 4) error = firstLanes(error, left);
     sum01 = f64x2.add(sum01, squareLow(error));
     sum23 = f64x2.add(sum23, squareHigh(error));
-    x += 16;
-    y += 16;
+    e += 16;
     left -= 4;
   } while (left > 0);
-  squares0 = f64x2.extract_lane(sum01, 0);
-  squares1 = f64x2.extract_lane(sum01, 1);
-  squares2 = f64x2.extract_lane(sum23, 0);
-  squares3 = f64x2.extract_lane(sum23, 1);
   return fold(sum01, sum23);
 }
 
 /**
- * Σ(ŵ−w)² of at most CHECK_EVERY weights, summed in f32: close enough where it only tells which
- * candidates to give up, see {@link squaresLimit}.
+ * Σe² of at most CHECK_EVERY errors, summed in f32: close enough where it only tells which candidates
+ * to give up, as long as it is neither infinite nor compared with less than SMALLEST_LIMIT.
  */
-export function roughSquares(x: usize, y: usize, n: i32): f64 {
+export function roughSquares(e: usize, n: i32): f64 {
   let sum = f32x4.splat(0);
   let left = n;
   do {
-    let error = f32x4.sub(v128.load(y), v128.load(x));
+    let error = v128.load(e);
     if (left < 4) error = firstLanes(error, left);
     sum = f32x4.add(sum, f32x4.mul(error, error));
-    x += 16;
-    y += 16;
+    e += 16;
     left -= 4;
   } while (left > 0);
   return fold(f64x2.promote_low_f32x4(sum), promoteHigh(sum));
 }
 
-/** Σ|ŵ−w|^2.4 of n weights, or something at least as large as `limit` once it is reached. */
-export function sumPowers(x: usize, y: usize, n: i32, limit: f64): f64 {
+/** Σ|e|^2.4 of n errors, or something at least as large as `limit` once it is reached. */
+export function sumPowers(e: usize, n: i32, limit: f64): f64 {
   let sum01 = f64x2.splat(0), sum23 = sum01;
   let left = n;
   do {
-    let error = f32x4.sub(v128.load(y), v128.load(x));
+    let error = v128.load(e);
     if (left < 4) error = firstLanes(error, left);
     const power = powerTwoPointFour(error);
     sum01 = f64x2.add(sum01, f64x2.promote_low_f32x4(power));
     sum23 = f64x2.add(sum23, promoteHigh(power));
-    x += 16;
-    y += 16;
+    e += 16;
     left -= 4;
     if ((left & (CHECK_EVERY - 1)) == 0 && fold(sum01, sum23) >= limit) return limit;
   } while (left > 0);
   return fold(sum01, sum23);
 }
 
+/** What f32 rounding may add to a sum of squares, many times over. */
+const MARGIN: f64 = 1.001;
+/** Below this, squares in f32 may be denormal, and too large. */
+const SMALLEST_LIMIT: f64 = 7.888609052210118e-31;
+
+/** Rough squares from which on Σe² is certainly no less than `error`. */
+export function squaresLimit(error: f64): f64 {
+  const limit = error * MARGIN;
+  return limit > SMALLEST_LIMIT ? limit : Infinity;
+}
+
 /**
- * Squared error from which on Σ|e|^2.4 over n weights is certainly no less than `error`: by the
- * inequality of power means Σ|e|^2.4 ≥ n^−0.2 · (Σe²)^1.2. A margin covers all rounding.
+ * Rough squares from which on Σ|e|^2.4 over n weights is certainly no less than `error`: by the
+ * inequality of power means Σ|e|^2.4 ≥ n^−0.2 · (Σe²)^1.2.
  */
-export function squaresLimit(error: f64, n: i32): f64 {
-  return Math.pow(error * Math.pow(<f64>n, 0.2), 1 / 1.2) * 1.001;
+export function powersLimit(error: f64, n: i32): f64 {
+  return squaresLimit(Math.pow(error * Math.pow(<f64>n, 0.2), 1 / 1.2));
 }
