@@ -10,7 +10,7 @@ import { addNearIntegers, areNear } from './integerNear';
 import { findExtremes, largest, smallest } from './lanes';
 import { minifloatErrors, minifloatGroup } from './minifloat';
 import {
-  CHECK_EVERY, powersLimit, roughSquares, squaresLimit, sumPowers, sumSquares,
+  CHECK_EVERY, clearRest, foldSingle, powersLimit, roughSquares, squaresLimit, sumPowers, sumSquares,
 } from './search';
 
 /** Spans below this are widened by AWQ's quantizer. */
@@ -27,12 +27,13 @@ function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i32): vo
   else minifloatGroup(config, x, y, u, n);
 }
 
-/** Errors ŵ − w of n weights with the parameters at work. */
-function groupErrors(config: Config, x: usize, e: usize, u: usize, n: i32): void {
+/** Errors ŵ − w of n weights with the parameters at work; returns their rough squares. */
+function groupErrors(config: Config, x: usize, e: usize, u: usize, n: i32): f64 {
   const rule = config.rule;
-  if (rule == RULE_INTEGER && config.ties != TIES_AWAY) {
-    integerErrors(config, x, e, n);
-  } else if (rule == RULE_GRID16) {
+  if (rule == RULE_INTEGER && config.ties != TIES_AWAY && (n & 7) == 0) {
+    return foldSingle(integerErrors(config, x, e, n));
+  }
+  if (rule == RULE_GRID16) {
     grid16Errors(config, x, e, n);
   } else if (rule == RULE_MINIFLOAT) {
     minifloatErrors(config, x, e, u, n);
@@ -42,6 +43,8 @@ function groupErrors(config: Config, x: usize, e: usize, u: usize, n: i32): void
       v128.store(e + i, f32x4.sub(v128.load(e + i), v128.load(x + i)));
     }
   }
+  clearRest(e, n);
+  return foldSingle(roughSquares(e, n));
 }
 
 let bestLo: f32 = 0;
@@ -58,8 +61,7 @@ function tryRange(config: Config, lo: f32, hi: f32, x: usize, e: usize, u: usize
   for (let done = 0; done < n; done += CHECK_EVERY) {
     const part = min(n - done, CHECK_EVERY);
     const offset = <usize>done << 2;
-    groupErrors(config, x + offset, e + offset, u, part);
-    rough += roughSquares(e + offset, part);
+    rough += groupErrors(config, x + offset, e + offset, u, part);
     if (rough >= squaresGivenUp && rough < Infinity) return;
   }
   const byPowers = config.search == SEARCH_MSE;

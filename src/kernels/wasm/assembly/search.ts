@@ -31,10 +31,14 @@ function join(low: v128, high: v128, x: v128): v128 {
   return f32x4.add(low, f32x4.mul(high, x));
 }
 
-/** |x|^2.4 in each lane; the same operations in the same order as the reference. */
+/** Powers of two that stand for 0, and what is less than them. */
+const NOTHING: f32 = -1000;
+const LITTLE: f32 = -500;
+
+/** 2.4·log2|x| in each lane; the same operations in the same order as the reference. */
 // @ts-ignore: decorator
 @inline
-function powerTwoPointFour(error: v128): v128 {
+function logarithm(error: v128): v128 {
   const x = f32x4.abs(error);
   const shifted = i32x4.sub(x, i32x4.splat(0x3f3504f3));
   const exponent = i32x4.shr_s(shifted, 23);
@@ -45,20 +49,29 @@ function powerTwoPointFour(error: v128): v128 {
     join(line(LOG3, LOG2, t), line(LOG1, LOG0, t), t2),
     f32x4.mul(t2, t2),
   );
-  const logarithm = f32x4.add(f32x4.convert_i32x4_s(exponent), f32x4.mul(t, series));
-  const power = f32x4.mul(logarithm, f32x4.splat(2.4));
+  const log = f32x4.add(f32x4.convert_i32x4_s(exponent), f32x4.mul(t, series));
+  const power = f32x4.mul(log, f32x4.splat(2.4));
+  const tiny = f32x4.lt(x, f32x4.splat(8.881784197001252e-16));
+  return v128.bitselect(f32x4.splat(NOTHING), power, tiny);
+}
+
+/** 2^power in each lane, likewise. */
+// @ts-ignore: decorator
+@inline
+function exponential(power: v128): v128 {
   const whole = f32x4.floor(f32x4.add(power, f32x4.splat(0.5)));
   const fraction = f32x4.sub(power, whole);
   const f2 = f32x4.mul(fraction, fraction);
-  let result = join(
+  const series = join(
     join(line(EXP5, EXP4, fraction), line(EXP3, EXP2, fraction), f2),
     line(EXP1, EXP0, fraction),
     f32x4.mul(f2, f2),
   );
-  const bits = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(whole), i32x4.splat(127)), 23);
-  result = f32x4.mul(bits, result);
+  // Next to 2^23, the lowest bits of a float are an integer: here the exponent's.
+  const bits = i32x4.shl(f32x4.add(whole, f32x4.splat(8388735)), 23);
+  let result = f32x4.mul(bits, series);
   result = v128.bitselect(f32x4.splat(Infinity), result, f32x4.gt(power, f32x4.splat(127)));
-  return v128.andnot(result, f32x4.lt(x, f32x4.splat(8.881784197001252e-16)));
+  return v128.andnot(result, f32x4.lt(power, f32x4.splat(LITTLE)));
 }
 
 /** Sums of a candidate's errors in four f64 lanes, added as (0+2)+(1+3). */
@@ -69,21 +82,34 @@ function fold(sum01: v128, sum23: v128): f64 {
   return f64x2.extract_lane(lanes, 0) + f64x2.extract_lane(lanes, 1);
 }
 
+/** The same of four f32 lanes. */
+// @ts-ignore: decorator
+@inline
+export function foldSingle(sum: v128): f64 {
+  return fold(f64x2.promote_low_f32x4(sum), promoteHigh(sum));
+}
+
 /** Weights after which a sum, which never decreases, is compared with its limit. */
 export const CHECK_EVERY: i32 = 64;
+
+// All of these take whole vectors: errors behind the last of n must be 0.
+
+/** Makes the errors behind the last of n zero, up to a whole vector. */
+export function clearRest(e: usize, n: i32): void {
+  const last = e + (<usize>(n & ~3) << 2);
+  if ((n & 3) != 0) v128.store(last, firstLanes(v128.load(last), n & 3));
+}
 
 /** Σe² of n errors. */
 export function sumSquares(e: usize, n: i32): f64 {
   let sum01 = f64x2.splat(0), sum23 = sum01;
-  let left = n;
+  const end = e + (<usize>n << 2);
   do {
-    let error = v128.load(e);
-    if (left < 4) error = firstLanes(error, left);
+    const error = v128.load(e);
     sum01 = f64x2.add(sum01, squareLow(error));
     sum23 = f64x2.add(sum23, squareHigh(error));
     e += 16;
-    left -= 4;
-  } while (left > 0);
+  } while (e < end);
   return fold(sum01, sum23);
 }
 
@@ -91,27 +117,28 @@ export function sumSquares(e: usize, n: i32): f64 {
  * Σe² of at most CHECK_EVERY errors, summed in f32: close enough where it only tells which candidates
  * to give up, as long as it is neither infinite nor compared with less than SMALLEST_LIMIT.
  */
-export function roughSquares(e: usize, n: i32): f64 {
+export function roughSquares(e: usize, n: i32): v128 {
   let sum = f32x4.splat(0);
-  let left = n;
+  const end = e + (<usize>n << 2);
   do {
-    let error = v128.load(e);
-    if (left < 4) error = firstLanes(error, left);
+    const error = v128.load(e);
     sum = f32x4.add(sum, f32x4.mul(error, error));
     e += 16;
-    left -= 4;
-  } while (left > 0);
-  return fold(f64x2.promote_low_f32x4(sum), promoteHigh(sum));
+  } while (e < end);
+  return sum;
 }
 
-/** Σ|e|^2.4 of n errors, or something at least as large as `limit` once it is reached. */
+/**
+ * Σ|e|^2.4 of n errors, or something at least as large as `limit` once it is reached. Overwrites the
+ * errors: two short loops leave more room for the processor to overlap their rounds than a long one.
+ */
 export function sumPowers(e: usize, n: i32, limit: f64): f64 {
+  const end = e + (<usize>n << 2);
+  for (let p = e; p < end; p += 16) v128.store(p, logarithm(v128.load(p)));
   let sum01 = f64x2.splat(0), sum23 = sum01;
   let left = n;
   do {
-    let error = v128.load(e);
-    if (left < 4) error = firstLanes(error, left);
-    const power = powerTwoPointFour(error);
+    const power = exponential(v128.load(e));
     sum01 = f64x2.add(sum01, f64x2.promote_low_f32x4(power));
     sum23 = f64x2.add(sum23, promoteHigh(power));
     e += 16;
