@@ -1,28 +1,39 @@
 import { firstLanes, promoteHigh, squareHigh, squareLow } from './lanes';
 
-// Series of power.ts.
-const LOG0: f32 = -0.14275974035263062;
-const LOG1: f32 = 0.23265257477760315;
-const LOG2: f32 = -0.24927182495594025;
-const LOG3: f32 = 0.2872888743877411;
-const LOG4: f32 = -0.3602251708507538;
-const LOG5: f32 = 0.48091670870780945;
-const LOG6: f32 = -0.7213529348373413;
-const LOG7: f32 = 1.4426950216293335;
-const EXP0: f32 = 0.0013390863314270973;
-const EXP1: f32 = 0.009676031768321991;
-const EXP2: f32 = 0.055503569543361664;
-const EXP3: f32 = 0.2402210682630539;
-const EXP4: f32 = 0.6931471824645996;
-const EXP5: f32 = 1.0000001192092896;
+// Series of power.ts, highest powers first: eight of log2(1+t)/t, six of 2^f; then other constants. In
+// memory, because V8 builds a vector constant anew in every round of a loop.
+const CONSTANTS = memory.data<f32>([
+  -0.14275974035263062, 0.23265257477760315, -0.24927182495594025, 0.2872888743877411,
+  -0.3602251708507538, 0.48091670870780945, -0.7213529348373413, 1.4426950216293335,
+  0.0013390863314270973, 0.009676031768321991, 0.055503569543361664, 0.2402210682630539,
+  0.6931471824645996, 1.0000001192092896,
+  0.70710676908493042, 2.4, 8.881784197001252e-16, -1000, 0.5, 8388735, 127, -500,
+]);
+/** Offsets: √½, the exponent 2.4, the least error that counts. */
+const ROOT: usize = 56;
+const EXPONENT: usize = 60;
+const LEAST: usize = 64;
+/** A logarithm that stands for that of 0, and what is greater than it. */
+const NOTHING: usize = 68;
+const HALF: usize = 72;
+/** 2^23 + 127 */
+const BIAS: usize = 76;
+const LARGEST: usize = 80;
+const LITTLE: usize = 84;
+
+// @ts-ignore: decorator
+@inline
+function constant(offset: usize): v128 {
+  return v128.load32_splat(CONSTANTS + offset);
+}
 
 // Errors of a candidate range. Reference: rangeError of rangeSearch.ts and power.ts.
 
-/** a + b·x */
+/** Two neighbouring terms of a series: the constant at `at` times x, and the next. */
 // @ts-ignore: decorator
 @inline
-function line(a: f32, b: f32, x: v128): v128 {
-  return f32x4.add(f32x4.splat(a), f32x4.mul(f32x4.splat(b), x));
+function line(at: usize, x: v128): v128 {
+  return f32x4.add(constant(at + 4), f32x4.mul(constant(at), x));
 }
 
 // @ts-ignore: decorator
@@ -31,47 +42,43 @@ function join(low: v128, high: v128, x: v128): v128 {
   return f32x4.add(low, f32x4.mul(high, x));
 }
 
-/** Powers of two that stand for 0, and what is less than them. */
-const NOTHING: f32 = -1000;
-const LITTLE: f32 = -500;
-
 /** 2.4·log2|x| in each lane; the same operations in the same order as the reference. */
 // @ts-ignore: decorator
 @inline
 function logarithm(error: v128): v128 {
   const x = f32x4.abs(error);
-  const shifted = i32x4.sub(x, i32x4.splat(0x3f3504f3));
+  const shifted = i32x4.sub(x, constant(ROOT));
   const exponent = i32x4.shr_s(shifted, 23);
   const t = f32x4.sub(i32x4.sub(x, i32x4.shl(exponent, 23)), f32x4.splat(1));
   const t2 = f32x4.mul(t, t);
   const series = join(
-    join(line(LOG7, LOG6, t), line(LOG5, LOG4, t), t2),
-    join(line(LOG3, LOG2, t), line(LOG1, LOG0, t), t2),
+    join(line(24, t), line(16, t), t2),
+    join(line(8, t), line(0, t), t2),
     f32x4.mul(t2, t2),
   );
   const log = f32x4.add(f32x4.convert_i32x4_s(exponent), f32x4.mul(t, series));
-  const power = f32x4.mul(log, f32x4.splat(2.4));
-  const tiny = f32x4.lt(x, f32x4.splat(8.881784197001252e-16));
-  return v128.bitselect(f32x4.splat(NOTHING), power, tiny);
+  const power = f32x4.mul(log, constant(EXPONENT));
+  const tiny = f32x4.lt(x, constant(LEAST));
+  return v128.bitselect(constant(NOTHING), power, tiny);
 }
 
 /** 2^power in each lane, likewise. */
 // @ts-ignore: decorator
 @inline
 function exponential(power: v128): v128 {
-  const whole = f32x4.floor(f32x4.add(power, f32x4.splat(0.5)));
+  const whole = f32x4.floor(f32x4.add(power, constant(HALF)));
   const fraction = f32x4.sub(power, whole);
   const f2 = f32x4.mul(fraction, fraction);
   const series = join(
-    join(line(EXP5, EXP4, fraction), line(EXP3, EXP2, fraction), f2),
-    line(EXP1, EXP0, fraction),
+    join(line(48, fraction), line(40, fraction), f2),
+    line(32, fraction),
     f32x4.mul(f2, f2),
   );
   // Next to 2^23, the lowest bits of a float are an integer: here the exponent's.
-  const bits = i32x4.shl(f32x4.add(whole, f32x4.splat(8388735)), 23);
+  const bits = i32x4.shl(f32x4.add(whole, constant(BIAS)), 23);
   let result = f32x4.mul(bits, series);
-  result = v128.bitselect(f32x4.splat(Infinity), result, f32x4.gt(power, f32x4.splat(127)));
-  return v128.andnot(result, f32x4.lt(power, f32x4.splat(LITTLE)));
+  result = v128.bitselect(f32x4.splat(Infinity), result, f32x4.gt(power, constant(LARGEST)));
+  return v128.andnot(result, f32x4.lt(power, constant(LITTLE)));
 }
 
 /** Sums of a candidate's errors in four f64 lanes, added as (0+2)+(1+3). */
