@@ -135,24 +135,39 @@ export function roughSquares(e: usize, n: i32): v128 {
   return sum;
 }
 
-/**
- * Σ|e|^2.4 of n errors, or something at least as large as `limit` once it is reached. Overwrites the
- * errors: two short loops leave more room for the processor to overlap their rounds than a long one.
- */
-export function sumPowers(e: usize, n: i32, limit: f64): f64 {
+/** Σ|e|^2.4 of at most CHECK_EVERY errors, added to the sums; overwrites the errors. */
+function addPowers(e: usize, n: i32): void {
   const end = e + (<usize>n << 2);
+  // Short loops leave more room for the processor to overlap their rounds than a long one.
   for (let p = e; p < end; p += 16) v128.store(p, logarithm(v128.load(p)));
-  let sum01 = f64x2.splat(0), sum23 = sum01;
-  let left = n;
-  do {
-    const power = exponential(v128.load(e));
+  for (let p = e; p < end; p += 16) v128.store(p, exponential(v128.load(p)));
+  let sum01 = f64x2(powers0, powers1), sum23 = f64x2(powers2, powers3);
+  for (; e < end; e += 16) {
+    const power = v128.load(e);
     sum01 = f64x2.add(sum01, f64x2.promote_low_f32x4(power));
     sum23 = f64x2.add(sum23, promoteHigh(power));
-    e += 16;
-    left -= 4;
-    if ((left & (CHECK_EVERY - 1)) == 0 && fold(sum01, sum23) >= limit) return limit;
-  } while (left > 0);
-  return fold(sum01, sum23);
+  }
+  powers0 = f64x2.extract_lane(sum01, 0);
+  powers1 = f64x2.extract_lane(sum01, 1);
+  powers2 = f64x2.extract_lane(sum23, 0);
+  powers3 = f64x2.extract_lane(sum23, 1);
+}
+
+let powers0: f64 = 0, powers1: f64 = 0, powers2: f64 = 0, powers3: f64 = 0;
+
+/** Σ|e|^2.4 of n errors, or a part of it that has reached `limit`; overwrites the errors. */
+export function sumPowers(e: usize, n: i32, limit: f64): f64 {
+  powers0 = 0;
+  powers1 = 0;
+  powers2 = 0;
+  powers3 = 0;
+  let sum: f64 = 0;
+  for (; n > 0 && sum < limit; n -= CHECK_EVERY) {
+    addPowers(e, min(n, CHECK_EVERY));
+    sum = powers0 + powers2 + (powers1 + powers3);
+    e += CHECK_EVERY << 2;
+  }
+  return sum;
 }
 
 /** What f32 rounding may add to a sum of squares, many times over. */
