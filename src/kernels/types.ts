@@ -45,10 +45,12 @@ export interface ErrorSums {
 }
 
 /**
- * Layout of a kernel's raw result: four sums of two lanes, then scalars. Weights are added by fours
- * within a group: lane 0 gets the sum of the first and third, lane 1 of the second and fourth.
- * Step errors are squared and summed in four lanes of f32 over at most 256 weights (those behind a
- * group's last four by themselves), which go to the two f64 lanes alike.
+ * Layout of a kernel's raw result: four sums of two lanes, then scalars. A group is summed in runs of
+ * at most 256 weights (those behind its last four are a run of their own). A run's sums start from 0.
+ * Weights are added by fours: lane 0 gets the sum of the first and third, lane 1 of the second and
+ * fourth. Step errors are squared and summed in four lanes of f32, which go to the two f64 lanes alike;
+ * where all levels of a group are equally far apart, they are its squared errors over the square of
+ * that distance instead.
  */
 export const RAW = Object.freeze({
   error: 0,

@@ -21,6 +21,8 @@ export interface GroupQuantizer {
   readonly tensorScale?: number;
   /** Zero point as stored, for the rules that have one. */
   readonly zeroPoint?: number;
+  /** The distance between any two levels, where it is the same throughout; 0 where all are zero. */
+  readonly width?: number;
   quantize(weight: number): QuantizedWeight;
   /** The code that {@link quantize} decodes, see `EncodedChunk`. */
   code(weight: number): number;

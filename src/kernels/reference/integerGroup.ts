@@ -80,6 +80,7 @@ export function integerGroup(
   return {
     scales: [scale],
     zeroPoint,
+    width: scale.value,
     quantize(weight) {
       const scaled = fround(weight / divisor);
       const level = codeOf(scaled) - zero;

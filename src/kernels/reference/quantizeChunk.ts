@@ -57,6 +57,6 @@ function quantizeGroup(
     values[i] = quantized.value;
     stepErrors[i] = quantized.stepError;
   }
-  addGroup(raw, weights, values, stepErrors);
+  addGroup(raw, weights, values, stepErrors, quantizer.width);
   output?.set(values);
 }

@@ -1,4 +1,4 @@
-import { firstLanes } from './lanes';
+import { firstLanes, highest, promoteHigh } from './lanes';
 
 // The raw sums of a chunk, as kernels/types.ts lays them out: four sums of two f64 lanes, then f64
 // scalars. What the loop needs in another form until the chunk's end lies behind them.
@@ -19,18 +19,23 @@ const COUNTS: usize = 128;
 const LIMIT: usize = 144;
 /** Three vectors: the weights, values and step errors behind a group's last whole vector. */
 const REST: usize = 160;
-const LENGTH: usize = 208;
+/** Four f32: greatest errors of accumulateNear.ts. */
+export const GREATEST_NEAR: usize = 208;
+/** One f32 in which all bits but the sign are set. */
+export const MAGNITUDE: usize = 224;
+const LENGTH: usize = 240;
 
 const CLIPPED_STEP_ERROR: f32 = 0.50001;
 const LARGEST_F32: f32 = 3.4028234663852886e38;
 
-/** Weights whose step errors are summed in f32; ADDED_IN_F32 of the reference. */
-const RUN: i32 = 256;
+/** Weights that are summed from 0; RUN of the reference. */
+export const RUN: i32 = 256;
 
 export function clearSums(sums: usize): void {
   memory.fill(sums, 0, LENGTH);
   // Squares of neighbouring floats near 1/2 differ, so comparing squares decides alike.
   store<f32>(sums, CLIPPED_STEP_ERROR * CLIPPED_STEP_ERROR, LIMIT);
+  store<i32>(sums, 0x7fffffff, MAGNITUDE);
 }
 
 // @ts-ignore: decorator
@@ -45,15 +50,49 @@ export function countGroup(sums: usize, badScale: i32, oneSigned: i32, notStradd
   addTo(sums + NOT_STRADDLING, <f64>notStraddling);
 }
 
+// @ts-ignore: decorator
+@inline
+function addLanes(at: usize, lanes: v128): void {
+  v128.store(at, f64x2.add(v128.load(at), lanes));
+}
+
+/** Adds the sums of a run: f64 lanes. */
+// @ts-ignore: decorator
+@inline
+export function addRun(sums: usize, error: v128, value: v128, underError: v128): void {
+  addLanes(sums, error);
+  addLanes(sums + VALUE, value);
+  addLanes(sums + UNDERFLOW_ERROR, underError);
+}
+
+/** Adds step errors where all levels are `width` apart, by the squared errors of a run. */
+// @ts-ignore: decorator
+@inline
+export function addEvenSteps(sums: usize, error: v128, width: f32): void {
+  if (width == 0) return;
+  const square = <f64>width * <f64>width;
+  addLanes(sums + STEP, f64x2.div(error, f64x2.splat(square)));
+}
+
+/** Where levels are not equally far apart. */
+export const UNEVEN: f32 = -1;
+
+/** @param counts of a run, i16: underflow in the lower four lanes, clipped in the upper; negative */
+// @ts-ignore: decorator
+@inline
+export function addCounts(sums: usize, counts: v128): void {
+  const pairs = i32x4.extadd_pairwise_i16x8_s(counts);
+  v128.store(sums, i32x4.sub(v128.load(sums, COUNTS), pairs), COUNTS);
+}
+
 /**
  * Adds at most RUN weights, in whole vectors. The time of it is the two f64 pipes': two lanes for
  * each sum keep all of them in registers, and floats are widened as they are loaded.
  */
-function addVectors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
+function addVectors(x: usize, y: usize, u: usize, n: i32, width: f32, sums: usize): void {
   const zero = f32x4.splat(0);
   const limit = v128.load32_splat(sums, LIMIT);
-  let error = v128.load(sums), value = v128.load(sums, VALUE);
-  let underError = v128.load(sums, UNDERFLOW_ERROR), greatest = v128.load(sums, GREATEST);
+  let error = zero, value = zero, underError = zero, greatest = v128.load(sums, GREATEST);
   let step = zero, counts = zero;
   const end = x + (<usize>n << 2);
   do {
@@ -70,7 +109,7 @@ function addVectors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
     const square = f32x4.mul(s, s);
     step = f32x4.add(step, square);
     const under = v128.andnot(f32x4.eq(v128.load(y), zero), f32x4.eq(v128.load(x), zero));
-    counts = i16x8.sub(counts, i16x8.narrow_i32x4_s(under, f32x4.gt(square, limit)));
+    counts = i16x8.add(counts, i16x8.narrow_i32x4_s(under, f32x4.gt(square, limit)));
     underError = f64x2.add(underError, f64x2.add(
       v128.and(low, v128.shuffle<u32>(under, under, 0, 0, 1, 1)),
       v128.and(high, v128.shuffle<u32>(under, under, 2, 2, 3, 3)),
@@ -79,26 +118,26 @@ function addVectors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
     y += 16;
     u += 16;
   } while (x < end);
-  step = f32x4.pmin(step, f32x4.splat(LARGEST_F32));
-  const step01 = f64x2.promote_low_f32x4(step);
-  const step23 = f64x2.promote_low_f32x4(v128.shuffle<u64>(step, step, 1, 0));
-  v128.store(sums, error);
-  v128.store(sums, value, VALUE);
-  v128.store(sums, f64x2.add(v128.load(sums, STEP), f64x2.add(step01, step23)), STEP);
-  v128.store(sums, underError, UNDERFLOW_ERROR);
+  addRun(sums, error, value, underError);
+  if (width >= 0) {
+    addEvenSteps(sums, error, width);
+  } else {
+    step = f32x4.pmin(step, f32x4.splat(LARGEST_F32));
+    addLanes(sums + STEP, f64x2.add(f64x2.promote_low_f32x4(step), promoteHigh(step)));
+  }
   v128.store(sums, greatest, GREATEST);
-  const pairs = i32x4.extadd_pairwise_i16x8_s(counts);
-  v128.store(sums, i32x4.add(v128.load(sums, COUNTS), pairs), COUNTS);
+  addCounts(sums, counts);
 }
 
 /**
  * Adds one group to the sums. Reference: addGroup.
  * @param x weights; @param y dequantized; @param u errors in steps; @param n how many
+ * @param width distance between any two levels, or UNEVEN
  */
-export function accumulate(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
+export function accumulate(x: usize, y: usize, u: usize, n: i32, width: f32, sums: usize): void {
   while (n >= 4) {
     const run = min(n & ~3, RUN);
-    addVectors(x, y, u, run, sums);
+    addVectors(x, y, u, run, width, sums);
     const bytes = <usize>run << 2;
     x += bytes;
     y += bytes;
@@ -110,13 +149,14 @@ export function accumulate(x: usize, y: usize, u: usize, n: i32, sums: usize): v
   v128.store(rest, firstLanes(v128.load(x), n));
   v128.store(rest, firstLanes(v128.load(y), n), 16);
   v128.store(rest, firstLanes(v128.load(u), n), 32);
-  addVectors(rest, rest + 16, rest + 32, 4, sums);
+  addVectors(rest, rest + 16, rest + 32, 4, width, sums);
 }
 
 /** Completes the sums once all groups are in. */
 export function finishSums(sums: usize): void {
   const greatest = max(load<f64>(sums, GREATEST), load<f64>(sums, GREATEST + 8));
-  store<f64>(sums, sqrt(greatest), MAX_ERROR);
+  const near = highest(v128.load(sums, GREATEST_NEAR));
+  store<f64>(sums, max(sqrt(greatest), <f64>near), MAX_ERROR);
   const counts = sums + COUNTS;
   store<f64>(sums, <f64>(load<i32>(counts) + load<i32>(counts, 4)), UNDERFLOW);
   store<f64>(sums, <f64>(load<i32>(counts, 8) + load<i32>(counts, 12)), CLIPPED);

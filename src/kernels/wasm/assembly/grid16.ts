@@ -92,8 +92,10 @@ function quadHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** Any grid of at most 16 levels. Reference: byThresholds of gridGroup.ts. */
-export function grid16Group(config: Config, x: usize, y: usize, u: usize, n: i32): void {
+/** @param errors a constant: whether errors ŵ − w are stored at y instead of values, and none in steps */
+// @ts-ignore: decorator
+@inline
+function round(errors: bool, config: Config, x: usize, y: usize, u: usize, n: i32): void {
   const grid = config.grid;
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
@@ -130,10 +132,23 @@ export function grid16Group(config: Config, x: usize, y: usize, u: usize, n: i32
     const high01 = pairHigh(b0, b1), high23 = pairHigh(b2, b3);
     const v0 = quadLow(low01, low23), v1 = quadHigh(low01, low23);
     const v2 = quadLow(high01, high23), v3 = quadHigh(high01, high23);
-    v128.store(y, f32x4.mul(v0, v128.bitselect(scaleN, scaleP, n0)));
-    v128.store(y, f32x4.mul(v1, v128.bitselect(scaleN, scaleP, n1)), 16);
-    v128.store(y, f32x4.mul(v2, v128.bitselect(scaleN, scaleP, n2)), 32);
-    v128.store(y, f32x4.mul(v3, v128.bitselect(scaleN, scaleP, n3)), 48);
+    const q0 = f32x4.mul(v0, v128.bitselect(scaleN, scaleP, n0));
+    const q1 = f32x4.mul(v1, v128.bitselect(scaleN, scaleP, n1));
+    const q2 = f32x4.mul(v2, v128.bitselect(scaleN, scaleP, n2));
+    const q3 = f32x4.mul(v3, v128.bitselect(scaleN, scaleP, n3));
+    if (errors) {
+      v128.store(y, f32x4.sub(q0, a0));
+      v128.store(y, f32x4.sub(q1, a1), 16);
+      v128.store(y, f32x4.sub(q2, a2), 32);
+      v128.store(y, f32x4.sub(q3, a3), 48);
+      x += 64;
+      y += 64;
+      continue;
+    }
+    v128.store(y, q0);
+    v128.store(y, q1, 16);
+    v128.store(y, q2, 32);
+    v128.store(y, q3, 48);
 
     // The interval that a weight falls in is the one above its level, or the one below.
     const below = i8x16.narrow_i16x8_s(
@@ -155,4 +170,14 @@ export function grid16Group(config: Config, x: usize, y: usize, u: usize, n: i32
     y += 64;
     u += 64;
   } while (x < end);
+}
+
+/** Any grid of at most 16 levels. Reference: byThresholds of gridGroup.ts. */
+export function grid16Group(config: Config, x: usize, y: usize, u: usize, n: i32): void {
+  round(false, config, x, y, u, n);
+}
+
+/** Errors ŵ − w alone. */
+export function grid16Errors(config: Config, x: usize, e: usize, n: i32): void {
+  round(true, config, x, e, 0, n);
 }

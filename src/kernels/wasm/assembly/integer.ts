@@ -2,7 +2,7 @@ import { Config, TIES_AWAY } from './config';
 import { divisorPositive, scalePositive, zeroPoint } from './group';
 
 /** 1.5·2^23: floats next to it are integers. */
-const SHIFT: f32 = 12582912;
+export const SHIFT: f32 = 12582912;
 
 /**
  * Integers with one scale and a zero point. Reference: integerGroup.
@@ -52,6 +52,31 @@ export function integerGroup(config: Config, x: usize, y: usize, u: usize, n: i3
     y += 32;
     u += 32;
   } while (x < end);
+}
+
+/** Errors ŵ − w alone, halves to even; returns their squares in four f32 lanes. */
+export function integerErrors(config: Config, x: usize, e: usize, n: i32): v128 {
+  const divisor = f32x4.splat(divisorPositive);
+  const scale = f32x4.splat(scalePositive);
+  const shift = f32x4.splat(SHIFT);
+  const bottom = f32x4.splat(SHIFT + (config.lowestCode - zeroPoint));
+  const top = f32x4.splat(SHIFT + (config.highestCode - zeroPoint));
+  let sum0 = f32x4.splat(0), sum1 = sum0;
+  const end = x + (<usize>n << 2);
+  do {
+    const w0 = v128.load(x), w1 = v128.load(x, 16);
+    const c0 = f32x4.pmin(f32x4.pmax(f32x4.add(f32x4.div(w0, divisor), shift), bottom), top);
+    const c1 = f32x4.pmin(f32x4.pmax(f32x4.add(f32x4.div(w1, divisor), shift), bottom), top);
+    const e0 = f32x4.sub(f32x4.mul(scale, f32x4.sub(c0, shift)), w0);
+    const e1 = f32x4.sub(f32x4.mul(scale, f32x4.sub(c1, shift)), w1);
+    v128.store(e, e0);
+    v128.store(e, e1, 16);
+    sum0 = f32x4.add(sum0, f32x4.mul(e0, e0));
+    sum1 = f32x4.add(sum1, f32x4.mul(e1, e1));
+    x += 32;
+    e += 32;
+  } while (x < end);
+  return f32x4.add(sum0, sum1);
 }
 
 /** dINT: integers and two denormal codes, the nearest wins. Reference: denormalIntegerGroup. */

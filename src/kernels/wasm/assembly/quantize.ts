@@ -1,14 +1,16 @@
-import { accumulate, clearSums, countGroup, finishSums } from './accumulate';
+import { accumulate, clearSums, countGroup, finishSums, UNEVEN } from './accumulate';
 import {
-  AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, SEARCH_MSE, WHOLE_TENSOR,
+  AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, RULE_MINIFLOAT, SEARCH_MSE, TIES_AWAY,
+  WHOLE_TENSOR,
 } from './config';
-import { badScale, prepareGroup } from './group';
-import { grid16Group, prepareGrid16 } from './grid16';
-import { denormalGroup, integerGroup } from './integer';
+import { badScale, prepareGroup, scalePositive } from './group';
+import { grid16Errors, grid16Group, prepareGrid16 } from './grid16';
+import { denormalGroup, integerErrors, integerGroup } from './integer';
+import { addNearIntegers, areNear } from './integerNear';
 import { findExtremes, largest, smallest } from './lanes';
-import { minifloatGroup } from './minifloat';
+import { minifloatErrors, minifloatGroup } from './minifloat';
 import {
-  addSquares, CHECK_EVERY, roughSquares, squaresLimit, startSquares, sumPowers,
+  CHECK_EVERY, clearRest, foldSingle, powersLimit, roughSquares, squaresLimit, sumPowers, sumSquares,
 } from './search';
 
 /** Spans below this are widened by AWQ's quantizer. */
@@ -25,42 +27,55 @@ function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i32): vo
   else minifloatGroup(config, x, y, u, n);
 }
 
+/** Errors ŵ − w of n weights with the parameters at work; returns their rough squares. */
+function groupErrors(config: Config, x: usize, e: usize, u: usize, n: i32): f64 {
+  const rule = config.rule;
+  if (rule == RULE_INTEGER && config.ties != TIES_AWAY && (n & 7) == 0) {
+    return foldSingle(integerErrors(config, x, e, n));
+  }
+  if (rule == RULE_GRID16) {
+    grid16Errors(config, x, e, n);
+  } else if (rule == RULE_MINIFLOAT) {
+    minifloatErrors(config, x, e, u, n);
+  } else {
+    quantizeGroup(config, x, e, u, n);
+    for (let i: usize = 0; i < <usize>n << 2; i += 16) {
+      v128.store(e + i, f32x4.sub(v128.load(e + i), v128.load(x + i)));
+    }
+  }
+  clearRest(e, n);
+  return foldSingle(roughSquares(e, n));
+}
+
 let bestLo: f32 = 0;
 let bestHi: f32 = 0;
 let bestError: f64 = 0;
 
-/** Squared error at which a candidate is given up. */
+/** Rough squared error at which a candidate is given up. */
 let squaresGivenUp: f64 = 0;
 
-function tryRange(config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32): void {
+/** @param e, u scratch for n weights */
+function tryRange(config: Config, lo: f32, hi: f32, x: usize, e: usize, u: usize, n: i32): void {
   prepareGroup(config, lo, hi);
-  const byPowers = config.search == SEARCH_MSE;
-  startSquares();
-  let error: f64 = 0;
+  let rough: f64 = 0;
   for (let done = 0; done < n; done += CHECK_EVERY) {
     const part = min(n - done, CHECK_EVERY);
     const offset = <usize>done << 2;
-    quantizeGroup(config, x + offset, y + offset, u, part);
-    error = byPowers
-      ? error + roughSquares(x + offset, y + offset, part)
-      : addSquares(x + offset, y + offset, part);
-    if (error >= squaresGivenUp) return;
+    rough += groupErrors(config, x + offset, e + offset, u, part);
+    if (rough >= squaresGivenUp && rough < Infinity) return;
   }
-  if (byPowers) {
-    error = sumPowers(x, y, n, bestError);
-    if (error >= bestError) return;
-    squaresGivenUp = squaresLimit(error, n);
-  } else {
-    squaresGivenUp = error;
-  }
+  const byPowers = config.search == SEARCH_MSE;
+  const error = byPowers ? sumPowers(e, n, bestError) : sumSquares(e, n);
+  if (!(error < bestError)) return;
   bestError = error;
   bestLo = lo;
   bestHi = hi;
+  squaresGivenUp = byPowers ? powersLimit(error, n) : squaresLimit(error);
 }
 
 /** Leaves the best range in bestLo and bestHi. Reference: searchRange. */
 function searchRange(
-  config: Config, lo: f32, hi: f32, x: usize, y: usize, u: usize, n: i32,
+  config: Config, lo: f32, hi: f32, x: usize, e: usize, u: usize, n: i32,
 ): void {
   bestLo = lo;
   bestHi = hi;
@@ -70,15 +85,30 @@ function searchRange(
   if (config.search == SEARCH_MSE) {
     for (let i = 0; i < SHRINK_STEPS; i++) {
       const factor = <f32>(1 - <f64>i / 100);
-      tryRange(config, factor * lo, factor * hi, x, y, u, n);
+      tryRange(config, factor * lo, factor * hi, x, e, u, n);
     }
     return;
   }
   for (let i = 0; i < CLIP_STEPS; i++) {
     const high = <f32>(1 - <f64>i / 20) * hi;
     for (let j = 0; j < CLIP_STEPS; j++) {
-      tryRange(config, <f32>(1 - <f64>j / 20) * lo, high, x, y, u, n);
+      tryRange(config, <f32>(1 - <f64>j / 20) * lo, high, x, e, u, n);
     }
+  }
+}
+
+/** Quantizes a group with the parameters at work and adds it to the sums; its weights are low … high. */
+function sumGroup(
+  config: Config, x: usize, y: usize, u: usize, n: i32, low: f32, high: f32, sums: usize,
+): void {
+  if (config.rule != RULE_INTEGER) {
+    quantizeGroup(config, x, y, u, n);
+    accumulate(x, y, u, n, UNEVEN, sums);
+  } else if (areNear(config, low, high, n)) {
+    addNearIntegers(config, x, y, n, sums);
+  } else {
+    integerGroup(config, x, y, u, n);
+    accumulate(x, y, u, n, scalePositive, sums);
   }
 }
 
@@ -109,14 +139,13 @@ export function quantizeChunk(
       const values = config.keepOutput ? y + offset : y;
       searchRange(config, lo, hi, x + offset, values, u, n);
       prepareGroup(config, bestLo, bestHi);
-      quantizeGroup(config, x + offset, values, u, n);
       countGroup(
         sums,
         badScale,
         <i32>(low >= 0 != high <= 0),
         <i32>(low > 0 || high < 0 || high - low < AWQ_SMALLEST_SPAN),
       );
-      accumulate(x + offset, values, u, n, sums);
+      sumGroup(config, x + offset, values, u, n, low, high, sums);
     }
   }
   finishSums(sums);
@@ -125,7 +154,7 @@ export function quantizeChunk(
 /** Sums of n weights that were quantized elsewhere. */
 export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): void {
   clearSums(sums);
-  accumulate(x, y, u, n, sums);
+  accumulate(x, y, u, n, UNEVEN, sums);
   finishSums(sums);
 }
 
