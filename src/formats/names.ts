@@ -32,7 +32,12 @@ export function allowsSearch({ rule }: FormatEntry): boolean {
   return ruleProperties(rule).hasRangeSearch;
 }
 
-function parseSearch(options: readonly string[], whole: string, entry: FormatEntry): RangeSearch {
+function parseSearch(
+  options: readonly string[],
+  whole: string,
+  entry: FormatEntry,
+  group: Grouping,
+): RangeSearch {
   if (options.length === 0) return 'none';
   if (options.length > 1) throw new FormatNameError(`Format "${whole}": only one search at a time`);
   const [option] = options;
@@ -41,6 +46,12 @@ function parseSearch(options: readonly string[], whole: string, entry: FormatEnt
   }
   if (!allowsSearch(entry)) {
     throw new FormatNameError(`Format "${whole}": ${entry.name} has no range to search for`);
+  }
+  // A range is searched for where its group is at hand; that of a whole tensor never is at once.
+  if (group.kind === 'tensor') {
+    throw new FormatNameError(
+      `Format "${whole}": "+${option}" needs groups of a row or less; one range for a whole tensor cannot be searched for`,
+    );
   }
   return option;
 }
@@ -84,7 +95,7 @@ export function parseFormat(text: string): NumberFormat {
     groupText === undefined
       ? (entry.fixedGroup ?? DEFAULT_GROUP)
       : parseGroup(groupText, text, entry);
-  return makeFormat(entry, group, parseSearch(options, text, entry));
+  return makeFormat(entry, group, parseSearch(options, text, entry, group));
 }
 
 /** The same format with another grouping, or as it is where the format fixes its own. */

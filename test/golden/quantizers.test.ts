@@ -71,7 +71,17 @@ describe.each(Object.keys(FORMAT_OF))('%s', (family) => {
 
     const reference = new Float32Array(weights.length);
     const options = { keepOutput: true, tensorRange: rangeOf(weights) };
-    const raw = quantizeChunk(format, 'f32', { rows, columns }, weights, reference, options);
+    const shape = { rows, columns };
+    const { tensorRange } = options;
+    const chunk = {
+      format,
+      scaleDtype: 'f32',
+      shape,
+      weights,
+      output: reference,
+      tensorRange,
+    } as const;
+    const raw = quantizeChunk(chunk);
     const integer = format.entry.rule.kind === 'integer';
     expect(differences(reference, expected, skipped, integer)).toEqual([]);
 
@@ -89,7 +99,11 @@ describe.each(Object.keys(FORMAT_OF))('%s', (family) => {
     const errors = new ErrorAccumulator();
     errors.add(
       errorSums(
-        quantizeChunk(formatOf(entry), 'f32', { rows, columns }, weights, undefined, {
+        quantizeChunk({
+          format: formatOf(entry),
+          scaleDtype: 'f32',
+          shape: { rows, columns },
+          weights,
           tensorRange: rangeOf(weights),
         }),
       ),

@@ -27,7 +27,14 @@ function quantize(name: string, dtype: 'f16' | 'f32', weights: Float32Array) {
   const output = new Float32Array(weights.length);
   const shape = { rows: 1, columns: weights.length };
   const tensorRange = { lo: Math.min(...weights), hi: Math.max(...weights) };
-  quantizeChunk(parseFormat(name), dtype, shape, weights, output, { tensorRange });
+  quantizeChunk({
+    format: parseFormat(name),
+    scaleDtype: dtype,
+    shape,
+    weights,
+    output,
+    tensorRange,
+  });
   return output;
 }
 
@@ -145,7 +152,8 @@ it('splits the squared error into underflow and rounding without a rest', () => 
     fc.property(group, (weights) => {
       const output = new Float32Array(GROUP);
       const shape = { rows: 1, columns: GROUP };
-      const raw = quantizeChunk(parseFormat('int3:g32'), 'f16', shape, weights, output);
+      const format = parseFormat('int3:g32');
+      const raw = quantizeChunk({ format, scaleDtype: 'f16', shape, weights, output });
       const [underflow, rounding] = [0, 1].map((kind) =>
         weights.reduce((sum, w, i) => {
           const isUnderflow = w !== 0 && output[i] === 0;

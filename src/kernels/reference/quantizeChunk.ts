@@ -8,20 +8,29 @@ import type { GroupQuantizer } from './groupQuantizer.js';
 import { groupsOf } from './groups.js';
 import { AWQ_SMALLEST_RANGE } from './integerGroup.js';
 
+/** What a chunk is quantized to, and where it lies. */
+export interface ChunkToQuantize extends Pick<QuantizeOptions, 'tensorRange'> {
+  readonly format: NumberFormat;
+  readonly scaleDtype: ScaleDtype;
+  readonly shape: ChunkShape;
+  /** [rows × columns], finite. */
+  readonly weights: Float32Array;
+  /** Receives the dequantized weights; same length. */
+  readonly output?: Float32Array;
+}
+
 /**
  * Quantizes and dequantizes a chunk of finite weights: the meaning of every format.
- * @param weights [rows × columns], finite
- * @param output same length; may be left out
  * @returns raw sums, see `errorSums`
  */
-export function quantizeChunk(
-  format: NumberFormat,
-  scaleDtype: ScaleDtype,
-  shape: ChunkShape,
-  weights: Float32Array,
-  output?: Float32Array,
-  { tensorRange }: QuantizeOptions = {},
-): Float64Array {
+export function quantizeChunk({
+  format,
+  scaleDtype,
+  shape,
+  weights,
+  output,
+  tensorRange,
+}: ChunkToQuantize): Float64Array {
   const { rule } = format.entry;
   if (rule.kind === 'ggml') return quantizeGgmlChunk(rule.type, shape, weights, output);
   const { hasGroups } = ruleProperties(rule);

@@ -80,7 +80,8 @@ export class ReferenceKernels implements Kernels {
     const elements = shape.rows * shape.columns;
     const output = options.keepOutput ? this.output(elements) : undefined;
     const weights = this.weights(elements);
-    return errorSums(quantizeChunk(format, scaleDtype, shape, weights, output, options));
+    const { tensorRange } = options;
+    return errorSums(quantizeChunk({ format, scaleDtype, shape, weights, output, tensorRange }));
   }
 
   output(elements: number): Float32Array {

@@ -1,12 +1,12 @@
 import { GGML_TYPES } from '../../formats/ggmlTypes.js';
 import { ruleProperties } from '../../formats/rules.js';
-import type { GgmlTypeName, NumberFormat, ScaleDtype } from '../../formats/types.js';
+import type { GgmlTypeName } from '../../formats/types.js';
 import { tensorScaleOf } from '../reference/gridGroup.js';
 import { groupedShape } from '../reference/groups.js';
-import type { ChunkShape, EncodedChunk, FixedRange } from '../types.js';
+import type { ChunkShape, EncodedChunk } from '../types.js';
 import type { Workspace } from '../workspace.js';
 import { codeOf, GGML_CODES } from './configSchema.js';
-import { writeConfig } from './kernelConfig.js';
+import { writeConfig, type KernelCall } from './kernelConfig.js';
 import { TABLES } from './tables.js';
 import type { KernelExports } from './wasmKernels.js';
 
@@ -30,10 +30,8 @@ function addresses(start: number, sizes: readonly number[]): number[] {
 export function encodeGroups(
   exports: KernelExports,
   workspace: Workspace,
-  format: NumberFormat,
-  scaleDtype: ScaleDtype,
   shape: ChunkShape,
-  tensorRange: FixedRange | undefined,
+  { format, scaleDtype, tensorRange }: KernelCall,
 ): EncodedChunk {
   const { memory, tables, weightsAt, outputAt } = workspace;
   const { rows, columns, groupColumns } = groupedShape(format, shape);
@@ -44,7 +42,8 @@ export function encodeGroups(
     ...[weights, groups * 4, groups * 4],
   ]);
   const config = tables + TABLES.config;
-  writeConfig(memory.buffer, config, tables + TABLES.grid, format, scaleDtype, { tensorRange });
+  const places = { config, grid: tables + TABLES.grid };
+  writeConfig(memory.buffer, places, { format, scaleDtype, tensorRange });
   exports.encodeChunk(
     ...([weightsAt, values, steps, rows, columns, groupColumns] as const),
     ...([config, codes, scales, second] as const),

@@ -127,23 +127,31 @@ function writeValues(buffer: ArrayBufferLike, at: number, values: ConfigValues):
   });
 }
 
+/** What a kernel is told: a format, and how it is applied. */
+export interface KernelCall extends QuantizeOptions {
+  readonly format: NumberFormat;
+  readonly scaleDtype: ScaleDtype;
+}
+
+/** Addresses in bytes, 16-byte aligned. */
+export interface ConfigPlaces {
+  readonly config: number;
+  readonly grid: number;
+}
+
 /**
  * Writes a format's configuration and grid.
- * @param configAt, gridAt addresses, 16-byte aligned
  * @throws where {@link hasKernel} says no
  */
 export function writeConfig(
   buffer: ArrayBufferLike,
-  configAt: number,
-  gridAt: number,
-  format: NumberFormat,
-  scaleDtype: ScaleDtype,
-  { tensorRange, keepOutput }: QuantizeOptions,
+  places: ConfigPlaces,
+  { format, scaleDtype, tensorRange, keepOutput }: KernelCall,
 ): void {
   const config = ruleConfig(format.entry.rule);
   if (!config) throw new Error(`${format.id} has no vector kernel`);
   const wholeTensor = format.group.kind === 'tensor' && tensorRange !== undefined;
-  writeValues(buffer, configAt, {
+  writeValues(buffer, places.config, {
     ...config.values,
     dtype: codeOf(SCALE_DTYPES, scaleDtype),
     search: codeOf(SEARCHES, format.search),
@@ -151,7 +159,7 @@ export function writeConfig(
     tensorLo: tensorRange?.lo,
     tensorHi: tensorRange?.hi,
     keepOutput: keepOutput ? 1 : 0,
-    grid: gridAt,
+    grid: places.grid,
   });
-  if (config.grid) writeGrid(new Float32Array(buffer, gridAt, GRID_BYTES / 4), config.grid);
+  if (config.grid) writeGrid(new Float32Array(buffer, places.grid, GRID_BYTES / 4), config.grid);
 }

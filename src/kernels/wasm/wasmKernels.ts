@@ -158,14 +158,8 @@ export class WasmKernels implements Kernels {
     if (!hasKernel(format)) return this.reference.quantize(format, scaleDtype, shape, options);
     const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
     const { rows, columns, groupColumns } = groupedShape(format, shape);
-    writeConfig(
-      memory.buffer,
-      tables + TABLES.config,
-      tables + TABLES.grid,
-      format,
-      scaleDtype,
-      options,
-    );
+    const places = { config: tables + TABLES.config, grid: tables + TABLES.grid };
+    writeConfig(memory.buffer, places, { format, scaleDtype, ...options });
     // The bytes as read are decoded by now, so their place serves as scratch.
     this.exports.quantizeChunk(
       weightsAt,
@@ -210,7 +204,8 @@ export class WasmKernels implements Kernels {
     if (elements === 0 || !hasKernel(format)) {
       return this.reference.encode(format, scaleDtype, shape, options);
     }
-    return encodeGroups(exports, workspace, format, scaleDtype, shape, options.tensorRange);
+    const { tensorRange } = options;
+    return encodeGroups(exports, workspace, shape, { format, scaleDtype, tensorRange });
   }
 
   groupExtremes(shape: ChunkShape, groupSize: number) {

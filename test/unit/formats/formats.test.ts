@@ -51,6 +51,8 @@ describe('names', () => {
     ['int4+fast', /"\+fast" is not \+mse or \+clip/],
     ['int4+mse+clip', /only one search/],
     ['q4_0+mse', /no range to search/],
+    ['int4:tensor+mse', /one range for a whole tensor cannot be searched for/],
+    ['afp4:tensor+clip', /needs groups of a row or less/],
     ['', /not in the catalogue/],
   ])('refuses %s in one line', (text, message) => {
     expect(() => parseFormat(text)).toThrow(FormatNameError);

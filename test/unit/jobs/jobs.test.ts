@@ -54,7 +54,9 @@ describe('compare', () => {
     // One tensor by hand, from the definition: range, f16 scale, zero point, codes.
     const weights = sampleWeights(DOWN_PROJ);
     const output = new Float32Array(weights.length);
-    quantizeChunk(parseFormat('int4'), 'f16', { rows: 256, columns: 768 }, weights, output);
+    const format = parseFormat('int4');
+    const shape = { rows: 256, columns: 768 };
+    quantizeChunk({ format, scaleDtype: 'f16', shape, weights, output });
     let squaredError = 0;
     let squaredWeight = 0;
     weights.forEach((weight, i) => {
@@ -77,7 +79,9 @@ describe('compare', () => {
       tensorGlobs: ['a.*'],
     });
     for (const [index, name] of ['int4:g96', 'afp4:g100'].entries()) {
-      const raw = quantizeChunk(parseFormat(name), 'f16', { rows: 1, columns }, weights);
+      const format = parseFormat(name);
+      const shape = { rows: 1, columns };
+      const raw = quantizeChunk({ format, scaleDtype: 'f16', shape, weights });
       const expected = foldLanes(raw, RAW.error);
       expect(formats[index].summary.mse / (expected / weights.length)).toBeCloseTo(1, 11);
     }

@@ -15,7 +15,7 @@ function configOf(name: string): Record<string, number> {
   // Whatever an earlier call has left must not matter.
   new Uint8Array(buffer).fill(0xa5);
   const tensorRange = { lo: -0.25, hi: 0.5 };
-  writeConfig(buffer, 0, GRID_AT, format, 'bf16', { tensorRange });
+  writeConfig(buffer, { config: 0, grid: GRID_AT }, { format, scaleDtype: 'bf16', tensorRange });
   const memory = new DataView(buffer);
   const words = Object.entries(CONFIG_FIELDS).map(([field, { type }], word): [string, number] => [
     field,
@@ -25,7 +25,7 @@ function configOf(name: string): Record<string, number> {
 }
 
 it('assembly/config.ts is what the schema says', () => {
-  const file = new URL('../../../../src/kernels/wasm/assembly/config.ts', import.meta.url);
+  const file = new URL('../../../src/kernels/wasm/assembly/config.ts', import.meta.url);
   expect(readFileSync(file, 'utf8')).toBe(configSource());
 });
 

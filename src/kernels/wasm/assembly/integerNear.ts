@@ -3,7 +3,7 @@ import { Config, TIES_AWAY } from './config';
 import { divisorPositive, scalePositive, zeroPoint } from './group';
 import { SHIFT } from './integer';
 import { promoteHigh } from './lanes';
-import { SCALE_F32 } from './scales';
+import { SCALE_F32 } from './config';
 
 // Integers and their sums in less time, for nearly all groups: those without clipped weights, with
 // scales of 16 bits. The sums are those of integerGroup and accumulate, to the bit.

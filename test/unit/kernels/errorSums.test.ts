@@ -1,9 +1,9 @@
 // Error sums and the measures from them against plain f64 loops, whatever the magnitude of the weights.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseFormat } from '../../src/formats/index.js';
-import type { ErrorSums, Kernels } from '../../src/kernels/types.js';
-import { ErrorAccumulator, WeightAccumulator } from '../../src/metrics/errorAccumulator.js';
-import { createReferenceKernels, createWasmKernels, loadWeights } from '../support/kernels.js';
+import { parseFormat } from '../../../src/formats/index.js';
+import type { ErrorSums, Kernels } from '../../../src/kernels/types.js';
+import { ErrorAccumulator, WeightAccumulator } from '../../../src/metrics/errorAccumulator.js';
+import { createReferenceKernels, createWasmKernels, loadWeights } from '../../support/kernels.js';
 
 const SHAPE = { rows: 3, columns: 640 };
 const N = SHAPE.rows * SHAPE.columns;
