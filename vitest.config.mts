@@ -9,6 +9,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{unit,golden,property,hostile}/**/*.test.ts'],
           execArgv: engineArguments,
+          // vitest would leave a processor free, which is half of what a small machine has.
+          maxWorkers: '100%',
           // Generous: a busy machine is no failure, and what must be fast says so itself.
           testTimeout: 60_000,
         },
