@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { engineArguments } from './scripts/lib/engine.mjs';
 
 export default defineConfig({
   test: {
@@ -7,8 +8,19 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{unit,golden,property,hostile}/**/*.test.ts'],
+          execArgv: engineArguments,
+          // vitest would leave a processor free, which is half of what a small machine has.
+          maxWorkers: '100%',
           // Generous: a busy machine is no failure, and what must be fast says so itself.
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: ['test/slow/**/*.test.ts'],
+          execArgv: engineArguments,
+          testTimeout: 600_000,
         },
       },
       {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installDependencies } from './setup.mjs';
 import { build } from './lib/build.mjs';
+import { engineArguments } from './lib/engine.mjs';
 import { root } from './lib/paths.mjs';
 import { runMain } from './lib/terminal.mjs';
 
@@ -26,10 +27,8 @@ await runMain(async () => {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
       },
     });
-    const { status } = spawnSync(process.execPath, [outfile, root, ...process.argv.slice(2)], {
-      cwd: root,
-      stdio: 'inherit',
-    });
+    const command = [...engineArguments, outfile, root, ...process.argv.slice(2)];
+    const { status } = spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' });
     process.exitCode = status ?? 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -11,7 +11,7 @@ import { quantize } from './commands/quantize.js';
 import type { Session } from './commands/session.js';
 import { helpText } from './help.js';
 import { isBrokenPipe, writeAll } from './output.js';
-import { visible } from '../storage/errors.js';
+import { remedyOf, visible, type Remedy } from '../storage/errors.js';
 import { ProgressLine } from './progress.js';
 import type { ProgressStream } from './progress.js';
 import { UsageError } from './usageError.js';
@@ -48,6 +48,13 @@ async function dispatch(args: readonly string[], session: Session): Promise<void
   }
 }
 
+/** What errors that know a remedy end with here. */
+const REMEDIES: Readonly<Record<Remedy, string>> = {
+  'choose-tensors': ' (--tensor)',
+  'shorter-context': ' (--context)',
+  'token-ids': '; ids from elsewhere can be scored (--token-ids)',
+};
+
 /** One line on standard error, and the exit code that goes with it. */
 function report(error: unknown, stderr: ProgressStream): number {
   if (isCancelled(error)) {
@@ -60,7 +67,8 @@ function report(error: unknown, stderr: ProgressStream): number {
     stderr.write(`quantscope: ${message}${error.saysWhere ? '' : ` (see ${help})`}\n`);
     return EXIT.wrongUsage;
   }
-  stderr.write(`quantscope: ${message}\n`);
+  const remedy = remedyOf(error);
+  stderr.write(`quantscope: ${message}${remedy ? REMEDIES[remedy] : ''}\n`);
   return EXIT.badInput;
 }
 

@@ -1,5 +1,6 @@
 import picomatch from 'picomatch';
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
+import type { Remedy } from '../storage/errors.js';
 
 export interface Selection {
   /** Exact names. */
@@ -17,6 +18,13 @@ export function tensorMatcher(globs: readonly string[]): (name: string) => boole
 /** Raised when a selection names nothing that can be quantized; one line. */
 export class SelectionError extends Error {
   override readonly name = 'SelectionError';
+
+  constructor(
+    message: string,
+    readonly remedy?: Remedy,
+  ) {
+    super(message);
+  }
 }
 
 /**
@@ -55,7 +63,10 @@ export function selectTensors(model: OpenedModel, selection: Selection): ModelTe
     selected = model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
   }
   if (selected.length === 0) {
-    throw new SelectionError(`${model.path}: no linear weights found; choose tensors by name`);
+    throw new SelectionError(
+      `${model.path}: no linear weights found; choose tensors by name`,
+      'choose-tensors',
+    );
   }
   return selected;
 }

@@ -112,3 +112,18 @@ export function systemReason(error: unknown): string {
       return visible(error.message.split('\n')[0]);
   }
 }
+
+/**
+ * What the user can do about an error. The errors themselves say what is wrong in words that hold
+ * everywhere; each way of asking for work adds what it calls its remedy.
+ */
+export type Remedy = 'choose-tensors' | 'shorter-context' | 'token-ids';
+
+/** What would help against an error, where it or what caused it says so. */
+export function remedyOf(error: unknown): Remedy | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { remedy } = each as { readonly remedy?: Remedy };
+    if (remedy) return remedy;
+  }
+  return undefined;
+}

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import type { ForwardKernels } from '../../src/kernels/forwardKernels.js';
 import { ReferenceForwardKernels } from '../../src/kernels/reference/referenceForward.js';
 import {
@@ -8,9 +7,6 @@ import {
   instantiateForward,
   WasmForwardKernels,
 } from '../../src/kernels/wasm/wasmForward.js';
-
-// Node 20 knows relaxed SIMD, but only behind a flag; newer versions ignore it.
-setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 /** Where tests may lay out data: behind the constants of the modules. */
 export const FIRST_FREE = 65536;

@@ -2,13 +2,15 @@ import type { OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
 import { cancelledError } from '../../rpc/rpc.js';
 import { readAll } from '../../storage/byteSource.js';
-import { visible } from '../../storage/errors.js';
+import { visible, type Remedy } from '../../storage/errors.js';
 import { withSource, type FileSystem } from '../../storage/fileSystem.js';
 import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
 
 /** A text cannot be tokenized because the model folder has no `tokenizer.json`; one line. */
 export class MissingTokenizerError extends Error {
   override readonly name = 'MissingTokenizerError';
+  /** Ids from elsewhere need none. */
+  readonly remedy: Remedy = 'token-ids';
 }
 
 /** Memory of the tokenizing thread: a token takes some 200 bytes there on its way. */

@@ -1,4 +1,4 @@
-import { quoted, visible } from '../../storage/errors.js';
+import { quoted, visible, type Remedy } from '../../storage/errors.js';
 import type { Protocol } from './textProtocol.js';
 
 /** What a model scores: token ids in windows, and how they came about. */
@@ -9,8 +9,6 @@ export interface Windows {
   /** Most ids that a window may have. */
   readonly context: number;
   readonly totalTokens: number;
-  /** Tokens that are in no window: a tail, what a document has beyond the context, later windows. */
-  readonly droppedTokens: number;
 }
 
 /** What a model allows windows to be. */
@@ -34,6 +32,13 @@ export const DEFAULT_CONTEXT = 2048;
 /** A text or list of ids that cannot be scored; one line, without the name of its file. */
 export class WindowError extends Error {
   override readonly name = 'WindowError';
+
+  constructor(
+    message: string,
+    readonly remedy?: Remedy,
+  ) {
+    super(message);
+  }
 }
 
 /**
@@ -62,13 +67,11 @@ function finish(
   request: WindowRequest,
 ): Windows {
   const ids: Int32Array[] = [];
-  let kept = 0;
   for (const window of all) {
     if (ids.length >= (request.windows ?? Infinity)) break;
     ids.push(window);
-    kept += window.length;
   }
-  return { ids, protocol, context, totalTokens, droppedTokens: totalTokens - kept };
+  return { ids, protocol, context, totalTokens };
 }
 
 /** @throws WindowError where an id of the tokenizer is none of the model's */
@@ -93,11 +96,13 @@ export function streamWindows(
 ): Windows {
   const context = contextOf(request, limits);
   checkTokenizerIds(ids, limits);
+  if (ids.length < 2) {
+    throw new WindowError(`the text has ${tokens(ids.length)}; at least 2 are needed`);
+  }
   if (ids.length < context) {
     throw new WindowError(
-      ids.length < 2
-        ? `the text has ${tokens(ids.length)}; at least 2 are needed`
-        : `the text has ${tokens(ids.length)}, too few for a single window of ${context}; a shorter context (--context) or a longer text is needed`,
+      `the text has ${tokens(ids.length)}, too few for a single window of ${context}; a longer text or a shorter context is needed`,
+      'shorter-context',
     );
   }
   function* cut() {

@@ -9,11 +9,12 @@ import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 import type { RawTensor } from '../../support/rawSafetensors.js';
-import { rawFile, temporaryFolder } from '../safetensors/safetensorsFiles.js';
+import { bytesFile, folderOf, rawFile, temporaryFolder } from '../safetensors/safetensorsFiles.js';
 
 // The built command line, as users run it.
 const CLI = join(import.meta.dirname, '../../../dist/cli.js');
 const SAMPLE = join(import.meta.dirname, '../../../media/sample/model.safetensors');
+const UNTOKENIZED = join(import.meta.dirname, '../../fixtures/own-models/llama-biases');
 const V_PROJ = 'model.layers.3.self_attn.v_proj.weight';
 const TIMEOUT = 60_000;
 
@@ -275,6 +276,17 @@ describe('bad input', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toMatch(/^quantscope: [^\n]*nothing\.\*[^\n]*\n$/);
+  });
+
+  test.each([
+    ['perplexity', SAMPLE, ['--context', '50000'], /or a shorter context is needed \(--context\)$/],
+    ['perplexity', UNTOKENIZED, [], /tokenizer\.json: .*; .* can be scored \(--token-ids\)$/],
+    ['compare', '', ['--format', 'int4'], /choose tensors by name \(--tensor\)$/],
+  ])('%s %s %s: the line names the option that helps', async (command, path, options, message) => {
+    const empty = await folderOf({ 'model.safetensors': bytesFile({ a: 4 }) });
+    const { code, stderr } = await run(command, path || empty, ...options);
+    expect(code).toBe(1);
+    expect(stderr.trimEnd()).toMatch(message);
   });
 
   test.each([

@@ -24,7 +24,6 @@ describe('stream', () => {
       protocol: 'stream',
       context: 4,
       totalTokens: 11,
-      droppedTokens: 3,
     });
   });
 
@@ -32,7 +31,6 @@ describe('stream', () => {
     expect(streamWindows(ids(8), { context: 4 }, limits).ids).toHaveLength(2);
     const first = streamWindows(ids(12), { context: 4, windows: 2 }, limits);
     expect(first.ids).toHaveLength(2);
-    expect(first.droppedTokens).toBe(4);
     expect(streamWindows(ids(8), { context: 4, windows: 9 }, limits).ids).toHaveLength(2);
   });
 
@@ -78,7 +76,6 @@ describe('per document', () => {
     expect(windows).toMatchObject({
       protocol: 'per-document',
       totalTokens: 13,
-      droppedTokens: 6,
     });
     const one = documentWindows([ids(3), ids(4)], { windows: 1 }, limits);
     expect(one.ids.map(({ length }) => length)).toEqual([3]);
