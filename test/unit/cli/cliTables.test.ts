@@ -113,7 +113,7 @@ function comparison(
       layers: [],
       summary: {
         tensors: sqnr.length,
-        parameters: 768,
+        parameters: 256 * sqnr.length,
         sumSquares: 1,
         rmse: 3.5e-3,
         nonFinite: 0,
