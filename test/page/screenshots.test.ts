@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { doneComparison } from './fakeComparisonHost.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleComparison } from './sampleComparison.js';
-import { withSamplePerplexity } from './samplePerplexity.js';
+import { sampleComparison } from '../support/sampleComparison.js';
+import { withSamplePerplexity } from '../support/samplePerplexity.js';
 import { waitForCharts } from './waits.js';
 
 const FOLDER = fileURLToPath(new URL('../../out/screenshots/', import.meta.url));
