@@ -1,4 +1,12 @@
 import type { ScaleDtype } from '../formats/index.js';
+import {
+  ERROR_MEASURES,
+  MAIN_MEASURES,
+  TABLE_MEASURES,
+  type ErrorMeasure,
+  type ErrorMeasures,
+  type MeasureKind,
+} from '../metrics/measures.js';
 import type { ComparisonReport, FormatComparison, TensorComparison } from '../reports/reports.js';
 import { count, fixed, percent, scientific, significant, sizeIn, sizeUnit } from './numbers.js';
 import { notesText } from './notesText.js';
@@ -13,14 +21,36 @@ const WORST = 3;
 const right = (title: string): Column => ({ title, align: 'right' });
 const left = (title: string): Column => ({ title, align: 'left' });
 
+const NO_WEIGHTS = { tensors: 0, parameters: 0 };
+
+/** How the terminal writes each kind of measure. */
+const WRITERS: Readonly<
+  Record<MeasureKind, { readonly unit?: string; readonly text: (value: number) => string }>
+> = {
+  decibels: { unit: 'dB', text: (value) => fixed(value, 2) },
+  squaredError: { text: scientific },
+  error: { text: significant },
+  ratio: { text: (value) => fixed(value, 3) },
+  share: { unit: '%', text: percent },
+  count: { text: count },
+};
+
+function measureColumn(measure: ErrorMeasure): Column {
+  const { label, kind } = ERROR_MEASURES[measure];
+  return right([label, WRITERS[kind].unit].filter(Boolean).join(', '));
+}
+
+function measureCell(measures: ErrorMeasures, measure: ErrorMeasure): string {
+  return WRITERS[ERROR_MEASURES[measure].kind].text(measures[measure]);
+}
+
 function heading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const { path, architecture, parameters, dtype } = report.model;
-  const tensors = report.formats[0]?.tensors ?? [];
-  const weights = tensors.reduce((sum, tensor) => sum + tensor.parameters, 0);
+  const { tensors, parameters: weights } = report.formats[0]?.summary ?? NO_WEIGHTS;
   const model = architecture ? `${path}  ${architecture}` : path;
   return (
     `${visible(model)}\n` +
-    `${count(tensors.length)} ${tensors.length === 1 ? 'tensor' : 'tensors'}, ` +
+    `${count(tensors)} ${tensors === 1 ? 'tensor' : 'tensors'}, ` +
     `${count(weights)} of ${count(parameters)} weights, ${visible(dtype)}; ` +
     `scales in ${scaleDtype.toUpperCase()}\n`
   );
@@ -32,23 +62,13 @@ function formatsTable(formats: readonly FormatComparison[]): string {
     [
       left('Format'),
       right('bits/weight'),
-      right('SQNR, dB'),
-      right('MSE'),
-      right('RMSE/step'),
-      right('max error'),
-      right('to zero, %'),
-      right('clipped, %'),
+      ...TABLE_MEASURES.map(measureColumn),
       right(`size, ${unit}`),
     ],
     formats.map(({ id, bitsPerWeight, summary }) => [
       id,
       fixed(bitsPerWeight, 3),
-      fixed(summary.sqnrDb, 2),
-      scientific(summary.mse),
-      fixed(summary.rmseOverStep, 3),
-      significant(summary.maxAbsError),
-      percent(summary.underflowFraction),
-      percent(summary.clippedFraction),
+      ...TABLE_MEASURES.map((measure) => measureCell(summary, measure)),
       sizeIn(summary.sizeBytes, unit),
     ]),
   );
@@ -68,22 +88,11 @@ function worstTable(formats: readonly FormatComparison[]): string {
       index === 0 ? id : '',
       visible(tensor.name),
       tensor.shape.join(' × '),
-      fixed(tensor.sqnrDb, 2),
-      scientific(tensor.mse),
-      significant(tensor.maxAbsError),
-      percent(tensor.underflowFraction),
+      ...MAIN_MEASURES.map((measure) => measureCell(tensor, measure)),
     ]),
   );
   return table(
-    [
-      left('Lowest SQNR'),
-      left('Tensor'),
-      left('Shape'),
-      right('SQNR, dB'),
-      right('MSE'),
-      right('max error'),
-      right('to zero, %'),
-    ],
+    [left('Lowest SQNR'), left('Tensor'), left('Shape'), ...MAIN_MEASURES.map(measureColumn)],
     rows,
   );
 }
@@ -129,7 +138,7 @@ function costliest(tensors: readonly TensorComparison[]) {
 
 /**
  * A comparison for people at a terminal: a row a format, then the tensors that suffer most, then
- * perplexities where there are any, then what the reader of the numbers must know. RMSE/step is 0.289 (1/√12) at best.
+ * perplexities where there are any, then what the reader of the numbers must know. RMSE / step is 0.289 (1/√12) at best.
  */
 export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const { formats, notes, timings } = report;

@@ -74,20 +74,48 @@ export function foldLanes(raw: ArrayLike<number>, at: number): number {
   return raw[at] + raw[at + 1];
 }
 
+/** Where a sum lies in a raw result, and how those of two chunks become one. */
+interface SumLayout {
+  readonly at: number;
+  readonly lanes: 1 | 2;
+  readonly merge: 'add' | 'max';
+}
+
+/** Every sum of {@link ErrorSums}: what folds raw results and what merges chunks goes through these. */
+export const ERROR_SUMS: { readonly [Sum in keyof ErrorSums]: SumLayout } = Object.freeze({
+  squaredError: { at: RAW.error, lanes: 2, merge: 'add' },
+  squaredValue: { at: RAW.value, lanes: 2, merge: 'add' },
+  squaredStepError: { at: RAW.step, lanes: 2, merge: 'add' },
+  squaredUnderflow: { at: RAW.underflowError, lanes: 2, merge: 'add' },
+  maxAbsError: { at: RAW.maxError, lanes: 1, merge: 'max' },
+  underflow: { at: RAW.underflow, lanes: 1, merge: 'add' },
+  clipped: { at: RAW.clipped, lanes: 1, merge: 'add' },
+  badScales: { at: RAW.badScales, lanes: 1, merge: 'add' },
+  oneSigned: { at: RAW.oneSigned, lanes: 1, merge: 'add' },
+  notStraddling: { at: RAW.notStraddling, lanes: 1, merge: 'add' },
+});
+
+const SUM_NAMES = Object.keys(ERROR_SUMS) as (keyof ErrorSums)[];
+
+/** An {@link ErrorSums} of what a function gives for each sum. */
+export function mapSums(value: (sum: keyof ErrorSums) => number): ErrorSums {
+  const sums = SUM_NAMES.map((sum) => [sum, value(sum)]);
+  return Object.fromEntries(sums) as Record<keyof ErrorSums, number>;
+}
+
 /** Folds a kernel's raw result into {@link ErrorSums}. */
 export function errorSums(raw: ArrayLike<number>): ErrorSums {
-  return {
-    squaredError: foldLanes(raw, RAW.error),
-    squaredValue: foldLanes(raw, RAW.value),
-    squaredStepError: foldLanes(raw, RAW.step),
-    squaredUnderflow: foldLanes(raw, RAW.underflowError),
-    maxAbsError: raw[RAW.maxError],
-    underflow: raw[RAW.underflow],
-    clipped: raw[RAW.clipped],
-    badScales: raw[RAW.badScales],
-    oneSigned: raw[RAW.oneSigned],
-    notStraddling: raw[RAW.notStraddling],
-  };
+  return mapSums((sum) => {
+    const { at, lanes } = ERROR_SUMS[sum];
+    return lanes === 2 ? foldLanes(raw, at) : raw[at];
+  });
+}
+
+/** The sums of two chunks in one; the order of additions matters to the last bit. */
+export function mergeErrorSums(one: ErrorSums, other: ErrorSums): ErrorSums {
+  return mapSums((sum) =>
+    ERROR_SUMS[sum].merge === 'max' ? Math.max(one[sum], other[sum]) : one[sum] + other[sum],
+  );
 }
 
 /** How a chunk of weights lies in memory: `rows` × `columns`, row-major. */

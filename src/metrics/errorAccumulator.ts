@@ -1,5 +1,5 @@
-import type { ErrorSums, WeightSums } from '../kernels/types.js';
-import type { ErrorMeasures } from './types.js';
+import { mapSums, mergeErrorSums, type ErrorSums, type WeightSums } from '../kernels/types.js';
+import { measureErrors, type ErrorMeasures } from './measures.js';
 
 /** Sums over the weights of a tensor, whatever the format. Merge chunks in their order. */
 export class WeightAccumulator {
@@ -36,6 +36,7 @@ export class WeightAccumulator {
     this.max = Math.max(this.max, other.max);
   }
 
+  /** Weights that are numbers. */
   get finite(): number {
     return this.elements - this.nonFinite;
   }
@@ -43,52 +44,18 @@ export class WeightAccumulator {
 
 /** Error sums of a tensor in one format. Merge chunks in their order: f64 addition has one result then. */
 export class ErrorAccumulator {
-  squaredError = 0;
-  squaredValue = 0;
-  squaredStepError = 0;
-  squaredUnderflow = 0;
-  maxAbsError = 0;
-  underflow = 0;
-  clipped = 0;
-  badScales = 0;
-  oneSigned = 0;
-  notStraddling = 0;
+  private merged = mapSums(() => 0);
 
-  add(sums: ErrorSums): void {
-    this.squaredError += sums.squaredError;
-    this.squaredValue += sums.squaredValue;
-    this.squaredStepError += sums.squaredStepError;
-    this.squaredUnderflow += sums.squaredUnderflow;
-    this.maxAbsError = Math.max(this.maxAbsError, sums.maxAbsError);
-    this.underflow += sums.underflow;
-    this.clipped += sums.clipped;
-    this.badScales += sums.badScales;
-    this.oneSigned += sums.oneSigned;
-    this.notStraddling += sums.notStraddling;
+  get sums(): ErrorSums {
+    return this.merged;
   }
 
-  /** The measures over these weights; see {@link ErrorMeasures}. 0/0 counts as no error. */
+  add(sums: ErrorSums): void {
+    this.merged = mergeErrorSums(this.merged, sums);
+  }
+
+  /** The measures over these weights. */
   measures(weights: WeightAccumulator): ErrorMeasures {
-    const n = weights.finite;
-    const nonzero = n - weights.zeros;
-    // Σwŵ = (Σw² + Σŵ² − Σ(ŵ−w)²)/2: nothing cancels as long as the error is the small part.
-    const dot = (weights.sumSquares + this.squaredValue - this.squaredError) / 2;
-    const norms = Math.sqrt(weights.sumSquares * this.squaredValue);
-    const mse = n > 0 ? this.squaredError / n : 0;
-    return {
-      mse,
-      rmse: Math.sqrt(mse),
-      sqnrDb:
-        this.squaredError === 0
-          ? Infinity
-          : 10 * Math.log10(weights.sumSquares / this.squaredError),
-      cosine: norms > 0 ? Math.min(1, Math.max(-1, dot / norms)) : this.squaredError === 0 ? 1 : 0,
-      underflowMse: n > 0 ? this.squaredUnderflow / n : 0,
-      maxAbsError: this.maxAbsError,
-      rmseOverStep: n > 0 ? Math.sqrt(this.squaredStepError / n) : 0,
-      underflowFraction: nonzero > 0 ? this.underflow / nonzero : 0,
-      clippedFraction: n > 0 ? this.clipped / n : 0,
-      nonFinite: weights.nonFinite,
-    };
+    return measureErrors(this.merged, weights);
   }
 }

@@ -67,25 +67,3 @@ export interface GroupRanges {
   readonly columns: readonly GroupRangeColumn[];
   readonly asymmetry: AsymmetrySummary;
 }
-
-/** Errors of one tensor in one format; all sums in f64. Units are those of the weights unless said. */
-export interface ErrorMeasures {
-  /** Mean squared error over the finite weights. */
-  readonly mse: number;
-  readonly rmse: number;
-  /** The part of `mse` from weights that became zero (d_u of dINT's paper); the rest is rounding. */
-  readonly underflowMse: number;
-  /** 10·log10(Σw²/Σ(ŵ−w)²) in dB; Infinity when there is no error. */
-  readonly sqnrDb: number;
-  /** Cosine of the angle between w and ŵ. */
-  readonly cosine: number;
-  readonly maxAbsError: number;
-  /** Root mean square of error / width of the level interval the weight falls in; ideal 1/√12. */
-  readonly rmseOverStep: number;
-  /** Share of nonzero weights that become exactly zero. */
-  readonly underflowFraction: number;
-  /** Share of weights farther than half a step beyond the outermost level. */
-  readonly clippedFraction: number;
-  /** Number of NaN and ±Inf weights; they are in no other measure. */
-  readonly nonFinite: number;
-}

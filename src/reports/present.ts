@@ -1,3 +1,4 @@
+import { ALL_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { ComparisonReport } from './reports.js';
 
@@ -17,18 +18,6 @@ function csvField(value: string | number): string {
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
-
-const MEASURES = [
-  'mse',
-  'rmse',
-  'sqnrDb',
-  'cosine',
-  'maxAbsError',
-  'rmseOverStep',
-  'underflowFraction',
-  'clippedFraction',
-  'nonFinite',
-] as const;
 
 const PERPLEXITY_COLUMNS = [
   'perplexity',
@@ -57,20 +46,17 @@ export function comparisonCsv(report: ComparisonReport): string {
   const measured = report.baseline.perplexity !== undefined;
   const columns = ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes'];
   const lines: (string | number)[][] = [
-    [...columns, ...MEASURES, ...(measured ? PERPLEXITY_COLUMNS : [])],
+    [...columns, ...ALL_MEASURES, ...(measured ? PERPLEXITY_COLUMNS : [])],
   ];
   for (const { id, bitsPerWeight, summary, tensors, perplexity } of report.formats) {
-    const parameters = tensors.reduce((sum, tensor) => sum + tensor.parameters, 0);
-    const nonFinite = tensors.reduce((sum, tensor) => sum + tensor.nonFinite, 0);
-    const total = { ...summary, rmse: Math.sqrt(summary.mse), nonFinite };
     lines.push([
       id,
       '*',
       '',
-      parameters,
+      summary.parameters,
       bitsPerWeight,
       summary.sizeBytes,
-      ...MEASURES.map((measure) => total[measure]),
+      ...ALL_MEASURES.map((measure) => summary[measure]),
       ...(measured ? perplexityFields(perplexity) : []),
     ]);
     for (const tensor of tensors) {
@@ -81,7 +67,7 @@ export function comparisonCsv(report: ComparisonReport): string {
         tensor.parameters,
         '',
         '',
-        ...MEASURES.map((measure) => tensor[measure]),
+        ...ALL_MEASURES.map((measure) => tensor[measure]),
         ...(measured ? perplexityFields(tensor.perplexityAlone) : []),
       ]);
     }

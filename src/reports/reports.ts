@@ -1,4 +1,4 @@
-import type { ErrorMeasures } from '../metrics/types.js';
+import type { ErrorMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { Protocol } from '../model/text/textProtocol.js';
 import type { CheckpointProblem } from '../checkpoint/types.js';
@@ -70,11 +70,20 @@ export interface TensorComparison extends MeasuredWeights {
   readonly perplexityAlone?: Perplexity;
 }
 
-/** All tensors of a layer as if they were one. */
-export interface LayerComparison extends MeasuredWeights {
-  readonly layer: string;
+/** Several tensors as if they were one. */
+export interface TotalComparison extends MeasuredWeights {
   /** How many tensors these are. */
   readonly tensors: number;
+  /**
+   * What the tensors, each alone quantized, add to the perplexity, added up: the sum of the
+   * `perplexityAlone.deltaVsBaseline`. Absent unless all of them were measured alone.
+   */
+  readonly sumOfDeltasAlone?: number;
+}
+
+/** All tensors of a layer as if they were one. */
+export interface LayerComparison extends TotalComparison {
+  readonly layer: string;
 }
 
 export interface FormatComparison {
@@ -87,9 +96,7 @@ export interface FormatComparison {
   /** What a reader of the numbers must know: warnings, provenance. */
   readonly notes: readonly string[];
   /** All tensors as if they were one. */
-  readonly summary: MeasuredWeights & {
-    /** How many tensors these are. */
-    readonly tensors: number;
+  readonly summary: TotalComparison & {
     /** Bytes of the quantized tensors in this format. */
     readonly sizeBytes: number;
   };

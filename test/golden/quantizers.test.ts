@@ -114,6 +114,6 @@ describe.each(Object.keys(FORMAT_OF))('%s', (family) => {
     expect(measures.maxAbsError).toBe(max_abs);
     expect(measures.sqnrDb).toBeCloseTo(sqnr_db, 9);
     expect(measures.cosine).toBeCloseTo(cosine, 9);
-    expect(errors.underflow).toBe(zeros_from_nonzero);
+    expect(errors.sums.underflow).toBe(zeros_from_nonzero);
   });
 });

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { ComparisonReport, FormatComparison } from '../../src/reports/reports.js';
 import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleComparison } from './sampleComparison.js';
+import { sampleComparison } from '../support/sampleComparison.js';
 import { waitForCharts } from './waits.js';
 
 const report = sampleComparison();

@@ -1,9 +1,10 @@
 import type { Locator, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { nameLayers } from '../../src/checkpoint/layers.js';
 import type { ComparisonReport } from '../../src/reports/reports.js';
 import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleComparison } from './sampleComparison.js';
+import { sampleComparison } from '../support/sampleComparison.js';
 import { waitForCharts, waitForRedraw } from './waits.js';
 
 const report = sampleComparison();
@@ -48,6 +49,37 @@ describePages('the table by tensor', (pages) => {
         .locator('td')
         .evaluateAll((cells) => cells.map((cell) => Number((cell as HTMLElement).dataset.value))),
     ).toEqual(reported.map(({ sqnrDb }) => sqnrDb));
+  });
+
+  it('calls layers as the report does, in a model of an encoder and a decoder', async () => {
+    const names = ['decoder', 'encoder'].flatMap((side) =>
+      [0, 1, 10, 2].flatMap((at) => [
+        `model.${side}.layers.${at}.self_attn.q_proj.weight`,
+        `model.${side}.layers.${at}.fc1.weight`,
+      ]),
+    );
+    const sides = renamed(report, [...names, 'model.shared.weight', 'lm_head.weight']);
+    const { page } = await pages.comparison(doneComparison(sides), {
+      state: { expanded: ['encoder.layers.10'] },
+    });
+    await grid(page).waitFor();
+    const shown = await grid(page)
+      .locator('tr.layer')
+      .evaluateAll((rows) => rows.map((row) => (row as HTMLElement).dataset.layer));
+    const inOrder = ['decoder', 'encoder'].flatMap((side) =>
+      [0, 1, 2, 10].map((at) => `${side}.layers.${at}`),
+    );
+    expect(shown).toEqual(inOrder);
+    expect(shown.toSorted()).toEqual(sides.formats[0].layers.map(({ layer }) => layer).toSorted());
+    expect((await rowNames(page)).slice(-5)).toEqual([
+      'encoder.layers.10',
+      ...['self_attn.q_proj', 'fc1'],
+      ...['lm_head.weight', 'shared.weight'],
+    ]);
+    // The chart's table names the same layers.
+    await page.locator('qs-layer-bars').getByRole('button', { name: 'View as Table' }).click();
+    const heads = page.locator('qs-layer-bars tbody th');
+    expect(await heads.allInnerTexts()).toEqual([...inOrder, 'lm_head.weight', 'shared.weight']);
   });
 
   it('shows another measure, all tensors, the worst first, and opens one in its editor', async () => {
@@ -171,18 +203,31 @@ describePages('the chart by layer', (pages) => {
 
 /** The sample's measured tensors under the names of a mixture of experts. */
 function manyExperts(tensors: number, formats: number): ComparisonReport {
+  const names = Array.from(
+    { length: tensors },
+    (_, t) => `model.layers.${t % 50}.mlp.experts.${Math.floor(t / 50)}.up_proj.weight`,
+  );
+  const all = Array.from({ length: formats }, (_, f) => {
+    const format = report.formats[f % report.formats.length];
+    return { ...format, id: `${format.id}+${f}` };
+  });
+  return renamed({ ...report, formats: all }, names);
+}
+
+/** The report's measured tensors, as often as needed, under names that the host splits into layers. */
+function renamed(original: ComparisonReport, names: readonly string[]): ComparisonReport {
+  const placeOf = nameLayers(names);
+  const layers = [...new Set(names.map((name) => placeOf(name).layer))].filter(Boolean);
   return {
-    ...report,
-    formats: Array.from({ length: formats }, (_, f) => {
-      const format = report.formats[f % report.formats.length];
-      return {
-        ...format,
-        id: `${format.id}+${f}`,
-        tensors: Array.from({ length: tensors }, (_unused, t) => ({
-          ...format.tensors[t % format.tensors.length],
-          name: `model.layers.${t % 50}.mlp.experts.${Math.floor(t / 50)}.up_proj.weight`,
-        })),
-      };
-    }),
+    ...original,
+    formats: original.formats.map((format) => ({
+      ...format,
+      tensors: names.map((name, i) => ({
+        ...format.tensors[i % format.tensors.length],
+        name,
+        ...placeOf(name),
+      })),
+      layers: layers.map((layer, i) => ({ ...format.layers[i % format.layers.length], layer })),
+    })),
   };
 }

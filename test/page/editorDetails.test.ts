@@ -1,15 +1,19 @@
+import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import type { Histogram, TensorStatistics } from '../../src/metrics/types.js';
+import { describeModel } from '../../src/jobs/inspection/describeModel.js';
+import type { GroupRanges, Histogram, TensorStatistics } from '../../src/metrics/types.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { CallContext } from '../../src/rpc/rpc.js';
 import { cancelledError } from '../../src/rpc/rpc.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleCheckpoint, sampleWeights } from './sampleModel.js';
-import { sampleDetails, sampleGroupRanges } from './sampleStatistics.js';
+import { sampleCheckpoint, sampleWeights } from '../support/sampleModel.js';
+import { sampleDetails, sampleGroupRanges } from '../support/sampleStatistics.js';
 import { waitForCharts, waitForRedraw } from './waits.js';
 
 const DOWN = 'model.layers.0.mlp.down_proj.weight';
+const GPT2 = fileURLToPath(new URL('../fixtures/golden-models/gpt2', import.meta.url));
 const NORM = 'model.layers.0.input_layernorm.weight';
 const selected = (name: string, kind = 'tensor') => ({
   state: { selected: { kind, name }, expanded: ['layers.0'] },
@@ -142,7 +146,7 @@ describePages('the details of a tensor', (pages) => {
     await expect.poll(() => host.ranges.at(-1)).toMatchObject({ groupSize: 32 });
     await field.click();
     await field.getByRole('option', { name: 'other…' }).click();
-    const number = page.getByRole('spinbutton', { name: 'Columns per group' });
+    const number = page.getByRole('spinbutton', { name: 'Weights per group' });
     await number.fill('48');
     await number.press('Enter');
     await expect.poll(() => host.ranges.at(-1)).toMatchObject({ groupSize: 48 });
@@ -151,6 +155,49 @@ describePages('the details of a tensor', (pages) => {
       ['setGroupSize', { groupSize: 32 }],
       ['setGroupSize', { groupSize: 48 }],
     ]);
+  });
+
+  it('say which way round weights are stored, and place groups in what is stored', async () => {
+    const model = describeModel(await openLocalModel(GPT2));
+    const name = 'transformer.h.0.mlp.c_fc.weight';
+    const range = [0.1, 0.1, 0.1, 0.1, 0.1] as const;
+    const ranges: GroupRanges = {
+      groupSize: 16,
+      groupsPerRow: 2,
+      groupCount: 256,
+      firstGroup: 0,
+      shownGroups: 256,
+      columns: Array.from({ length: 256 }, (_, firstGroup) => ({
+        firstGroup,
+        groups: 1,
+        positive: range,
+        negative: range,
+      })),
+      asymmetry: {
+        mean: 0.01,
+        p50: -0.02,
+        p95: 0.3,
+        absolute: { p50: 0.1, p95: 0.4 },
+        histogram: [1, 2, 1, 0],
+      },
+    };
+    const host = fakeEditorHost(model, {
+      tensorDetails: async ({ bins }) => sampleDetails(DOWN, bins),
+      groupRanges: async () => ranges,
+    });
+    const { page } = await pages.editor(host, { state: { selected: { kind: 'tensor', name } } });
+    await waitForCharts(page, 3);
+    const facts = page.getByTestId('details').locator('.details-facts');
+    expect(await facts.innerText()).toContain('F32 · 32 × 128 (in × out) · 4,096 weights');
+    const plot = chart(page, 'Group ranges').getByRole('slider');
+    await plot.focus();
+    await page.keyboard.press('End');
+    expect(await plot.getAttribute('aria-valuetext')).toContain('(column 127, rows 16–31)');
+    await page
+      .getByText(
+        '|asymmetry| p50 0.100, p95 0.400 (dotted); with sign: mean +0.010, p50 −0.020, p95 +0.300',
+      )
+      .waitFor();
   });
 
   it('of a one-dimensional tensor are complete, with one row of groups', async () => {

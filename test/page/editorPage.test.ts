@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleCheckpoint } from './sampleModel.js';
+import { sampleCheckpoint } from '../support/sampleModel.js';
 import { waitForCharts } from './waits.js';
 
 const DOWN = 'model.layers.0.mlp.down_proj.weight';

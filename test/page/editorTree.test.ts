@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleCheckpoint } from './sampleModel.js';
+import { sampleCheckpoint } from '../support/sampleModel.js';
 
 const Q_PROJ = 'model.layers.0.self_attn.q_proj.weight';
 

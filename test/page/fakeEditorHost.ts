@@ -1,8 +1,8 @@
 import type { CheckpointReport } from '../../src/reports/reports.js';
 import type { EditorHostApi, GroupRangesRequest } from '../../src/reports/editorPage.js';
 import type { Handlers } from '../../src/rpc/rpc.js';
-import { sampleCheckpoint } from './sampleModel.js';
-import { sampleDetails, sampleGroupRanges } from './sampleStatistics.js';
+import { sampleCheckpoint } from '../support/sampleModel.js';
+import { sampleDetails, sampleGroupRanges } from '../support/sampleStatistics.js';
 
 /** A call the page made, other than reads. */
 export type Call = readonly [name: keyof EditorHostApi, argument: unknown];

@@ -2,8 +2,8 @@ import type { Locator, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleComparison } from './sampleComparison.js';
-import { withSamplePerplexity } from './samplePerplexity.js';
+import { sampleComparison } from '../support/sampleComparison.js';
+import { withSamplePerplexity } from '../support/samplePerplexity.js';
 import { waitForCharts } from './waits.js';
 
 const weights = sampleComparison();
@@ -55,6 +55,17 @@ describePages('perplexity in the comparison table', (pages) => {
     expect(await text.locator('li').allInnerTexts()).toEqual([
       'A note on <b>all</b> perplexities.',
     ]);
+  });
+
+  it('shows notes on all numbers where no perplexity was measured, too', async () => {
+    const note = 'Two shards are missing: <i>all</i> numbers are of the others.';
+    const { page } = await pages.comparison(doneComparison({ ...weights, notes: [note] }));
+    await table(page).waitFor();
+    expect(await page.getByTestId('report-notes').locator('li').allInnerTexts()).toEqual([note]);
+    expect(await page.getByTestId('perplexity-text').count()).toBe(0);
+    const { page: none } = await pages.comparison(doneComparison(weights));
+    await table(none).waitFor();
+    expect(await none.getByTestId('report-notes').count()).toBe(0);
   });
 
   it('words what is within noise, ranks nothing of it, and marks what cannot be told apart', async () => {

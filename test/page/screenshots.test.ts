@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { doneComparison } from './fakeComparisonHost.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
-import { sampleComparison } from './sampleComparison.js';
-import { withSamplePerplexity } from './samplePerplexity.js';
+import { sampleComparison } from '../support/sampleComparison.js';
+import { withSamplePerplexity } from '../support/samplePerplexity.js';
 import { waitForCharts } from './waits.js';
 
 const FOLDER = fileURLToPath(new URL('../../out/screenshots/', import.meta.url));
@@ -25,7 +25,7 @@ describePages('screenshots', (pages) => {
       selected: { kind: 'tensor', name: 'model.layers.0.mlp.down_proj.weight' },
       expanded: ['layers.0', 'layers.3'],
     };
-    const { page } = await pages.editor(fakeEditorHost(), { ...options, state });
+    const { page } = await pages.editor(fakeEditorHost(), { ...options, state, height: 1040 });
     await waitForCharts(page, 3);
     const picture = await page.screenshot({ path: `${FOLDER}page-editor-${name}.png` });
     expect(picture.length).toBeGreaterThan(20_000);

@@ -225,12 +225,11 @@ export class ComparisonGrid extends LightElement implements GridHost {
     );
     const noise = measure === 'perplexityRise' && isNoise(cell);
     const isSum = measure === 'perplexityRise' && cell?.rise && !cell.rise.measured;
-    const bound = measure === 'sqnrDb' && cell?.sqnrIsLowerBound ? '≥ ' : '';
     const isBest = value !== undefined && value === best;
     const spoken = [
       formats[i].label,
       visibleName(row.label),
-      `${bound}${format.text(value)} ${format.unit} ${MEASURES[measure].spoken}`,
+      `${format.text(value)} ${format.unit} ${MEASURES[measure].spoken}`,
       isBest && 'best of row',
       noise && 'within noise',
       isSum && 'sum of its tensors alone',
@@ -249,7 +248,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
       tabindex=${this.focused.tabIndex(index, i + 1)}
       @dblclick=${() => row.kind === 'tensor' && this.activate(row)}
     >
-      ${noise ? '·' : `${bound}${format.text(value)}`}
+      ${noise ? '·' : format.text(value)}
     </td>`;
   }
 

@@ -22,7 +22,7 @@ import type { LayerView } from './layerBars.js';
 import { DEFAULT_LAYER_VIEW } from './layerBars.js';
 import './layerBars.js';
 import './paretoChart.js';
-import { renderPerplexityText } from './perplexity.js';
+import { renderPerplexityText } from './perplexityText.js';
 import type { Sorting } from './sorting.js';
 import type { GridView } from './tensorSection.js';
 import { renderTensors } from './tensorSection.js';

@@ -72,15 +72,12 @@ function withSubject({ progress, phase }: ComparisonState): ComparisonState['pro
 
 /** "28 tensors · 3,145,728 weights · 9 formats · 1.24 s on wasm, 2 threads". */
 function summaryOf({ formats, timings }: ComparisonReport): string {
-  const tensors = new Map(
-    formats.flatMap((format) => format.tensors.map(({ name, parameters }) => [name, parameters])),
-  );
-  const weights = [...tensors.values()].reduce((sum, parameters) => sum + parameters, 0);
+  const [first] = formats;
   return [
-    ...(formats.length > 0
+    ...(first
       ? [
-          countOf(tensors.size, 'tensor'),
-          countOf(weights, 'weight'),
+          countOf(first.summary.tensors, 'tensor'),
+          countOf(first.summary.parameters, 'weight'),
           countOf(formats.length, 'format'),
         ]
       : []),

@@ -1,6 +1,7 @@
 import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { TABLE_MEASURES } from '../../src/metrics/measures.js';
 import { chevronIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { compareNames } from '../components/names.js';
@@ -21,7 +22,7 @@ import type { ColumnFormat, FormatMeasure } from './measures.js';
 import {
   MEASURES,
   PERPLEXITY_MEASURES,
-  TENSOR_MEASURES,
+  SIZE_MEASURES,
   bestOf,
   columnFormat,
   riseDecimals,
@@ -31,8 +32,6 @@ import type { Ranking } from './perplexity.js';
 import { errorText, isWithinNoise, rankByPerplexity, riseText } from './perplexity.js';
 import type { Sorting } from './sorting.js';
 import { ariaSort, nextSorting, sortArrow, sortRows } from './sorting.js';
-
-const SIZE_COLUMNS: readonly FormatMeasure[] = ['bitsPerWeight', 'sizeBytes'];
 
 /** A row a format, a column a measure. Sends `sorting-changed` ({@link Sorting} or undefined). */
 @customElement('qs-format-table')
@@ -74,10 +73,10 @@ export class FormatTable extends LightElement implements GridHost {
     ] as const;
     if (!inputs.some((name) => changed.has(name))) return;
     this.columns = [
-      ...SIZE_COLUMNS,
+      ...SIZE_MEASURES,
       ...(this.withPerplexity ? PERPLEXITY_MEASURES : []),
       // Without formats there are no weight errors either.
-      ...(this.formats.length > 0 || !this.withPerplexity ? TENSOR_MEASURES : []),
+      ...(this.formats.length > 0 || !this.withPerplexity ? TABLE_MEASURES : []),
     ];
     const results = new Map(this.results.map((result) => [result.id, result]));
     const ids = new Set([...this.formats, ...results.keys()]);
@@ -233,10 +232,7 @@ export class FormatTable extends LightElement implements GridHost {
 
   /** Weights that the formats are applied to. */
   private get weights(): number | undefined {
-    const [first] = this.results;
-    return first
-      ? first.tensors.reduce((sum, { parameters }) => sum + parameters, 0)
-      : this.model?.quantizableParameters;
+    return this.results[0]?.summary.parameters ?? this.model?.quantizableParameters;
   }
 
   private renderBaseline(): TemplateResult {

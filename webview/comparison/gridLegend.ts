@@ -2,9 +2,8 @@ import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { countOf, formatPrecision } from '../components/numbers.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
-import { advantageUnit, sumOfRises } from './gridModel.js';
 import type { GridMeasure } from './measures.js';
-import { MEASURES, riseDecimals, signed } from './measures.js';
+import { MEASURES, advantageUnit, riseDecimals, signed } from './measures.js';
 import { isWithinNoise, riseText } from './perplexity.js';
 
 /**
@@ -46,12 +45,12 @@ function renderRiseLegend(span: number, steps: number): TemplateResult {
 
 /** What the tensors add one by one beside what they add together, a line a format. */
 export function renderSums({ formats }: ComparisonReport): TemplateResult | typeof nothing {
-  const lines = formats.flatMap(({ label, tensors, perplexity }) => {
-    const sum = sumOfRises(tensors);
-    if (sum === undefined || !perplexity || tensors.length < 2) return [];
+  const lines = formats.flatMap(({ label, summary, perplexity }) => {
+    const { sumOfDeltasAlone: sum, tensors } = summary;
+    if (sum === undefined || !perplexity || tensors < 2) return [];
     const decimals = riseDecimals([sum, perplexity.deltaVsBaseline]);
     return [
-      `${label}: ${countOf(tensors.length, 'tensor')} one by one add up to ` +
+      `${label}: ${countOf(tensors, 'tensor')} one by one add up to ` +
         `${signed(sum, decimals)}; together they measure ${riseText(perplexity, decimals)}` +
         `${isWithinNoise(perplexity) ? ', which is within noise' : ''}.`,
     ];

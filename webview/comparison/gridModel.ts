@@ -1,13 +1,13 @@
+import type { ErrorMeasures } from '../../src/metrics/measures.js';
 import { compareNames, shortNames } from '../components/names.js';
 import type {
   ComparisonReport,
+  LayerComparison,
   Perplexity,
   TensorComparison,
 } from '../components/protocolTypes.js';
-import type { Aggregate, LayerGroup } from './layerAggregates.js';
-import { aggregate, groupByLayer, signalEnergies } from './layerAggregates.js';
-import type { GridMeasure, TensorMeasure } from './measures.js';
-import { MEASURES, advantage } from './measures.js';
+import type { GridMeasure } from './measures.js';
+import { advantage } from './measures.js';
 import { isWithinNoise } from './perplexity.js';
 import type { Sorting } from './sorting.js';
 import { sortRows } from './sorting.js';
@@ -16,10 +16,7 @@ import { sortRows } from './sorting.js';
 export const NAME_COLUMN = 'name';
 
 /** Measures of one tensor, one layer or all tensors, by format. */
-export type GridCell = Readonly<Record<TensorMeasure, number>> & {
-  readonly sqnrIsLowerBound?: boolean;
-  readonly rise?: Rise;
-};
+export type GridCell = ErrorMeasures & { readonly rise?: Rise };
 
 /** What quantizing these weights and no others adds to the perplexity. */
 export interface Rise {
@@ -43,16 +40,6 @@ function riseOf(measured: Perplexity | undefined): Rise | undefined {
   return measured && { value: measured.deltaVsBaseline, measured };
 }
 
-/** The rises of tensors one by one, added up; undefined unless all of them were measured. */
-export function sumOfRises(tensors: readonly TensorComparison[]): number | undefined {
-  let sum = 0;
-  for (const { perplexityAlone } of tensors) {
-    if (!perplexityAlone) return undefined;
-    sum += perplexityAlone.deltaVsBaseline;
-  }
-  return sum;
-}
-
 /** A line of the table; `cells` are parallel to the formats, absent where a format skips it. */
 export interface GridRow {
   readonly kind: 'all' | 'layer' | 'tensor';
@@ -64,65 +51,61 @@ export interface GridRow {
   readonly children: readonly GridRow[];
 }
 
-/** All measures of a report as a tree: all weights, layers, tensors. */
+/** All measures of a report as a tree: all weights, layers, tensors; as reported, in counting order. */
 export function gridTree(report: ComparisonReport): GridRow {
-  const energies = signalEnergies(report);
-  const byFormat = report.formats.map(
+  const { formats } = report;
+  const byName = formats.map(
     ({ tensors }) => new Map(tensors.map((tensor) => [tensor.name, tensor])),
   );
-  const cellsOf = (names: readonly string[], whole: boolean): (GridCell | undefined)[] =>
-    byFormat.map((results, i): GridCell | undefined => {
-      const found = names.flatMap((name): TensorComparison[] => {
-        const result = results.get(name);
-        return result ? [result] : [];
-      });
-      if (!found.length) return undefined;
-      const total: Aggregate = aggregate(found, energies);
-      if (whole) return { ...total, rise: riseOf(report.formats[i].perplexity) };
-      const sum = sumOfRises(found);
-      return sum === undefined ? total : { ...total, rise: { value: sum } };
-    });
+  const byLayer = formats.map(({ layers }) => new Map(layers.map((layer) => [layer.layer, layer])));
   const tensorRow = (name: string, label: string, level: number): GridRow => ({
     kind: 'tensor',
     name,
     label,
     level,
-    cells: byFormat.map((results) => {
-      const tensor = results.get(name);
-      return tensor && { ...tensor, rise: riseOf(tensor.perplexityAlone) };
-    }),
+    cells: byName.map((tensors) => tensorCell(tensors.get(name))),
     children: [],
   });
-  const layerRow = ({ name, tensors }: LayerGroup): GridRow => {
-    if (tensors.length === 1 && tensors[0].name === tensors[0].nameInLayer) {
-      return tensorRow(tensors[0].name, tensors[0].name, 2);
-    }
+  const layerRow = (layer: string, tensors: readonly TensorComparison[]): GridRow => {
     const labels = shortNames(tensors.map(({ nameInLayer }) => nameInLayer));
     return {
       kind: 'layer',
-      name,
-      label: name,
+      name: layer,
+      label: layer,
       level: 2,
-      cells: cellsOf(
-        tensors.map((tensor) => tensor.name),
-        false,
-      ),
-      children: tensors.map((tensor, i) => tensorRow(tensor.name, labels[i], 3)),
+      cells: byLayer.map((layers) => layerCell(layers.get(layer))),
+      children: tensors.map(({ name }, i) => tensorRow(name, labels[i], 3)),
     };
   };
-  const children = groupByLayer(report).map(layerRow);
+  // Formats of one report are of the same tensors, unless it was read from elsewhere.
+  const tensors = new Map(byName.flatMap((each) => [...each]));
+  const outside: TensorComparison[] = [];
+  const inLayers = new Map<string, TensorComparison[]>();
+  for (const tensor of tensors.values()) {
+    const members = tensor.layer === '' ? outside : inLayers.get(tensor.layer);
+    if (members) members.push(tensor);
+    else inLayers.set(tensor.layer, [tensor]);
+  }
   return {
     kind: 'all',
     name: '',
     label: 'All weights quantized',
     level: 1,
-    cells: cellsOf(children.flatMap(namesOf), true),
-    children,
+    cells: formats.map(({ summary, perplexity }) => ({ ...summary, rise: riseOf(perplexity) })),
+    children: [
+      ...[...inLayers].map(([layer, members]) => layerRow(layer, members)),
+      ...outside.map(({ name, nameInLayer }) => tensorRow(name, nameInLayer || name, 2)),
+    ].sort((a, b) => compareNames(a.label, b.label)),
   };
 }
 
-function namesOf(row: GridRow): string[] {
-  return row.kind === 'tensor' ? [row.name] : row.children.flatMap(namesOf);
+function tensorCell(tensor: TensorComparison | undefined): GridCell | undefined {
+  return tensor && { ...tensor, rise: riseOf(tensor.perplexityAlone) };
+}
+
+function layerCell(layer: LayerComparison | undefined): GridCell | undefined {
+  if (layer?.sumOfDeltasAlone === undefined) return layer;
+  return { ...layer, rise: { value: layer.sumOfDeltasAlone } };
 }
 
 /** The tensors of a tree, under their full names. */
@@ -195,14 +178,4 @@ export function colorSpan(root: GridRow, measure: GridMeasure, reference: number
   visit(root);
   gains.sort((a, b) => a - b);
   return gains[Math.floor(gains.length * 0.8)] ?? 0;
-}
-
-/** The unit that {@link advantage} has, and a factor that makes numbers of it. */
-export function advantageUnit(measure: GridMeasure): {
-  readonly unit: string;
-  readonly factor: number;
-} {
-  if (measure === 'rmseOverStep' || measure === 'perplexityRise') return { unit: '', factor: 1 };
-  if (MEASURES[measure].id.endsWith('Fraction')) return { unit: 'points', factor: 100 };
-  return { unit: 'dB', factor: 1 };
 }

@@ -1,6 +1,7 @@
 import type { PropertyValues, TemplateResult } from 'lit';
 import { html } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
+import { MAIN_MEASURES, type ErrorMeasure } from '../../src/metrics/measures.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import '../components/chartFrame.js';
 import { dropdownValue } from '../components/controls.js';
@@ -11,15 +12,12 @@ import { onThemeChange, readTheme } from '../components/theme.js';
 import type { GridRow } from './gridModel.js';
 import type { LayerChart, LayerMarks } from './layerFigure.js';
 import { axisTitle, chartRows, layerContent } from './layerFigure.js';
-import type { TensorMeasure } from './measures.js';
 import { MEASURES } from './measures.js';
 import { seriesStyles, seriesSwatch, symbolSwatch } from './seriesStyles.js';
 
-const CHOICES: readonly TensorMeasure[] = ['sqnrDb', 'mse', 'maxAbsError', 'underflowFraction'];
-
 /** How the chart is shown; kept with the page's state. */
 export interface LayerView {
-  readonly measure: TensorMeasure;
+  readonly measure: ErrorMeasure;
   readonly marks: LayerMarks;
   readonly hidden: readonly string[];
   readonly asTable: boolean;
@@ -88,9 +86,9 @@ export class LayerBars extends LightElement {
           aria-label="Measure of the chart"
           .value=${measure}
           @change=${(event: Event) =>
-            this.change({ measure: dropdownValue(event) as TensorMeasure })}
+            this.change({ measure: dropdownValue(event) as ErrorMeasure })}
         >
-          ${CHOICES.map(
+          ${MAIN_MEASURES.map(
             (id) =>
               html`<vscode-option value=${id} ?selected=${id === measure}
                 >${MEASURES[id].label}</vscode-option

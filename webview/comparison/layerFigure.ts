@@ -1,13 +1,14 @@
 import type { Data } from 'plotly.js';
+import type { ErrorMeasure } from '../../src/metrics/measures.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import { visibleName } from '../components/names.js';
 import { NO_NUMBER } from '../components/numbers.js';
 import type { Figure } from '../components/plot.js';
-import { escapeText } from '../components/plot.js';
+import { escapeText } from '../components/plotText.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import type { Theme } from '../components/theme.js';
 import type { GridRow } from './gridModel.js';
-import type { ColumnFormat, TensorMeasure } from './measures.js';
+import type { ColumnFormat } from './measures.js';
 import { MEASURES, bestOf, columnFormat } from './measures.js';
 import { patternGround, seriesStyles } from './seriesStyles.js';
 
@@ -20,7 +21,7 @@ export type LayerMarks = 'bars' | 'dots';
 export interface LayerChart {
   readonly report: ComparisonReport;
   readonly root: GridRow;
-  readonly measure: TensorMeasure;
+  readonly measure: ErrorMeasure;
   readonly marks: LayerMarks;
   /** Formats left out, by canonical name. */
   readonly hidden: ReadonlySet<string>;
@@ -179,7 +180,7 @@ function layerFigure(
         // Powers would be set with style attributes, which the page's policy refuses.
         exponentformat: 'e',
         rangemode: marks === 'bars' ? 'tozero' : 'normal',
-        tickformat: measure.endsWith('Fraction') ? '.1~%' : '',
+        tickformat: MEASURES[measure].kind === 'share' ? '.1~%' : '',
         zeroline: marks === 'bars',
       },
     },

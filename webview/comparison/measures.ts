@@ -1,7 +1,14 @@
 import {
+  ERROR_MEASURES,
+  type ErrorMeasure,
+  type MeasureDefinition,
+  type MeasureKind,
+} from '../../src/metrics/measures.js';
+import {
   NO_NUMBER,
   formatExponential,
   formatFixed,
+  formatInteger,
   formatShare,
   formatSizeIn,
   sizeUnit,
@@ -9,16 +16,6 @@ import {
   weightDecimals,
 } from '../components/numbers.js';
 
-/** Measures that every tensor, layer and format has. */
-export const TENSOR_MEASURES = [
-  'sqnrDb',
-  'mse',
-  'rmseOverStep',
-  'maxAbsError',
-  'underflowFraction',
-  'clippedFraction',
-] as const;
-export type TensorMeasure = (typeof TENSOR_MEASURES)[number];
 /** Measures that a format has where the model was run. */
 export const PERPLEXITY_MEASURES = [
   'perplexity',
@@ -27,75 +24,48 @@ export const PERPLEXITY_MEASURES = [
   'topTokenAgreement',
 ] as const;
 export type PerplexityMeasure = (typeof PERPLEXITY_MEASURES)[number];
-export type FormatMeasure = 'bitsPerWeight' | 'sizeBytes' | PerplexityMeasure | TensorMeasure;
+/** What a format costs. */
+export const SIZE_MEASURES = ['bitsPerWeight', 'sizeBytes'] as const;
+export type SizeMeasure = (typeof SIZE_MEASURES)[number];
+export type FormatMeasure = SizeMeasure | PerplexityMeasure | ErrorMeasure;
 /** Measures of the table by tensor: the rise is that with the tensor alone quantized. */
-export type GridMeasure = TensorMeasure | 'perplexityRise';
+export type GridMeasure = ErrorMeasure | 'perplexityRise';
 
-export interface Measure {
-  readonly id: FormatMeasure;
-  readonly label: string;
-  /** In words, for accessible names. */
-  readonly spoken: string;
-  readonly better?: 'higher' | 'lower';
-  /** What a reader needs to judge the numbers. */
-  readonly hint?: string;
+/** A measure as the page shows it; `kind` says how it is written and compared. */
+export interface Measure extends Pick<MeasureDefinition, 'label' | 'spoken' | 'better' | 'hint'> {
+  readonly kind: MeasureKind | 'bits' | 'bytes' | 'perplexity' | 'rise' | 'nats';
 }
 
+/** Every column that a table of the page can have. */
 export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
   bitsPerWeight: {
-    id: 'bitsPerWeight',
     label: 'bits / weight',
     spoken: 'bits per weight',
+    kind: 'bits',
     better: 'lower',
   },
-  sizeBytes: { id: 'sizeBytes', label: 'size', spoken: 'size', better: 'lower' },
-  perplexity: { id: 'perplexity', label: 'perplexity', spoken: 'perplexity', better: 'lower' },
+  sizeBytes: { label: 'size', spoken: 'size', kind: 'bytes', better: 'lower' },
+  perplexity: { label: 'perplexity', spoken: 'perplexity', kind: 'perplexity', better: 'lower' },
   perplexityRise: {
-    id: 'perplexityRise',
     label: 'Δ ± s.e.',
     spoken: 'perplexity above the unquantized model',
+    kind: 'rise',
     better: 'lower',
     hint: 'over unquantized',
   },
   klDivergence: {
-    id: 'klDivergence',
     label: 'KL divergence',
     spoken: 'Kullback-Leibler divergence per token from the unquantized model',
+    kind: 'nats',
     better: 'lower',
   },
   topTokenAgreement: {
-    id: 'topTokenAgreement',
     label: 'same top token',
     spoken: 'share of tokens with the same most probable prediction',
+    kind: 'share',
     better: 'higher',
   },
-  sqnrDb: { id: 'sqnrDb', label: 'SQNR', spoken: 'SQNR', better: 'higher' },
-  mse: { id: 'mse', label: 'MSE', spoken: 'mean squared error', better: 'lower' },
-  rmseOverStep: {
-    id: 'rmseOverStep',
-    label: 'rmse / step',
-    spoken: 'rmse over step',
-    hint: 'ideal 0.289',
-  },
-  maxAbsError: {
-    id: 'maxAbsError',
-    label: 'max error',
-    spoken: 'largest error',
-    better: 'lower',
-  },
-  underflowFraction: {
-    id: 'underflowFraction',
-    label: 'underflow',
-    spoken: 'share of weights that become zero',
-    better: 'lower',
-    hint: 'to zero',
-  },
-  clippedFraction: {
-    id: 'clippedFraction',
-    label: 'clipped',
-    spoken: 'share of weights clipped',
-    better: 'lower',
-  },
+  ...ERROR_MEASURES,
 };
 
 /** How one column's numbers are written: one precision and one unit for all of them. */
@@ -118,10 +88,11 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
     divisor,
     text: (value) => (value === undefined ? NO_NUMBER : text(value)),
   });
-  switch (measure) {
-    case 'bitsPerWeight':
+  switch (MEASURES[measure].kind) {
+    case 'bits':
+    case 'ratio':
       return write('', (value) => formatFixed(value, 3));
-    case 'sizeBytes': {
+    case 'bytes': {
       if (finite.length === 0) return write('', () => NO_NUMBER);
       // Whole KB still tell formats of 10 MB apart.
       const unit = largest < 16 * 1024 * 1024 && largest >= 1024 ? 'KB' : sizeUnit(largest);
@@ -129,24 +100,24 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
     }
     case 'perplexity':
       return write('', (value) => formatFixed(value, 2));
-    case 'perplexityRise': {
+    case 'rise': {
       const decimals = riseDecimals(finite);
       return write('', (value) => signed(value, decimals));
     }
-    case 'klDivergence':
+    case 'nats':
       return write('10⁻³ nats', (value) => formatFixed(value * 1000, 1), 1e-3);
-    case 'sqnrDb':
+    case 'decibels':
       return write('dB', (value) => formatFixed(value, 2));
-    case 'mse':
+    case 'squaredError':
       return powerOfTen(finite, largest, write);
-    case 'rmseOverStep':
-      return write('', (value) => formatFixed(value, 3));
-    case 'maxAbsError': {
+    case 'error': {
       const decimals = Math.max(0, weightDecimals(largest) - 1);
       return write('', (value) => formatFixed(value, decimals));
     }
-    default:
+    case 'share':
       return write('%', formatShare);
+    case 'count':
+      return write('', formatInteger);
   }
 }
 
@@ -192,11 +163,24 @@ export function bestOf(
   return better === 'higher' ? most : least;
 }
 
+/** Errors compare by ratio, in decibels, as SQNR does: what ten times the value is worth. */
+const DECADES: Readonly<Partial<Record<Measure['kind'], number>>> = { squaredError: 10, error: 20 };
+
 /** How much better `value` is than `reference`, on a scale where differences compare; 0 if equal. */
 export function advantage(measure: FormatMeasure, value: number, reference: number): number {
   if (value === reference) return 0;
-  // Squared and absolute errors compare by ratio, in decibels, as SQNR does.
-  const decibels = { mse: 10, maxAbsError: 20 }[measure as string];
+  const { kind, better } = MEASURES[measure];
+  const decibels = DECADES[kind];
   const gain = decibels ? decibels * Math.log10(value / reference) : value - reference;
-  return MEASURES[measure].better === 'higher' ? gain : -gain;
+  return better === 'higher' ? gain : -gain;
+}
+
+/** The unit that {@link advantage} has, and a factor that makes numbers of it. */
+export function advantageUnit(measure: FormatMeasure): {
+  readonly unit: string;
+  readonly factor: number;
+} {
+  const { kind } = MEASURES[measure];
+  if (kind === 'share') return { unit: 'points', factor: 100 };
+  return { unit: kind === 'decibels' || kind in DECADES ? 'dB' : '', factor: 1 };
 }

@@ -2,7 +2,7 @@ import type { Annotation, Data } from 'plotly.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import { formatFixed } from '../components/numbers.js';
 import type { Figure } from '../components/plot.js';
-import { escapeText } from '../components/plot.js';
+import { escapeText } from '../components/plotText.js';
 import type {
   ComparisonReport,
   FormatComparison,

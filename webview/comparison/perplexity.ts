@@ -1,12 +1,5 @@
-import type { TemplateResult } from 'lit';
-import { html, nothing } from 'lit';
-import { visibleName } from '../components/names.js';
-import { countOf, formatFixed, formatInteger } from '../components/numbers.js';
-import type {
-  ComparisonReport,
-  FormatComparison,
-  Perplexity,
-} from '../components/protocolTypes.js';
+import { formatFixed } from '../components/numbers.js';
+import type { FormatComparison, Perplexity } from '../components/protocolTypes.js';
 import type { PerplexityMeasure } from './measures.js';
 import { signed } from './measures.js';
 
@@ -69,52 +62,4 @@ export function rankByPerplexity(formats: readonly FormatComparison[]): Ranking 
     return difference < 2 * Math.hypot(error(first), error(each));
   });
   return { best: first.id, tied: new Set(tied.map(({ id }) => id)) };
-}
-
-const PROTOCOLS = {
-  stream: 'one stream',
-  'per-document': 'document by document',
-  'token-ids': 'token ids as given',
-} as const;
-
-function baseName(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
-}
-
-/** What perplexities were measured on, and what to know of all of them. */
-export function renderPerplexityText(
-  { text, notes = [], formats }: ComparisonReport,
-  scaleDtype: string | undefined,
-): TemplateResult | typeof nothing {
-  if (!text) return nothing;
-  const { source, bundled, protocol, context, windows, tokens, totalTokens } = text;
-  const name = bundled ? 'sample text of Quantscope' : visibleName(baseName(source));
-  const most = protocol === 'stream' ? '' : 'at most ';
-  const parts = [
-    PROTOCOLS[protocol],
-    `${countOf(windows, 'window')} of ${most}${formatInteger(context)} tokens`,
-    `${formatInteger(tokens)} of ${formatInteger(totalTokens)} tokens scored`,
-    formats.length > 0 && scaleDtype && `scales in ${scaleDtype.toUpperCase()}`,
-  ];
-  return html`<div class="perplexity-text note" data-testid="perplexity-text">
-    <p>
-      Perplexity on <bdi title=${visibleName(source)}>${name}</bdi> ·
-      ${parts.filter(Boolean).join(' · ')}
-    </p>
-    ${
-      formats.length > 0
-        ? html`<p>
-            Δ: above the unquantized model, ± one standard error of the paired difference; within
-            noise: below two. ○ cannot be told apart from the best.
-          </p>`
-        : nothing
-    }
-    ${
-      notes.length
-        ? html`<ul>
-            ${notes.map((note) => html`<li>${note}</li>`)}
-          </ul>`
-        : nothing
-    }
-  </div>`;
 }

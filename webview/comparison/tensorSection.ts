@@ -1,12 +1,13 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
+import { TABLE_MEASURES } from '../../src/metrics/measures.js';
 import { dropdownValue } from '../components/controls.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import '../components/segmented.js';
 import './comparisonGrid.js';
 import type { GridRow } from './gridModel.js';
 import type { GridMeasure } from './measures.js';
-import { MEASURES, TENSOR_MEASURES } from './measures.js';
+import { MEASURES } from './measures.js';
 import type { Sorting } from './sorting.js';
 
 /** How the table by tensor is shown; kept with the page's state. */
@@ -101,7 +102,7 @@ function gridMeasures({ formats }: ComparisonReport): readonly GridMeasure[] {
   const alone = formats.some(({ tensors }) =>
     tensors.some(({ perplexityAlone }) => perplexityAlone),
   );
-  return alone ? [...TENSOR_MEASURES, 'perplexityRise'] : TENSOR_MEASURES;
+  return alone ? [...TABLE_MEASURES, 'perplexityRise'] : TABLE_MEASURES;
 }
 
 function renderDropdown(

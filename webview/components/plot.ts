@@ -1,5 +1,6 @@
 import type { Data, Layout, PlotlyHTMLElement } from 'plotly.js';
 import Plotly from 'plotly.js/dist/plotly-cartesian.min.js';
+import { escapeText } from './plotText.js';
 import type { Theme } from './theme.js';
 
 /** Traces and layout of a chart. */
@@ -84,10 +85,6 @@ export class Plot {
     return Uint8Array.from(bytes, (character) => character.charCodeAt(0));
   }
 
-  resize(): void {
-    if (this.area) void Plotly.Plots.resize(this.element);
-  }
-
   destroy(): void {
     Plotly.purge(this.element);
   }
@@ -119,9 +116,4 @@ export class Plot {
       },
     };
   }
-}
-
-/** Text for Plotly, which reads a few HTML tags and entities in its labels. */
-export function escapeText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

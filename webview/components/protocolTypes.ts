@@ -15,4 +15,5 @@ export type Asymmetry = GroupRanges['asymmetry'];
 export type ComparisonReport = NonNullable<ComparisonState['report']>;
 export type FormatComparison = ComparisonReport['formats'][number];
 export type Perplexity = NonNullable<FormatComparison['perplexity']>;
+export type LayerComparison = FormatComparison['layers'][number];
 export type TensorComparison = FormatComparison['tensors'][number];

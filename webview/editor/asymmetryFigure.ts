@@ -16,7 +16,7 @@ export function asymmetryContent(asymmetry: Asymmetry): ChartContent {
     `${edge(index)} to ${edge(index + 1)}: ${countOf(bins[index], 'group')}`;
   return {
     height: 120,
-    finding: `Asymmetry of groups: ${asymmetrySummary(asymmetry)}`,
+    finding: `Asymmetry of groups: ${magnitudes(asymmetry)}; ${signs(asymmetry)}`,
     figure: (theme) => asymmetryFigure(asymmetry, theme),
     table: () => ({
       columns: ['From', 'To', 'Groups'],
@@ -31,15 +31,22 @@ export function asymmetryContent(asymmetry: Asymmetry): ChartContent {
   };
 }
 
-/** "half within ±0.077, 5 % beyond ±0.224, mean −0.002". */
-export function asymmetrySummary({ mean, p50, p95 }: Asymmetry): string {
-  return (
-    `half within ±${formatFixed(p50, 3)}, 5 % beyond ±${formatFixed(p95, 3)}, ` +
-    `mean ${signed(mean, 3)}`
-  );
+/** "|asymmetry| p50 0.077, p95 0.224": how lopsided groups are, whichever way. */
+function magnitudes({ absolute: { p50, p95 } }: Asymmetry): string {
+  return `|asymmetry| p50 ${formatFixed(p50, 3)}, p95 ${formatFixed(p95, 3)}`;
 }
 
-function asymmetryFigure({ histogram, p95 }: Asymmetry, theme: Theme): Figure {
+/** "with sign: mean −0.002, p50 −0.001, p95 +0.190": which way; what `inspect --stats` says. */
+function signs({ mean, p50, p95 }: Asymmetry): string {
+  return `with sign: mean ${signed(mean, 3)}, p50 ${signed(p50, 3)}, p95 ${signed(p95, 3)}`;
+}
+
+/** What stands below the chart, which marks ±p95 of the magnitude. */
+export function asymmetryHint(asymmetry: Asymmetry): string {
+  return `${magnitudes(asymmetry)} (dotted); ${signs(asymmetry)}`;
+}
+
+function asymmetryFigure({ histogram, absolute: { p95 } }: Asymmetry, theme: Theme): Figure {
   const width = 2 / histogram.length;
   const x = histogram.map((_, i) => (i + 0.5) * width - 1);
   const most = Math.max(1, ...histogram);

@@ -114,7 +114,7 @@ export class CheckpointHeader extends LightElement {
 }
 
 /** "all BF16", or "BF16 (30), F32 (8)" with the most frequent type first. */
-export function dtypeSummary(checkpoint: Checkpoint): string {
+function dtypeSummary(checkpoint: Checkpoint): string {
   const counts = new Map<string, number>();
   for (const { dtype } of checkpoint.tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
   const types = [...counts].sort((a, b) => b[1] - a[1]);

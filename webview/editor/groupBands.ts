@@ -7,10 +7,10 @@ import type { ChartContent, ChartFrame, ZoomDetail } from '../components/chartFr
 import '../components/chartFrame.js';
 import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';
-import { countOf, formatInteger } from '../components/numbers.js';
+import { formatInteger } from '../components/numbers.js';
 import type { Asymmetry, GroupRanges, Tensor } from '../components/protocolTypes.js';
-import { asymmetryContent, asymmetrySummary } from './asymmetryFigure.js';
-import { groupContent } from './groupFigure.js';
+import { asymmetryContent, asymmetryHint } from './asymmetryFigure.js';
+import { groupContent, groupNote } from './groupFigure.js';
 import './groupSizeField.js';
 
 /** Columns asked of the host: about one for each two or three pixels. */
@@ -75,7 +75,7 @@ export class GroupBands extends LightElement {
     });
     return html`<qs-chart-frame
         heading="Group ranges"
-        .note=${shown ? noteOf(shown) : ''}
+        .note=${shown ? groupNote(this.tensor, shown) : ''}
         .content=${this.bands}
         .asTable=${this.bandsAsTable}
         .tools=${this.renderTools()}
@@ -122,7 +122,7 @@ export class GroupBands extends LightElement {
       note="(max⁺ − max⁻) / (max⁺ + max⁻) of each group"
       .content=${this.asymmetryChart}
       .asTable=${this.asymmetryAsTable}
-      .hint=${`${asymmetrySummary(asymmetry)} (dotted)`}
+      .hint=${asymmetryHint(asymmetry)}
       @table-toggled=${() => this.emit('asymmetry-table-toggled')}
     ></qs-chart-frame>`;
   }
@@ -171,22 +171,6 @@ export class GroupBands extends LightElement {
     event.preventDefault();
     actions[event.key]();
   }
-}
-
-function noteOf({
-  groupCount,
-  groupSize,
-  groupsPerRow,
-  firstGroup,
-  shownGroups,
-}: GroupRanges): string {
-  const what =
-    groupSize === 0 || groupsPerRow === 1
-      ? countOf(groupCount, 'row')
-      : `${countOf(groupCount, 'group')} of ${formatInteger(groupSize)}`;
-  if (shownGroups === groupCount) return what;
-  const last = formatInteger(firstGroup + shownGroups - 1);
-  return `${formatInteger(firstGroup)}–${last} of ${what}`;
 }
 
 function renderLegend({ columns, shownGroups }: GroupRanges): TemplateResult {

@@ -5,28 +5,40 @@ import type { Figure } from '../components/plot.js';
 import type { GroupRangeColumn, GroupRanges, Tensor } from '../components/protocolTypes.js';
 import type { Theme } from '../components/theme.js';
 import { withAlpha } from '../components/theme.js';
+import { groupDirection } from './orientation.js';
 
 /** Index of each quantile in a column's five numbers. */
 const [LOWEST, LOW, MEDIAN, HIGH, HIGHEST] = [0, 1, 2, 3, 4] as const;
 
-/** Where groups lie in their tensor: "row 160, columns 640–767". */
+/** Where groups lie in their tensor as it is stored: "row 160, columns 640–767". */
 export function groupPlace(tensor: Tensor, ranges: GroupRanges, first: number, count = 1): string {
-  const width = tensor.shape.at(-1) ?? 1;
+  const { line, step, length } = groupDirection(tensor);
   const { groupsPerRow, groupSize } = ranges;
-  const size = groupSize || width;
-  const row = (group: number): number => Math.floor(group / groupsPerRow);
-  const column = (group: number): number => (group % groupsPerRow) * size;
+  const size = groupSize || length;
+  const lineOf = (group: number): number => Math.floor(group / groupsPerRow);
+  const start = (group: number): number => (group % groupsPerRow) * size;
+  const end = (group: number): number => Math.min(length, start(group) + size) - 1;
   const last = first + count - 1;
-  const end = (group: number): number => Math.min(width, column(group) + size) - 1;
-  const columns = (from: number, to: number): string =>
-    `columns ${formatInteger(from)}–${formatInteger(to)}`;
-  if (row(first) === row(last)) {
-    return `row ${formatInteger(row(first))}, ${columns(column(first), end(last))}`;
+  const at = (group: number): string => `${line} ${formatInteger(lineOf(group))}`;
+  if (lineOf(first) === lineOf(last)) {
+    return `${at(first)}, ${step}s ${formatInteger(start(first))}–${formatInteger(end(last))}`;
   }
   return (
-    `row ${formatInteger(row(first))} column ${formatInteger(column(first))} ` +
-    `to row ${formatInteger(row(last))} column ${formatInteger(end(last))}`
+    `${at(first)} ${step} ${formatInteger(start(first))} ` +
+    `to ${at(last)} ${step} ${formatInteger(end(last))}`
   );
+}
+
+/** How many groups there are, and which are shown: "0–63 of 1,536 groups of 128", "96 columns". */
+export function groupNote(tensor: Tensor, ranges: GroupRanges): string {
+  const { groupCount, groupSize, groupsPerRow, firstGroup, shownGroups } = ranges;
+  const what =
+    groupSize === 0 || groupsPerRow === 1
+      ? countOf(groupCount, groupDirection(tensor).line)
+      : `${countOf(groupCount, 'group')} of ${formatInteger(groupSize)}`;
+  if (shownGroups === groupCount) return what;
+  const last = formatInteger(firstGroup + shownGroups - 1);
+  return `${formatInteger(firstGroup)}–${last} of ${what}`;
 }
 
 /** Largest positive weights of groups above zero, most negative ones below, by columns of groups. */

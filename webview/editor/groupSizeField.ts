@@ -7,7 +7,7 @@ import { LightElement } from '../components/lightElement.js';
 const SIZES = [32, 64, 128, 256];
 const ROW = 0;
 
-/** Columns per group: a usual size, whole rows, or any number. Sends `group-size-changed`. */
+/** Weights per group: a usual size, whole rows, or any number. Sends `group-size-changed`. */
 @customElement('qs-group-size-field')
 export class GroupSizeField extends LightElement {
   /** 0 for whole rows. */
@@ -36,7 +36,7 @@ export class GroupSizeField extends LightElement {
               type="number"
               min="1"
               step="1"
-              aria-label="Columns per group"
+              aria-label="Weights per group"
               .value=${String(this.value || '')}
               @change=${this.onNumber}
             />`

@@ -15,6 +15,7 @@ import '../components/segmented.js';
 import './groupBands.js';
 import type { CountScale } from './histogramFigure.js';
 import { histogramContent, histogramNote } from './histogramFigure.js';
+import { axisNames } from './orientation.js';
 import './statList.js';
 import { quantizableTensors } from './treeModel.js';
 
@@ -109,15 +110,16 @@ export class TensorDetails extends LightElement {
       <p class="note details-facts">${this.factsOf(tensor)}</p>`;
   }
 
-  private factsOf({ dtype, shape, exactShape, elements, bytes, offset, ...rest }: Tensor): string {
-    const axes = shape.length === 2 ? ' (out × in)' : '';
+  private factsOf(tensor: Tensor): string {
+    const { dtype, shape, exactShape, elements, bytes, offset, file, notQuantizable } = tensor;
+    const axes = axisNames(tensor);
     return [
       dtype,
-      formatShape(shape, exactShape) + axes,
+      formatShape(shape, exactShape) + (axes && ` (${axes})`),
       countOf(elements, 'weight'),
       `${formatInteger(bytes)} B at offset ${formatInteger(offset)}`,
-      visibleName(rest.file),
-      ...(rest.notQuantizable ? [`not quantizable: ${rest.notQuantizable}`] : []),
+      visibleName(file),
+      ...(notQuantizable ? [`not quantizable: ${notQuantizable}`] : []),
     ].join(' · ');
   }
 

@@ -1,6 +1,12 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
-import type { ComparisonReport } from '../../reports/reports.js';
+import type { Perplexity } from '../../model/scores/perplexity.js';
+import type {
+  ComparisonReport,
+  FormatComparison,
+  TensorComparison,
+  TotalComparison,
+} from '../../reports/reports.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { parseFormats } from '../formatList.js';
 import type {
@@ -129,13 +135,7 @@ export function mergePerplexity(
     baseline: { perplexity: measured.baseline },
     formats: report.formats.map((format, index) => {
       const { whole, alone } = measured.formats[index];
-      return {
-        ...format,
-        perplexity: whole,
-        tensors: format.tensors.map((tensor, at) =>
-          at < alone.length ? { ...tensor, perplexityAlone: alone[at] } : tensor,
-        ),
-      };
+      return { ...withPerplexitiesAlone(format, alone), perplexity: whole };
     }),
     notes: measured.notes,
     timings: {
@@ -149,6 +149,37 @@ export function mergePerplexity(
   };
 }
 
+/** @param alone perplexities with each tensor alone quantized, in the order of the tensors; or none */
+function withPerplexitiesAlone(
+  format: FormatComparison,
+  alone: readonly Perplexity[],
+): FormatComparison {
+  const tensors = format.tensors.map((tensor, at) =>
+    at < alone.length ? { ...tensor, perplexityAlone: alone[at] } : tensor,
+  );
+  return {
+    ...format,
+    tensors,
+    summary: { ...format.summary, ...sumOfDeltasAlone(tensors) },
+    layers: format.layers.map((layer) => ({
+      ...layer,
+      ...sumOfDeltasAlone(tensors.filter((tensor) => tensor.layer === layer.layer)),
+    })),
+  };
+}
+
+/** What tensors, each alone quantized, add to the perplexity; nothing unless all were measured. */
+function sumOfDeltasAlone(
+  tensors: readonly TensorComparison[],
+): Pick<TotalComparison, 'sumOfDeltasAlone'> {
+  let sum = 0;
+  for (const { perplexityAlone } of tensors) {
+    if (!perplexityAlone) return {};
+    sum += perplexityAlone.deltaVsBaseline;
+  }
+  return { sumOfDeltasAlone: sum };
+}
+
 /** A report as it was before perplexities were measured. */
 export function withoutPerplexity({
   text: _text,
@@ -159,9 +190,18 @@ export function withoutPerplexity({
     ...rest,
     baseline: {},
     notes: [],
-    formats: formats.map(({ perplexity: _perplexity, tensors, ...format }) => ({
+    formats: formats.map(({ perplexity: _perplexity, summary, layers, tensors, ...format }) => ({
       ...format,
+      summary: withoutSum(summary),
+      layers: layers.map(withoutSum),
       tensors: tensors.map(({ perplexityAlone: _alone, ...tensor }) => tensor),
     })),
   };
+}
+
+function withoutSum<Total extends TotalComparison>({
+  sumOfDeltasAlone: _,
+  ...total
+}: Total): Omit<Total, 'sumOfDeltasAlone'> {
+  return total;
 }

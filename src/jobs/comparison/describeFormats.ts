@@ -5,6 +5,7 @@ import {
   type NumberFormat,
   type ScaleDtype,
 } from '../../formats/index.js';
+import type { ErrorSums } from '../../kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { FormatComparison, LayerComparison, TensorComparison } from '../../reports/reports.js';
 import { storedSize } from '../formatList.js';
@@ -18,7 +19,7 @@ class Totals {
 
   add({ weights, errors }: QuantizedTensor, format: number): void {
     this.weights.merge(weights);
-    this.errors.add(errors[format]);
+    this.errors.add(errors[format].sums);
     this.tensors++;
   }
 
@@ -64,7 +65,7 @@ function describeFormat(
     approximate: format.entry.reconstructed,
     notes: [
       ...format.entry.notes,
-      ...warnings(format, scaleDtype, total.errors, groups),
+      ...warnings(format, scaleDtype, total.errors.sums, groups),
       ...nonFiniteWarnings(tensors),
     ],
     summary: { ...total.describe(), sizeBytes: Math.ceil(bits / 8) },
@@ -106,7 +107,7 @@ function describeLayers(tensors: readonly QuantizedTensor[], format: number): La
 function warnings(
   { entry }: NumberFormat,
   scaleDtype: ScaleDtype,
-  errors: ErrorAccumulator,
+  errors: ErrorSums,
   groups: number,
 ): string[] {
   const properties = ruleProperties(entry.rule);

@@ -6,6 +6,7 @@ import { sizeIn, sizeUnit } from '../../../src/cli/numbers.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
 import { table } from '../../../src/cli/tables.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+import { measures } from '../../support/measures.js';
 
 describe('numbers', () => {
   test('whole numbers are grouped by three', () => {
@@ -78,16 +79,7 @@ function tensorComparison(name: string, sqnrDb: number) {
     sumSquares: 1,
     shape: [2, 128],
     parameters: 256,
-    mse: 1e-5,
-    rmse: 3e-3,
-    underflowMse: 1e-6,
-    sqnrDb,
-    cosine: 0.99,
-    maxAbsError: 0.02,
-    rmseOverStep: 0.289,
-    underflowFraction: 0.142,
-    clippedFraction: 0,
-    nonFinite: 0,
+    ...measures({ mse: 1e-5, sqnrDb, maxAbsError: 0.02, underflowFraction: 0.142 }),
   };
 }
 
@@ -113,18 +105,16 @@ function comparison(
       layers: [],
       summary: {
         tensors: sqnr.length,
-        parameters: 768,
+        parameters: 256 * sqnr.length,
         sumSquares: 1,
-        rmse: 3.5e-3,
-        nonFinite: 0,
-        sqnrDb: 19.921,
-        mse: 1.234e-5,
-        cosine: 0.99,
-        underflowMse: 1.2e-5,
-        maxAbsError: 0.0231,
-        rmseOverStep: 0.2891,
-        underflowFraction: 0.138,
-        clippedFraction: 0.00001,
+        ...measures({
+          sqnrDb: 19.921,
+          mse: 1.234e-5,
+          maxAbsError: 0.0231,
+          rmseOverStep: 0.2891,
+          underflowFraction: 0.138,
+          clippedFraction: 0.00001,
+        }),
         sizeBytes: 408576,
       },
       tensors: sqnr.map((value, index) => tensorComparison(names[index], value)),
@@ -173,6 +163,13 @@ describe('the table of compare', () => {
 
   test('says what was quantized', () => {
     expect(text).toContain('5 tensors, 1,280 of 4,096 weights, BF16; scales in F16');
+  });
+
+  test('heads its columns as pages do, with the unit', () => {
+    expect(lines.find((line) => line.startsWith('Format '))?.split(/ {2,}/)).toEqual([
+      ...['Format', 'bits/weight', 'SQNR, dB', 'MSE', 'RMSE / step', 'max error'],
+      ...['underflow, %', 'clipped, %', 'size, KB'],
+    ]);
   });
 
   test('names the tensors with the lowest SQNR of each format, not-a-number first', () => {

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { comparisonText } from '../../../src/cli/comparisonText.js';
 import { perplexityText } from '../../../src/cli/perplexityText.js';
 import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
-import { mergePerplexity } from '../../../src/jobs/comparison/compareFormats.js';
+import type { MeasuredPerplexity } from '../../../src/jobs/perplexity/measurement.js';
+import { measures } from '../../support/measures.js';
+import { mergePerplexity, withoutPerplexity } from '../../../src/jobs/comparison/compareFormats.js';
 import type {
   ComparisonReport,
   PerplexityReport,
@@ -132,16 +134,7 @@ describe('a comparison with perplexities', () => {
     sumSquares: 8,
     shape: [2, 4],
     parameters: 8,
-    mse: 1,
-    rmse: 1,
-    sqnrDb: 1,
-    cosine: 1,
-    underflowMse: 0,
-    maxAbsError: 1,
-    rmseOverStep: 1,
-    underflowFraction: 0,
-    clippedFraction: 0,
-    nonFinite: 0,
+    ...measures({ mse: 1, rmse: 1, underflowMse: 0.25 }),
   });
   const plain: ComparisonReport = {
     model,
@@ -153,7 +146,7 @@ describe('a comparison with perplexities', () => {
       approximate: false,
       notes: [],
       layers: [],
-      summary: { ...tensor(''), tensors: 4, sizeBytes: 8 },
+      summary: { ...tensor(''), parameters: 32, tensors: 4, sizeBytes: 8 },
       tensors: ['a', 'b', 'c', 'd'].map(tensor),
     })),
     notes: [],
@@ -167,24 +160,21 @@ describe('a comparison with perplexities', () => {
       threads: 1,
     },
   };
-  const report = mergePerplexity(
-    plain,
-    {
-      text,
-      baseline,
-      formats: [
-        { whole: changed(1), alone: [0.1, NaN, 0.4, -0.2].map((delta) => changed(delta)) },
-        { whole: changed(2, { standardError: null }), alone: [] },
-      ],
-      notes: ['of the text'],
-      tokenizeSeconds: 1,
-      forwardSeconds: 2,
-      peakRssBytes: 1,
-      backend: 'wasm',
-      threads: 1,
-    },
-    3,
-  );
+  const measured: MeasuredPerplexity = {
+    text,
+    baseline,
+    formats: [
+      { whole: changed(1), alone: [0.1, NaN, 0.4, -0.2].map((delta) => changed(delta)) },
+      { whole: changed(2, { standardError: null }), alone: [] },
+    ],
+    notes: ['of the text'],
+    tokenizeSeconds: 1,
+    forwardSeconds: 2,
+    peakRssBytes: 1,
+    backend: 'wasm',
+    threads: 1,
+  };
+  const report = mergePerplexity(plain, measured, 3);
 
   test('carries them in the JSON of the contract', () => {
     const json = JSON.parse(comparisonJson(report));
@@ -207,6 +197,44 @@ describe('a comparison with perplexities', () => {
     expect(lines[6]).toMatch(/,29\.56649,,2,0\.0312,0\.0142,0\.9312$/);
     expect(lines[7]).toMatch(/,,,,,,$/);
     expect(comparisonCsv(plain)).toMatch(/,nonFinite\r\n/);
+  });
+
+  test('has every measure in the CSV, of single tensors and of all', () => {
+    const [head, whole, first] = comparisonCsv(plain).split('\r\n');
+    expect(head).toBe(
+      'format,tensor,shape,parameters,bitsPerWeight,sizeBytes,mse,rmse,sqnrDb,cosine,maxAbsError,' +
+        'rmseOverStep,underflowFraction,clippedFraction,underflowMse,nonFinite',
+    );
+    expect(whole).toBe('int4-asym:g128,*,,32,4,8,1,1,0,0,0,0,0,0,0.25,0');
+    expect(first).toBe('int4-asym:g128,a,2x4,8,,,1,1,0,0,0,0,0,0,0.25,0');
+  });
+
+  test('adds up what tensors cost alone, of layers and of all, where all were measured', () => {
+    const [alone] = report.formats;
+    expect(alone.summary.sumOfDeltasAlone).toBeNaN();
+    const layered: ComparisonReport = {
+      ...plain,
+      formats: plain.formats.map((format) => ({
+        ...format,
+        layers: ['x', 'y'].map((layer) => ({ ...tensor(''), layer, tensors: 2 })),
+        tensors: format.tensors.map((each, i) => ({ ...each, layer: i < 2 ? 'x' : 'y' })),
+      })),
+    };
+    const merged = mergePerplexity(
+      layered,
+      {
+        ...measured,
+        formats: [[0.5, 0.25, 1, 2], []].map((deltas) => ({
+          whole: changed(1),
+          alone: deltas.map((delta) => changed(delta)),
+        })),
+      },
+      3,
+    );
+    expect(merged.formats[0].summary.sumOfDeltasAlone).toBe(3.75);
+    expect(merged.formats[0].layers.map((layer) => layer.sumOfDeltasAlone)).toEqual([0.75, 3]);
+    expect(merged.formats[1].summary).not.toHaveProperty('sumOfDeltasAlone');
+    expect(withoutPerplexity(merged).formats).toEqual(layered.formats);
   });
 
   test('shows them below the errors, and the tensors that cost most alone', () => {

@@ -3,6 +3,7 @@ import type {
   FormatComparison,
   TensorComparison,
 } from '../../src/reports/reports.js';
+import { measures } from './measures.js';
 import { sampleCheckpoint, sampleWeights } from './sampleModel.js';
 
 /** The values a group can take, ascending, given its range with zero inside it. */
@@ -180,6 +181,7 @@ function totalOf(measured: readonly Measured[]) {
     tensors: measured.length,
     parameters: n,
     sumSquares,
+    ...measures({}),
     mse: error / n,
     rmse: Math.sqrt(error / n),
     underflowMse: total((t) => t.underflowMse * t.parameters) / n,
@@ -189,7 +191,6 @@ function totalOf(measured: readonly Measured[]) {
     rmseOverStep: Math.sqrt(total((t) => t.rmseOverStep ** 2 * t.parameters) / n),
     underflowFraction: total((t) => t.underflowFraction * t.parameters) / n,
     clippedFraction: total((t) => t.clippedFraction * t.parameters) / n,
-    nonFinite: 0,
   };
 }
 
@@ -228,6 +229,7 @@ function measure(
     transposed,
     parameters: n,
     sumSquares: signal,
+    ...measures({}),
     mse: error / n,
     rmse: Math.sqrt(error / n),
     underflowMse: zeroedEnergy / n,
@@ -237,7 +239,6 @@ function measure(
     rmseOverStep: Math.sqrt(steps / n),
     underflowFraction: zeroed / n,
     clippedFraction: clipped / n,
-    nonFinite: 0,
     error,
   };
 }

@@ -1,5 +1,5 @@
 import type { ComparisonReport } from '../../src/reports/reports.js';
-import type { Perplexity } from '../../webview/components/protocolTypes.js';
+import type { Perplexity } from '../../src/model/scores/perplexity.js';
 
 /** Of the sample, 170 windows of 256: unquantized, then rise, its error, KL and agreement. */
 const BASELINE = 27.57;
@@ -68,22 +68,26 @@ export function withSamplePerplexity(
     notes: ['A note on <b>all</b> perplexities.'],
     formats: report.formats.map((format) => {
       const [rise, error, divergence, agreement] = measured[format.id.split(':')[0]];
+      const whole = perplexity(rise, error, divergence, agreement);
+      if (!alone) return { ...format, perplexity: whole };
+      const tensors = format.tensors.map((tensor, index) => {
+        const one = (rise * (index + 1)) / 400;
+        const noise = index % 2 ? 1 : 1e-4;
+        return { ...tensor, perplexityAlone: perplexity(one, noise, divergence / 10, 0.99) };
+      });
+      const sumOfDeltasAlone = (layer?: string): number =>
+        tensors
+          .filter((tensor) => layer === undefined || tensor.layer === layer)
+          .reduce((sum, { perplexityAlone }) => sum + perplexityAlone.deltaVsBaseline, 0);
       return {
         ...format,
-        perplexity: perplexity(rise, error, divergence, agreement),
-        tensors: format.tensors.map((tensor, index) =>
-          alone
-            ? {
-                ...tensor,
-                perplexityAlone: perplexity(
-                  (rise * (index + 1)) / 400,
-                  index % 2 ? 1 : 1e-4,
-                  divergence / 10,
-                  0.99,
-                ),
-              }
-            : tensor,
-        ),
+        perplexity: whole,
+        tensors,
+        summary: { ...format.summary, sumOfDeltasAlone: sumOfDeltasAlone() },
+        layers: format.layers.map((layer) => ({
+          ...layer,
+          sumOfDeltasAlone: sumOfDeltasAlone(layer.layer),
+        })),
       };
     }),
   };

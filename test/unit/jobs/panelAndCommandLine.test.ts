@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { expect, it } from 'vitest';
+import { run } from '../../../src/cli/run.js';
+import {
+  compareFormats,
+  type CompareRequest,
+  type ComparisonRunners,
+} from '../../../src/jobs/comparison/compareFormats.js';
+import { measureInThread } from '../../../src/jobs/perplexity/measureInThread.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
+import { comparisonJson } from '../../../src/reports/present.js';
+import { createPool, HOST, SAMPLE } from '../../support/checkpoints.js';
+
+const MODEL = join(SAMPLE, 'model.safetensors');
+const THREADS = 2;
+
+/** What `quantscope` prints on standard output. */
+async function commandLine(...args: readonly string[]): Promise<string> {
+  const stdout = new PassThrough();
+  const printed = text(stdout);
+  const stderr = Object.assign(new PassThrough().resume(), { isTTY: false });
+  const signal = new AbortController().signal;
+  const code = await run([...args, '--quiet'], { stdout, stderr, host: HOST, signal });
+  stdout.end();
+  expect(code).toBe(0);
+  return printed;
+}
+
+/** A document without what differs from run to run. */
+function untimed(json: string): unknown {
+  const { timings, ...rest } = JSON.parse(json);
+  return { ...rest, timings: Object.keys(timings) };
+}
+
+it(
+  'save the same document for the same request, apart from timings',
+  { timeout: 120_000 },
+  async () => {
+    const tensors = ['q_proj', 'k_proj'].map((name) => `model.layers.2.self_attn.${name}.weight`);
+    const request: CompareRequest = {
+      formats: ['int4', 'dint4'],
+      tensors,
+      perplexity: { windows: 2, perLayer: true },
+    };
+    const model = await openLocalModel(MODEL);
+    const pool = await createPool({ threads: THREADS });
+    // As the panel does it: weights on the shared pool, the model in a thread of its own.
+    const panel: ComparisonRunners = {
+      withPool: (job) => job(pool),
+      measurePerplexity: (...measurement) =>
+        measureInThread(HOST, { threads: THREADS }, ...measurement),
+    };
+    const atOnce = await compareFormats(panel, model, request);
+    const weights = await compareFormats(panel, model, { ...request, perplexity: undefined });
+    const later = await compareFormats(panel, model, request, { knownWeights: weights });
+
+    const args = ['compare', MODEL, '--json', '--threads', String(THREADS)];
+    const formats = ['--format', 'int4', '--format', 'dint4'];
+    const globs = tensors.flatMap((name) => ['--tensor', name]);
+    const measured = ['--windows', '2', '--per-layer', '--no-cache'];
+    const printed = untimed(await commandLine(...args, ...formats, ...globs, ...measured));
+    expect(untimed(comparisonJson(atOnce))).toEqual(printed);
+    expect(untimed(comparisonJson(later))).toEqual(printed);
+    expect(atOnce.formats[0].layers).toMatchObject([{ layer: 'layers.2', tensors: 2 }]);
+
+    const plain = untimed(await commandLine(...args, ...formats, ...globs));
+    expect(untimed(comparisonJson(weights))).toEqual(plain);
+  },
+);

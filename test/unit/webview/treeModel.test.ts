@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { TreeModel, filterWords } from '../../../webview/editor/treeModel.js';
+import { sampleCheckpoint } from '../../support/sampleModel.js';
+
+const NONE = (): boolean => false;
+
+describe('the tree of tensors', () => {
+  const [sample] = sampleCheckpoint.tensors;
+  const tensor = (layer: string, nameInLayer: string) => ({
+    ...sample,
+    name: `model.${layer && `${layer}.`}${nameInLayer}`,
+    layer,
+    nameInLayer,
+  });
+
+  it('counts layers in order, embeddings first, whatever the order of the file', () => {
+    const model = new TreeModel([
+      tensor('', 'norm.weight'),
+      tensor('layers.10', 'a'),
+      tensor('layers.2', 'b'),
+      tensor('layers.2', 'a'),
+      tensor('', 'embed_tokens.weight'),
+      tensor('vision.blocks.1', 'a'),
+    ]);
+    const { rows } = model.view((layer) => layer === 'layers.2', '');
+    const labels = rows.map((row) =>
+      row.kind === 'layer' ? row.layer.name : `${'·'.repeat(row.level - 1)}${row.listName}`,
+    );
+    expect(labels).toEqual([
+      'embed_tokens.weight',
+      ...['layers.2', '·b', '·a', 'layers.10', 'vision.blocks.1'],
+      'norm.weight',
+    ]);
+    expect(rows.map(({ position, siblings }) => `${position}/${siblings}`)).toEqual([
+      ...['1/5', '2/5', '1/2', '2/2', '3/5', '4/5', '5/5'],
+    ]);
+  });
+
+  it('writes shapes in a filter as people do', () => {
+    expect(filterWords(' BF16  2,048 × 256 ')).toEqual(['bf16', '2048x256']);
+    const model = new TreeModel(sampleCheckpoint.tensors);
+    for (const filter of ['2048x256', '2,048×256', '2048 * 256', 'embed bf16']) {
+      expect(model.view(NONE, filter).found).toEqual({
+        tensors: 1,
+        elements: 524_288,
+        bytes: 1_048_576,
+      });
+    }
+  });
+
+  it('quantizes by default what quantizers touch', () => {
+    const layer = new TreeModel(sampleCheckpoint.tensors).layers.get('layers.0')!;
+    expect(layer.quantizable).toHaveLength(7);
+  });
+});
