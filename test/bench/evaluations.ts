@@ -9,6 +9,7 @@ import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { linearsOf } from '../../src/model/config/plan.js';
 import type { LanguageModel, Variant } from '../../src/model/evaluation/types.js';
+import { inFormat } from '../../src/model/evaluation/variants.js';
 import { flopsFrom, variantFlops } from '../../src/model/evaluation/work.js';
 import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
 
@@ -116,10 +117,10 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
   const tensors = selectTensors(checkpoint, {}).map(({ name }) => name);
   const whole = EIGHT.map((name): Variant => {
     const format = parseFormat(name);
-    return { id: format.id, formats: new Map(tensors.map((tensor) => [tensor, format])) };
+    return { id: format.id, changes: inFormat(format, tensors) };
   });
   const int4 = parseFormat('int4');
-  const single = tensors.map((name): Variant => ({ id: name, formats: new Map([[name, int4]]) }));
+  const single = tensors.map((name): Variant => ({ id: name, changes: inFormat(int4, [name]) }));
   const some = windows.slice(0, 2);
 
   console.log(`\nperplexity of ${checkpoint.path}: ${count} windows of ${context} tokens`);

@@ -65,14 +65,12 @@ export class Embedder {
     add: boolean,
     variant: Variant | undefined,
   ): Promise<void> {
-    const tensor = this.weights.tensor(name);
+    const change = variant?.changes.get(name);
+    const tensor = this.weights.changed(name, change);
     const [rows, columns] = tensor.shape;
-    const format = variant?.formats.get(name);
-    if (format) {
-      const linear = { weight: name, outputs: rows, inputs: columns, transposed: false };
-      await this.weights.findRanges([{ linear, format }]);
-    }
-    const block = format ? chunkBoundary([format]).blocks : 1;
+    const linear = { weight: name, outputs: rows, inputs: columns };
+    await this.weights.findRanges([{ linear, change }]);
+    const block = change?.format ? chunkBoundary([change.format]).blocks : 1;
     const { source, offset, dtype } = tensor;
     const tasks: TaskOf<ForwardApi, 'gatherRows'>[] = [];
     for (let first = 0; first < ids.length; first += TILE_ROWS) {
@@ -82,7 +80,7 @@ export class Embedder {
         target: { at: target.at + first * target.stride * 4, stride: target.stride },
         scale,
         add,
-        format: format && this.weights.formatTask(format, name),
+        format: this.weights.formatTask(name, change),
         scaleDtype: this.settings.scaleDtype,
         scratchBytes: regionBytesFor(columns + 2 * block),
       });
@@ -96,7 +94,7 @@ export class Embedder {
     target: Matrix,
     variant: Variant | undefined,
   ): Promise<void> {
-    const linear = this.memory.projection(this.model.plan.embedding.projection!, variant);
+    const linear = this.memory.fixed.projection(this.model.plan.embedding.projection!, variant);
     const tasks: TaskOf<ForwardApi, 'applyLinear'>[] = [];
     for (let first = 0; first < rows; first += TILE_ROWS) {
       tasks.push({

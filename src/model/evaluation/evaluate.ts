@@ -2,6 +2,7 @@ import type { WorkerPool } from '../../compute/workerPool.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { Evaluation } from './evaluation.js';
 import { checkWindows } from '../text/windowCheck.js';
+import { checkVariants } from './variants.js';
 import {
   BASELINE,
   type EvaluationResult,
@@ -39,6 +40,7 @@ class Scores {
  * what the store has is not computed again.
  * @param windows token ids, at least two each
  * @param variants ids must differ
+ * @throws where a window cannot be run, or a variant's values do not belong to the model
  */
 export async function evaluate(
   pool: WorkerPool,
@@ -50,6 +52,7 @@ export async function evaluate(
 ): Promise<EvaluationResult> {
   const begin = performance.now();
   checkWindows(model.plan, windows);
+  checkVariants(model, variants);
   const scores = new Scores(settings.onLogits ? undefined : settings.store);
   const ids = [BASELINE, ...variants.map(({ id }) => id)];
   const pending = [...windows.keys()].filter((window) => ids.some((id) => !scores.get(id, window)));

@@ -1,11 +1,10 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
+import { BlockWeights } from './blockWeights.js';
 import { BlockRunner, type StateWindow } from './blockRunner.js';
 import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
 import { FORK, forkOf, planBatches, planPasses, type Batch, type Pass } from './passes.js';
-import { layOutBlock, placeBlock } from './placement.js';
-import { linearsOf, type LinearPlan } from '../config/plan.js';
 import { Scorer, type FinalState } from './scorer.js';
 import {
   BASELINE,
@@ -14,7 +13,7 @@ import {
   type ScoreStore,
   type Variant,
 } from './types.js';
-import { WeightStore, type WeightPlacement } from './weightStore.js';
+import { WeightStore } from './weightStore.js';
 import { blockFlops, flopsFrom, headFlops, variantFlops } from './work.js';
 
 /** A batch ends after so much work, so that a crash costs minutes at most, */
@@ -76,8 +75,15 @@ export class Evaluation {
     this.maxRows = Math.max(...this.batches.map(({ rows }) => rows));
     this.total = this.batches.reduce((sum, { rows }) => sum + rows * work, 0);
 
-    this.weights = new WeightStore(pool, opened, settings.scaleDtype, signal);
-    this.memory = new EvaluationMemory(pool, plan, variants, longest, this.weights);
+    const { scaleDtype } = settings;
+    this.weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
+    this.memory = new EvaluationMemory({
+      pool,
+      plan,
+      variants,
+      longestWindow: longest,
+      weights: this.weights,
+    });
     const slots = this.passes.length > 1 ? SLOT.first + perPass : 1 + variants.length;
     this.states = pool.reserve(slots * this.stateBytes).start;
     const runners = this.passes.length > 1 ? perPass + 1 : slots;
@@ -96,7 +102,6 @@ export class Evaluation {
       plan,
       this.weights,
       this.memory.weights,
-      this.memory.headBias,
       this.maxRows,
       runners,
       signal,
@@ -110,7 +115,7 @@ export class Evaluation {
 
   /** @param put receives the scores of each pass when they are there */
   async run(put: ScoreStore['put']): Promise<void> {
-    await this.memory.load(this.weights);
+    await this.memory.fixed.load();
     for (const batch of this.batches) {
       for (const pass of this.passes) {
         throwIfCancelled(this.options.signal);
@@ -181,50 +186,27 @@ export class Evaluation {
   private async runBlock(index: number, runners: readonly Runner[], batch: Batch): Promise<void> {
     const { plan } = this.model;
     const block = plan.blocks[index];
-    const linears = linearsOf(block);
+    const weights = new BlockWeights({
+      block,
+      hiddenSize: plan.hiddenSize,
+      weights: this.weights,
+      area: this.memory.weights,
+      stored: this.memory.stored,
+    });
     const groups = new Map<string, Runner[]>();
     for (const runner of runners) {
-      const key = JSON.stringify(linears.map((linear) => formatId(runner, linear)));
+      const key = weights.keyOf(runner.variant);
       groups.set(key, [...(groups.get(key) ?? []), runner]);
     }
-    const layout = layOutBlock(block, this.memory.weights.start, plan.hiddenSize);
-    await this.weights.loadVectors(layout.vectors);
-    if (groups.size > 1) await this.cacheRepeated(linears, [...groups.values()]);
-    const placed = placeBlock(block, layout);
-    const packed = new Map<LinearPlan, string>();
+    await weights.keepStored([...groups.values()].map(([{ variant }]) => variant));
     const flops = blockFlops(block);
     const message = this.placeOf(batch, `block ${index + 1} of ${plan.blocks.length}`);
     for (const group of groups.values()) {
-      const [{ variant }] = group;
-      const placements: WeightPlacement[] = [];
-      for (const linear of linears) {
-        const id = formatId(group[0], linear);
-        if (packed.get(linear) === id) continue;
-        packed.set(linear, id);
-        const format = variant?.formats.get(linear.weight);
-        placements.push({ linear, at: layout.linears.get(linear)!, format });
-      }
-      await this.weights.pack(placements);
+      await weights.load(group[0].variant);
       const windows = group.flatMap(({ hidden }) => this.stateWindows(hidden, batch));
-      await this.blocks.run(placed, windows, (rows) => this.advance(rows * flops, message));
+      await this.blocks.run(weights.placed, windows, (rows) => this.advance(rows * flops, message));
     }
-    this.weights.forgetBytes();
-  }
-
-  /** Keeps the stored bytes of weights that several groups need differently. */
-  private async cacheRepeated(
-    linears: readonly LinearPlan[],
-    groups: readonly (readonly Runner[])[],
-  ): Promise<void> {
-    if (!this.memory.stored) return;
-    const places = new Map<string, number>();
-    let at = this.memory.stored.start;
-    for (const linear of linears) {
-      if (new Set(groups.map(([runner]) => formatId(runner, linear))).size < 2) continue;
-      places.set(linear.weight, at);
-      at += Math.ceil(this.weights.tensor(linear.weight).bytes / 64) * 64;
-    }
-    await this.weights.cacheBytes(places);
+    weights.release();
   }
 
   private reportHidden(block: number, hidden: number, batch: Batch): void {
@@ -250,8 +232,13 @@ export class Evaluation {
   }
 
   private finalState({ variant, hidden }: Runner): FinalState {
-    const headFormat = variant?.formats.get(this.model.plan.head.weight);
-    return { hidden, headFormat, end: this.memory.end(variant) };
+    const { fixed } = this.memory;
+    return {
+      hidden,
+      headChange: variant?.changes.get(this.model.plan.head.weight),
+      headBias: fixed.headBias(variant),
+      end: fixed.end(variant),
+    };
   }
 
   private get rowBytes(): number {
@@ -290,9 +277,4 @@ export class Evaluation {
     const windows = first === last ? `window ${first + 1}` : `windows ${first + 1}–${last + 1}`;
     return `${place}, ${windows} of ${this.windows.length}`;
   }
-}
-
-/** The format of a linear weight for a runner, '' as stored. */
-function formatId({ variant }: Runner, { weight }: LinearPlan): string {
-  return variant?.formats.get(weight)?.id ?? '';
 }

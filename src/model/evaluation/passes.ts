@@ -1,4 +1,4 @@
-import { linearsOf, type ModelPlan } from '../config/plan.js';
+import { tensorsBefore, tensorsOfBlock, type ModelPlan } from '../config/plan.js';
 import type { Variant } from './types.js';
 
 /** Where a variant first differs from the unquantized model. */
@@ -8,14 +8,10 @@ export const FORK = Object.freeze({ embedding: -1 });
  * The first place where a variant differs: −1 the embedding, a block's index, or the number of
  * blocks for what follows them (or nothing at all).
  */
-export function forkOf({ formats }: Variant, plan: ModelPlan): number {
-  const { tokens, projection, positions } = plan.embedding;
-  if ([tokens, projection?.weight, positions?.tensor].some((name) => name && formats.has(name))) {
-    return FORK.embedding;
-  }
-  const block = plan.blocks.findIndex((each) =>
-    linearsOf(each).some(({ weight }) => formats.has(weight)),
-  );
+export function forkOf({ changes }: Variant, plan: ModelPlan): number {
+  const isChanged = (name: string) => changes.has(name);
+  if (tensorsBefore(plan).some(isChanged)) return FORK.embedding;
+  const block = plan.blocks.findIndex((each) => tensorsOfBlock(each).some(isChanged));
   return block < 0 ? plan.blocks.length : block;
 }
 
