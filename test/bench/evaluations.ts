@@ -136,10 +136,16 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     const pool = await WorkerPool.create(nodeHost(join(root, 'dist')), { threads });
     const settings = { scaleDtype: 'f16', memoryBudgetBytes: BUDGET } as const;
     // Once for the engine's optimizing tier.
-    await evaluate(pool, model, [windows[0].slice(0, 32)], variants.slice(0, 1), settings);
+    await evaluate({
+      pool,
+      model,
+      windows: [windows[0].slice(0, 32)],
+      variants: variants.slice(0, 1),
+      settings,
+    });
     let [wall, cpu, alone] = [Infinity, Infinity, Infinity];
     for (let i = 0; i < RUNS; i++) {
-      const run = await measured(() => evaluate(pool, model, of, variants, settings));
+      const run = await measured(() => evaluate({ pool, model, windows: of, variants, settings }));
       wall = Math.min(wall, run.wall);
       cpu = Math.min(cpu, run.cpu);
       alone = Math.min(alone, products?.() ?? Infinity);

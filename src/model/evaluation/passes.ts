@@ -15,9 +15,15 @@ export function forkOf({ changes }: Variant, plan: ModelPlan): number {
   return block < 0 ? plan.blocks.length : block;
 }
 
+/** A variant, and the block before which it gets hidden states of its own; see {@link forkOf}. */
+export interface ForkedVariant {
+  readonly variant: Variant;
+  readonly fork: number;
+}
+
 /** Work in one walk through the blocks: variants that fit into memory together. */
 export interface Pass {
-  readonly variants: readonly Variant[];
+  readonly variants: readonly ForkedVariant[];
   /** Block at which the walk starts, −1 with the embedding. */
   readonly start: number;
   /** Block before which the unquantized state must be kept for the next pass. */
@@ -29,20 +35,14 @@ export interface Pass {
  * unquantized model is computed once.
  * @param perPass variants that fit into memory at once
  */
-export function planPasses(
-  variants: readonly Variant[],
-  plan: ModelPlan,
-  perPass: number,
-): readonly Pass[] {
-  const sorted = variants
-    .map((variant) => ({ variant, fork: forkOf(variant, plan) }))
-    .sort((a, b) => a.fork - b.fork);
+export function planPasses(variants: readonly ForkedVariant[], perPass: number): readonly Pass[] {
+  const sorted = [...variants].sort((a, b) => a.fork - b.fork);
   const passes: Pass[] = [];
   for (let first = 0; first < Math.max(sorted.length, 1); first += perPass) {
     const members = sorted.slice(first, first + perPass);
     const next = sorted[first + perPass];
     passes.push({
-      variants: members.map(({ variant }) => variant),
+      variants: members,
       start: first === 0 ? FORK.embedding : Math.max(members[0].fork, 0),
       keepAt: next && Math.max(next.fork, 0),
     });

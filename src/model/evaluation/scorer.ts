@@ -25,21 +25,35 @@ export interface FinalState {
   readonly end: PlacedEnd;
 }
 
+export interface ScorerSetup {
+  readonly pool: WorkerPool;
+  readonly plan: ModelPlan;
+  readonly weights: WeightStore;
+  /** Where pieces of the head go; its content is lost. */
+  readonly area: MemoryRegion;
+  /** Rows of one model that are scored together, at most. */
+  readonly maxRows: number;
+  /** Models that are scored together, at most. */
+  readonly maxModels: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Turns last hidden states into scores, a piece of the vocabulary at a time. */
 export class Scorer {
+  private readonly pool: WorkerPool;
+  private readonly plan: ModelPlan;
+  private readonly weights: WeightStore;
+  private readonly area: MemoryRegion;
+  private readonly signal?: AbortSignal;
   private readonly targets: number;
   private readonly sums: number;
 
-  constructor(
-    private readonly pool: WorkerPool,
-    private readonly plan: ModelPlan,
-    private readonly weights: WeightStore,
-    /** Where pieces of the head go; its content is lost. */
-    private readonly area: MemoryRegion,
-    maxRows: number,
-    maxModels: number,
-    private readonly signal?: AbortSignal,
-  ) {
+  constructor({ pool, plan, weights, area, maxRows, maxModels, signal }: ScorerSetup) {
+    this.pool = pool;
+    this.plan = plan;
+    this.weights = weights;
+    this.area = area;
+    this.signal = signal;
     this.targets = pool.reserve(maxRows * 4).start;
     this.sums = pool.reserve(maxRows * maxModels * SCORE.length * 8).start;
   }
@@ -227,6 +241,6 @@ export class Scorer {
 
   private scratchBytes(rows: number, models: number): number {
     const { hiddenSize, head } = this.plan;
-    return scoreScratchBytes(rows, hiddenSize, head.inputs, models);
+    return scoreScratchBytes({ rows, hiddenSize, headInputs: head.inputs, models });
   }
 }

@@ -1,6 +1,8 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
 import type { ModelPlan } from '../config/plan.js';
+import type { InputObserver } from './inputObserver.js';
 
 /** An opened model whose config.json names an architecture that can be run. */
 export interface LanguageModel {
@@ -77,6 +79,19 @@ export interface EvaluationSettings {
   readonly onLogits?: (window: number, logits: Float32Array) => Promise<void>;
   /** Receives the unquantized model's hidden states after each block, f32 [positions × hidden size]. */
   readonly onHidden?: (window: number, block: number, hidden: Float32Array) => void;
+  /** Sees what linear maps take. Scores that a store has are computed again, since it must see all. */
+  readonly observer?: InputObserver;
+}
+
+/** Windows of tokens, and the models that they are taken through. */
+export interface EvaluationRequest {
+  readonly pool: WorkerPool;
+  readonly model: LanguageModel;
+  /** Token ids, at least two each. */
+  readonly windows: readonly Int32Array[];
+  /** Their ids must differ. */
+  readonly variants?: readonly Variant[];
+  readonly settings: EvaluationSettings;
 }
 
 export interface EvaluationResult {

@@ -76,7 +76,7 @@ describe('evaluation', () => {
     ]) {
       const pool = await createPool({ threads });
       const settings = { ...SETTINGS, memoryBudgetBytes };
-      results.push(comparable(await evaluate(pool, model, windows, variants, settings)));
+      results.push(comparable(await evaluate({ pool, model, windows, variants, settings })));
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
@@ -101,9 +101,15 @@ describe('evaluation', () => {
           tensors.map((each) => each.name),
         ),
       };
-      const { variants } = await evaluate(pool, model, windows, [variant], SETTINGS);
+      const { variants } = await evaluate({
+        pool,
+        model,
+        windows,
+        variants: [variant],
+        settings: SETTINGS,
+      });
       const written = await quantizedCopy(pool, path, variant);
-      const direct = await evaluate(pool, written, windows, [], SETTINGS);
+      const direct = await evaluate({ pool, model: written, windows, settings: SETTINGS });
       expect(variants[0].map(({ nll }) => nll)).toEqual(direct.baseline.map(({ nll }) => nll));
     }
   });
@@ -114,7 +120,13 @@ describe('evaluation', () => {
     const windows = someWindows(model, [50, 50]);
     const same = { id: 'same', changes: inFormat(parseFormat('f32'), ['lm_head.weight']) };
     const [all] = allVariants(model, ['int2']);
-    const { baseline, variants } = await evaluate(pool, model, windows, [same, all], SETTINGS);
+    const { baseline, variants } = await evaluate({
+      pool,
+      model,
+      windows,
+      variants: [same, all],
+      settings: SETTINGS,
+    });
     variants[0].forEach((score, window) => {
       expect(score.nll).toBe(baseline[window].nll);
       expect(score.agreements).toBe(score.targets);
@@ -140,13 +152,13 @@ describe('evaluation', () => {
       if (message?.includes('window 3')) controller.abort();
     };
     const options = { signal: controller.signal, onProgress };
-    const cancelled = await evaluate(pool, model, windows, variants, settings, options).catch(
+    const cancelled = await evaluate({ pool, model, windows, variants, settings }, options).catch(
       (error: unknown) => error,
     );
     expect(isCancelled(cancelled)).toBe(true);
     expect(store.puts).toHaveLength(2);
 
-    const resumed = await evaluate(pool, model, windows, variants, settings);
+    const resumed = await evaluate({ pool, model, windows, variants, settings });
     const computed = store.puts.slice(2).flat();
     expect(computed).toEqual([
       `${BASELINE} 2`,
@@ -154,10 +166,10 @@ describe('evaluation', () => {
       `${BASELINE} 3`,
       `${variants[0].id} 3`,
     ]);
-    const whole = await evaluate(pool, model, windows, variants, SETTINGS);
+    const whole = await evaluate({ pool, model, windows, variants, settings: SETTINGS });
     expect(comparable(resumed)).toEqual(comparable(whole));
 
-    await evaluate(pool, model, windows, variants, settings);
+    await evaluate({ pool, model, windows, variants, settings });
     expect(store.puts).toHaveLength(4);
   });
 
@@ -179,7 +191,7 @@ describe('evaluation', () => {
     await writeFile(join(folder, 'config.json'), JSON.stringify(config));
     const model = await openModel(folder);
     const windows = someWindows(model, [9, 9]);
-    const alone = await evaluate(pool, model, windows, [], SETTINGS);
+    const alone = await evaluate({ pool, model, windows, settings: SETTINGS });
     const format = parseFormat('int8');
     const changes = ['gpt_neox.layers.0.attention.dense.weight', 'embed_out.weight'].map(
       (name) => ({
@@ -187,7 +199,7 @@ describe('evaluation', () => {
         changes: inFormat(format, [name]),
       }),
     );
-    const beside = await evaluate(pool, model, windows, changes, SETTINGS);
+    const beside = await evaluate({ pool, model, windows, variants: changes, settings: SETTINGS });
     expect(beside.baseline).toEqual(alone.baseline);
   });
 
@@ -206,7 +218,7 @@ describe('evaluation', () => {
     const settings = { ...SETTINGS, memoryBudgetBytes: 1 };
     const variants = allVariants(model, ['int4']);
     const windows = someWindows(model, [20, 20]);
-    const { nonFinite, baseline } = await evaluate(pool, model, windows, variants, settings);
+    const { nonFinite, baseline } = await evaluate({ pool, model, windows, variants, settings });
     expect(nonFinite).toBe(4);
     expect(baseline.every(({ nll }) => Number.isFinite(nll))).toBe(true);
   });
@@ -215,7 +227,7 @@ describe('evaluation', () => {
     const pool = await createPool();
     const model = await openModel(join(GOLDEN_MODELS, 'gpt2'));
     const run = (window: number[]) =>
-      evaluate(pool, model, [Int32Array.from(window)], [], SETTINGS);
+      evaluate({ pool, model, windows: [Int32Array.from(window)], settings: SETTINGS });
     await expect(run([1])).rejects.toThrow('window 1: a window needs at least 2 tokens');
     await expect(run([1, 96])).rejects.toThrow('token 96 at position 1 is outside the vocabulary');
     await expect(run(new Array<number>(65).fill(1))).rejects.toThrow('64 positions');

@@ -19,13 +19,13 @@ function shared(values: Float32Array): Float32Array {
 
 /** Scores of variants, evaluated together. */
 async function scoresOf(pool: WorkerPool, model: LanguageModel, variants: readonly Variant[]) {
-  const { variants: scores } = await evaluate(
+  const { variants: scores } = await evaluate({
     pool,
     model,
-    someWindows(model, [40, 25]),
+    windows: someWindows(model, [40, 25]),
     variants,
-    SETTINGS,
-  );
+    settings: SETTINGS,
+  });
   return scores;
 }
 
@@ -34,7 +34,7 @@ async function logitsOf(pool: WorkerPool, model: LanguageModel, variants: readon
   const logits: Float32Array[] = [];
   const onLogits = async (_: number, values: Float32Array) => void logits.push(values);
   const windows = someWindows(model, [40]);
-  await evaluate(pool, model, windows, variants, { ...SETTINGS, onLogits });
+  await evaluate({ pool, model, windows, variants, settings: { ...SETTINGS, onLogits } });
   return logits[0];
 }
 
@@ -88,10 +88,22 @@ describe('values in the place of a tensor', () => {
     const windows = someWindows(model, [40, 40]);
     // Two variants in memory at once.
     const memoryBudgetBytes = 5 * 40 * model.plan.hiddenSize * 4;
-    const few = await evaluate(pool, model, windows, variants, { ...SETTINGS, memoryBudgetBytes });
+    const few = await evaluate({
+      pool,
+      model,
+      windows,
+      variants,
+      settings: { ...SETTINGS, memoryBudgetBytes },
+    });
     expect(new Set(few.variants.map(([{ nll }]) => nll)).size).toBe(variants.length);
     for (const [index, variant] of variants.entries()) {
-      const alone = await evaluate(pool, model, windows, [variant], SETTINGS);
+      const alone = await evaluate({
+        pool,
+        model,
+        windows,
+        variants: [variant],
+        settings: SETTINGS,
+      });
       expect(few.variants[index]).toEqual(alone.variants[0]);
     }
   });
@@ -185,7 +197,13 @@ describe('scales that move from norms into the weights behind them', () => {
       const more = { values: values.map((v, i) => v + (i % 3)) };
       const other: Variant = { id: 'other', changes: new Map([[name, more]]) };
       const windows = someWindows(model, [30]);
-      const { baseline, variants } = await evaluate(pool, model, windows, [same, other], SETTINGS);
+      const { baseline, variants } = await evaluate({
+        pool,
+        model,
+        windows,
+        variants: [same, other],
+        settings: SETTINGS,
+      });
       expect(variants[0][0].nll).toBe(baseline[0].nll);
       expect(variants[1][0].nll).not.toBe(baseline[0].nll);
     }

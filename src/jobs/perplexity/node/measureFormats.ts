@@ -80,8 +80,14 @@ export async function measureFormats(
   const { ids } = text.windows;
   const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
-    const evaluation = { scaleDtype, memoryBudgetBytes, ...more };
-    return evaluate(pool, model, ids, [...variants.values()], evaluation, options);
+    const evaluation = {
+      pool,
+      model,
+      windows: ids,
+      variants: [...variants.values()],
+      settings: { scaleDtype, memoryBudgetBytes, ...more },
+    };
+    return evaluate(evaluation, options);
   };
   let result: EvaluationResult;
   if (settings.logitsFile !== undefined) {
