@@ -9,6 +9,7 @@ import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { linearsOf } from '../../src/model/config/plan.js';
 import type { LanguageModel, Variant } from '../../src/model/evaluation/types.js';
+import { inFormat } from '../../src/model/evaluation/variants.js';
 import { flopsFrom, variantFlops } from '../../src/model/evaluation/work.js';
 import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
 
@@ -116,10 +117,10 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
   const tensors = selectTensors(checkpoint, {}).map(({ name }) => name);
   const whole = EIGHT.map((name): Variant => {
     const format = parseFormat(name);
-    return { id: format.id, formats: new Map(tensors.map((tensor) => [tensor, format])) };
+    return { id: format.id, changes: inFormat(format, tensors) };
   });
   const int4 = parseFormat('int4');
-  const single = tensors.map((name): Variant => ({ id: name, formats: new Map([[name, int4]]) }));
+  const single = tensors.map((name): Variant => ({ id: name, changes: inFormat(int4, [name]) }));
   const some = windows.slice(0, 2);
 
   console.log(`\nperplexity of ${checkpoint.path}: ${count} windows of ${context} tokens`);
@@ -135,10 +136,16 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     const pool = await WorkerPool.create(nodeHost(join(root, 'dist')), { threads });
     const settings = { scaleDtype: 'f16', memoryBudgetBytes: BUDGET } as const;
     // Once for the engine's optimizing tier.
-    await evaluate(pool, model, [windows[0].slice(0, 32)], variants.slice(0, 1), settings);
+    await evaluate({
+      pool,
+      model,
+      windows: [windows[0].slice(0, 32)],
+      variants: variants.slice(0, 1),
+      settings,
+    });
     let [wall, cpu, alone] = [Infinity, Infinity, Infinity];
     for (let i = 0; i < RUNS; i++) {
-      const run = await measured(() => evaluate(pool, model, of, variants, settings));
+      const run = await measured(() => evaluate({ pool, model, windows: of, variants, settings }));
       wall = Math.min(wall, run.wall);
       cpu = Math.min(cpu, run.cpu);
       alone = Math.min(alone, products?.() ?? Infinity);

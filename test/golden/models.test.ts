@@ -41,11 +41,16 @@ describe.each(['wasm', 'reference'] as const)('golden models, %s kernels', (back
     const model = await planLanguageModel(await openLocalModel(fileURLToPath(path)));
     const logits: Float32Array[] = [];
     const hidden: Float32Array[] = [];
-    const { baseline } = await evaluate(pool, model, [ids], [], {
-      scaleDtype: 'f32',
-      memoryBudgetBytes: 1 << 20,
-      onLogits: async (_, values) => void logits.push(values),
-      onHidden: (_, block, values) => (hidden[block] = values),
+    const { baseline } = await evaluate({
+      pool,
+      model,
+      windows: [ids],
+      settings: {
+        scaleDtype: 'f32',
+        memoryBudgetBytes: 1 << 20,
+        onLogits: async (_, values) => void logits.push(values),
+        onHidden: (_, block, values) => (hidden[block] = values),
+      },
     });
 
     hidden.forEach((values, block) => {
@@ -72,10 +77,15 @@ it.each(ownCases)('independent forward pass, %s', async (name) => {
   const pool = await createPool();
   const model = await planLanguageModel(await openLocalModel(fileURLToPath(path)));
   const logits: Float32Array[] = [];
-  await evaluate(pool, model, [ids], [], {
-    scaleDtype: 'f32',
-    memoryBudgetBytes: 1 << 20,
-    onLogits: async (_, values) => void logits.push(values),
+  await evaluate({
+    pool,
+    model,
+    windows: [ids],
+    settings: {
+      scaleDtype: 'f32',
+      memoryBudgetBytes: 1 << 20,
+      onLogits: async (_, values) => void logits.push(values),
+    },
   });
   const expected = floatsOf(reference.get('logits')!);
   expect(largestDifference(logits[0], expected)).toBeLessThan(MAX_LOGIT);

@@ -39,7 +39,7 @@ export interface RotaryPlan {
 
 /**
  * A language model as data: which tensors do what, in what order. One interpreter runs every plan
- * (`compute/forward`). Causal, decoder-only models.
+ * (`forward/forwardPass.ts`). Causal, decoder-only models.
  */
 export interface ModelPlan {
   readonly modelType: string;
@@ -91,4 +91,36 @@ export function normsOf(block: BlockPlan): NormPlan[] {
     feedForwardNorms.after,
     feedForwardNorms.ofSum,
   ].filter((norm) => norm !== undefined);
+}
+
+/** Names of the vectors that linear maps and norms have: biases and norm weights. */
+export function vectorsOf(
+  linears: readonly LinearPlan[],
+  norms: readonly NormPlan[],
+): readonly string[] {
+  const names = [
+    ...linears.map(({ bias }) => bias),
+    ...norms.flatMap((norm) => [norm.weight, norm.bias]),
+  ];
+  return names.filter((name) => name !== undefined);
+}
+
+/** Names of the tensors that a block reads. */
+export function tensorsOfBlock(block: BlockPlan): readonly string[] {
+  const linears = linearsOf(block);
+  return [...linears.map(({ weight }) => weight), ...vectorsOf(linears, normsOf(block))];
+}
+
+/** Names of the tensors that are read before the first block. */
+export function tensorsBefore({ embedding }: ModelPlan): readonly string[] {
+  const { tokens, projection, positions } = embedding;
+  const names = [tokens, projection?.weight, projection?.bias, positions?.tensor];
+  return names.filter((name) => name !== undefined);
+}
+
+/** Names of the tensors that are read after the last block. */
+export function tensorsAfter({ finalNorm, outputProjection, head }: ModelPlan): readonly string[] {
+  const linears = outputProjection ? [outputProjection, head] : [head];
+  const vectors = vectorsOf(linears, finalNorm ? [finalNorm] : []);
+  return [...linears.map(({ weight }) => weight), ...vectors];
 }

@@ -1,14 +1,19 @@
+import { linearsAt, type InputSite } from '../forward/block.js';
 import { rowsOf } from '../forward/forwardPass.js';
 import { attendScratchBytes, blockScratchBytes } from '../forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type {
   ForwardApi,
+  InputCopies,
   PlacedBlock,
   PlacedRotary,
   RowSegment,
   RowTile,
 } from '../forward/tasks.js';
 import type { BlockPlan, ModelPlan } from '../config/plan.js';
+import type { Matrix } from '../../kernels/forwardKernels.js';
+import { InputBuffers } from './inputBuffers.js';
+import type { SiteObservation } from './inputObservation.js';
 import { blockFlops } from './work.js';
 
 /** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
@@ -24,10 +29,54 @@ const ROW_STEP = 20;
 
 /** One window of one model's hidden states. */
 export interface StateWindow {
+  /** Which window it is in the list being evaluated. */
+  readonly index: number;
   /** Address of its first row. */
   readonly hidden: number;
   readonly rows: number;
   readonly rotary?: PlacedRotary;
+}
+
+/** Windows that are worked on together. */
+export interface WindowGroup {
+  readonly windows: readonly StateWindow[];
+  /** Of all of them. */
+  readonly rows: number;
+}
+
+/** Cuts windows into groups of at most so many rows, at least one window each. */
+export function* groupsOf(
+  windows: readonly StateWindow[],
+  maxRows: number,
+): Generator<WindowGroup> {
+  for (let first = 0; first < windows.length;) {
+    let { rows } = windows[first];
+    let end = first + 1;
+    while (end < windows.length && rows + windows[end].rows <= maxRows) rows += windows[end++].rows;
+    yield { windows: windows.slice(first, end), rows };
+    first = end;
+  }
+}
+
+export interface BlockRunnerSetup {
+  readonly pool: WorkerPool;
+  readonly plan: ModelPlan;
+  /** Positions of the longest window. */
+  readonly longestWindow: number;
+  /** Rows that are taken through a block in one run, at most. */
+  readonly maxRows: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A block, and what is to be taken through it. */
+export interface BlockRun {
+  /** Its weights are in memory. */
+  readonly block: PlacedBlock;
+  readonly windows: readonly StateWindow[];
+  /** Called with numbers of rows as they are done. */
+  readonly onRows: (rows: number) => void;
+  /** What is wanted of the inputs of its linear maps. */
+  readonly observation?: SiteObservation<InputSite>;
 }
 
 /** Floats in a row of queries, keys and values, and in one of attention's results. */
@@ -44,66 +93,73 @@ function rowSizes(blocks: readonly BlockPlan[]): { projected: number; attended: 
 
 /** Takes hidden states through blocks: three phases over tiles of rows and heads of windows. */
 export class BlockRunner {
+  private readonly pool: WorkerPool;
+  private readonly plan: ModelPlan;
+  private readonly signal?: AbortSignal;
   private readonly groupRows: number;
   private readonly projected: number;
   private readonly attended: number;
   private readonly sizes: { projected: number; attended: number };
+  private readonly inputs: InputBuffers<InputSite>;
 
-  constructor(
-    private readonly pool: WorkerPool,
-    private readonly plan: ModelPlan,
-    longestWindow: number,
-    totalRows: number,
-    private readonly signal?: AbortSignal,
-  ) {
+  constructor({ pool, plan, longestWindow, maxRows, signal }: BlockRunnerSetup) {
+    this.pool = pool;
+    this.plan = plan;
+    this.signal = signal;
     this.sizes = rowSizes(plan.blocks);
     const rowBytes = (this.sizes.projected + this.sizes.attended) * 4;
-    const wanted = Math.min(MAX_GROUP_ROWS, Math.floor(GROUP_BYTES / rowBytes), totalRows);
+    const wanted = Math.min(MAX_GROUP_ROWS, Math.floor(GROUP_BYTES / rowBytes), maxRows);
     this.groupRows = Math.max(longestWindow, wanted);
     this.projected = pool.reserve(this.groupRows * this.sizes.projected * 4).start;
     this.attended = pool.reserve(this.groupRows * this.sizes.attended * 4).start;
+    this.inputs = new InputBuffers(pool);
   }
 
-  /**
-   * Takes windows through a block whose weights are in memory.
-   * @param onRows called with numbers of rows as they are done
-   */
-  async run(
-    block: PlacedBlock,
-    windows: readonly StateWindow[],
-    onRows: (rows: number) => void,
-  ): Promise<void> {
-    for (let first = 0; first < windows.length;) {
-      let rows = 0;
-      let end = first;
-      while (end < windows.length && rows + windows[end].rows <= this.groupRows) {
-        rows += windows[end++].rows;
-      }
-      await this.runGroup(block, windows.slice(first, end), rows, onRows);
-      first = end;
-    }
+  /** Takes windows through a block. */
+  async run(run: BlockRun): Promise<void> {
+    for (const group of groupsOf(run.windows, this.groupRows)) await this.runGroup(group, run);
   }
 
   private async runGroup(
-    block: PlacedBlock,
-    windows: readonly StateWindow[],
-    rows: number,
-    onRows: (rows: number) => void,
+    { windows, rows }: WindowGroup,
+    { block, onRows, observation }: BlockRun,
   ): Promise<void> {
     const { pool, signal } = this;
-    const tiles = this.tiles(windows, this.tileRows(rows));
+    const copies = observation && this.copiesOf(block, observation.sites);
+    const observe = async (isDone: (site: InputSite) => boolean) => {
+      for (const site of observation?.sites.filter(isDone) ?? []) {
+        await observation!.observe(site, copies!.get(site)!.at, windows);
+      }
+    };
+    const tiles = this.tiles(windows, this.tileRows(rows), copies);
     const tileTasks = tiles.map((tile) => ({
       block,
       tile,
       scratchBytes: blockScratchBytes(block, rowsOf(tile)),
     }));
     await pool.tasks<ForwardApi>().run('project', tileTasks, () => undefined, signal);
+    await observe((site) => site === 'attention');
     await pool
       .tasks<ForwardApi>()
       .run('attend', this.attendTasks(block, windows), () => undefined, signal);
     await pool
       .tasks<ForwardApi>()
       .run('finish', tileTasks, (_, index) => onRows(rowsOf(tiles[index])), signal);
+    await observe((site) => site !== 'attention');
+  }
+
+  /** Where inputs that are observed go, from the first row of a group on. */
+  private copiesOf(
+    block: PlacedBlock,
+    sites: readonly InputSite[],
+  ): ReadonlyMap<InputSite, Matrix> {
+    return new Map(
+      sites.map((site) => {
+        const most = Math.max(...this.plan.blocks.map((each) => linearsAt(each, site)[0].inputs));
+        const at = this.inputs.at(site, this.groupRows * most);
+        return [site, { at, stride: linearsAt(block, site)[0].inputs }];
+      }),
+    );
   }
 
   /** Rows per tile: weights pass through the caches once per tile, and no thread waits long. */
@@ -116,7 +172,11 @@ export class BlockRunner {
     return Math.ceil(rows / (rounds * threads) / ROW_STEP) * ROW_STEP;
   }
 
-  private tiles(windows: readonly StateWindow[], tileRows: number): RowTile[] {
+  private tiles(
+    windows: readonly StateWindow[],
+    tileRows: number,
+    copies: ReadonlyMap<InputSite, Matrix> | undefined,
+  ): RowTile[] {
     const { hiddenSize } = this.plan;
     const tiles: RowTile[] = [];
     let segments: RowSegment[] = [];
@@ -130,6 +190,7 @@ export class BlockRunner {
           projected: this.rowsAt(this.projected, this.sizes.projected, start.row),
           attended: this.rowsAt(this.attended, this.sizes.attended, start.row),
           segments,
+          inputs: copies && inputsFrom(copies, start.row),
         });
       }
       start = undefined;
@@ -183,4 +244,13 @@ export class BlockRunner {
   private rowsAt(start: number, stride: number, row: number) {
     return { at: start + row * stride * 4, stride };
   }
+}
+
+/** Where the copies of a tile's inputs go. */
+function inputsFrom(copies: ReadonlyMap<InputSite, Matrix>, row: number): InputCopies<InputSite> {
+  const places = [...copies].map(([site, { at, stride }]) => [
+    site,
+    { at: at + row * stride * 4, stride },
+  ]);
+  return Object.fromEntries(places) as InputCopies<InputSite>;
 }

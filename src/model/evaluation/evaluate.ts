@@ -1,14 +1,14 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { Evaluation } from './evaluation.js';
 import { checkWindows } from '../text/windowCheck.js';
+import { visible } from '../../storage/errors.js';
+import type { InputObserver } from './inputObserver.js';
+import { checkVariants } from './variants.js';
 import {
   BASELINE,
+  type EvaluationRequest,
   type EvaluationResult,
-  type EvaluationSettings,
-  type LanguageModel,
   type ScoreStore,
-  type Variant,
   type WindowScore,
 } from './types.js';
 
@@ -37,26 +37,23 @@ class Scores {
  * windows. A variant shares the unquantized model's hidden states up to the first block in which it
  * differs. Batches are as large as the memory budget allows; finished ones go to the store, and
  * what the store has is not computed again.
- * @param windows token ids, at least two each
- * @param variants ids must differ
+ * @throws where a window cannot be run, or a variant's values do not belong to the model
  */
 export async function evaluate(
-  pool: WorkerPool,
-  model: LanguageModel,
-  windows: readonly Int32Array[],
-  variants: readonly Variant[],
-  settings: EvaluationSettings,
+  request: EvaluationRequest,
   options: CallOptions = {},
 ): Promise<EvaluationResult> {
   const begin = performance.now();
-  checkWindows(model.plan, windows);
-  const scores = new Scores(settings.onLogits ? undefined : settings.store);
+  check(request);
+  const { windows, variants = [], settings } = request;
+  const mustSeeAll = settings.onLogits !== undefined || settings.observer !== undefined;
+  const scores = new Scores(mustSeeAll ? undefined : settings.store);
   const ids = [BASELINE, ...variants.map(({ id }) => id)];
   const pending = [...windows.keys()].filter((window) => ids.some((id) => !scores.get(id, window)));
   const missing = variants.filter(({ id }) => pending.some((window) => !scores.get(id, window)));
   let nonFinite = 0;
   if (pending.length > 0) {
-    const evaluation = new Evaluation(pool, model, windows, missing, settings, pending, options);
+    const evaluation = new Evaluation({ ...request, variants: missing, pending }, options);
     await evaluation.run((results) => scores.put(results));
     nonFinite = evaluation.nonFinite;
   }
@@ -68,4 +65,28 @@ export async function evaluate(
     nonFinite,
     forwardSeconds: (performance.now() - begin) / 1000,
   };
+}
+
+/**
+ * Takes windows through a model, and through variants of it if there are any, for nothing but what
+ * the observer of the settings sees: windows are not scored.
+ * @throws like {@link evaluate}
+ */
+export async function observeInputs(
+  request: EvaluationRequest & { readonly settings: { readonly observer: InputObserver } },
+  options: CallOptions = {},
+): Promise<void> {
+  check(request);
+  const pending = [...request.windows.keys()];
+  if (pending.length > 0) await new Evaluation({ ...request, pending }, options).run();
+}
+
+/** @throws where a request cannot be fulfilled */
+function check({ model, windows, variants = [], settings }: EvaluationRequest): void {
+  checkWindows(model.plan, windows);
+  checkVariants(model, variants);
+  const observed = settings.observer?.variant;
+  if (observed !== undefined && !variants.some(({ id }) => id === observed)) {
+    throw new Error(`There is no variant "${visible(observed)}" to observe`);
+  }
 }

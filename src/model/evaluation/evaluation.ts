@@ -1,28 +1,24 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
+import type { ModelPlan } from '../config/plan.js';
 import { BlockRunner, type StateWindow } from './blockRunner.js';
+import { BlockWeights } from './blockWeights.js';
+import { cut, SLOT, type Cutting } from './cutting.js';
 import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
-import { FORK, forkOf, planBatches, planPasses, type Batch, type Pass } from './passes.js';
-import { layOutBlock, placeBlock } from './placement.js';
-import { linearsOf, type LinearPlan } from '../config/plan.js';
+import { FinalInputs } from './finalInputs.js';
+import { InputObservation } from './inputObservation.js';
+import { FORK, forkOf, type Batch, type Pass } from './passes.js';
 import { Scorer, type FinalState } from './scorer.js';
 import {
   BASELINE,
+  type EvaluationRequest,
   type EvaluationSettings,
-  type LanguageModel,
   type ScoreStore,
   type Variant,
 } from './types.js';
-import { WeightStore, type WeightPlacement } from './weightStore.js';
-import { blockFlops, flopsFrom, headFlops, variantFlops } from './work.js';
-
-/** A batch ends after so much work, so that a crash costs minutes at most, */
-const BATCH_FLOPS = 6e12;
-/** but has so many rows at least, which make the weights' way into memory a small part of it. */
-const BATCH_ROWS = 2048;
-/** States beside those of a pass's variants where there are several passes. */
-const SLOT = Object.freeze({ base: 0, kept: 1, final: 2, first: 3 });
+import { WeightStore } from './weightStore.js';
+import { blockFlops, headFlops } from './work.js';
 
 /** The unquantized model, or a variant of it, on its way through the blocks. */
 interface Runner {
@@ -31,76 +27,81 @@ interface Runner {
   readonly hidden: number;
 }
 
-/** One evaluation: how it is cut, its memory, and the walk over batches, passes and blocks. */
+/** A runner that shares the unquantized model's states up to a block. */
+interface ForkedRunner extends Runner {
+  readonly fork: number;
+}
+
+/** A batch on its way through a pass. */
+interface Walk {
+  readonly batch: Batch;
+  readonly pass: Pass;
+  /** The pass that takes the unquantized model to the end. */
+  readonly isFirst: boolean;
+  readonly base: Runner;
+  /** Address of the unquantized model's last hidden states. */
+  readonly final: number;
+  readonly members: readonly ForkedRunner[];
+}
+
+export interface EvaluationSetup extends EvaluationRequest {
+  /** Indices of the windows to evaluate. */
+  readonly pending: readonly number[];
+}
+
+/** One evaluation: its memory, and the walk over batches, passes and blocks. */
 export class Evaluation {
-  private readonly batches: readonly Batch[];
-  private readonly passes: readonly Pass[];
+  private readonly pool: WorkerPool;
+  private readonly plan: ModelPlan;
+  private readonly windows: readonly Int32Array[];
+  private readonly settings: EvaluationSettings;
+  private readonly cutting: Cutting;
+  private readonly observation?: InputObservation;
   private readonly weights: WeightStore;
   private readonly memory: EvaluationMemory;
   private readonly blocks: BlockRunner;
   private readonly embedder: Embedder;
+  private readonly finalInputs: FinalInputs;
   private readonly scorer: Scorer;
   private readonly states: number;
-  private readonly maxRows: number;
   private readonly total: number;
   private done = 0;
 
-  /** @param pending indices of the windows to score */
   constructor(
-    private readonly pool: WorkerPool,
-    private readonly model: LanguageModel,
-    private readonly windows: readonly Int32Array[],
-    private readonly variants: readonly Variant[],
-    private readonly settings: EvaluationSettings,
-    pending: readonly number[],
+    setup: EvaluationSetup,
     private readonly options: CallOptions,
   ) {
+    const { pool, model, windows, variants = [], settings, pending } = setup;
     const { plan, opened } = model;
     const { signal } = options;
-    const longest = Math.max(...pending.map((index) => windows[index].length));
-    const budgetRows = Math.floor(settings.memoryBudgetBytes / (plan.hiddenSize * 4));
-    const rowsOfAll = Math.floor(budgetRows / (variants.length + 1));
-    const single = rowsOfAll >= longest || variants.length === 0;
-    const perPass = single
-      ? Math.max(variants.length, 1)
-      : Math.max(1, Math.floor(budgetRows / longest) - SLOT.first);
-    this.passes = planPasses(variants, plan, perPass);
-    const work = this.workPerRow();
-    const batchRows = settings.onLogits
-      ? 1
-      : Math.min(
-          single ? Math.max(rowsOfAll, longest) : longest,
-          Math.max(BATCH_ROWS, Math.floor(BATCH_FLOPS / work)),
-        );
-    this.batches = planBatches(windows, pending, batchRows);
-    this.maxRows = Math.max(...this.batches.map(({ rows }) => rows));
-    this.total = this.batches.reduce((sum, { rows }) => sum + rows * work, 0);
+    this.pool = pool;
+    this.plan = plan;
+    this.windows = windows;
+    this.settings = settings;
+    const { observer, scaleDtype, memoryBudgetBytes } = settings;
+    if (observer) this.observation = new InputObservation(pool, observer, plan);
+    const forked = variants.map((variant) => ({ variant, fork: this.forkOf(variant) }));
+    const singly = settings.onLogits !== undefined;
+    const request = { plan, windows, pending, variants: forked, memoryBudgetBytes, singly };
+    this.cutting = cut(request);
+    const { batches, longestWindow, maxRows, slots, runners, flopsPerRow } = this.cutting;
+    this.total = batches.reduce((sum, { rows }) => sum + rows * flopsPerRow, 0);
 
-    this.weights = new WeightStore(pool, opened, settings.scaleDtype, signal);
-    this.memory = new EvaluationMemory(pool, plan, variants, longest, this.weights);
-    const slots = this.passes.length > 1 ? SLOT.first + perPass : 1 + variants.length;
+    this.weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
+    const { weights } = this;
+    this.memory = new EvaluationMemory({ pool, plan, variants, longestWindow, weights });
     this.states = pool.reserve(slots * this.stateBytes).start;
-    const runners = this.passes.length > 1 ? perPass + 1 : slots;
-    this.blocks = new BlockRunner(pool, plan, longest, this.maxRows * runners, signal);
-    this.embedder = new Embedder(
-      pool,
-      model,
-      this.memory,
-      this.weights,
-      settings,
-      this.maxRows,
-      signal,
-    );
-    this.scorer = new Scorer(
+    this.blocks = new BlockRunner({
       pool,
       plan,
-      this.weights,
-      this.memory.weights,
-      this.memory.headBias,
-      this.maxRows,
-      runners,
+      longestWindow,
+      maxRows: maxRows * runners,
       signal,
-    );
+    });
+    const { fixed, weights: area } = this.memory;
+    this.embedder = new Embedder({ pool, plan, fixed, weights, scaleDtype, maxRows, signal });
+    this.finalInputs = new FinalInputs({ pool, plan, signal });
+    this.scorer = new Scorer({ pool, plan, weights, area, maxRows, maxModels: runners, signal });
   }
 
   /** Linear weights that are NaN or ±Inf; they count as 0. */
@@ -108,68 +109,106 @@ export class Evaluation {
     return this.weights.nonFinite;
   }
 
-  /** @param put receives the scores of each pass when they are there */
-  async run(put: ScoreStore['put']): Promise<void> {
-    await this.memory.load(this.weights);
-    for (const batch of this.batches) {
-      for (const pass of this.passes) {
+  /**
+   * Walks.
+   * @param put receives the scores of each pass when they are there; absent: nothing is scored
+   */
+  async run(put?: ScoreStore['put']): Promise<void> {
+    await this.memory.fixed.load();
+    for (const batch of this.cutting.batches) {
+      for (const pass of this.cutting.passes) {
         throwIfCancelled(this.options.signal);
-        await this.runPass(batch, pass, put);
+        const walk = this.begin(batch, pass);
+        await this.walkBlocks(walk, await this.embed(walk));
+        await this.finish(walk, put);
       }
     }
   }
 
-  private async runPass(batch: Batch, pass: Pass, put: ScoreStore['put']): Promise<void> {
-    const { plan } = this.model;
-    const first = pass === this.passes[0];
-    const several = this.passes.length > 1;
-    const windows = batch.windows.map((index) => this.windows[index]);
-    const members = pass.variants.map((variant, index) => ({
-      variant,
-      fork: forkOf(variant, plan),
-      hidden: this.slot((several ? SLOT.first : SLOT.base + 1) + index),
-    }));
+  private begin(batch: Batch, pass: Pass): Walk {
+    const { passes, firstSlot } = this.cutting;
     const base: Runner = { hidden: this.slot(SLOT.base) };
-    const final = several ? this.slot(SLOT.final) : base.hidden;
-    if (first) await this.embedder.embed(windows, base.hidden, undefined);
+    return {
+      batch,
+      pass,
+      isFirst: pass === passes[0],
+      base,
+      final: passes.length > 1 ? this.slot(SLOT.final) : base.hidden,
+      members: pass.variants.map(({ variant, fork }, index) => ({
+        variant,
+        fork,
+        hidden: this.slot(firstSlot + index),
+      })),
+    };
+  }
+
+  /** Brings in the states before the first block. @returns the variants that have their own already */
+  private async embed({ batch, isFirst, base, members }: Walk): Promise<ForkedRunner[]> {
+    const embed = (runner: Runner, isObserved: boolean) =>
+      this.embedder.embed({
+        windows: batch.windows.map((index) => ({ index, ids: this.windows[index] })),
+        hidden: runner.hidden,
+        variant: runner.variant,
+        observation: isObserved ? this.observation?.embedding : undefined,
+      });
+    if (isFirst) await embed(base, this.isObserved(base));
     else this.copy(this.slot(SLOT.kept), base.hidden, batch);
-    const live: Runner[] = [];
-    for (const member of members.filter(({ fork }) => fork === FORK.embedding)) {
-      await this.embedder.embed(windows, member.hidden, member.variant);
-      live.push(member);
-    }
+    const live = members.filter(({ fork }) => fork === FORK.embedding);
+    for (const member of live) await embed(member, this.isObserved(member));
+    return live;
+  }
+
+  private async walkBlocks(walk: Walk, live: ForkedRunner[]): Promise<void> {
+    const { batch, pass, isFirst, base, final, members } = walk;
+    const { length } = this.plan.blocks;
     // How far the unquantized model must go: to the end once, later only to where others fork.
-    const forks = members.map(({ fork }) => fork).filter((fork) => fork < plan.blocks.length);
-    const baseEnd = first ? plan.blocks.length : Math.max(pass.keepAt ?? 0, ...forks);
-    for (let block = Math.max(pass.start, 0); block < plan.blocks.length; block++) {
+    const forks = members.map(({ fork }) => fork).filter((fork) => fork < length);
+    const baseEnd = isFirst ? length : Math.max(pass.keepAt ?? 0, ...forks);
+    for (let block = Math.max(pass.start, 0); block < length; block++) {
       if (block === pass.keepAt) this.copy(base.hidden, this.slot(SLOT.kept), batch);
       for (const member of members.filter(({ fork }) => fork === block)) {
         this.copy(base.hidden, member.hidden, batch);
         live.push(member);
       }
       const runners = block < baseEnd ? [base, ...live] : live;
-      if (runners.length > 0) await this.runBlock(block, runners, batch);
-      if (first) this.reportHidden(block, base.hidden, batch);
+      if (runners.length > 0) await this.runBlock(block, runners, walk);
+      if (isFirst) this.reportHidden(block, base.hidden, batch);
     }
-    if (first && several) this.copy(base.hidden, final, batch);
+    if (final !== base.hidden && isFirst) this.copy(base.hidden, final, batch);
+  }
 
-    const states = [
-      this.finalState({ hidden: final }),
-      ...members.map(({ variant, fork, hidden }) =>
-        this.finalState({ variant, hidden: fork < plan.blocks.length ? hidden : final }),
-      ),
+  /** What follows the blocks. */
+  private async finish(walk: Walk, put: ScoreStore['put'] | undefined): Promise<void> {
+    const { batch, final, members } = walk;
+    const runners: readonly Runner[] = [
+      { hidden: final },
+      ...members.map(({ variant, fork, hidden }) => ({
+        variant,
+        hidden: fork < this.plan.blocks.length ? hidden : final,
+      })),
     ];
+    const wanted = this.observation?.final;
+    if (wanted) {
+      for (const runner of runners) {
+        if (!this.isObservedIn(walk, runner)) continue;
+        const windows = this.stateWindows(runner.hidden, batch);
+        await this.finalInputs.observe(windows, this.memory.fixed.end(runner.variant), wanted);
+      }
+    }
+    if (!put) return;
+    const states = runners.map((runner) => this.finalState(runner));
+    const windows = batch.windows.map((index) => this.windows[index]);
     const { onLogits } = this.settings;
     if (onLogits) {
       const deliver = (index: number, logits: Float32Array) =>
         onLogits(batch.windows[index], logits);
       await this.scorer.logits(states[states.length - 1], windows, deliver);
     }
-    const flops = headFlops(plan);
+    const flops = headFlops(this.plan);
     const scores = await this.scorer.score(states, windows, (rows) =>
       this.advance(rows * flops, this.placeOf(batch, 'output')),
     );
-    const names = [BASELINE, ...members.map(({ variant }) => variant.id)];
+    const names = [BASELINE, ...members.map(({ variant }) => variant!.id)];
     await put(
       names.flatMap((variant, state) =>
         batch.windows.map((window, index) => ({ variant, window, score: scores[state][index] })),
@@ -178,59 +217,62 @@ export class Evaluation {
   }
 
   /** Takes runners through one block, those with equal weights together. */
-  private async runBlock(index: number, runners: readonly Runner[], batch: Batch): Promise<void> {
-    const { plan } = this.model;
+  private async runBlock(index: number, runners: readonly Runner[], walk: Walk): Promise<void> {
+    const { plan, memory } = this;
+    const { batch } = walk;
     const block = plan.blocks[index];
-    const linears = linearsOf(block);
+    const weights = new BlockWeights({
+      block,
+      hiddenSize: plan.hiddenSize,
+      weights: this.weights,
+      area: memory.weights,
+      stored: memory.stored,
+    });
     const groups = new Map<string, Runner[]>();
     for (const runner of runners) {
-      const key = JSON.stringify(linears.map((linear) => formatId(runner, linear)));
+      const key = weights.keyOf(runner.variant);
       groups.set(key, [...(groups.get(key) ?? []), runner]);
     }
-    const layout = layOutBlock(block, this.memory.weights.start, plan.hiddenSize);
-    await this.weights.loadVectors(layout.vectors);
-    if (groups.size > 1) await this.cacheRepeated(linears, [...groups.values()]);
-    const placed = placeBlock(block, layout);
-    const packed = new Map<LinearPlan, string>();
+    await weights.keepStored([...groups.values()].map(([{ variant }]) => variant));
     const flops = blockFlops(block);
     const message = this.placeOf(batch, `block ${index + 1} of ${plan.blocks.length}`);
+    const onRows = (rows: number) => this.advance(rows * flops, message);
+    const observation = this.observation?.ofBlock(index);
     for (const group of groups.values()) {
-      const [{ variant }] = group;
-      const placements: WeightPlacement[] = [];
-      for (const linear of linears) {
-        const id = formatId(group[0], linear);
-        if (packed.get(linear) === id) continue;
-        packed.set(linear, id);
-        const format = variant?.formats.get(linear.weight);
-        placements.push({ linear, at: layout.linears.get(linear)!, format });
-      }
-      await this.weights.pack(placements);
-      const windows = group.flatMap(({ hidden }) => this.stateWindows(hidden, batch));
-      await this.blocks.run(placed, windows, (rows) => this.advance(rows * flops, message));
+      await weights.load(group[0].variant);
+      const run = (some: readonly Runner[], wanted?: typeof observation) =>
+        this.blocks.run({
+          block: weights.placed,
+          windows: some.flatMap(({ hidden }) => this.stateWindows(hidden, batch)),
+          onRows,
+          observation: wanted,
+        });
+      // Who is observed goes alone, so that nothing else is copied.
+      const observed = observation && group.find((runner) => this.isObservedIn(walk, runner));
+      if (observed) await run([observed], observation);
+      await run(group.filter((runner) => runner !== observed));
     }
-    this.weights.forgetBytes();
+    weights.release();
   }
 
-  /** Keeps the stored bytes of weights that several groups need differently. */
-  private async cacheRepeated(
-    linears: readonly LinearPlan[],
-    groups: readonly (readonly Runner[])[],
-  ): Promise<void> {
-    if (!this.memory.stored) return;
-    const places = new Map<string, number>();
-    let at = this.memory.stored.start;
-    for (const linear of linears) {
-      if (new Set(groups.map(([runner]) => formatId(runner, linear))).size < 2) continue;
-      places.set(linear.weight, at);
-      at += Math.ceil(this.weights.tensor(linear.weight).bytes / 64) * 64;
-    }
-    await this.weights.cacheBytes(places);
+  /** An observed variant shares nothing, so that it passes through all blocks itself. */
+  private forkOf(variant: Variant): number {
+    return this.isObserved({ variant }) ? FORK.embedding : forkOf(variant, this.plan);
+  }
+
+  private isObserved({ variant }: Pick<Runner, 'variant'>): boolean {
+    return this.observation?.isOf(variant) ?? false;
+  }
+
+  /** The unquantized model takes part in several passes, but is observed once. */
+  private isObservedIn({ isFirst }: Walk, runner: Runner): boolean {
+    return this.isObserved(runner) && (isFirst || runner.variant !== undefined);
   }
 
   private reportHidden(block: number, hidden: number, batch: Batch): void {
     const { onHidden } = this.settings;
     if (!onHidden) return;
-    const { hiddenSize } = this.model.plan;
+    const { hiddenSize } = this.plan;
     let at = hidden;
     for (const window of batch.windows) {
       const values = this.windows[window].length * hiddenSize;
@@ -245,21 +287,26 @@ export class Evaluation {
       const rows = this.windows[index].length;
       const at = hidden + row * this.rowBytes;
       row += rows;
-      return { hidden: at, rows, rotary: this.memory.rotary(rows) };
+      return { index, hidden: at, rows, rotary: this.memory.rotary(rows) };
     });
   }
 
   private finalState({ variant, hidden }: Runner): FinalState {
-    const headFormat = variant?.formats.get(this.model.plan.head.weight);
-    return { hidden, headFormat, end: this.memory.end(variant) };
+    const { fixed } = this.memory;
+    return {
+      hidden,
+      headChange: variant?.changes.get(this.plan.head.weight),
+      headBias: fixed.headBias(variant),
+      end: fixed.end(variant),
+    };
   }
 
   private get rowBytes(): number {
-    return this.model.plan.hiddenSize * 4;
+    return this.plan.hiddenSize * 4;
   }
 
   private get stateBytes(): number {
-    return this.maxRows * this.rowBytes;
+    return this.cutting.maxRows * this.rowBytes;
   }
 
   private slot(index: number): number {
@@ -268,14 +315,6 @@ export class Evaluation {
 
   private copy(from: number, to: number, { rows }: Batch): void {
     new Uint8Array(this.pool.memory.buffer).copyWithin(to, from, from + rows * this.rowBytes);
-  }
-
-  /** Multiplications and additions of all passes for one row. */
-  private workPerRow(): number {
-    const { plan } = this.model;
-    const own = this.variants.reduce((sum, variant) => sum + variantFlops(variant, plan), 0);
-    // Each pass scores the unquantized model again.
-    return flopsFrom(0, plan) + (this.passes.length - 1) * headFlops(plan) + own;
   }
 
   private advance(flops: number, message: string): void {
@@ -290,9 +329,4 @@ export class Evaluation {
     const windows = first === last ? `window ${first + 1}` : `windows ${first + 1}–${last + 1}`;
     return `${place}, ${windows} of ${this.windows.length}`;
   }
-}
-
-/** The format of a linear weight for a runner, '' as stored. */
-function formatId({ variant }: Runner, { weight }: LinearPlan): string {
-  return variant?.formats.get(weight)?.id ?? '';
 }

@@ -1,4 +1,4 @@
-import { linearsOf, type ModelPlan } from '../config/plan.js';
+import { tensorsBefore, tensorsOfBlock, type ModelPlan } from '../config/plan.js';
 import type { Variant } from './types.js';
 
 /** Where a variant first differs from the unquantized model. */
@@ -8,20 +8,22 @@ export const FORK = Object.freeze({ embedding: -1 });
  * The first place where a variant differs: −1 the embedding, a block's index, or the number of
  * blocks for what follows them (or nothing at all).
  */
-export function forkOf({ formats }: Variant, plan: ModelPlan): number {
-  const { tokens, projection, positions } = plan.embedding;
-  if ([tokens, projection?.weight, positions?.tensor].some((name) => name && formats.has(name))) {
-    return FORK.embedding;
-  }
-  const block = plan.blocks.findIndex((each) =>
-    linearsOf(each).some(({ weight }) => formats.has(weight)),
-  );
+export function forkOf({ changes }: Variant, plan: ModelPlan): number {
+  const isChanged = (name: string) => changes.has(name);
+  if (tensorsBefore(plan).some(isChanged)) return FORK.embedding;
+  const block = plan.blocks.findIndex((each) => tensorsOfBlock(each).some(isChanged));
   return block < 0 ? plan.blocks.length : block;
+}
+
+/** A variant, and the block before which it gets hidden states of its own; see {@link forkOf}. */
+export interface ForkedVariant {
+  readonly variant: Variant;
+  readonly fork: number;
 }
 
 /** Work in one walk through the blocks: variants that fit into memory together. */
 export interface Pass {
-  readonly variants: readonly Variant[];
+  readonly variants: readonly ForkedVariant[];
   /** Block at which the walk starts, −1 with the embedding. */
   readonly start: number;
   /** Block before which the unquantized state must be kept for the next pass. */
@@ -33,20 +35,14 @@ export interface Pass {
  * unquantized model is computed once.
  * @param perPass variants that fit into memory at once
  */
-export function planPasses(
-  variants: readonly Variant[],
-  plan: ModelPlan,
-  perPass: number,
-): readonly Pass[] {
-  const sorted = variants
-    .map((variant) => ({ variant, fork: forkOf(variant, plan) }))
-    .sort((a, b) => a.fork - b.fork);
+export function planPasses(variants: readonly ForkedVariant[], perPass: number): readonly Pass[] {
+  const sorted = [...variants].sort((a, b) => a.fork - b.fork);
   const passes: Pass[] = [];
   for (let first = 0; first < Math.max(sorted.length, 1); first += perPass) {
     const members = sorted.slice(first, first + perPass);
     const next = sorted[first + perPass];
     passes.push({
-      variants: members.map(({ variant }) => variant),
+      variants: members,
       start: first === 0 ? FORK.embedding : Math.max(members[0].fork, 0),
       keepAt: next && Math.max(next.fork, 0),
     });

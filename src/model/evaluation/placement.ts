@@ -43,9 +43,13 @@ export class Layout {
   }
 
   /** Some elements more than the tensor has, since kernels read whole panels of a bias. */
+  takeVector(elements: number): number {
+    return this.take((elements + 16) * 4);
+  }
+
   addVector(tensor: string | undefined, elements: number): void {
     if (tensor !== undefined && !this.vectors.has(tensor)) {
-      this.vectors.set(tensor, this.take((elements + 16) * 4));
+      this.vectors.set(tensor, this.takeVector(elements));
     }
   }
 

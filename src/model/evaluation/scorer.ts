@@ -1,12 +1,11 @@
 import { clearScores } from '../forward/forwardPass.js';
 import { LOGIT_COLUMNS, scoreScratchBytes } from '../forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
-import type { NumberFormat } from '../../formats/types.js';
 import { PANEL_ROWS, SCORE, packedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { ForwardApi, PlacedEnd, PlacedLinear } from '../forward/tasks.js';
 import type { ModelPlan } from '../config/plan.js';
-import type { WindowScore } from './types.js';
+import type { TensorChange, WindowScore } from './types.js';
 import type { WeightStore } from './weightStore.js';
 
 /** Inputs of the head that a task keeps, for all models together. */
@@ -19,28 +18,42 @@ const LOGIT_BYTES = 16 << 20;
 /** One model's last hidden states. */
 export interface FinalState {
   readonly hidden: number;
-  /** The head's format; absent: as stored. */
-  readonly headFormat?: NumberFormat;
+  /** How the head's weight is changed; absent: as stored. */
+  readonly headChange?: TensorChange;
+  /** Address of the head's bias, 0: none. */
+  readonly headBias: number;
   readonly end: PlacedEnd;
+}
+
+export interface ScorerSetup {
+  readonly pool: WorkerPool;
+  readonly plan: ModelPlan;
+  readonly weights: WeightStore;
+  /** Where pieces of the head go; its content is lost. */
+  readonly area: MemoryRegion;
+  /** Rows of one model that are scored together, at most. */
+  readonly maxRows: number;
+  /** Models that are scored together, at most. */
+  readonly maxModels: number;
+  readonly signal?: AbortSignal;
 }
 
 /** Turns last hidden states into scores, a piece of the vocabulary at a time. */
 export class Scorer {
+  private readonly pool: WorkerPool;
+  private readonly plan: ModelPlan;
+  private readonly weights: WeightStore;
+  private readonly area: MemoryRegion;
+  private readonly signal?: AbortSignal;
   private readonly targets: number;
   private readonly sums: number;
 
-  constructor(
-    private readonly pool: WorkerPool,
-    private readonly plan: ModelPlan,
-    private readonly weights: WeightStore,
-    /** Where pieces of the head go; its content is lost. */
-    private readonly area: MemoryRegion,
-    /** Bias of the head, 0: none. */
-    private readonly headBias: number,
-    maxRows: number,
-    maxModels: number,
-    private readonly signal?: AbortSignal,
-  ) {
+  constructor({ pool, plan, weights, area, maxRows, maxModels, signal }: ScorerSetup) {
+    this.pool = pool;
+    this.plan = plan;
+    this.weights = weights;
+    this.area = area;
+    this.signal = signal;
     this.targets = pool.reserve(maxRows * 4).start;
     this.sums = pool.reserve(maxRows * maxModels * SCORE.length * 8).start;
   }
@@ -64,7 +77,7 @@ export class Scorer {
       new Float64Array(this.pool.memory.buffer, this.sums, (states.length * sumBytes) / 8),
     );
     const tileRows = this.tileRows(rows, states.length);
-    for await (const piece of this.pieces(states.map(({ headFormat }) => headFormat))) {
+    for await (const piece of this.pieces(states)) {
       const tasks: TaskOf<ForwardApi, 'score'>[] = [];
       for (let first = 0; first < rows; first += tileRows) {
         const count = Math.min(tileRows, rows - first);
@@ -93,15 +106,16 @@ export class Scorer {
 
   /** Logits of one model's windows: f32 [rows × vocabulary] each. */
   async logits(
-    { hidden, headFormat, end }: FinalState,
+    state: FinalState,
     windows: readonly Int32Array[],
     onWindow: (index: number, logits: Float32Array) => Promise<void>,
   ): Promise<void> {
     const { vocabularySize, hiddenSize, head } = this.plan;
+    const { hidden, end } = state;
     let before = 0;
     for (const [index, { length }] of windows.entries()) {
       const result = new Float32Array(length * vocabularySize);
-      for await (const piece of this.pieces([headFormat])) {
+      for await (const piece of this.pieces([state])) {
         const [placed] = piece.heads;
         const tileRows = Math.max(1, Math.floor(LOGIT_BYTES / placed.outputs / 4));
         const tasks: TaskOf<ForwardApi, 'logits'>[] = [];
@@ -137,34 +151,37 @@ export class Scorer {
     }
   }
 
-  /** Packs the head piece by piece, once per format that occurs. */
+  /** Packs the head piece by piece, once for each way in which it occurs. */
   private async *pieces(
-    formats: readonly (NumberFormat | undefined)[],
+    states: readonly FinalState[],
   ): AsyncGenerator<{ firstToken: number; heads: PlacedLinear[] }> {
     const { head } = this.plan;
-    const distinct = [...new Map(formats.map((format) => [format?.id, format])).values()];
-    const fitting = Math.floor(this.area.bytes / distinct.length / (head.inputs * 4));
+    const keyOf = ({ headChange }: FinalState) => this.weights.keys.of(headChange);
+    const distinct = new Map(states.map((state) => [keyOf(state), state.headChange]));
+    const fitting = Math.floor(this.area.bytes / distinct.size / (head.inputs * 4));
     // Sums go by runs of columns: where pieces end must not change where runs do.
     const step = fitting >= LOGIT_COLUMNS ? LOGIT_COLUMNS : PANEL_ROWS;
     const pieceRows = Math.min(
       Math.floor(fitting / step) * step,
       Math.ceil(head.outputs / PANEL_ROWS) * PANEL_ROWS,
     );
+    const bytes = packedWeightBytes(pieceRows, head.inputs);
+    const keys = [...distinct.keys()];
+    const addressOf = (key: string) => this.area.start + keys.indexOf(key) * bytes;
     for (let firstToken = 0; firstToken < head.outputs; firstToken += pieceRows) {
       const rows = Math.min(pieceRows, head.outputs - firstToken);
-      const bytes = packedWeightBytes(pieceRows, head.inputs);
-      const places = distinct.map((format, index) => ({
-        linear: head,
-        format,
-        at: this.area.start + index * bytes,
-        firstRow: firstToken,
-        rows,
-      }));
-      await this.weights.pack(places);
-      const bias = this.headBias === 0 ? 0 : this.headBias + firstToken * 4;
-      const heads = formats.map((format) => {
-        const at = places[distinct.findIndex((each) => each?.id === format?.id)].at;
-        return { packed: at, bias, outputs: rows, inputs: head.inputs };
+      await this.weights.pack(
+        [...distinct].map(([key, change]) => ({
+          linear: head,
+          change,
+          at: addressOf(key),
+          firstRow: firstToken,
+          rows,
+        })),
+      );
+      const heads = states.map((state) => {
+        const bias = state.headBias === 0 ? 0 : state.headBias + firstToken * 4;
+        return { packed: addressOf(keyOf(state)), bias, outputs: rows, inputs: head.inputs };
       });
       yield { firstToken, heads };
     }
@@ -224,6 +241,6 @@ export class Scorer {
 
   private scratchBytes(rows: number, models: number): number {
     const { hiddenSize, head } = this.plan;
-    return scoreScratchBytes(rows, hiddenSize, head.inputs, models);
+    return scoreScratchBytes({ rows, hiddenSize, headInputs: head.inputs, models });
   }
 }

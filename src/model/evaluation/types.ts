@@ -1,6 +1,8 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
 import type { ModelPlan } from '../config/plan.js';
+import type { InputObserver } from './inputObserver.js';
 
 /** An opened model whose config.json names an architecture that can be run. */
 export interface LanguageModel {
@@ -8,11 +10,41 @@ export interface LanguageModel {
   readonly plan: ModelPlan;
 }
 
-/** A change to a model: these tensors stand in these formats, all others as they are. */
+/**
+ * What a variant has in the place of a stored tensor: other values, a number format, or both (the
+ * values, rounded to the format).
+ */
+export interface TensorChange {
+  /**
+   * Finite f32 in logical order, whichever way round the tensor is stored: [outputs × inputs] of a
+   * linear weight, [rows × columns] of an embedding, [elements] of a bias or a norm's weight (as
+   * stored: where a norm has a `weightOffset`, it is still added).
+   *
+   * They are read, never written, and must stay as they are until the evaluation has ended. Workers
+   * read values in a `SharedArrayBuffer` in place; others are copied once for each time that they
+   * are brought into memory, so large ones are better made shared. Changes with the same array share
+   * what is made of it.
+   */
+  readonly values?: Float32Array;
+  /** Absent: as stored, or as the values are. Of no effect on biases and weights of norms. */
+  readonly format?: NumberFormat;
+}
+
+/**
+ * A change to a model: these tensors are changed, all others are as they are.
+ *
+ * A tensor changes wherever it is used: a tied head changes with its embedding. A variant cannot add
+ * what the model lacks, such as a bias where a linear map has none.
+ */
 export interface Variant {
-  /** Unique among the variants of an evaluation, stable between runs: names it in caches. */
+  /**
+   * Unique among the variants of an evaluation, stable between runs: names it in caches. Caches see
+   * nothing else of a variant, so the id of one with values must say what they are: the method with
+   * all of its settings, and a hash of what it was calibrated on.
+   */
   readonly id: string;
-  readonly formats: ReadonlyMap<string, NumberFormat>;
+  /** By tensor name. */
+  readonly changes: ReadonlyMap<string, TensorChange>;
 }
 
 /** What scoring one window came to. Every position but the last has a target: the next token. */
@@ -47,6 +79,19 @@ export interface EvaluationSettings {
   readonly onLogits?: (window: number, logits: Float32Array) => Promise<void>;
   /** Receives the unquantized model's hidden states after each block, f32 [positions × hidden size]. */
   readonly onHidden?: (window: number, block: number, hidden: Float32Array) => void;
+  /** Sees what linear maps take. Scores that a store has are computed again, since it must see all. */
+  readonly observer?: InputObserver;
+}
+
+/** Windows of tokens, and the models that they are taken through. */
+export interface EvaluationRequest {
+  readonly pool: WorkerPool;
+  readonly model: LanguageModel;
+  /** Token ids, at least two each. */
+  readonly windows: readonly Int32Array[];
+  /** Their ids must differ. */
+  readonly variants?: readonly Variant[];
+  readonly settings: EvaluationSettings;
 }
 
 export interface EvaluationResult {

@@ -2,43 +2,69 @@ import type { ForwardApi } from '../forward/tasks.js';
 import { leastCommonMultiple, matrixShape, planChunks } from '../../compute/chunks.js';
 import { chunkBoundary, needsTensorRange, tensorRanges } from '../../compute/tensorRanges.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
-import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import type { ScaleDtype } from '../../formats/types.js';
 import { PANEL_ROWS } from '../../kernels/forwardKernels.js';
 import type { FixedRange } from '../../kernels/types.js';
 import type { FormatTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
 import { storedBytes } from '../../storage/elementTypes.js';
 import type { OpenedModel, ModelTensor } from '../../checkpoint/types.js';
+import { visible } from '../../storage/errors.js';
 import type { LinearPlan } from '../config/plan.js';
+import { tensorOfValues } from './tensorOfValues.js';
+import type { TensorChange } from './types.js';
+import { ChangeKeys } from './variants.js';
 
 const COPY_BYTES = 4 << 20;
 
-/** A linear weight, where its panels go, and in which format. */
+/** A linear weight, where its panels go, and how it is changed. */
 export interface WeightPlacement {
-  readonly linear: LinearPlan;
+  readonly linear: Pick<LinearPlan, 'weight' | 'outputs' | 'inputs'>;
   readonly at: number;
   /** Absent: as stored. */
-  readonly format?: NumberFormat;
+  readonly change?: TensorChange;
   /** Only these rows; default all. A multiple of a panel unless it is the end. */
   readonly firstRow?: number;
   readonly rows?: number;
 }
 
-/** Brings a model's weights into the shared memory, decoded, quantized and packed. */
+/** A small tensor, and where it goes as f32. */
+export interface VectorPlacement {
+  readonly name: string;
+  readonly at: number;
+  /** Absent: as stored. */
+  readonly change?: TensorChange;
+}
+
+/** What a store of weights works on, and with. */
+export interface WeightStoreSetup {
+  readonly pool: WorkerPool;
+  readonly model: OpenedModel;
+  readonly scaleDtype: ScaleDtype;
+  readonly signal?: AbortSignal;
+}
+
+/** Brings a model's weights into the shared memory: decoded or replaced, quantized, and packed. */
 export class WeightStore {
+  /** Tells how tensors are changed; the same in all parts of an evaluation. */
+  readonly keys = new ChangeKeys();
+  private readonly pool: WorkerPool;
+  private readonly model: OpenedModel;
+  private readonly scaleDtype: ScaleDtype;
+  private readonly signal?: AbortSignal;
   private readonly tensors: ReadonlyMap<string, ModelTensor>;
+  /** By tensor and values. */
   private readonly ranges = new Map<string, FixedRange>();
   /** By tensor and first row. */
   private readonly nonFiniteByPiece = new Map<string, number>();
   /** Tensors whose bytes lie in the shared memory, by address. */
   private readonly cached = new Map<string, number>();
 
-  constructor(
-    private readonly pool: WorkerPool,
-    private readonly model: OpenedModel,
-    private readonly scaleDtype: ScaleDtype,
-    private readonly signal?: AbortSignal,
-  ) {
+  constructor({ pool, model, scaleDtype, signal }: WeightStoreSetup) {
+    this.pool = pool;
+    this.model = model;
+    this.scaleDtype = scaleDtype;
+    this.signal = signal;
     this.tensors = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
   }
 
@@ -48,18 +74,30 @@ export class WeightStore {
     return tensor;
   }
 
-  /** Linear weights seen so far that are NaN or ±Inf; they count as 0. */
+  /** A tensor with the values of a change, if it has any. */
+  changed(name: string, { values }: TensorChange = {}): ModelTensor {
+    const tensor = this.tensor(name);
+    return values ? tensorOfValues(tensor, values) : tensor;
+  }
+
+  /** Linear weights of the model seen so far that are NaN or ±Inf; they count as 0. */
   get nonFinite(): number {
     return [...this.nonFiniteByPiece.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** Whole small tensors as f32 at addresses. */
-  async loadVectors(places: ReadonlyMap<string, number>): Promise<void> {
-    const tasks = [...places].map(([name, target]): TaskOf<ForwardApi, 'loadVector'> => {
-      const tensor = this.tensor(name);
-      const { source, offset, dtype, elements } = tensor;
-      return { chunk: { source, offset, dtype, rows: 1, columns: elements }, target };
-    });
+  /** Whole small tensors as f32. @throws where values are not finite */
+  async loadVectors(placements: readonly VectorPlacement[]): Promise<void> {
+    const tasks: TaskOf<ForwardApi, 'loadVector'>[] = [];
+    for (const { name, at, change } of placements) {
+      if (change?.values) {
+        if (!change.values.every(Number.isFinite)) throw notFinite(name);
+        new Float32Array(this.pool.memory.buffer, at, change.values.length).set(change.values);
+        continue;
+      }
+      const { source, offset, dtype, elements } = this.tensor(name);
+      tasks.push({ chunk: { source, offset, dtype, rows: 1, columns: elements }, target: at });
+    }
+    if (tasks.length === 0) return;
     await this.pool.tasks<ForwardApi>().run('loadVector', tasks, () => undefined, this.signal);
   }
 
@@ -88,69 +126,87 @@ export class WeightStore {
     this.cached.clear();
   }
 
-  /** Packs weights. */
+  /** Packs weights. @throws where values of a change are not finite */
   async pack(placements: readonly WeightPlacement[]): Promise<void> {
     await this.findRanges(placements);
-    const owners: (string | undefined)[] = [];
+    const owners: { readonly placement: WeightPlacement; readonly piece?: string }[] = [];
     const tasks: TaskOf<ForwardApi, 'packWeights'>[] = [];
     for (const placement of placements) {
-      // Each piece of a tensor counts once, in whatever format it comes first.
-      const piece = `${placement.linear.weight} ${placement.firstRow ?? 0}`;
-      const owner = this.nonFiniteByPiece.has(piece) ? undefined : piece;
-      if (owner !== undefined) this.nonFiniteByPiece.set(piece, 0);
+      const piece = this.pieceToCount(placement);
       for (const task of this.packTasks(placement)) {
         tasks.push(task);
-        owners.push(owner);
+        owners.push({ placement, piece });
       }
     }
     await this.pool.tasks<ForwardApi>().run(
       'packWeights',
       tasks,
       ({ nonFinite }, index) => {
-        const owner = owners[index];
-        if (owner === undefined) return;
-        this.nonFiniteByPiece.set(owner, this.nonFiniteByPiece.get(owner)! + nonFinite);
+        if (nonFinite === 0) return;
+        const { placement, piece } = owners[index];
+        if (placement.change?.values) throw notFinite(placement.linear.weight);
+        if (piece === undefined) return;
+        this.nonFiniteByPiece.set(piece, this.nonFiniteByPiece.get(piece)! + nonFinite);
       },
       this.signal,
     );
   }
 
+  /** Each stored piece of a tensor counts once, in whatever format it comes first. */
+  private pieceToCount({ linear, firstRow, change }: WeightPlacement): string | undefined {
+    const piece = `${linear.weight} ${firstRow ?? 0}`;
+    if (change?.values || this.nonFiniteByPiece.has(piece)) return undefined;
+    this.nonFiniteByPiece.set(piece, 0);
+    return piece;
+  }
+
   private *packTasks(placement: WeightPlacement): Generator<TaskOf<ForwardApi, 'packWeights'>> {
-    const { linear, at, format, firstRow = 0, rows = linear.outputs - firstRow } = placement;
+    const { linear, at, change, firstRow = 0, rows = linear.outputs - firstRow } = placement;
     const { weight, inputs } = linear;
-    const tensor = this.tensor(weight);
+    const format = change?.format;
     const blocks = format ? chunkBoundary([format]).blocks : 1;
     const boundary = {
       columns: 'row' as const,
       blocks: leastCommonMultiple(blocks, PANEL_ROWS * inputs),
     };
-    const cachedAt = this.cached.get(weight);
-    const held =
-      cachedAt === undefined ? tensor : { ...tensor, ...this.inSharedMemory(tensor, cachedAt) };
     let row = 0;
-    for (const chunk of planChunks(this.rowsOf(held, firstRow, rows), { boundary })) {
+    for (const chunk of planChunks(this.rowsOf(weight, change, firstRow, rows), { boundary })) {
       yield {
         chunk,
         target: at + row * inputs * 4,
-        format: format && this.formatTask(format, weight),
+        format: this.formatTask(weight, change),
         scaleDtype: this.scaleDtype,
       };
       row += chunk.rows;
     }
   }
 
-  /** A run of a tensor's rows as a tensor. */
-  private rowsOf(tensor: ModelTensor, firstRow: number, rows: number): ModelTensor {
+  /** A run of a tensor's rows as a tensor, wherever it is read from. */
+  private rowsOf(
+    name: string,
+    change: TensorChange | undefined,
+    firstRow: number,
+    rows: number,
+  ): ModelTensor {
+    const tensor = this.tensor(name);
     const shape = matrixShape(tensor);
-    if (firstRow === 0 && rows === shape.rows) return tensor;
+    if (change?.values) {
+      const { columns } = shape;
+      const part = change.values.subarray(firstRow * columns, (firstRow + rows) * columns);
+      return tensorOfValues(tensor, part);
+    }
+    const cachedAt = this.cached.get(name);
+    const held =
+      cachedAt === undefined ? tensor : { ...tensor, ...this.inSharedMemory(tensor, cachedAt) };
+    if (firstRow === 0 && rows === shape.rows) return held;
     if (tensor.transposed) {
       throw new Error(`"${tensor.name}" is transposed and cannot be read in pieces`);
     }
     const elements = rows * shape.columns;
     return {
-      ...tensor,
+      ...held,
       shape: [rows, shape.columns],
-      offset: tensor.offset + storedBytes(tensor.dtype, firstRow * shape.columns),
+      offset: held.offset + storedBytes(tensor.dtype, firstRow * shape.columns),
       bytes: storedBytes(tensor.dtype, elements),
       elements,
     };
@@ -163,24 +219,35 @@ export class WeightStore {
     return { source, offset };
   }
 
-  /** A format as a worker gets it, with the tensor's range where the format needs it. */
-  formatTask({ id }: NumberFormat, tensor: string): FormatTask {
-    return { id, tensorRange: this.ranges.get(tensor) };
+  /** A change's format as a worker gets it, with the tensor's range where the format needs it. */
+  formatTask(tensor: string, change: TensorChange | undefined): FormatTask | undefined {
+    if (!change?.format) return undefined;
+    const tensorRange = this.ranges.get(this.rangeKey(tensor, change));
+    return { id: change.format.id, tensorRange };
   }
 
-  /** Finds the extremes that formats need, once per tensor. */
+  /** Finds the extremes that formats need, once per tensor and its values. */
   async findRanges(
-    placements: readonly Pick<WeightPlacement, 'linear' | 'format'>[],
+    placements: readonly Pick<WeightPlacement, 'linear' | 'change'>[],
   ): Promise<void> {
-    const names = new Set<string>();
-    for (const { linear, format } of placements) {
-      if (format && needsTensorRange(format) && !this.ranges.has(linear.weight)) {
-        names.add(linear.weight);
+    const missing = new Map<string, ModelTensor>();
+    for (const { linear, change } of placements) {
+      const { weight } = linear;
+      const key = this.rangeKey(weight, change);
+      if (change?.format && needsTensorRange(change.format) && !this.ranges.has(key)) {
+        missing.set(key, this.changed(weight, change));
       }
     }
-    if (names.size === 0) return;
-    const tensors = [...names].map((name) => this.tensor(name));
-    const ranges = await tensorRanges(this.pool, tensors, this.signal);
-    tensors.forEach(({ name }, index) => this.ranges.set(name, ranges[index]));
+    if (missing.size === 0) return;
+    const ranges = await tensorRanges(this.pool, [...missing.values()], this.signal);
+    [...missing.keys()].forEach((key, index) => this.ranges.set(key, ranges[index]));
   }
+
+  private rangeKey(tensor: string, change: TensorChange | undefined): string {
+    return `${this.keys.ofValues(change?.values)}${tensor}`;
+  }
+}
+
+function notFinite(tensor: string): Error {
+  return new Error(`Values for "${visible(tensor)}" are not all finite`);
 }

@@ -32,7 +32,7 @@ export interface Attention<Linear, Norm> {
 export interface FeedForward<Linear> {
   /** Their outputs stand side by side in one row. */
   readonly projections: readonly Linear[];
-  /** Where in a row the gate stands that the activation bends; what it multiplies stands at `up`. */
+  /** Where in a row the gate stands that is activated; what it multiplies stands at `up`. */
   readonly gate: number;
   readonly up?: number;
   readonly width: number;
@@ -55,4 +55,28 @@ export interface Block<Linear, Norm> {
   readonly feedForwardNorms: NormPlaces<Norm>;
   /** The feed-forward part reads what the attention part reads; both are added to it. */
   readonly parallel: boolean;
+}
+
+/**
+ * Where a block's linear maps take their inputs, in the order of the computation: queries, keys and
+ * values share theirs, as gate and up do.
+ */
+export const INPUT_SITES = ['attention', 'attentionOutput', 'feedForward', 'down'] as const;
+export type InputSite = (typeof INPUT_SITES)[number];
+
+/** The linear maps that take their inputs at a site. */
+export function linearsAt<Linear>(
+  { attention, feedForward }: Block<Linear, unknown>,
+  site: InputSite,
+): readonly Linear[] {
+  switch (site) {
+    case 'attention':
+      return attention.projections;
+    case 'attentionOutput':
+      return [attention.output];
+    case 'feedForward':
+      return feedForward.projections;
+    case 'down':
+      return [feedForward.down];
+  }
 }

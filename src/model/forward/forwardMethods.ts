@@ -22,7 +22,7 @@ export async function forwardMethods(
   const kernels: ForwardKernels = module
     ? new WasmForwardKernels(await instantiateForward(module, memory))
     : new ReferenceForwardKernels(memory);
-  const pass = new ForwardPass(kernels);
+  const pass = new ForwardPass(kernels, memory);
   /** A method that sees the shared memory as it was when its task was sent. */
   const seeing =
     <Task extends { readonly memoryEnd: number }, Result>(
@@ -53,6 +53,7 @@ export async function forwardMethods(
     project: seeing((task) => pass.project(task)),
     attend: seeing((task) => pass.attend(task)),
     finish: seeing((task) => pass.finish(task)),
+    finalInputs: seeing((task) => pass.finalInputs(task)),
     score: seeing((task) => pass.score(task)),
     logits: seeing((task) => {
       const at = pass.logits(task);

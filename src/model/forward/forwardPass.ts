@@ -2,10 +2,12 @@ import { SCORE, type ForwardKernels, type Matrix } from '../../kernels/forwardKe
 import type { HeadLayout } from './block.js';
 import type {
   AttendTask,
+  FinalInputsTask,
+  FinalSite,
   FinishTask,
+  InputCopies,
   LinearTask,
   LogitsTask,
-  PlacedEnd,
   PlacedLinear,
   PlacedNorm,
   ProjectTask,
@@ -27,9 +29,27 @@ export function rowsOf({ segments }: RowTile): number {
   return segments.reduce((sum, { rows }) => sum + rows, 0);
 }
 
+/** Rows that linear maps take. */
+interface InputRows {
+  readonly source: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  /** Before the maps. */
+  readonly norm?: PlacedNorm;
+  /** Where the inputs go as they are, for those who observe them. */
+  readonly copy?: Matrix;
+}
+
+/** Last hidden states on their way to the head. */
+type FinalRows = Pick<LogitsTask, 'hidden' | 'rows' | 'hiddenSize' | 'headInputs' | 'end'>;
+
 /** The interpreter of block plans: what each phase of a forward pass does with some rows. */
 export class ForwardPass {
-  constructor(private readonly kernels: ForwardKernels) {}
+  /** @param memory that the kernels work in */
+  constructor(
+    private readonly kernels: ForwardKernels,
+    private readonly memory: WebAssembly.Memory,
+  ) {}
 
   /** Norm, queries, keys and values, rotation: hidden → projected. */
   project({ block, tile, region }: ProjectTask): void {
@@ -37,7 +57,16 @@ export class ForwardPass {
     const scratch = new Scratch(region);
     const rows = rowsOf(tile);
     const inputs = attention.projections[0].inputs;
-    const packed = this.packNormed(tile.hidden, rows, inputs, attentionNorms.before, scratch);
+    const packed = this.packNormed(
+      {
+        source: tile.hidden,
+        rows,
+        columns: inputs,
+        norm: attentionNorms.before,
+        copy: tile.inputs?.attention,
+      },
+      scratch,
+    );
     this.multiplyAll(attention.projections, packed, rows, tile.projected);
     const parts = [
       { layout: attention.queries, heads: attention.heads, norm: attention.queryNorm },
@@ -98,27 +127,46 @@ export class ForwardPass {
     const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
     const scratch = new Scratch(region);
     const { kernels } = this;
-    const { hidden } = tile;
+    const { hidden, inputs } = tile;
     const rows = rowsOf(tile);
     const size = attention.output.outputs;
-    const normed = () => this.packNormed(hidden, rows, size, feedForwardNorms.before, scratch);
+    const normed = () =>
+      this.packNormed(
+        {
+          source: hidden,
+          rows,
+          columns: size,
+          norm: feedForwardNorms.before,
+          copy: inputs?.feedForward,
+        },
+        scratch,
+      );
     const before = parallel ? normed() : 0;
 
-    const attended = scratch.take(kernels.packedInputBytes(rows, attention.output.inputs));
-    kernels.packInputs(tile.attended, rows, attention.output.inputs, attended);
+    const attended = this.packInputs(
+      {
+        source: tile.attended,
+        rows,
+        columns: attention.output.inputs,
+        copy: inputs?.attentionOutput,
+      },
+      scratch,
+    );
     this.addBranch(attention.output, attended, rows, hidden, attentionNorms.after, scratch);
     if (attentionNorms.ofSum) this.norm(hidden, rows, size, attentionNorms.ofSum, hidden);
 
     const { gate, up, width, activation, down, projections } = feedForward;
     const packed = parallel ? before : normed();
     const outputs = projections.reduce((sum, each) => sum + each.outputs, 0);
-    const bent: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
-    this.multiplyAll(projections, packed, rows, bent);
-    const gates = columns(bent, gate);
-    const ups = up === undefined ? undefined : columns(bent, up);
-    kernels.activate(activation, gates, ups, rows, width, gates);
-    const inner = scratch.take(kernels.packedInputBytes(rows, width));
-    kernels.packInputs(gates, rows, width, inner);
+    const projected: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
+    this.multiplyAll(projections, packed, rows, projected);
+    const activated = columns(projected, gate);
+    const ups = up === undefined ? undefined : columns(projected, up);
+    kernels.activate(activation, activated, ups, rows, width, activated);
+    const inner = this.packInputs(
+      { source: activated, rows, columns: width, copy: inputs?.down },
+      scratch,
+    );
     this.addBranch(down, inner, rows, hidden, feedForwardNorms.after, scratch);
     if (feedForwardNorms.ofSum) this.norm(hidden, rows, size, feedForwardNorms.ofSum, hidden);
   }
@@ -126,9 +174,13 @@ export class ForwardPass {
   /** A linear map on its own. */
   applyLinear({ linear, source, rows, target, region }: LinearTask): void {
     const scratch = new Scratch(region);
-    const packed = scratch.take(this.kernels.packedInputBytes(rows, linear.inputs));
-    this.kernels.packInputs(source, rows, linear.inputs, packed);
+    const packed = this.packInputs({ source, rows, columns: linear.inputs }, scratch);
     this.multiplyAll([linear], packed, rows, target);
+  }
+
+  /** Copies what the linear maps behind the blocks take. */
+  finalInputs(task: FinalInputsTask): void {
+    this.packEnd(task, new Scratch(task.region), task.inputs);
   }
 
   /** Takes the logits of a piece of the vocabulary into the sums of every model. */
@@ -136,8 +188,9 @@ export class ForwardPass {
     const { rows, models, targets, firstToken, headInputs } = task;
     const scratch = new Scratch(task.region);
     const { kernels } = this;
+    const { hiddenSize } = task;
     const packed = models.map(({ hidden, end }) =>
-      this.packEnd(hidden, rows, task.hiddenSize, headInputs, end, scratch),
+      this.packEnd({ hidden, rows, hiddenSize, headInputs, end }, scratch),
     );
     const stride = LOGIT_COLUMNS;
     const base: Matrix = { at: scratch.floats(rows * stride), stride };
@@ -156,9 +209,10 @@ export class ForwardPass {
   }
 
   /** Logits of a piece of the vocabulary; returns their address, [rows × outputs]. */
-  logits({ rows, hidden, hiddenSize, headInputs, end, head, region }: LogitsTask): number {
-    const scratch = new Scratch(region);
-    const packed = this.packEnd(hidden, rows, hiddenSize, headInputs, end, scratch);
+  logits(task: LogitsTask): number {
+    const { rows, end, head } = task;
+    const scratch = new Scratch(task.region);
+    const packed = this.packEnd(task, scratch);
     const logits: Matrix = { at: scratch.floats(rows * head.outputs), stride: head.outputs };
     this.multiplyPart(head, 0, head.outputs, packed, rows, logits);
     if (end.logitSoftCap > 0) this.kernels.softCap(logits, rows, head.outputs, end.logitSoftCap);
@@ -167,41 +221,52 @@ export class ForwardPass {
 
   /** Last norm and projection, packed for the head. */
   private packEnd(
-    hidden: Matrix,
-    rows: number,
-    hiddenSize: number,
-    headInputs: number,
-    { norm, projection }: PlacedEnd,
+    { hidden, rows, hiddenSize, headInputs, end }: FinalRows,
     scratch: Scratch,
+    copies: InputCopies<FinalSite> = {},
   ): number {
-    if (!projection) return this.packNormed(hidden, rows, hiddenSize, norm, scratch);
+    const { norm, projection } = end;
+    const last: InputRows = { source: hidden, rows, columns: hiddenSize, norm };
+    if (!projection) return this.packNormed({ ...last, copy: copies.head }, scratch);
     const result = scratch.take(this.kernels.packedInputBytes(rows, headInputs));
     scratch.borrow(() => {
-      const packed = this.packNormed(hidden, rows, hiddenSize, norm, scratch);
+      const packed = this.packNormed({ ...last, copy: copies.outputProjection }, scratch);
       const projected: Matrix = { at: scratch.floats(rows * headInputs), stride: headInputs };
       this.multiplyAll([projection], packed, rows, projected);
+      if (copies.head) this.copy(projected, rows, headInputs, copies.head);
       this.kernels.packInputs(projected, rows, headInputs, result);
     });
     return result;
   }
 
-  private packNormed(
-    source: Matrix,
-    rows: number,
-    size: number,
-    norm: PlacedNorm | undefined,
-    scratch: Scratch,
-  ): number {
+  /** Inputs of linear maps, after their norm if there is one, as the product reads them. */
+  private packNormed({ norm, ...input }: InputRows, scratch: Scratch): number {
+    if (!norm) return this.packInputs(input, scratch);
+    const { source, rows, columns: size, copy } = input;
     const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
     scratch.borrow(() => {
-      let input = source;
-      if (norm) {
-        input = { at: scratch.floats(rows * size), stride: size };
-        this.norm(source, rows, size, norm, input);
-      }
-      this.kernels.packInputs(input, rows, size, packed);
+      const normed: Matrix = { at: scratch.floats(rows * size), stride: size };
+      this.norm(source, rows, size, norm, normed);
+      if (copy) this.copy(normed, rows, size, copy);
+      this.kernels.packInputs(normed, rows, size, packed);
     });
     return packed;
+  }
+
+  /** Inputs of linear maps as the product reads them. */
+  private packInputs({ source, rows, columns: size, copy }: InputRows, scratch: Scratch): number {
+    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
+    if (copy) this.copy(source, rows, size, copy);
+    this.kernels.packInputs(source, rows, size, packed);
+    return packed;
+  }
+
+  private copy(source: Matrix, rows: number, size: number, target: Matrix): void {
+    const floats = new Float32Array(this.memory.buffer);
+    for (let row = 0; row < rows; row++) {
+      const from = source.at / 4 + row * source.stride;
+      floats.copyWithin(target.at / 4 + row * target.stride, from, from + size);
+    }
   }
 
   private norm(source: Matrix, rows: number, size: number, norm: PlacedNorm, target: Matrix): void {

@@ -76,13 +76,18 @@ export function attendScratchBytes(
 /** Columns of logits that are computed at once. */
 export const LOGIT_COLUMNS = 512;
 
-/** Scratch of `score` for so many models and of `logits` for one. */
-export function scoreScratchBytes(
-  rows: number,
-  hiddenSize: number,
-  headInputs: number,
-  models: number,
-): number {
+/** What scratch of `score` depends on. */
+export interface ScoreSizes {
+  readonly rows: number;
+  readonly hiddenSize: number;
+  /** Length of what the head takes. */
+  readonly headInputs: number;
+  /** Models that are scored together. */
+  readonly models: number;
+}
+
+/** Scratch of `score`; of `logits` and `finalInputs` with one model. */
+export function scoreScratchBytes({ rows, hiddenSize, headInputs, models }: ScoreSizes): number {
   return (
     SLACK_BYTES +
     rowsBytes(rows, hiddenSize) * 2 +

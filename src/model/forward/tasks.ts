@@ -4,7 +4,7 @@ import type { WeightSums } from '../../kernels/types.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { ChunkTask, FormatTask, ScratchTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
-import type { Block } from './block.js';
+import type { Block, InputSite } from './block.js';
 
 /** A linear map in the shared memory: packed panels and bias (0: none). */
 export interface PlacedLinear {
@@ -40,6 +40,9 @@ export interface RowSegment {
   readonly rotary?: PlacedRotary;
 }
 
+/** Where inputs of linear maps are copied to, as rows of f32, of those that someone observes. */
+export type InputCopies<Site extends string> = Partial<Readonly<Record<Site, Matrix>>>;
+
 /** Consecutive rows of one model's hidden states and the buffers that belong to them. */
 export interface RowTile {
   readonly hidden: Matrix;
@@ -48,6 +51,7 @@ export interface RowTile {
   /** What attention came to, head after head. */
   readonly attended: Matrix;
   readonly segments: readonly RowSegment[];
+  readonly inputs?: InputCopies<InputSite>;
 }
 
 /** What some rows of a tensor are read from. */
@@ -154,6 +158,18 @@ export interface LogitsTask extends ScratchTask {
   readonly head: PlacedLinear;
 }
 
+export interface FinalInputsTask extends ScratchTask {
+  readonly end: PlacedEnd;
+  readonly rows: number;
+  readonly hiddenSize: number;
+  readonly headInputs: number;
+  readonly hidden: Matrix;
+  readonly inputs: InputCopies<FinalSite>;
+}
+
+/** Linear maps behind the blocks. */
+export type FinalSite = 'outputProjection' | 'head';
+
 /** The forward pass as a compute worker does it: each method takes some rows one step further. */
 export interface ForwardApi {
   /** Copies bytes of a file into the shared memory. */
@@ -170,6 +186,8 @@ export interface ForwardApi {
   attend(task: AttendTask): Promise<void>;
   /** Output projection, feed-forward part, sums. */
   finish(task: FinishTask): Promise<void>;
+  /** Copies what the linear maps behind the blocks take. */
+  finalInputs(task: FinalInputsTask): Promise<void>;
   /** Logits of a piece of the vocabulary, taken into running sums. */
   score(task: ScoreTask): Promise<void>;
   /** Logits of a piece of the vocabulary: f32 [rows × outputs of the piece]. */

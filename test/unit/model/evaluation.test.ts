@@ -8,10 +8,9 @@ import { parseFormat } from '../../../src/formats/index.js';
 import { quantizeTensors } from '../../../src/jobs/comparison/quantizeTensors.js';
 import { selectTensors } from '../../../src/jobs/selection.js';
 import { evaluate } from '../../../src/model/evaluation/evaluate.js';
-import { planLanguageModel } from '../../../src/model/config/languageModel.js';
+import { inFormat } from '../../../src/model/evaluation/variants.js';
 import {
   BASELINE,
-  type EvaluationSettings,
   type LanguageModel,
   type ScoreStore,
   type Variant,
@@ -27,34 +26,17 @@ import {
   writeCheckpoint,
   type TestTensor,
 } from '../../support/checkpoints.js';
+import { GOLDEN_MODELS, openModel, SETTINGS, someWindows } from '../../support/languageModels.js';
 import { readRawSafetensors } from '../../support/rawSafetensors.js';
-
-const GOLDEN = fileURLToPath(new URL('../../fixtures/golden-models/', import.meta.url));
-const SETTINGS: EvaluationSettings = { scaleDtype: 'f32', memoryBudgetBytes: 64 << 20 };
-
-/** Windows of different lengths, any tokens. */
-function someWindows({ plan }: LanguageModel, lengths: readonly number[]): Int32Array[] {
-  let state = 7;
-  return lengths.map((length) =>
-    Int32Array.from({ length }, () => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return state % plan.vocabularySize;
-    }),
-  );
-}
-
-async function openModel(path: string): Promise<LanguageModel> {
-  return planLanguageModel(await openLocalModel(path));
-}
 
 /** Every tensor alone, and all of them, in some formats. */
 function allVariants(model: LanguageModel, names: readonly string[]): Variant[] {
   const tensors = selectTensors(model.opened, {}).map(({ name }) => name);
   return names.map(parseFormat).flatMap((format) => [
-    { id: format.id, formats: new Map(tensors.map((name) => [name, format])) },
+    { id: format.id, changes: inFormat(format, tensors) },
     ...tensors.map((name) => ({
       id: `${format.id} ${name}`,
-      formats: new Map([[name, format]]),
+      changes: inFormat(format, [name]),
     })),
   ]);
 }
@@ -82,7 +64,7 @@ function comparable({ baseline, variants }: Awaited<ReturnType<typeof evaluate>>
 
 describe('evaluation', () => {
   it('gives the same bits with any number of threads, and however it is cut into passes', async () => {
-    const model = await openModel(join(GOLDEN, 'llama-gqa-llama3rope'));
+    const model = await openModel(join(GOLDEN_MODELS, 'llama-gqa-llama3rope'));
     const windows = someWindows(model, [40, 7, 64, 33]);
     const variants = allVariants(model, ['int3', 'afp3:g32']);
     const stateBytes = 64 * model.plan.hiddenSize * 4;
@@ -94,7 +76,7 @@ describe('evaluation', () => {
     ]) {
       const pool = await createPool({ threads });
       const settings = { ...SETTINGS, memoryBudgetBytes };
-      results.push(comparable(await evaluate(pool, model, windows, variants, settings)));
+      results.push(comparable(await evaluate({ pool, model, windows, variants, settings })));
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
@@ -102,7 +84,7 @@ describe('evaluation', () => {
 
   it('measures a variant as if its file had been written and opened', async () => {
     const pool = await createPool();
-    const path = join(GOLDEN, 'gemma2');
+    const path = join(GOLDEN_MODELS, 'gemma2');
     const model = await openModel(path);
     const windows = someWindows(model, [30, 30]);
     // Ordinary, per-tensor and flattened groups; a tied embedding that is the head as well.
@@ -112,10 +94,22 @@ describe('evaluation', () => {
       const tensors = name
         ? model.opened.tensors.filter((tensor) => tensor.name === name)
         : selectTensors(model.opened, {});
-      const variant = { id, formats: new Map(tensors.map((each) => [each.name, format])) };
-      const { variants } = await evaluate(pool, model, windows, [variant], SETTINGS);
+      const variant = {
+        id,
+        changes: inFormat(
+          format,
+          tensors.map((each) => each.name),
+        ),
+      };
+      const { variants } = await evaluate({
+        pool,
+        model,
+        windows,
+        variants: [variant],
+        settings: SETTINGS,
+      });
       const written = await quantizedCopy(pool, path, variant);
-      const direct = await evaluate(pool, written, windows, [], SETTINGS);
+      const direct = await evaluate({ pool, model: written, windows, settings: SETTINGS });
       expect(variants[0].map(({ nll }) => nll)).toEqual(direct.baseline.map(({ nll }) => nll));
     }
   });
@@ -124,9 +118,15 @@ describe('evaluation', () => {
     const pool = await createPool();
     const model = await openModel(SAMPLE);
     const windows = someWindows(model, [50, 50]);
-    const same = { id: 'same', formats: new Map([['lm_head.weight', parseFormat('f32')]]) };
+    const same = { id: 'same', changes: inFormat(parseFormat('f32'), ['lm_head.weight']) };
     const [all] = allVariants(model, ['int2']);
-    const { baseline, variants } = await evaluate(pool, model, windows, [same, all], SETTINGS);
+    const { baseline, variants } = await evaluate({
+      pool,
+      model,
+      windows,
+      variants: [same, all],
+      settings: SETTINGS,
+    });
     variants[0].forEach((score, window) => {
       expect(score.nll).toBe(baseline[window].nll);
       expect(score.agreements).toBe(score.targets);
@@ -152,13 +152,13 @@ describe('evaluation', () => {
       if (message?.includes('window 3')) controller.abort();
     };
     const options = { signal: controller.signal, onProgress };
-    const cancelled = await evaluate(pool, model, windows, variants, settings, options).catch(
+    const cancelled = await evaluate({ pool, model, windows, variants, settings }, options).catch(
       (error: unknown) => error,
     );
     expect(isCancelled(cancelled)).toBe(true);
     expect(store.puts).toHaveLength(2);
 
-    const resumed = await evaluate(pool, model, windows, variants, settings);
+    const resumed = await evaluate({ pool, model, windows, variants, settings });
     const computed = store.puts.slice(2).flat();
     expect(computed).toEqual([
       `${BASELINE} 2`,
@@ -166,10 +166,10 @@ describe('evaluation', () => {
       `${BASELINE} 3`,
       `${variants[0].id} 3`,
     ]);
-    const whole = await evaluate(pool, model, windows, variants, SETTINGS);
+    const whole = await evaluate({ pool, model, windows, variants, settings: SETTINGS });
     expect(comparable(resumed)).toEqual(comparable(whole));
 
-    await evaluate(pool, model, windows, variants, settings);
+    await evaluate({ pool, model, windows, variants, settings });
     expect(store.puts).toHaveLength(4);
   });
 
@@ -191,15 +191,15 @@ describe('evaluation', () => {
     await writeFile(join(folder, 'config.json'), JSON.stringify(config));
     const model = await openModel(folder);
     const windows = someWindows(model, [9, 9]);
-    const alone = await evaluate(pool, model, windows, [], SETTINGS);
+    const alone = await evaluate({ pool, model, windows, settings: SETTINGS });
     const format = parseFormat('int8');
     const changes = ['gpt_neox.layers.0.attention.dense.weight', 'embed_out.weight'].map(
       (name) => ({
         id: name,
-        formats: new Map([[name, format]]),
+        changes: inFormat(format, [name]),
       }),
     );
-    const beside = await evaluate(pool, model, windows, changes, SETTINGS);
+    const beside = await evaluate({ pool, model, windows, variants: changes, settings: SETTINGS });
     expect(beside.baseline).toEqual(alone.baseline);
   });
 
@@ -218,16 +218,16 @@ describe('evaluation', () => {
     const settings = { ...SETTINGS, memoryBudgetBytes: 1 };
     const variants = allVariants(model, ['int4']);
     const windows = someWindows(model, [20, 20]);
-    const { nonFinite, baseline } = await evaluate(pool, model, windows, variants, settings);
+    const { nonFinite, baseline } = await evaluate({ pool, model, windows, variants, settings });
     expect(nonFinite).toBe(4);
     expect(baseline.every(({ nll }) => Number.isFinite(nll))).toBe(true);
   });
 
   it('names what is wrong with windows', async () => {
     const pool = await createPool();
-    const model = await openModel(join(GOLDEN, 'gpt2'));
+    const model = await openModel(join(GOLDEN_MODELS, 'gpt2'));
     const run = (window: number[]) =>
-      evaluate(pool, model, [Int32Array.from(window)], [], SETTINGS);
+      evaluate({ pool, model, windows: [Int32Array.from(window)], settings: SETTINGS });
     await expect(run([1])).rejects.toThrow('window 1: a window needs at least 2 tokens');
     await expect(run([1, 96])).rejects.toThrow('token 96 at position 1 is outside the vocabulary');
     await expect(run(new Array<number>(65).fill(1))).rejects.toThrow('64 positions');
@@ -237,8 +237,8 @@ describe('evaluation', () => {
 describe('weights stored as [inputs × outputs]', () => {
   it('are quantized along their inputs, as if they were stored the other way round', async () => {
     const pool = await createPool();
-    const checkpoint = await openLocalModel(join(GOLDEN, 'gpt2'));
-    const transposed = await transposedCopy(join(GOLDEN, 'gpt2', 'model.safetensors'));
+    const checkpoint = await openLocalModel(join(GOLDEN_MODELS, 'gpt2'));
+    const transposed = await transposedCopy(join(GOLDEN_MODELS, 'gpt2', 'model.safetensors'));
     const formats = ['int4:g8', 'afp4:row', 'bnb-nf4', 'int4:tensor', 'q4_0'].map(parseFormat);
     const measure = async (of: typeof checkpoint) => {
       const request = { tensors: selectTensors(of, {}), formats, scaleDtype: 'f16' } as const;
@@ -261,8 +261,8 @@ describe('weights stored as [inputs × outputs]', () => {
 
 it('writes dequantized weights back in the order in which they were stored', async () => {
   const pool = await createPool();
-  const checkpoint = await openLocalModel(join(GOLDEN, 'gpt2'));
-  const transposed = await transposedCopy(join(GOLDEN, 'gpt2', 'model.safetensors'));
+  const checkpoint = await openLocalModel(join(GOLDEN_MODELS, 'gpt2'));
+  const transposed = await transposedCopy(join(GOLDEN_MODELS, 'gpt2', 'model.safetensors'));
   const name = 'transformer.h.1.mlp.c_fc.weight';
   const outputs = await Promise.all(
     [checkpoint, transposed].map(async (of) => {
@@ -307,7 +307,7 @@ async function transposedCopy(path: string) {
 async function quantizedCopy(
   pool: WorkerPool,
   path: string,
-  { formats }: Variant,
+  { changes }: Variant,
 ): Promise<LanguageModel> {
   const checkpoint = await openLocalModel(path);
   const tensors: Record<string, TestTensor> = {};
@@ -316,7 +316,7 @@ async function quantizedCopy(
   )) {
     tensors[name] = { dtype: dtype as TestTensor['dtype'], shape, bytes };
   }
-  for (const [name, format] of formats) {
+  for (const [name, { format }] of changes) {
     const tensor = checkpoint.tensors.find((each) => each.name === name)!;
     const values = new Float32Array(tensor.elements);
     let at = 0;
@@ -324,7 +324,7 @@ async function quantizedCopy(
       values.set(weights, at);
       at += weights.length;
     };
-    const request = { tensors: [tensor], formats: [format], scaleDtype: 'f32', onOutput } as const;
+    const request = { tensors: [tensor], formats: [format!], scaleDtype: 'f32', onOutput } as const;
     await quantizeTensors(pool, request);
     tensors[name] = f32Tensor(tensor.shape, values);
   }

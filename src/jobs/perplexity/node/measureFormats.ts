@@ -9,6 +9,7 @@ import type {
   LanguageModel,
   Variant,
 } from '../../../model/evaluation/types.js';
+import { inFormat } from '../../../model/evaluation/variants.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
 import { FileScoreStore, hashOf } from '../../../model/scores/node/scoreStore.js';
 import { baselinePerplexity, perplexityOf } from '../../../model/scores/perplexity.js';
@@ -28,7 +29,7 @@ export interface MeasureOptions extends CallOptions {
 /** A variant's name depends on nothing but what it is, so that later runs find its scores. */
 function variantOf(format: NumberFormat, names: readonly string[]): Variant {
   const tensors = names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
-  return { id: `${format.id} ${tensors}`, formats: new Map(names.map((name) => [name, format])) };
+  return { id: `${format.id} ${tensors}`, changes: inFormat(format, names) };
 }
 
 /** What scores are of. */
@@ -87,8 +88,14 @@ export async function measureFormats(
   const { ids } = text.windows;
   const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
-    const evaluation = { scaleDtype, memoryBudgetBytes, ...more };
-    return evaluate(pool, model, ids, [...variants.values()], evaluation, options);
+    const evaluation = {
+      pool,
+      model,
+      windows: ids,
+      variants: [...variants.values()],
+      settings: { scaleDtype, memoryBudgetBytes, ...more },
+    };
+    return evaluate(evaluation, options);
   };
   let result: EvaluationResult;
   if (settings.logitsFile !== undefined) {

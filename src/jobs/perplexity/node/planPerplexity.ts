@@ -2,6 +2,7 @@ import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { NumberFormat } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
+import { inFormat } from '../../../model/evaluation/variants.js';
 import { flopsFrom, variantFlops } from '../../../model/evaluation/work.js';
 import type { TextRequest } from '../measurement.js';
 import { readWindows } from './evaluationText.js';
@@ -40,7 +41,7 @@ export async function planPerplexity(
   const { windows } = await readWindows(host, model, text, signal);
   const { plan } = model;
   const variant = (format: NumberFormat, names: readonly string[]) =>
-    variantFlops({ id: '', formats: new Map(names.map((name) => [name, format])) }, plan);
+    variantFlops({ id: '', changes: inFormat(format, names) }, plan);
   const sum = (costs: readonly number[]) => costs.reduce((total, cost) => total + cost, 0);
   return {
     windows: windows.ids.map(({ length }) => length),

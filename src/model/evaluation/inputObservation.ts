@@ -1,0 +1,94 @@
+import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
+import type { FinalSite } from '../forward/tasks.js';
+import type { LinearPlan, ModelPlan } from '../config/plan.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
+import type { Matrix } from '../../kernels/forwardKernels.js';
+import type { InputObserver } from './inputObserver.js';
+import { FORK } from './passes.js';
+import type { Variant } from './types.js';
+
+/** A window of a batch, as an observer hears of it. */
+export interface ObservedWindow {
+  readonly index: number;
+  readonly rows: number;
+}
+
+/** What is wanted of the inputs at some sites, and who takes them. */
+export interface SiteObservation<Site extends string> {
+  /** In the order in which inputs come. */
+  readonly sites: readonly Site[];
+  /** @param at address of the windows' rows, one right after the other */
+  observe(site: Site, at: number, windows: readonly ObservedWindow[]): Promise<void>;
+}
+
+/** An observer's questions to a model's plan: asked once, where the walk needs the answers. */
+export class InputObservation {
+  private readonly byBlock = new Map<number, SiteObservation<InputSite> | undefined>();
+  /** Of the linear map before the blocks. */
+  readonly embedding?: SiteObservation<'projection'>;
+  /** Of those behind the blocks. */
+  readonly final?: SiteObservation<FinalSite>;
+
+  constructor(
+    private readonly pool: WorkerPool,
+    private readonly observer: InputObserver,
+    plan: ModelPlan,
+  ) {
+    const { embedding, outputProjection, head, blocks } = plan;
+    const one = (linear: LinearPlan | undefined) => (linear ? [linear] : []);
+    const places = { projection: one(embedding.projection) };
+    this.embedding = this.observation(FORK.embedding, ['projection'], (site) => places[site]);
+    blocks.forEach((block, index) => {
+      const linears = (site: InputSite) => linearsAt(block, site);
+      this.byBlock.set(index, this.observation(index, INPUT_SITES, linears));
+    });
+    const last = { outputProjection: one(outputProjection), head: [head] };
+    const sites = ['outputProjection', 'head'] as const;
+    this.final = this.observation(blocks.length, sites, (site) => last[site]);
+  }
+
+  /** Whether it is this model that is observed; the unquantized one where there is no variant. */
+  isOf(variant: Variant | undefined): boolean {
+    return this.observer.variant === variant?.id;
+  }
+
+  /** What is wanted of a block, if anything. */
+  ofBlock(index: number): SiteObservation<InputSite> | undefined {
+    return this.byBlock.get(index);
+  }
+
+  private observation<Site extends string>(
+    block: number,
+    sites: readonly Site[],
+    linearsOf: (site: Site) => readonly LinearPlan[],
+  ): SiteObservation<Site> | undefined {
+    const wanted = new Map(
+      sites.map((site) => [
+        site,
+        linearsOf(site).filter((linear) => this.observer.wants(linear, block)),
+      ]),
+    );
+    const some = sites.filter((site) => wanted.get(site)!.length > 0);
+    if (some.length === 0) return undefined;
+    return {
+      sites: some,
+      observe: async (site, at, windows) => {
+        const linears = wanted.get(site)!;
+        const [{ inputs }] = linears;
+        const rows = windows.reduce((sum, window) => sum + window.rows, 0);
+        const matrix: Matrix = { at, stride: inputs };
+        const values = new Float32Array(this.pool.memory.buffer, at, rows * inputs);
+        const seen = windows.map(({ index, rows: count }) => ({ index, rows: count }));
+        await this.observer.observe({
+          linears,
+          block,
+          windows: seen,
+          rows,
+          inputs,
+          matrix,
+          values,
+        });
+      },
+    };
+  }
+}
