@@ -2,13 +2,14 @@ import { ReferenceKernels } from '../kernels/reference/referenceKernels.js';
 import type { Kernels, WeightSums } from '../kernels/types.js';
 import { WasmKernels, type KernelExports } from '../kernels/wasm/wasmKernels.js';
 import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
-import type { ChunkRef, ChunkTask } from './tasks.js';
 import { storedBytes } from '../storage/elementTypes.js';
 import type { OpenSources } from './openSources.js';
+import type { ChunkTask } from './tasks.js';
+import { transpose } from './transpose.js';
 
 /** Brings chunks into a worker's region of the shared memory. */
 export class ChunkLoader {
-  private current: { region: MemoryRegion; kernels: Kernels } | undefined;
+  private current: { region: MemoryRegion; outputAt?: number; kernels: Kernels } | undefined;
 
   constructor(
     readonly memory: WebAssembly.Memory,
@@ -22,16 +23,23 @@ export class ChunkLoader {
     if (this.memory.buffer.byteLength < end) this.memory.grow(0);
   }
 
-  kernelsIn(region: MemoryRegion): Kernels {
-    if (this.current?.region.start === region.start && this.current.region.bytes === region.bytes) {
-      return this.current.kernels;
+  /** @param output where dequantized weights go, if not to the region */
+  kernelsIn(region: MemoryRegion, output?: MemoryRegion): Kernels {
+    const { current } = this;
+    if (
+      current?.region.start === region.start &&
+      current.region.bytes === region.bytes &&
+      current.outputAt === output?.start
+    ) {
+      return current.kernels;
     }
     this.ensureVisible(region.start + region.bytes);
-    const workspace = new Workspace(this.memory, region);
+    if (output) this.ensureVisible(output.start + output.bytes);
+    const workspace = new Workspace(this.memory, region, output);
     const kernels = this.exports
       ? new WasmKernels(this.exports, workspace)
       : new ReferenceKernels(workspace);
-    this.current = { region, kernels };
+    this.current = { region, outputAt: output?.start, kernels };
     return kernels;
   }
 
@@ -63,13 +71,23 @@ export class ChunkLoader {
   /**
    * Widens a chunk that was read and sums over it, in the order in which it is stored. Then
    * non-finite weights are 0, and rows are rows of outputs.
+   * @param output where dequantized weights are to go, if not to the region
    */
-  widen({ chunk, region }: ChunkTask): { readonly kernels: Kernels; readonly weights: WeightSums } {
-    const kernels = this.kernelsIn(region);
-    const elements = chunk.rows * chunk.columns;
-    kernels.decode(chunk.dtype, elements);
+  widen(
+    { chunk, region }: ChunkTask,
+    output?: MemoryRegion,
+  ): { readonly kernels: Kernels; readonly weights: WeightSums } {
+    const kernels = this.kernelsIn(region, output);
+    const { rows, columns, dtype, storedStride } = chunk;
+    const elements = rows * columns;
+    kernels.decode(dtype, elements);
     const weights = kernels.inspect(elements);
-    if (chunk.storedStride !== undefined) transpose(kernels, chunk);
+    if (storedStride !== undefined) {
+      const values = kernels.weights(elements);
+      const transposed = kernels.output(elements);
+      transpose(values, transposed, columns, rows);
+      values.set(transposed);
+    }
     return { kernels, weights };
   }
 
@@ -80,16 +98,4 @@ export class ChunkLoader {
     await this.read(task);
     return this.widen(task);
   }
-}
-
-/** Transposes a strip [columns × rows], as stored, to rows of outputs. */
-function transpose(kernels: Kernels, { rows, columns }: ChunkRef): void {
-  const weights = kernels.weights(rows * columns);
-  const transposed = kernels.output(rows * columns);
-  for (let column = 0; column < columns; column++) {
-    for (let row = 0; row < rows; row++) {
-      transposed[row * columns + column] = weights[column * rows + row];
-    }
-  }
-  weights.set(transposed);
 }

@@ -1,10 +1,12 @@
 import { parseFormat } from '../formats/index.js';
 import { codeValue } from '../kernels/reference/decode.js';
 import { countCodes } from '../kernels/statistics/codeCounts.js';
+import type { ErrorSums } from '../kernels/types.js';
 import { refineStatistics, wideStatistics } from '../kernels/statistics/wideStatistics.js';
 import type { Handlers } from '../rpc/rpc.js';
 import type { ChunkLoader } from './chunkLoader.js';
 import type { ChunkApi, ChunkTask } from './tasks.js';
+import { transpose } from './transpose.js';
 
 function secondsSince(begin: number): number {
   return (performance.now() - begin) / 1000;
@@ -22,15 +24,28 @@ export function chunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
       await loader.read(task);
       const readSeconds = secondsSince(begin);
       const kernelBegin = performance.now();
-      const { kernels, weights } = loader.widen(task);
-      const errors = task.formats.map(({ id, tensorRange }, index) =>
-        kernels.quantize(parseFormat(id), task.scaleDtype, task.chunk, {
+      const { chunk, formats, scaleDtype, output } = task;
+      // Turned chunks are turned back on their way to the slot.
+      const turned = chunk.storedStride !== undefined;
+      const { kernels, weights } = loader.widen(task, turned ? undefined : output);
+      const errors = new Array<ErrorSums>(formats.length);
+      // The first format comes last: others may use the output area as well.
+      for (let index = formats.length - 1; index >= 0; index--) {
+        const { id, tensorRange } = formats[index];
+        const keepOutput = output !== undefined && index === 0;
+        errors[index] = kernels.quantize(parseFormat(id), scaleDtype, chunk, {
           tensorRange,
-          keepOutput: task.keepOutput && index === 0,
-        }),
-      );
-      const output = task.keepOutput ? kernels.output(elementsOf(task)).slice() : undefined;
-      return { weights, errors, output, readSeconds, kernelSeconds: secondsSince(kernelBegin) };
+          keepOutput,
+        });
+      }
+      if (turned && output) {
+        loader.ensureVisible(output.start + output.bytes);
+        const elements = elementsOf(task);
+        const stored = new Float32Array(loader.memory.buffer, output.start, elements);
+        transpose(kernels.output(elements), stored, chunk.rows, chunk.columns);
+      }
+      const kernelSeconds = secondsSince(kernelBegin);
+      return { weights, errors, outputAt: output?.start, readSeconds, kernelSeconds };
     },
     async inspect(task) {
       return (await loader.load(task)).weights;

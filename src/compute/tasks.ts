@@ -40,15 +40,21 @@ export interface FormatTask {
 export interface QuantizeTask extends ChunkTask {
   readonly formats: readonly FormatTask[];
   readonly scaleDtype: ScaleDtype;
-  /** Send the dequantized weights of the first format back. */
-  readonly keepOutput: boolean;
+  /**
+   * Asks for the dequantized weights of the first format: bytes, see `outputBytesFor`.
+   * Without it only the errors are found.
+   */
+  readonly outputBytes?: number;
+  /** Where the pool wants them: F32, in the order in which the chunk is stored. */
+  readonly output?: MemoryRegion;
 }
 
 export interface QuantizeResult {
   readonly weights: WeightSums;
   /** One per format, in the order asked for. */
   readonly errors: readonly ErrorSums[];
-  readonly output?: Float32Array;
+  /** Address of the dequantized weights in the shared memory. */
+  readonly outputAt?: number;
   readonly readSeconds: number;
   readonly kernelSeconds: number;
 }

@@ -3,6 +3,7 @@ import { loadForwardModule } from '../kernels/wasm/wasmForward.js';
 import { regionBytesFor, type MemoryRegion } from '../kernels/workspace.js';
 import { cancelledError, type Methods } from '../rpc/rpc.js';
 import { CHUNK_ELEMENTS } from './chunks.js';
+import { JobOutputs, OutputSlots } from './outputSlots.js';
 import { PoolWorker, type WorkerStart } from './poolWorker.js';
 import { SharedRegions } from './sharedRegions.js';
 import type { ChunkTask, ScratchTask } from './tasks.js';
@@ -16,7 +17,7 @@ export interface PoolOptions {
 /** A task as a job states it; the pool adds where in memory it runs. */
 export type TaskOf<Api extends Methods<Api>, Name extends keyof Api> = Omit<
   Parameters<Api[Name]>[0],
-  'region' | 'memoryEnd'
+  'region' | 'memoryEnd' | 'output'
 >;
 export type ResultOf<Api extends Methods<Api>, Name extends keyof Api> = Awaited<
   ReturnType<Api[Name]>
@@ -27,6 +28,9 @@ export interface TaskRunner<Api extends Methods<Api>> {
   /**
    * Runs one method over tasks. `onResult` is called in task order; it may be asynchronous, and then
    * holds further work back. Rejects as soon as a task fails, a worker dies or `signal` is aborted.
+   *
+   * A task with `outputBytes` is given a slot of the shared memory to write to, which holds what the
+   * worker wrote until `onResult` is done with the task.
    */
   run<Name extends keyof Api & string>(
     method: Name,
@@ -39,7 +43,9 @@ export interface TaskRunner<Api extends Methods<Api>> {
 /** Tasks that wait at a worker while it computes, so that it never waits for messages. */
 const QUEUED_PER_WORKER = 2;
 
-type AnyTask = Omit<ChunkTask, 'region'> | Omit<ScratchTask, 'region' | 'memoryEnd'>;
+type AnyTask = (Omit<ChunkTask, 'region'> | Omit<ScratchTask, 'region' | 'memoryEnd'>) & {
+  readonly outputBytes?: number;
+};
 
 /** Bytes of a worker's region that a task needs. */
 function regionBytes(task: AnyTask): number {
@@ -48,10 +54,20 @@ function regionBytes(task: AnyTask): number {
     : regionBytesFor(Math.max(task.chunk.rows * task.chunk.columns, CHUNK_ELEMENTS));
 }
 
+/** A task as it goes to a worker. */
+interface StartedTask {
+  readonly method: string;
+  readonly task: AnyTask;
+  readonly index: number;
+  readonly output?: MemoryRegion;
+}
+
 interface Job {
-  next(): { method: string; task: AnyTask; index: number } | undefined;
+  next(): StartedTask | undefined;
   finish(index: number, result: unknown): void;
   fail(error: unknown): void;
+  /** Its worker is done with a task whose result nobody waits for any more. */
+  drop(index: number): void;
 }
 
 /**
@@ -60,6 +76,7 @@ interface Job {
  */
 export class WorkerPool {
   private readonly jobs = new Set<Job>();
+  private readonly outputSlots: OutputSlots;
   private readonly workers: (PoolWorker | undefined)[];
   private disposed = false;
 
@@ -71,6 +88,7 @@ export class WorkerPool {
     private readonly modules: WorkerStart['modules'],
   ) {
     this.workers = new Array<undefined>(threads).fill(undefined);
+    this.outputSlots = new OutputSlots(regions);
   }
 
   static async create(host: Host, options: PoolOptions = {}): Promise<WorkerPool> {
@@ -109,6 +127,9 @@ export class WorkerPool {
     if (signal?.aborted) throw cancelledError();
     const iterator = tasks[Symbol.iterator]();
     const results = new Map<number, unknown>();
+    // As many slots as the workers have tasks at hand, and as many again for the writer behind them.
+    const outputs = new JobOutputs(this.outputSlots, 2 * QUEUED_PER_WORKER * this.threads);
+    let waiting: AnyTask | undefined;
     let started = 0;
     let delivered = 0;
     let exhausted = false;
@@ -119,6 +140,7 @@ export class WorkerPool {
         if (!this.jobs.delete(job)) return;
         signal?.removeEventListener('abort', onAbort);
         if (this.jobs.size === 0) this.closeFiles();
+        for (const index of results.keys()) outputs.release(index);
         if (error) reject(error);
         else resolve();
       };
@@ -130,9 +152,16 @@ export class WorkerPool {
           while (results.has(delivered) && this.jobs.has(job)) {
             const result = results.get(delivered);
             results.delete(delivered);
-            const pending = onResult(result, delivered);
-            if (pending) await pending;
+            const index = delivered;
+            try {
+              const pending = onResult(result, index);
+              if (pending) await pending;
+            } finally {
+              outputs.release(index);
+            }
             delivered++;
+            // A slot is free: a worker need not wait until all results at hand are written.
+            if (this.jobs.has(job)) this.dispatch();
           }
           if (exhausted && delivered === started) end();
         } catch (error) {
@@ -147,10 +176,20 @@ export class WorkerPool {
           // Results that wait for an earlier one are memory: stop ahead of the slowest worker.
           if (exhausted || started - delivered > 4 * QUEUED_PER_WORKER * this.threads) return;
           try {
-            const { done, value } = iterator.next();
-            if (!done) return { method, task: value, index: started++ };
-            exhausted = true;
-            if (delivered === started) end();
+            if (!waiting) {
+              const { done, value } = iterator.next();
+              if (done) {
+                exhausted = true;
+                if (delivered === started) end();
+                return;
+              }
+              waiting = value;
+            }
+            const task = waiting;
+            if (!outputs.reserve(started, task.outputBytes)) return;
+            waiting = undefined;
+            const index = started++;
+            return { method, task, index, output: outputs.of(index) };
           } catch (error) {
             end(error);
           }
@@ -161,6 +200,7 @@ export class WorkerPool {
           void deliver();
         },
         fail: end,
+        drop: (index) => outputs.release(index),
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.jobs.add(job);
@@ -190,16 +230,18 @@ export class WorkerPool {
   private async execute(
     slot: number,
     job: Job,
-    { method, task, index }: NonNullable<ReturnType<Job['next']>>,
+    { method, task, index, output }: StartedTask,
   ): Promise<void> {
     try {
       const worker = this.workerAt(slot);
       const region = this.regions.regionFor(slot, regionBytes(task));
       const memoryEnd = this.regions.end;
-      const result = await worker.call(method, { ...task, region, memoryEnd });
+      const result = await worker.call(method, { ...task, region, memoryEnd, output });
       if (this.jobs.has(job)) job.finish(index, result);
+      else job.drop(index);
     } catch (error) {
       job.fail(error);
+      job.drop(index);
     } finally {
       this.dispatch();
     }

@@ -19,6 +19,11 @@ export function regionBytesFor(elements: number): number {
   return TABLE_BYTES + padded * (4 + 4 + 8);
 }
 
+/** Bytes that an output area for `elements` dequantized weights takes, as F32. */
+export function outputBytesFor(elements: number): number {
+  return (Math.ceil(elements / SLACK) * SLACK + SLACK) * 4;
+}
+
 /**
  * Addresses within a worker's region: tables, then the weights of a chunk as f32, their dequantized
  * values, and the bytes as read.
@@ -33,6 +38,8 @@ export class Workspace {
   constructor(
     readonly memory: WebAssembly.Memory,
     region: MemoryRegion,
+    /** Where dequantized weights go instead, see {@link outputBytesFor}; 16-byte aligned. */
+    output?: MemoryRegion,
   ) {
     const padded = Math.floor((region.bytes - TABLE_BYTES) / 16 / SLACK) * SLACK;
     this.capacity = padded - SLACK;
@@ -40,6 +47,7 @@ export class Workspace {
     this.weightsAt = region.start + TABLE_BYTES;
     this.outputAt = this.weightsAt + padded * 4;
     this.rawAt = this.outputAt + padded * 4;
+    if (output) this.outputAt = output.start;
   }
 
   floats(at: number, length: number): Float32Array {

@@ -4,6 +4,7 @@ import { chunkBoundary, needsTensorRange, tensorRanges } from '../../compute/ten
 import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import { outputBytesFor } from '../../kernels/workspace.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { bitsPerElement } from '../../storage/elementTypes.js';
@@ -25,7 +26,10 @@ export interface QuantizeTimes {
   kernel: number;
 }
 
-/** Receives dequantized weights of a tensor in the order in which they are stored. */
+/**
+ * Receives dequantized weights of a tensor in the order in which they are stored. They lie in memory
+ * that is used again once the sink's promise is settled (at once where it returns none).
+ */
 export type OutputSink = (tensor: ModelTensor, weights: Float32Array) => void | Promise<void>;
 
 /** What is quantized. */
@@ -67,7 +71,7 @@ export async function quantizeTensors(
   const owners: Owner[] = [];
   const times: QuantizeTimes = { read: 0, kernel: 0 };
   const total = tensors.reduce((sum, { elements }) => sum + elements, 0);
-  const transposedOutput = onOutput && new TransposedOutput(onOutput);
+  const strips = onOutput && new StripOutput(onOutput);
   let done = 0;
 
   function* tasks(): Generator<TaskOf<ChunkApi, 'quantize'>> {
@@ -79,7 +83,8 @@ export async function quantizeTensors(
       for (const chunk of planChunks(tensor, { boundary, bands: true })) {
         const firstElement = (chunk.offset - tensor.offset) / (bitsPerElement(tensor.dtype) / 8);
         owners.push({ tensor: index, chunk, firstElement });
-        yield { chunk, formats: formatTasks, scaleDtype, keepOutput: onOutput !== undefined };
+        const outputBytes = onOutput && outputBytesFor(chunk.rows * chunk.columns);
+        yield { chunk, formats: formatTasks, scaleDtype, outputBytes };
       }
     }
   }
@@ -96,9 +101,13 @@ export async function quantizeTensors(
       times.kernel += result.kernelSeconds;
       done += chunk.rows * chunk.columns;
       onProgress?.({ done, total, message: tensor.name });
-      if (!result.output || !onOutput) return;
-      if (chunk.storedStride === undefined) return onOutput(tensor, result.output);
-      return transposedOutput?.add(tensor, chunk, firstElement, result.output);
+      if (result.outputAt === undefined || !onOutput) return;
+      const { rows, columns, storedStride } = chunk;
+      const output = new Float32Array(pool.memory.buffer, result.outputAt, rows * columns);
+      const inOnePiece = storedStride === undefined || storedStride === rows;
+      return inOnePiece
+        ? onOutput(tensor, output)
+        : strips?.add(tensor, chunk, firstElement, output);
     },
     signal,
   );
@@ -111,24 +120,26 @@ function storedIndex({ rows, storedStride }: ChunkRef, first: number, element: n
   return first + Math.floor(element / rows) * storedStride + (element % rows);
 }
 
-/** Brings the rows of transposed weights back into the order in which they are stored. */
-class TransposedOutput {
+/** Gathers strips of transposed weights, which lie in the file in many pieces, to whole tensors. */
+class StripOutput {
   private stored = new Float32Array(0);
   private filled = 0;
 
   constructor(private readonly sink: OutputSink) {}
 
+  /** @param output the strip in the order in which it is stored: `columns` runs of `rows` */
   add(
     tensor: ModelTensor,
-    { rows, columns, storedStride = 0 }: ChunkRef,
+    { rows, columns, storedStride = rows }: ChunkRef,
     firstElement: number,
     output: Float32Array,
   ): void | Promise<void> {
-    if (this.filled === 0) this.stored = new Float32Array(tensor.elements);
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        this.stored[firstElement + column * storedStride + row] = output[row * columns + column];
-      }
+    if (this.filled === 0 && this.stored.length !== tensor.elements) {
+      this.stored = new Float32Array(tensor.elements);
+    }
+    for (let column = 0; column < columns; column++) {
+      const run = output.subarray(column * rows, (column + 1) * rows);
+      this.stored.set(run, firstElement + column * storedStride);
     }
     this.filled += output.length;
     if (this.filled < tensor.elements) return;

@@ -93,6 +93,8 @@ class QuantizeJob {
   private readonly sources = new Map<string, ByteSource>();
   private readonly totalBytes: number;
   private doneBytes = 0;
+  /** For tensors that are copied, one after the other. */
+  private readonly copyBuffer: Uint8Array;
 
   constructor(
     private readonly pool: WorkerPool,
@@ -103,6 +105,8 @@ class QuantizeJob {
     private readonly options: CallOptions,
   ) {
     this.totalBytes = model.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
+    const largest = model.tensors.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+    this.copyBuffer = new Uint8Array(Math.min(COPY_BYTES, largest));
   }
 
   /** Writes tensors to one file; returns its path. */
@@ -193,10 +197,10 @@ class QuantizeJob {
   }
 
   private async copy({ source }: OutputTensor, sink: TensorSink): Promise<void> {
-    const bytes = new Uint8Array(Math.min(COPY_BYTES, source.bytes));
     for (let done = 0; done < source.bytes;) {
       throwIfCancelled(this.options.signal);
-      const piece = bytes.subarray(0, Math.min(bytes.length, source.bytes - done));
+      const length = Math.min(this.copyBuffer.length, source.bytes - done);
+      const piece = this.copyBuffer.subarray(0, length);
       await this.read(source, source.offset + done, piece);
       await sink.write(piece);
       done += piece.length;
