@@ -13,7 +13,7 @@ export type ThreadScript = 'worker.js' | 'tokenizerWorker.js' | 'perplexityWorke
 export interface Assets {
   /** Where a file lies, for what wants a path. */
   path(name: AssetName): string;
-  read(name: AssetName): Promise<Uint8Array>;
+  read(name: AssetName): Promise<Uint8Array<ArrayBuffer>>;
   /** Names the programs that compute, by their contents: results of others are not theirs. */
   programHash(): Promise<string>;
 }

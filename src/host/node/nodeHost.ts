@@ -15,7 +15,7 @@ function assetsIn(folder: string): Assets {
   const path = (name: AssetName) => join(folder, ...(ELSEWHERE[name] ?? [name]));
   return {
     path,
-    read: (name) => readFile(path(name)),
+    read: async (name) => new Uint8Array(await readFile(path(name))),
     async programHash() {
       const names = await readdir(folder);
       const hash = createHash('sha256');

@@ -41,12 +41,13 @@ async function outputOf(pool: WorkerPool, tensor: ModelTensor, name: string, sig
 
 function expectedOutput(weights: Float32Array, rows: number, columns: number, name: string) {
   const output = new Float32Array(weights.length);
-  quantizeChunk(parseFormat(name), 'f16', { rows, columns }, weights, output);
+  const shape = { rows, columns };
+  quantizeChunk({ format: parseFormat(name), scaleDtype: 'f16', shape, weights, output });
   return output;
 }
 
 /** [rows × columns] as [columns × rows]. */
-function turned(weights: Float32Array, rows: number, columns: number): Float32Array {
+function transposed(weights: Float32Array, rows: number, columns: number): Float32Array {
   return weights.map((_, index) => weights[(index % rows) * columns + Math.floor(index / rows)]);
 }
 
@@ -73,10 +74,10 @@ describe('dequantized weights in the shared memory', () => {
     const pool = await createPool();
     const [rows, columns] = [1024, 2048];
     const weights = syntheticWeights(rows * columns, 7);
-    const stored = turned(weights, rows, columns);
+    const stored = transposed(weights, rows, columns);
     const tensor = { ...(await tensorOf([columns, rows], stored)), transposed: true };
     const output = await outputOf(pool, tensor, name);
-    const expected = turned(expectedOutput(weights, rows, columns, name), rows, columns);
+    const expected = transposed(expectedOutput(weights, rows, columns, name), rows, columns);
     expect(Buffer.from(output.values.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
     expect(output.pieces).toHaveLength(pieces);
   });
