@@ -1,5 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { TABLE_MEASURES } from '../../src/metrics/measures.js';
 import type { ComparisonReport, FormatComparison } from '../../src/reports/reports.js';
 import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
@@ -15,15 +16,7 @@ const formatOrder = (page: Page): Promise<(string | null)[]> =>
     .locator('tbody tr[data-format]')
     .evaluateAll((rows) => rows.map((row) => row.getAttribute('data-format')));
 
-const MEASURES = [
-  'sqnrDb',
-  'mse',
-  'maxAbsError',
-  'rmseOverStep',
-  'underflowFraction',
-  'clippedFraction',
-  'sizeBytes',
-] as const;
+const MEASURES = [...TABLE_MEASURES, 'sizeBytes'] as const;
 
 /** What the table holds, in full precision. */
 function tableValues(page: Page): Promise<Record<string, Record<string, number>>> {

@@ -72,7 +72,7 @@ describe('measures of error', () => {
     expect(sqnrDb).toBeCloseTo(10 * Math.log10(4), 12);
     expect(cosine).toBeCloseTo(21 / Math.sqrt(28 * 21), 12);
     expect(rmseOverStep).toBeCloseTo(0.2, 12);
-    expect(others).toEqual({
+    expect(others).toMatchObject({
       mse: 1,
       rmse: 1,
       maxAbsError: 2,
