@@ -1,4 +1,9 @@
-import { SCORE, type ForwardKernels, type Matrix } from '../../kernels/forwardKernels.js';
+import {
+  SCORE,
+  type ForwardKernels,
+  type Matrix,
+  type Product,
+} from '../../kernels/forwardKernels.js';
 import type { HeadLayout } from './block.js';
 import type {
   AttendTask,
@@ -43,6 +48,40 @@ interface InputRows {
 /** Last hidden states on their way to the head. */
 type FinalRows = Pick<LogitsTask, 'hidden' | 'rows' | 'hiddenSize' | 'headInputs' | 'end'>;
 
+/** Heads that are normed one by one, in place. */
+interface HeadsNorm {
+  /** The rows that they lie in. */
+  readonly projected: Matrix;
+  readonly rows: number;
+  readonly layout: HeadLayout;
+  readonly heads: number;
+  readonly headSize: number;
+  readonly norm: PlacedNorm;
+}
+
+/** Some outputs of a linear map. */
+interface LinearPart {
+  readonly linear: PlacedLinear;
+  /** The first of them, a multiple of a panel. */
+  readonly first: number;
+  readonly count: number;
+  /** Address of the packed inputs. */
+  readonly packed: number;
+  readonly rows: number;
+  readonly target: Matrix;
+}
+
+/** What a linear map adds to hidden states. */
+interface Branch {
+  readonly linear: PlacedLinear;
+  /** Address of the packed inputs. */
+  readonly packed: number;
+  readonly rows: number;
+  readonly hidden: Matrix;
+  /** Norm of what is added. */
+  readonly after?: PlacedNorm;
+}
+
 /** The interpreter of block plans: what each phase of a forward pass does with some rows. */
 export class ForwardPass {
   /** @param memory that the kernels work in */
@@ -73,7 +112,10 @@ export class ForwardPass {
       { layout: attention.keys, heads: attention.keyValueHeads, norm: attention.keyNorm },
     ];
     for (const { layout, heads, norm } of parts) {
-      if (norm) this.normHeads(tile.projected, rows, layout, heads, attention.headSize, norm);
+      if (norm) {
+        const { headSize } = attention;
+        this.normHeads({ projected: tile.projected, rows, layout, heads, headSize, norm });
+      }
       this.rotate(tile, layout, heads);
     }
   }
@@ -110,14 +152,14 @@ export class ForwardPass {
         packedValues,
       );
       for (let query = head * shared; query < (head + 1) * shared; query++) {
-        kernels.attend(
-          columns(projected, queries.at + query * queries.stride),
+        kernels.attend({
+          shape,
+          queries: columns(projected, queries.at + query * queries.stride),
           packedKeys,
           packedValues,
-          shape,
-          columns(attended, query * headSize),
-          work,
-        );
+          output: columns(attended, query * headSize),
+          scratch: work,
+        });
       }
     }
   }
@@ -152,7 +194,10 @@ export class ForwardPass {
       },
       scratch,
     );
-    this.addBranch(attention.output, attended, rows, hidden, attentionNorms.after, scratch);
+    this.addBranch(
+      { linear: attention.output, packed: attended, rows, hidden, after: attentionNorms.after },
+      scratch,
+    );
     if (attentionNorms.ofSum) this.norm(hidden, rows, size, attentionNorms.ofSum, hidden);
 
     const { gate, up, width, activation, down, projections } = feedForward;
@@ -162,12 +207,22 @@ export class ForwardPass {
     this.multiplyAll(projections, packed, rows, projected);
     const activated = columns(projected, gate);
     const ups = up === undefined ? undefined : columns(projected, up);
-    kernels.activate(activation, activated, ups, rows, width, activated);
+    kernels.activate({
+      activation,
+      gate: activated,
+      up: ups,
+      rows,
+      columns: width,
+      target: activated,
+    });
     const inner = this.packInputs(
       { source: activated, rows, columns: width, copy: inputs?.down },
       scratch,
     );
-    this.addBranch(down, inner, rows, hidden, feedForwardNorms.after, scratch);
+    this.addBranch(
+      { linear: down, packed: inner, rows, hidden, after: feedForwardNorms.after },
+      scratch,
+    );
     if (feedForwardNorms.ofSum) this.norm(hidden, rows, size, feedForwardNorms.ofSum, hidden);
   }
 
@@ -200,10 +255,26 @@ export class ForwardPass {
       const count = Math.min(stride, outputs - first);
       models.forEach(({ head, sums, end }, index) => {
         const logits = index === 0 ? base : other;
-        this.multiplyPart(head, first, count, packed[index], rows, logits);
+        this.multiplyPart({
+          linear: head,
+          first,
+          count,
+          packed: packed[index],
+          rows,
+          target: logits,
+        });
         if (end.logitSoftCap > 0) kernels.softCap(logits, rows, count, end.logitSoftCap);
-        kernels.score(logits, rows, count, firstToken + first, targets, sums);
-        if (index > 0) kernels.diverge(base, other, rows, count, models[0].sums, sums);
+        kernels.score({
+          logits,
+          rows,
+          columns: count,
+          firstToken: firstToken + first,
+          targets,
+          sums,
+        });
+        if (index === 0) return;
+        const baseSums = models[0].sums;
+        kernels.diverge({ base, logits: other, rows, columns: count, baseSums, sums });
       });
     }
   }
@@ -214,7 +285,14 @@ export class ForwardPass {
     const scratch = new Scratch(task.region);
     const packed = this.packEnd(task, scratch);
     const logits: Matrix = { at: scratch.floats(rows * head.outputs), stride: head.outputs };
-    this.multiplyPart(head, 0, head.outputs, packed, rows, logits);
+    this.multiplyPart({
+      linear: head,
+      first: 0,
+      count: head.outputs,
+      packed,
+      rows,
+      target: logits,
+    });
     if (end.logitSoftCap > 0) this.kernels.softCap(logits, rows, head.outputs, end.logitSoftCap);
     return logits.at;
   }
@@ -271,23 +349,14 @@ export class ForwardPass {
 
   private norm(source: Matrix, rows: number, size: number, norm: PlacedNorm, target: Matrix): void {
     const { kind, weight, bias, epsilon, weightOffset } = norm;
-    if (kind === 'rms') {
-      this.kernels.rmsNorm(source, rows, size, weight, weightOffset, epsilon, target);
-    } else {
-      this.kernels.layerNorm(source, rows, size, weight, bias, epsilon, target);
-    }
+    const shared = { source, target, rows, columns: size, weight, epsilon };
+    if (kind === 'rms') this.kernels.rmsNorm({ ...shared, weightOffset });
+    else this.kernels.layerNorm({ ...shared, bias });
   }
 
-  private normHeads(
-    projected: Matrix,
-    rows: number,
-    { at, stride }: HeadLayout,
-    heads: number,
-    headSize: number,
-    norm: PlacedNorm,
-  ): void {
+  private normHeads({ projected, rows, layout, heads, headSize, norm }: HeadsNorm): void {
     for (let head = 0; head < heads; head++) {
-      const values = columns(projected, at + head * stride);
+      const values = columns(projected, layout.at + head * layout.stride);
       this.norm(values, rows, headSize, norm, values);
     }
   }
@@ -297,15 +366,15 @@ export class ForwardPass {
     for (const { rows, position, rotary } of segments) {
       if (rotary) {
         const offset = (position * rotary.dims * 4) / 2;
-        this.kernels.rotate(
-          columns(rowsFrom(projected, first), layout.at),
+        this.kernels.rotate({
+          values: columns(rowsFrom(projected, first), layout.at),
           rows,
           heads,
-          layout.stride,
-          rotary.dims,
-          rotary.cos + offset,
-          rotary.sin + offset,
-        );
+          headStride: layout.stride,
+          dims: rotary.dims,
+          cos: rotary.cos + offset,
+          sin: rotary.sin + offset,
+        });
       }
       first += rows;
     }
@@ -319,46 +388,46 @@ export class ForwardPass {
     target: Matrix,
   ): void {
     let at = 0;
-    for (const { packed: weights, bias, outputs, inputs } of linears) {
-      const place = columns(target, at);
-      this.kernels.multiply(packed, weights, bias, place, rows, outputs, inputs, false);
-      at += outputs;
+    for (const linear of linears) {
+      this.kernels.multiply(productOf(linear, packed, rows, columns(target, at)));
+      at += linear.outputs;
     }
   }
 
-  /** Outputs `first` to `first + count` of a linear map; `first` is a multiple of a panel. */
-  private multiplyPart(
-    { packed: weights, bias, inputs }: PlacedLinear,
-    first: number,
-    count: number,
-    packed: number,
-    rows: number,
-    target: Matrix,
-  ): void {
-    const part = weights + first * inputs * 4;
-    const partBias = bias === 0 ? 0 : bias + first * 4;
-    this.kernels.multiply(packed, part, partBias, target, rows, count, inputs, false);
+  /** Some outputs of a linear map. */
+  private multiplyPart({ linear, first, count, packed, rows, target }: LinearPart): void {
+    const part = {
+      ...linear,
+      packed: linear.packed + first * linear.inputs * 4,
+      bias: linear.bias === 0 ? 0 : linear.bias + first * 4,
+      outputs: count,
+    };
+    this.kernels.multiply(productOf(part, packed, rows, target));
   }
 
   /** hidden += norm(W·x + b). */
-  private addBranch(
-    { packed: weights, bias, outputs, inputs }: PlacedLinear,
-    packed: number,
-    rows: number,
-    hidden: Matrix,
-    after: PlacedNorm | undefined,
-    scratch: Scratch,
-  ): void {
+  private addBranch({ linear, packed, rows, hidden, after }: Branch, scratch: Scratch): void {
     const { kernels } = this;
     if (!after) {
-      kernels.multiply(packed, weights, bias, hidden, rows, outputs, inputs, true);
+      kernels.multiply({ ...productOf(linear, packed, rows, hidden), accumulate: true });
       return;
     }
+    const { outputs } = linear;
     const branch: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
-    kernels.multiply(packed, weights, bias, branch, rows, outputs, inputs, false);
+    kernels.multiply(productOf(linear, packed, rows, branch));
     this.norm(branch, rows, outputs, after, branch);
     kernels.add(branch, rows, outputs, hidden);
   }
+}
+
+/** A linear map of packed inputs, written to a matrix. */
+function productOf(
+  { packed: packedWeights, bias, outputs, inputs }: PlacedLinear,
+  packedInputs: number,
+  rows: number,
+  output: Matrix,
+): Product {
+  return { packedInputs, packedWeights, bias, output, rows, outputs, inputs, accumulate: false };
 }
 
 /** Sets sums of rows to what {@link ForwardKernels.score} starts from. */
