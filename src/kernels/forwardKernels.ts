@@ -1,4 +1,4 @@
-/** How a feed-forward network bends its values. `gelu` is the exact (erf) form, `gelu-tanh` its approximation. */
+/** The activation function of a feed-forward network. `gelu` is the exact (erf) form, `gelu-tanh` its approximation. */
 export type Activation = 'silu' | 'gelu' | 'gelu-tanh' | 'relu';
 
 /** A matrix of f32 in the shared memory, row-major: byte address of its first element and floats between rows. */
@@ -26,6 +26,114 @@ export interface AttentionShape {
   readonly window: number;
   /** Scores s become cap·tanh(s/cap) after scaling; 0: no cap. */
   readonly softCap: number;
+}
+
+/** A product of packed inputs and packed weights: output[m, n] = Σₖ x[m, k]·w[n, k] + bias[n]. */
+export interface Product {
+  /** Address of x [rows × inputs], packed by {@link ForwardKernels.packInputs}. */
+  readonly packedInputs: number;
+  /** Address of w [outputs × inputs], packed by {@link ForwardKernels.packRows}. */
+  readonly packedWeights: number;
+  /** Address of f32 [outputs], 0: none. */
+  readonly bias: number;
+  readonly output: Matrix;
+  readonly rows: number;
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Add to the output instead of writing it. */
+  readonly accumulate: boolean;
+}
+
+/** A norm over rows: what all kinds have in common. */
+interface RowNorm {
+  readonly source: Matrix;
+  /** May be the source. */
+  readonly target: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  readonly epsilon: number;
+}
+
+/** x / √(mean(x²) + epsilon) · (weight + weightOffset) per row. */
+export interface RmsNorm extends RowNorm {
+  /** Address of f32 [columns]. */
+  readonly weight: number;
+  readonly weightOffset: number;
+}
+
+/** (x − mean) / √(variance + epsilon) · weight + bias per row. */
+export interface LayerNorm extends RowNorm {
+  /** Address of f32 [columns], 0: none. */
+  readonly weight: number;
+  /** Address of f32 [columns], 0: none. */
+  readonly bias: number;
+}
+
+/** A rotation, in place, of element i with element i + dims/2 of each head, for i < dims/2. */
+export interface Rotation {
+  /** First element of the first head. */
+  readonly values: Matrix;
+  readonly rows: number;
+  /** Heads per row. */
+  readonly heads: number;
+  /** Floats from one head to the next. */
+  readonly headStride: number;
+  readonly dims: number;
+  /** Address of f32 [rows × dims/2]: one row per row of the values. */
+  readonly cos: number;
+  /** The same. */
+  readonly sin: number;
+}
+
+/** Causal attention of one head over one window: softmax(scale·q·kᵀ)·v. */
+export interface HeadAttention {
+  readonly shape: AttentionShape;
+  /** [rows × headSize]. */
+  readonly queries: Matrix;
+  /** Address of keys [rows × headSize], by {@link ForwardKernels.packRows} (outputs = rows, inputs = headSize). */
+  readonly packedKeys: number;
+  /** Address of values [rows × headSize], by {@link ForwardKernels.packColumns} (outputs = headSize, inputs = rows). */
+  readonly packedValues: number;
+  /** [rows × headSize]; may be the queries. */
+  readonly output: Matrix;
+  /** Address of {@link ForwardKernels.attentionScratchBytes} bytes. */
+  readonly scratch: number;
+}
+
+/** target = activation(gate)·up, or activation(gate) where `up` is absent. */
+export interface GatedActivation {
+  readonly activation: Activation;
+  readonly gate: Matrix;
+  readonly up?: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  /** May be the gate. */
+  readonly target: Matrix;
+}
+
+/** Logits of some tokens that follow one another in the vocabulary, for some rows. */
+export interface LogitTile {
+  readonly logits: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  /** Token of the first column. */
+  readonly firstToken: number;
+  /** Address of the target tokens, i32 [rows]; −1: none. */
+  readonly targets: number;
+  /** Address of running sums, f64 [rows × 8]: see {@link SCORE}. */
+  readonly sums: number;
+}
+
+/** The same tile of logits of the base model and of another. */
+export interface DivergenceTile {
+  readonly base: Matrix;
+  readonly logits: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  /** Address of the base model's running sums, this tile included. */
+  readonly baseSums: number;
+  /** Address of the other's. */
+  readonly sums: number;
 }
 
 /** Running sums of one row of logits, f64 each, in this order. */
@@ -59,107 +167,20 @@ export interface ForwardKernels {
   packedInputBytes(rows: number, inputs: number): number;
   /** Packs rows [rows × inputs] as {@link multiply} reads them. */
   packInputs(source: Matrix, rows: number, inputs: number, target: number): void;
-  /**
-   * output[m, n] = Σₖ x[m, k]·w[n, k] + bias[n], or added to what is there.
-   * @param bias address of f32 [outputs], 0: none
-   */
-  multiply(
-    packedInputs: number,
-    packedWeights: number,
-    bias: number,
-    output: Matrix,
-    rows: number,
-    outputs: number,
-    inputs: number,
-    add: boolean,
-  ): void;
-  /** x / √(mean(x²) + epsilon) · (weight + offset) per row; `target` may be `source`. */
-  rmsNorm(
-    source: Matrix,
-    rows: number,
-    columns: number,
-    weight: number,
-    offset: number,
-    epsilon: number,
-    target: Matrix,
-  ): void;
-  /** (x − mean) / √(variance + epsilon) · weight + bias per row; weight and bias may be 0 (none). */
-  layerNorm(
-    source: Matrix,
-    rows: number,
-    columns: number,
-    weight: number,
-    bias: number,
-    epsilon: number,
-    target: Matrix,
-  ): void;
-  /**
-   * Rotates element i with element i + dims/2 of each head, for i < dims/2.
-   * @param heads heads per row, `headStride` floats apart
-   * @param cos, sin tables f32 [rows × dims/2], one row per row of `values`
-   */
-  rotate(
-    values: Matrix,
-    rows: number,
-    heads: number,
-    headStride: number,
-    dims: number,
-    cos: number,
-    sin: number,
-  ): void;
+  multiply(product: Product): void;
+  rmsNorm(norm: RmsNorm): void;
+  layerNorm(norm: LayerNorm): void;
+  rotate(rotation: Rotation): void;
   /** Bytes of scratch that {@link attend} needs. */
   attentionScratchBytes(shape: AttentionShape): number;
-  /**
-   * Causal attention of one head over one window: softmax(scale·q·kᵀ)·v.
-   * @param queries [rows × headSize]; may be `output`
-   * @param packedKeys keys [rows × headSize] by {@link packRows} (outputs = rows, inputs = headSize)
-   * @param packedValues values [rows × headSize] by {@link packColumns} (outputs = headSize, inputs = rows)
-   */
-  attend(
-    queries: Matrix,
-    packedKeys: number,
-    packedValues: number,
-    shape: AttentionShape,
-    output: Matrix,
-    scratch: number,
-  ): void;
-  /** target = activation(gate)·up, or activation(gate) where `up` is absent; `target` may be `gate`. */
-  activate(
-    activation: Activation,
-    gate: Matrix,
-    up: Matrix | undefined,
-    rows: number,
-    columns: number,
-    target: Matrix,
-  ): void;
+  attend(attention: HeadAttention): void;
+  activate(activation: GatedActivation): void;
   /** target += source. */
   add(source: Matrix, rows: number, columns: number, target: Matrix): void;
   /** values = cap·tanh(values/cap). */
   softCap(values: Matrix, rows: number, columns: number, cap: number): void;
-  /**
-   * Takes a tile of logits into the running sums of its rows ({@link SCORE}, f64 [rows × 8]).
-   * A fresh row has max −Infinity and sum 0.
-   * @param firstToken token of the tile's first column
-   * @param targets address of i32 [rows]; −1: none
-   */
-  score(
-    logits: Matrix,
-    rows: number,
-    columns: number,
-    firstToken: number,
-    targets: number,
-    sums: number,
-  ): void;
-  /**
-   * Takes the same tile of the base model and of another into the other's divergence sums.
-   * @param baseSums sums of the base model, this tile included
-   */
-  diverge(
-    base: Matrix,
-    logits: Matrix,
-    rows: number,
-    columns: number,
-    baseSums: number,
-    sums: number,
-  ): void;
+  /** Takes a tile into the running sums of its rows. A fresh row has max −Infinity and sum 0. */
+  score(tile: LogitTile): void;
+  /** Takes a tile into the other model's divergence sums. */
+  diverge(tile: DivergenceTile): void;
 }

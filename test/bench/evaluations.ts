@@ -70,14 +70,32 @@ async function productsAlone({ plan }: LanguageModel, rows: number): Promise<() 
   const head = take(packedWeightBytes(plan.head.outputs, plan.head.inputs));
   const tile = (count: number) => {
     for (const { linear, at: weights } of places) {
-      kernels.multiply(inputs, weights, 0, output, count, linear.outputs, linear.inputs, false);
+      kernels.multiply({
+        packedInputs: inputs,
+        packedWeights: weights,
+        bias: 0,
+        output,
+        rows: count,
+        outputs: linear.outputs,
+        inputs: linear.inputs,
+        accumulate: false,
+      });
     }
   };
   const score = (count: number) => {
     const { outputs, inputs: size } = plan.head;
     for (let first = 0; first < outputs; first += 512) {
       const columns = Math.min(512, outputs - first);
-      kernels.multiply(inputs, head + first * size * 4, 0, output, count, columns, size, false);
+      kernels.multiply({
+        packedInputs: inputs,
+        packedWeights: head + first * size * 4,
+        bias: 0,
+        output,
+        rows: count,
+        outputs: columns,
+        inputs: size,
+        accumulate: false,
+      });
     }
   };
   const seconds = (run: () => void) => {

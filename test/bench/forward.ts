@@ -115,7 +115,16 @@ function productRows(
     kernels.packInputs(source, rows, inputs, packed);
     kernels.packRows(weights, outputs, inputs, panels);
     const multiply = () =>
-      kernels.multiply(packed, panels, 0, output, rows, outputs, inputs, false);
+      kernels.multiply({
+        packedInputs: packed,
+        packedWeights: panels,
+        bias: 0,
+        output,
+        rows,
+        outputs,
+        inputs,
+        accumulate: false,
+      });
     const seconds = bestSeconds(multiply);
     expect(name, sumOfSizes(new Float32Array(memory.buffer, output.at, y.length)), expected);
     return {
@@ -145,7 +154,9 @@ function attentionRow(
   new Float32Array(memory.buffer, queries.at, rows * headSize * 4).set(
     generator()(rows * headSize * 3),
   );
-  const seconds = bestSeconds(() => kernels.attend(queries, keys, values, shape, output, scratch));
+  const seconds = bestSeconds(() =>
+    kernels.attend({ queries, packedKeys: keys, packedValues: values, shape, output, scratch }),
+  );
   let seen = 0;
   for (let row = 0; row < rows; row++) seen += window ? Math.min(row + 1, window) : row + 1;
   const gigaflops = (4 * headSize * seen) / seconds / 1e9;
@@ -172,7 +183,7 @@ function elementRows({ name, kernels, memory }: ForwardSetup): ForwardRow[] {
   }
   new Float32Array(memory.buffer, vector, columns).fill(1);
   const activate = (activation: Activation) => () =>
-    kernels.activate(activation, a, b, rows, columns, target);
+    kernels.activate({ activation, gate: a, up: b, rows, columns, target });
   const fresh = () => {
     const values = new Float64Array(memory.buffer, sums, rows * SCORE.length).fill(0);
     for (let row = 0; row < rows; row++) values[row * SCORE.length] = -Infinity;
@@ -182,14 +193,41 @@ function elementRows({ name, kernels, memory }: ForwardSetup): ForwardRow[] {
     'silu · up': activate('silu'),
     'gelu · up': activate('gelu'),
     'gelu-tanh · up': activate('gelu-tanh'),
-    'RMS norm': () => kernels.rmsNorm(a, rows, columns, vector, 0, 1e-5, target),
-    'layer norm': () => kernels.layerNorm(a, rows, columns, vector, vector, 1e-5, target),
-    rotation: () => kernels.rotate(b, rows, 32, 64, 64, vector, vector),
+    'RMS norm': () =>
+      kernels.rmsNorm({
+        source: a,
+        rows,
+        columns,
+        weight: vector,
+        weightOffset: 0,
+        epsilon: 1e-5,
+        target,
+      }),
+    'layer norm': () =>
+      kernels.layerNorm({
+        source: a,
+        rows,
+        columns,
+        weight: vector,
+        bias: vector,
+        epsilon: 1e-5,
+        target,
+      }),
+    rotation: () =>
+      kernels.rotate({
+        values: b,
+        rows,
+        heads: 32,
+        headStride: 64,
+        dims: 64,
+        cos: vector,
+        sin: vector,
+      }),
     'score (max, Σ exp)': () => {
       fresh();
-      kernels.score(a, rows, columns, 0, targets, sums);
+      kernels.score({ logits: a, rows, columns, firstToken: 0, targets, sums });
     },
-    divergence: () => kernels.diverge(a, b, rows, columns, sums, sums),
+    divergence: () => kernels.diverge({ base: a, logits: b, rows, columns, baseSums: sums, sums }),
   };
   return Object.entries(calls).map(([call, run]) => ({
     name: call,

@@ -2,10 +2,16 @@ import {
   PANEL_ROWS,
   SCORE,
   packedWeightBytes,
-  type Activation,
-  type AttentionShape,
+  type DivergenceTile,
   type ForwardKernels,
+  type GatedActivation,
+  type HeadAttention,
+  type LayerNorm,
+  type LogitTile,
   type Matrix,
+  type Product,
+  type RmsNorm,
+  type Rotation,
 } from '../forwardKernels.js';
 import { attendRows } from './forward/attention.js';
 import { activations } from './forward/functions.js';
@@ -35,16 +41,8 @@ export class ReferenceForwardKernels implements ForwardKernels {
     }
   }
 
-  multiply(
-    packedInputs: number,
-    packedWeights: number,
-    bias: number,
-    output: Matrix,
-    rows: number,
-    outputs: number,
-    inputs: number,
-    add: boolean,
-  ): void {
+  multiply(product: Product): void {
+    const { packedInputs, packedWeights, bias, output, rows, outputs, inputs } = product;
     const floats = this.floats();
     for (let m = 0; m < rows; m++) {
       const x = packedInputs / 4 + m * inputs;
@@ -54,39 +52,23 @@ export class ReferenceForwardKernels implements ForwardKernels {
         let sum = bias ? floats[bias / 4 + n] : 0;
         for (let k = 0; k < inputs; k++) sum += floats[x + k] * floats[w + k * PANEL_ROWS];
         const y = output.at / 4 + m * output.stride + n;
-        floats[y] = add ? floats[y] + sum : sum;
+        floats[y] = product.accumulate ? floats[y] + sum : sum;
       }
     }
   }
 
-  rmsNorm(
-    source: Matrix,
-    rows: number,
-    columns: number,
-    weight: number,
-    offset: number,
-    epsilon: number,
-    target: Matrix,
-  ): void {
+  rmsNorm({ source, target, rows, columns, weight, weightOffset, epsilon }: RmsNorm): void {
     const weights = this.vector(weight, columns);
     for (let row = 0; row < rows; row++) {
       const x = this.row(source, row, columns);
       const meanSquare = x.reduce((sum, v) => sum + v * v, 0) / columns;
       const root = Math.sqrt(meanSquare + epsilon);
       const y = this.row(target, row, columns);
-      x.forEach((v, i) => (y[i] = (v / root) * (weights[i] + offset)));
+      x.forEach((v, i) => (y[i] = (v / root) * (weights[i] + weightOffset)));
     }
   }
 
-  layerNorm(
-    source: Matrix,
-    rows: number,
-    columns: number,
-    weight: number,
-    bias: number,
-    epsilon: number,
-    target: Matrix,
-  ): void {
+  layerNorm({ source, target, rows, columns, weight, bias, epsilon }: LayerNorm): void {
     const weights = weight ? this.vector(weight, columns) : undefined;
     const biases = bias ? this.vector(bias, columns) : undefined;
     for (let row = 0; row < rows; row++) {
@@ -99,15 +81,7 @@ export class ReferenceForwardKernels implements ForwardKernels {
     }
   }
 
-  rotate(
-    values: Matrix,
-    rows: number,
-    heads: number,
-    headStride: number,
-    dims: number,
-    cos: number,
-    sin: number,
-  ): void {
+  rotate({ values, rows, heads, headStride, dims, cos, sin }: Rotation): void {
     const floats = this.floats();
     const half = dims / 2;
     for (let row = 0; row < rows; row++) {
@@ -127,30 +101,17 @@ export class ReferenceForwardKernels implements ForwardKernels {
     return 0;
   }
 
-  attend(
-    queries: Matrix,
-    packedKeys: number,
-    packedValues: number,
-    shape: AttentionShape,
-    output: Matrix,
-  ): void {
-    attendRows(this.floats(), queries, packedKeys, packedValues, shape, output);
+  attend(attention: HeadAttention): void {
+    attendRows(this.floats(), attention);
   }
 
-  activate(
-    activation: Activation,
-    gate: Matrix,
-    up: Matrix | undefined,
-    rows: number,
-    columns: number,
-    target: Matrix,
-  ): void {
-    const bend = activations[activation];
+  activate({ activation, gate, up, rows, columns, target }: GatedActivation): void {
+    const apply = activations[activation];
     for (let row = 0; row < rows; row++) {
       const x = this.row(gate, row, columns);
       const factors = up && this.row(up, row, columns);
       const y = this.row(target, row, columns);
-      x.forEach((v, i) => (y[i] = bend(v) * (factors?.[i] ?? 1)));
+      x.forEach((v, i) => (y[i] = apply(v) * (factors?.[i] ?? 1)));
     }
   }
 
@@ -168,28 +129,14 @@ export class ReferenceForwardKernels implements ForwardKernels {
     }
   }
 
-  score(
-    logits: Matrix,
-    rows: number,
-    columns: number,
-    firstToken: number,
-    targets: number,
-    sums: number,
-  ): void {
+  score({ logits, rows, columns, firstToken, targets, sums }: LogitTile): void {
     const tokens = new Int32Array(this.memory.buffer, targets, rows);
     for (let row = 0; row < rows; row++) {
       scoreRow(this.row(logits, row, columns), firstToken, tokens[row], this.sums(sums, row));
     }
   }
 
-  diverge(
-    base: Matrix,
-    logits: Matrix,
-    rows: number,
-    columns: number,
-    baseSums: number,
-    sums: number,
-  ): void {
+  diverge({ base, logits, rows, columns, baseSums, sums }: DivergenceTile): void {
     for (let row = 0; row < rows; row++) {
       divergeRow(
         this.row(base, row, columns),

@@ -1,4 +1,16 @@
-import type { Activation, AttentionShape, ForwardKernels, Matrix } from '../forwardKernels.js';
+import type {
+  AttentionShape,
+  DivergenceTile,
+  ForwardKernels,
+  GatedActivation,
+  HeadAttention,
+  LayerNorm,
+  LogitTile,
+  Matrix,
+  Product,
+  RmsNorm,
+  Rotation,
+} from '../forwardKernels.js';
 import { ACTIVATIONS, codeOf } from './configSchema.js';
 import type { ForwardExports } from './forwardModule.js';
 
@@ -25,66 +37,39 @@ export class WasmForwardKernels implements ForwardKernels {
     this.exports.packInputs(source.at, source.stride, rows, inputs, target);
   }
 
-  multiply(
-    packedInputs: number,
-    packedWeights: number,
-    bias: number,
-    output: Matrix,
-    rows: number,
-    outputs: number,
-    inputs: number,
-    add: boolean,
-  ): void {
-    const { at, stride } = output;
+  multiply(product: Product): void {
+    const { packedInputs, packedWeights, bias, output, rows, outputs, inputs } = product;
     this.exports.multiply(
       packedInputs,
       packedWeights,
       bias,
-      at,
-      stride,
+      output.at,
+      output.stride,
       rows,
       outputs,
       inputs,
-      add ? 1 : 0,
+      product.accumulate ? 1 : 0,
     );
   }
 
-  rmsNorm(
-    source: Matrix,
-    rows: number,
-    columns: number,
-    weight: number,
-    offset: number,
-    epsilon: number,
-    target: Matrix,
-  ): void {
-    const { at, stride } = source;
+  rmsNorm({ source, target, rows, columns, weight, weightOffset, epsilon }: RmsNorm): void {
     this.exports.rmsNorm(
-      at,
-      stride,
+      source.at,
+      source.stride,
       rows,
       columns,
       weight,
-      offset,
+      weightOffset,
       epsilon,
       target.at,
       target.stride,
     );
   }
 
-  layerNorm(
-    source: Matrix,
-    rows: number,
-    columns: number,
-    weight: number,
-    bias: number,
-    epsilon: number,
-    target: Matrix,
-  ): void {
-    const { at, stride } = source;
+  layerNorm({ source, target, rows, columns, weight, bias, epsilon }: LayerNorm): void {
     this.exports.layerNorm(
-      at,
-      stride,
+      source.at,
+      source.stride,
       rows,
       columns,
       weight,
@@ -95,15 +80,7 @@ export class WasmForwardKernels implements ForwardKernels {
     );
   }
 
-  rotate(
-    values: Matrix,
-    rows: number,
-    heads: number,
-    headStride: number,
-    dims: number,
-    cos: number,
-    sin: number,
-  ): void {
+  rotate({ values, rows, heads, headStride, dims, cos, sin }: Rotation): void {
     this.exports.rotate(values.at, values.stride, rows, heads, headStride, dims, cos, sin);
   }
 
@@ -111,14 +88,7 @@ export class WasmForwardKernels implements ForwardKernels {
     return this.exports.attentionScratchBytes(rows, headSize, window);
   }
 
-  attend(
-    queries: Matrix,
-    packedKeys: number,
-    packedValues: number,
-    shape: AttentionShape,
-    output: Matrix,
-    scratch: number,
-  ): void {
+  attend({ shape, queries, packedKeys, packedValues, output, scratch }: HeadAttention): void {
     this.exports.attend(
       queries.at,
       queries.stride,
@@ -135,14 +105,7 @@ export class WasmForwardKernels implements ForwardKernels {
     );
   }
 
-  activate(
-    activation: Activation,
-    gate: Matrix,
-    up: Matrix | undefined,
-    rows: number,
-    columns: number,
-    target: Matrix,
-  ): void {
+  activate({ activation, gate, up, rows, columns, target }: GatedActivation): void {
     this.exports.activate(
       codeOf(ACTIVATIONS, activation),
       gate.at,
@@ -164,25 +127,11 @@ export class WasmForwardKernels implements ForwardKernels {
     this.exports.softCap(values.at, values.stride, rows, columns, cap);
   }
 
-  score(
-    logits: Matrix,
-    rows: number,
-    columns: number,
-    firstToken: number,
-    targets: number,
-    sums: number,
-  ): void {
+  score({ logits, rows, columns, firstToken, targets, sums }: LogitTile): void {
     this.exports.score(logits.at, logits.stride, rows, columns, firstToken, targets, sums);
   }
 
-  diverge(
-    base: Matrix,
-    logits: Matrix,
-    rows: number,
-    columns: number,
-    baseSums: number,
-    sums: number,
-  ): void {
+  diverge({ base, logits, rows, columns, baseSums, sums }: DivergenceTile): void {
     this.exports.diverge(
       base.at,
       base.stride,

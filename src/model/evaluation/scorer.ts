@@ -1,4 +1,4 @@
-import { clearScores } from '../forward/forwardPass.js';
+import { clearScores } from '../forward/finalPass.js';
 import { LOGIT_COLUMNS, scoreScratchBytes } from '../forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import { PANEL_ROWS, SCORE, packedWeightBytes } from '../../kernels/forwardKernels.js';

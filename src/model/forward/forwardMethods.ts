@@ -8,7 +8,9 @@ import type { ForwardApi, GatherTask, PackTask } from './tasks.js';
 import type { ChunkTask } from '../../compute/tasks.js';
 import { storedBytes } from '../../storage/elementTypes.js';
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
+import { FinalPass } from './finalPass.js';
 import { ForwardPass } from './forwardPass.js';
+import { Layers } from './layers.js';
 
 /**
  * The methods of the forward pass in a worker.
@@ -22,7 +24,9 @@ export async function forwardMethods(
   const kernels: ForwardKernels = module
     ? new WasmForwardKernels(await instantiateForward(module, memory))
     : new ReferenceForwardKernels(memory);
-  const pass = new ForwardPass(kernels, memory);
+  const layers = new Layers(kernels, memory);
+  const pass = new ForwardPass(layers);
+  const final = new FinalPass(layers);
   /** A method that sees the shared memory as it was when its task was sent. */
   const seeing =
     <Task extends { readonly memoryEnd: number }, Result>(
@@ -53,10 +57,10 @@ export async function forwardMethods(
     project: seeing((task) => pass.project(task)),
     attend: seeing((task) => pass.attend(task)),
     finish: seeing((task) => pass.finish(task)),
-    finalInputs: seeing((task) => pass.finalInputs(task)),
-    score: seeing((task) => pass.score(task)),
+    finalInputs: seeing((task) => final.finalInputs(task)),
+    score: seeing((task) => final.score(task)),
     logits: seeing((task) => {
-      const at = pass.logits(task);
+      const at = final.logits(task);
       return new Float32Array(memory.buffer, at, task.rows * task.head.outputs).slice();
     }),
   };

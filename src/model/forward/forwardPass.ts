@@ -1,55 +1,35 @@
-import { SCORE, type ForwardKernels, type Matrix } from '../../kernels/forwardKernels.js';
+import type { Matrix } from '../../kernels/forwardKernels.js';
 import type { HeadLayout } from './block.js';
+import { columns, rowsFrom, type Layers } from './layers.js';
+import { Scratch } from './scratch.js';
 import type {
   AttendTask,
-  FinalInputsTask,
-  FinalSite,
   FinishTask,
-  InputCopies,
   LinearTask,
-  LogitsTask,
-  PlacedLinear,
   PlacedNorm,
   ProjectTask,
   RowTile,
-  ScoreTask,
 } from './tasks.js';
-import { LOGIT_COLUMNS, Scratch } from './scratch.js';
-
-function columns({ at, stride }: Matrix, first: number): Matrix {
-  return { at: at + first * 4, stride };
-}
-
-function rowsFrom({ at, stride }: Matrix, first: number): Matrix {
-  return { at: at + first * stride * 4, stride };
-}
 
 /** Rows of a tile. */
 export function rowsOf({ segments }: RowTile): number {
   return segments.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** Rows that linear maps take. */
-interface InputRows {
-  readonly source: Matrix;
+/** Heads that are normed one by one, in place. */
+interface HeadsNorm {
+  /** The rows that they lie in. */
+  readonly projected: Matrix;
   readonly rows: number;
-  readonly columns: number;
-  /** Before the maps. */
-  readonly norm?: PlacedNorm;
-  /** Where the inputs go as they are, for those who observe them. */
-  readonly copy?: Matrix;
+  readonly layout: HeadLayout;
+  readonly heads: number;
+  readonly headSize: number;
+  readonly norm: PlacedNorm;
 }
-
-/** Last hidden states on their way to the head. */
-type FinalRows = Pick<LogitsTask, 'hidden' | 'rows' | 'hiddenSize' | 'headInputs' | 'end'>;
 
 /** The interpreter of block plans: what each phase of a forward pass does with some rows. */
 export class ForwardPass {
-  /** @param memory that the kernels work in */
-  constructor(
-    private readonly kernels: ForwardKernels,
-    private readonly memory: WebAssembly.Memory,
-  ) {}
+  constructor(private readonly layers: Layers) {}
 
   /** Norm, queries, keys and values, rotation: hidden → projected. */
   project({ block, tile, region }: ProjectTask): void {
@@ -57,7 +37,7 @@ export class ForwardPass {
     const scratch = new Scratch(region);
     const rows = rowsOf(tile);
     const inputs = attention.projections[0].inputs;
-    const packed = this.packNormed(
+    const packed = this.layers.packNormed(
       {
         source: tile.hidden,
         rows,
@@ -67,13 +47,16 @@ export class ForwardPass {
       },
       scratch,
     );
-    this.multiplyAll(attention.projections, packed, rows, tile.projected);
+    this.layers.multiplyAll(attention.projections, packed, rows, tile.projected);
     const parts = [
       { layout: attention.queries, heads: attention.heads, norm: attention.queryNorm },
       { layout: attention.keys, heads: attention.keyValueHeads, norm: attention.keyNorm },
     ];
     for (const { layout, heads, norm } of parts) {
-      if (norm) this.normHeads(tile.projected, rows, layout, heads, attention.headSize, norm);
+      if (norm) {
+        const { headSize } = attention;
+        this.normHeads({ projected: tile.projected, rows, layout, heads, headSize, norm });
+      }
       this.rotate(tile, layout, heads);
     }
   }
@@ -83,7 +66,7 @@ export class ForwardPass {
     const { attention, rows, projected, attended, firstKeyValueHead, region } = task;
     const { headSize, heads, keyValueHeads, keys, values, queries } = attention;
     const scratch = new Scratch(region);
-    const { kernels } = this;
+    const { kernels } = this.layers;
     const packedKeys = scratch.floats(Math.ceil(rows / 8) * 8 * headSize);
     const packedValues = scratch.floats(Math.ceil(headSize / 8) * 8 * rows);
     const shape = {
@@ -110,14 +93,14 @@ export class ForwardPass {
         packedValues,
       );
       for (let query = head * shared; query < (head + 1) * shared; query++) {
-        kernels.attend(
-          columns(projected, queries.at + query * queries.stride),
+        kernels.attend({
+          shape,
+          queries: columns(projected, queries.at + query * queries.stride),
           packedKeys,
           packedValues,
-          shape,
-          columns(attended, query * headSize),
-          work,
-        );
+          output: columns(attended, query * headSize),
+          scratch: work,
+        });
       }
     }
   }
@@ -126,12 +109,12 @@ export class ForwardPass {
   finish({ block, tile, region }: FinishTask): void {
     const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
     const scratch = new Scratch(region);
-    const { kernels } = this;
+    const { kernels } = this.layers;
     const { hidden, inputs } = tile;
     const rows = rowsOf(tile);
     const size = attention.output.outputs;
     const normed = () =>
-      this.packNormed(
+      this.layers.packNormed(
         {
           source: hidden,
           rows,
@@ -141,9 +124,11 @@ export class ForwardPass {
         },
         scratch,
       );
+    const ofSum = (norm: PlacedNorm) =>
+      this.layers.norm({ source: hidden, rows, columns: size, norm, target: hidden });
     const before = parallel ? normed() : 0;
 
-    const attended = this.packInputs(
+    const attended = this.layers.packInputs(
       {
         source: tile.attended,
         rows,
@@ -152,143 +137,49 @@ export class ForwardPass {
       },
       scratch,
     );
-    this.addBranch(attention.output, attended, rows, hidden, attentionNorms.after, scratch);
-    if (attentionNorms.ofSum) this.norm(hidden, rows, size, attentionNorms.ofSum, hidden);
+    this.layers.addBranch(
+      { linear: attention.output, packed: attended, rows, hidden, after: attentionNorms.after },
+      scratch,
+    );
+    if (attentionNorms.ofSum) ofSum(attentionNorms.ofSum);
 
     const { gate, up, width, activation, down, projections } = feedForward;
     const packed = parallel ? before : normed();
     const outputs = projections.reduce((sum, each) => sum + each.outputs, 0);
     const projected: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
-    this.multiplyAll(projections, packed, rows, projected);
+    this.layers.multiplyAll(projections, packed, rows, projected);
     const activated = columns(projected, gate);
     const ups = up === undefined ? undefined : columns(projected, up);
-    kernels.activate(activation, activated, ups, rows, width, activated);
-    const inner = this.packInputs(
+    kernels.activate({
+      activation,
+      gate: activated,
+      up: ups,
+      rows,
+      columns: width,
+      target: activated,
+    });
+    const inner = this.layers.packInputs(
       { source: activated, rows, columns: width, copy: inputs?.down },
       scratch,
     );
-    this.addBranch(down, inner, rows, hidden, feedForwardNorms.after, scratch);
-    if (feedForwardNorms.ofSum) this.norm(hidden, rows, size, feedForwardNorms.ofSum, hidden);
+    this.layers.addBranch(
+      { linear: down, packed: inner, rows, hidden, after: feedForwardNorms.after },
+      scratch,
+    );
+    if (feedForwardNorms.ofSum) ofSum(feedForwardNorms.ofSum);
   }
 
   /** A linear map on its own. */
   applyLinear({ linear, source, rows, target, region }: LinearTask): void {
     const scratch = new Scratch(region);
-    const packed = this.packInputs({ source, rows, columns: linear.inputs }, scratch);
-    this.multiplyAll([linear], packed, rows, target);
+    const packed = this.layers.packInputs({ source, rows, columns: linear.inputs }, scratch);
+    this.layers.multiplyAll([linear], packed, rows, target);
   }
 
-  /** Copies what the linear maps behind the blocks take. */
-  finalInputs(task: FinalInputsTask): void {
-    this.packEnd(task, new Scratch(task.region), task.inputs);
-  }
-
-  /** Takes the logits of a piece of the vocabulary into the sums of every model. */
-  score(task: ScoreTask): void {
-    const { rows, models, targets, firstToken, headInputs } = task;
-    const scratch = new Scratch(task.region);
-    const { kernels } = this;
-    const { hiddenSize } = task;
-    const packed = models.map(({ hidden, end }) =>
-      this.packEnd({ hidden, rows, hiddenSize, headInputs, end }, scratch),
-    );
-    const stride = LOGIT_COLUMNS;
-    const base: Matrix = { at: scratch.floats(rows * stride), stride };
-    const other: Matrix = { at: scratch.floats(rows * stride), stride };
-    const { outputs } = models[0].head;
-    for (let first = 0; first < outputs; first += stride) {
-      const count = Math.min(stride, outputs - first);
-      models.forEach(({ head, sums, end }, index) => {
-        const logits = index === 0 ? base : other;
-        this.multiplyPart(head, first, count, packed[index], rows, logits);
-        if (end.logitSoftCap > 0) kernels.softCap(logits, rows, count, end.logitSoftCap);
-        kernels.score(logits, rows, count, firstToken + first, targets, sums);
-        if (index > 0) kernels.diverge(base, other, rows, count, models[0].sums, sums);
-      });
-    }
-  }
-
-  /** Logits of a piece of the vocabulary; returns their address, [rows × outputs]. */
-  logits(task: LogitsTask): number {
-    const { rows, end, head } = task;
-    const scratch = new Scratch(task.region);
-    const packed = this.packEnd(task, scratch);
-    const logits: Matrix = { at: scratch.floats(rows * head.outputs), stride: head.outputs };
-    this.multiplyPart(head, 0, head.outputs, packed, rows, logits);
-    if (end.logitSoftCap > 0) this.kernels.softCap(logits, rows, head.outputs, end.logitSoftCap);
-    return logits.at;
-  }
-
-  /** Last norm and projection, packed for the head. */
-  private packEnd(
-    { hidden, rows, hiddenSize, headInputs, end }: FinalRows,
-    scratch: Scratch,
-    copies: InputCopies<FinalSite> = {},
-  ): number {
-    const { norm, projection } = end;
-    const last: InputRows = { source: hidden, rows, columns: hiddenSize, norm };
-    if (!projection) return this.packNormed({ ...last, copy: copies.head }, scratch);
-    const result = scratch.take(this.kernels.packedInputBytes(rows, headInputs));
-    scratch.borrow(() => {
-      const packed = this.packNormed({ ...last, copy: copies.outputProjection }, scratch);
-      const projected: Matrix = { at: scratch.floats(rows * headInputs), stride: headInputs };
-      this.multiplyAll([projection], packed, rows, projected);
-      if (copies.head) this.copy(projected, rows, headInputs, copies.head);
-      this.kernels.packInputs(projected, rows, headInputs, result);
-    });
-    return result;
-  }
-
-  /** Inputs of linear maps, after their norm if there is one, as the product reads them. */
-  private packNormed({ norm, ...input }: InputRows, scratch: Scratch): number {
-    if (!norm) return this.packInputs(input, scratch);
-    const { source, rows, columns: size, copy } = input;
-    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
-    scratch.borrow(() => {
-      const normed: Matrix = { at: scratch.floats(rows * size), stride: size };
-      this.norm(source, rows, size, norm, normed);
-      if (copy) this.copy(normed, rows, size, copy);
-      this.kernels.packInputs(normed, rows, size, packed);
-    });
-    return packed;
-  }
-
-  /** Inputs of linear maps as the product reads them. */
-  private packInputs({ source, rows, columns: size, copy }: InputRows, scratch: Scratch): number {
-    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
-    if (copy) this.copy(source, rows, size, copy);
-    this.kernels.packInputs(source, rows, size, packed);
-    return packed;
-  }
-
-  private copy(source: Matrix, rows: number, size: number, target: Matrix): void {
-    const floats = new Float32Array(this.memory.buffer);
-    for (let row = 0; row < rows; row++) {
-      const from = source.at / 4 + row * source.stride;
-      floats.copyWithin(target.at / 4 + row * target.stride, from, from + size);
-    }
-  }
-
-  private norm(source: Matrix, rows: number, size: number, norm: PlacedNorm, target: Matrix): void {
-    const { kind, weight, bias, epsilon, weightOffset } = norm;
-    if (kind === 'rms') {
-      this.kernels.rmsNorm(source, rows, size, weight, weightOffset, epsilon, target);
-    } else {
-      this.kernels.layerNorm(source, rows, size, weight, bias, epsilon, target);
-    }
-  }
-
-  private normHeads(
-    projected: Matrix,
-    rows: number,
-    { at, stride }: HeadLayout,
-    heads: number,
-    headSize: number,
-    norm: PlacedNorm,
-  ): void {
+  private normHeads({ projected, rows, layout, heads, headSize, norm }: HeadsNorm): void {
     for (let head = 0; head < heads; head++) {
-      const values = columns(projected, at + head * stride);
-      this.norm(values, rows, headSize, norm, values);
+      const values = columns(projected, layout.at + head * layout.stride);
+      this.layers.norm({ source: values, rows, columns: headSize, norm, target: values });
     }
   }
 
@@ -297,75 +188,17 @@ export class ForwardPass {
     for (const { rows, position, rotary } of segments) {
       if (rotary) {
         const offset = (position * rotary.dims * 4) / 2;
-        this.kernels.rotate(
-          columns(rowsFrom(projected, first), layout.at),
+        this.layers.kernels.rotate({
+          values: columns(rowsFrom(projected, first), layout.at),
           rows,
           heads,
-          layout.stride,
-          rotary.dims,
-          rotary.cos + offset,
-          rotary.sin + offset,
-        );
+          headStride: layout.stride,
+          dims: rotary.dims,
+          cos: rotary.cos + offset,
+          sin: rotary.sin + offset,
+        });
       }
       first += rows;
     }
-  }
-
-  /** Several linear maps of the same inputs, side by side. */
-  private multiplyAll(
-    linears: readonly PlacedLinear[],
-    packed: number,
-    rows: number,
-    target: Matrix,
-  ): void {
-    let at = 0;
-    for (const { packed: weights, bias, outputs, inputs } of linears) {
-      const place = columns(target, at);
-      this.kernels.multiply(packed, weights, bias, place, rows, outputs, inputs, false);
-      at += outputs;
-    }
-  }
-
-  /** Outputs `first` to `first + count` of a linear map; `first` is a multiple of a panel. */
-  private multiplyPart(
-    { packed: weights, bias, inputs }: PlacedLinear,
-    first: number,
-    count: number,
-    packed: number,
-    rows: number,
-    target: Matrix,
-  ): void {
-    const part = weights + first * inputs * 4;
-    const partBias = bias === 0 ? 0 : bias + first * 4;
-    this.kernels.multiply(packed, part, partBias, target, rows, count, inputs, false);
-  }
-
-  /** hidden += norm(W·x + b). */
-  private addBranch(
-    { packed: weights, bias, outputs, inputs }: PlacedLinear,
-    packed: number,
-    rows: number,
-    hidden: Matrix,
-    after: PlacedNorm | undefined,
-    scratch: Scratch,
-  ): void {
-    const { kernels } = this;
-    if (!after) {
-      kernels.multiply(packed, weights, bias, hidden, rows, outputs, inputs, true);
-      return;
-    }
-    const branch: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
-    kernels.multiply(packed, weights, bias, branch, rows, outputs, inputs, false);
-    this.norm(branch, rows, outputs, after, branch);
-    kernels.add(branch, rows, outputs, hidden);
-  }
-}
-
-/** Sets sums of rows to what {@link ForwardKernels.score} starts from. */
-export function clearScores(sums: Float64Array): void {
-  sums.fill(0);
-  for (let row = 0; row < sums.length; row += SCORE.length) {
-    sums[row + SCORE.max] = -Infinity;
-    sums[row + SCORE.divergenceMax] = -Infinity;
   }
 }

@@ -41,7 +41,7 @@ function attention(
     run: ({ kernels }) => {
       kernels.packRows(keyRows, rows, headSize, packedKeys);
       kernels.packColumns(valueRows, headSize, rows, packedValues);
-      kernels.attend(queries, packedKeys, packedValues, shape, output, scratch);
+      kernels.attend({ queries, packedKeys, packedValues, shape, output, scratch });
     },
   };
 }
@@ -116,7 +116,7 @@ describe('attend', () => {
           rows,
           packedValues,
         );
-        setup.kernels.attend(output, packedKeys, packedValues, shape, output, scratch);
+        setup.kernels.attend({ queries: output, packedKeys, packedValues, shape, output, scratch });
         const seen = Array.from({ length: rows }, (_, row) => loud <= row && row < loud + window);
         const first = scene.read(setup, output, rows, headSize).filter((_, i) => i % 8 === 0);
         expect([...first].map((v) => v === 1)).toEqual(seen);

@@ -60,7 +60,16 @@ function checkProduct(
     ({ kernels }) => {
       kernels.packRows(w, outputs, inputs, panels);
       kernels.packInputs(x, rows, inputs, packed);
-      kernels.multiply(packed, panels, bias, y, rows, outputs, inputs, add);
+      kernels.multiply({
+        packedInputs: packed,
+        packedWeights: panels,
+        bias,
+        output: y,
+        rows,
+        outputs,
+        inputs,
+        accumulate: add,
+      });
     },
     (1e-5 + 4e-7 * inputs) * scale,
     [{ at: packed, bytes }],
@@ -119,11 +128,43 @@ describe('norms', () => {
       expectAgreement(
         scene,
         ({ kernels }) => {
-          kernels.rmsNorm(source, rows, columns, weight, 1, 1e-6, target);
-          kernels.rmsNorm(inPlace, rows, columns, weight, 0, 1e-5, inPlace);
-          kernels.layerNorm(source, rows, columns, weight, bias, 1e-5, other);
-          kernels.layerNorm(source, rows, columns, 0, 0, 1e-5, plain);
-          kernels.layerNorm(inPlace, rows, columns, weight, 0, 1e-5, inPlace);
+          kernels.rmsNorm({
+            source,
+            rows,
+            columns,
+            weight,
+            weightOffset: 1,
+            epsilon: 1e-6,
+            target,
+          });
+          kernels.rmsNorm({
+            source: inPlace,
+            rows,
+            columns,
+            weight,
+            weightOffset: 0,
+            epsilon: 1e-5,
+            target: inPlace,
+          });
+          kernels.layerNorm({ source, rows, columns, weight, bias, epsilon: 1e-5, target: other });
+          kernels.layerNorm({
+            source,
+            rows,
+            columns,
+            weight: 0,
+            bias: 0,
+            epsilon: 1e-5,
+            target: plain,
+          });
+          kernels.layerNorm({
+            source: inPlace,
+            rows,
+            columns,
+            weight,
+            bias: 0,
+            epsilon: 1e-5,
+            target: inPlace,
+          });
         },
         1e-6,
       );
@@ -147,7 +188,8 @@ describe('rotate', () => {
     const sin = scene.put(angles.map(Math.sin));
     expectAgreement(
       scene,
-      ({ kernels }) => kernels.rotate(values, rows, heads, headSize, dims, cos, sin),
+      ({ kernels }) =>
+        kernels.rotate({ values, rows, heads, headStride: headSize, dims, cos, sin }),
       1e-6,
     );
   });
@@ -172,9 +214,16 @@ describe('activations', () => {
     expectAgreement(
       scene,
       ({ kernels }) => {
-        kernels.activate(kind, gate, up, 4, columns, target);
-        kernels.activate(kind, gate, undefined, 4, columns, plain);
-        kernels.activate(kind, inPlace, up, 4, columns, inPlace);
+        kernels.activate({ activation: kind, gate, up, rows: 4, columns, target });
+        kernels.activate({ activation: kind, gate, rows: 4, columns, target: plain });
+        kernels.activate({
+          activation: kind,
+          gate: inPlace,
+          up,
+          rows: 4,
+          columns,
+          target: inPlace,
+        });
       },
       4e-7,
     );
@@ -190,7 +239,7 @@ describe('activations', () => {
       expectAgreement(
         scene,
         ({ kernels }) => {
-          kernels.activate(kind, gate, up, 3, columns, gate);
+          kernels.activate({ activation: kind, gate, up, rows: 3, columns, target: gate });
           kernels.add(gate, 3, columns, target);
           kernels.softCap(target, 3, columns, 2);
         },
@@ -238,7 +287,13 @@ describe('tanh, erf and the exponential', () => {
       // gelu(x) / x = ½(1 + erf(x/√2)); below 1 the product is nearer than the quotient.
       const gelu: Parameters<typeof worst>[2] = ({ kernels, memory }, _, at) => {
         const matrix = { at, stride: dense.length };
-        kernels.activate('gelu', matrix, undefined, 1, dense.length, matrix);
+        kernels.activate({
+          activation: 'gelu',
+          gate: matrix,
+          rows: 1,
+          columns: dense.length,
+          target: matrix,
+        });
         const values = new Float32Array(memory.buffer, at, dense.length);
         dense.forEach((x, i) => (values[i] /= Math.max(1, Math.abs(x))));
       };
@@ -259,7 +314,14 @@ describe('tanh, erf and the exponential', () => {
       const targets = scene.put(new Int32Array(rows).fill(-1));
       // The max is 0 already and the sum empty.
       const sumsAt = scene.put(sums);
-      kernels.score({ at, stride: 1 }, rows, 1, 1, targets, sumsAt);
+      kernels.score({
+        logits: { at, stride: 1 },
+        rows,
+        columns: 1,
+        firstToken: 1,
+        targets,
+        sums: sumsAt,
+      });
       const result = new Float64Array(memory.buffer, sumsAt, rows * 8);
       let most = 0;
       logits.forEach((x, i) => {

@@ -57,11 +57,18 @@ function scoreTiles(
     for (const first of order(starts)) {
       const columns = Math.min(tile, vocabulary - first);
       fill(matrix, logits, first);
-      kernels.score(matrix, rows, columns, first, targetsAt, sums);
+      kernels.score({ logits: matrix, rows, columns, firstToken: first, targets: targetsAt, sums });
       if (base) {
         fill(baseMatrix, base, first);
-        kernels.score(baseMatrix, rows, columns, first, targetsAt, baseSums);
-        kernels.diverge(baseMatrix, matrix, rows, columns, baseSums, sums);
+        kernels.score({
+          logits: baseMatrix,
+          rows,
+          columns,
+          firstToken: first,
+          targets: targetsAt,
+          sums: baseSums,
+        });
+        kernels.diverge({ base: baseMatrix, logits: matrix, rows, columns, baseSums, sums });
       }
     }
     const read = (at: number) => new Float64Array(memory.buffer, at, rows * SCORE.length).slice();
@@ -168,13 +175,34 @@ describe('score', () => {
       const logits = scene.matrix(1, 4, Float32Array.of(1, 2, 3, 4));
       for (const target of [-1, 9, 14]) {
         const at = scene.put(Int32Array.of(target));
-        setup.kernels.score(logits, 1, 4, 10, at, sumsAt);
+        setup.kernels.score({
+          logits,
+          rows: 1,
+          columns: 4,
+          firstToken: 10,
+          targets: at,
+          sums: sumsAt,
+        });
       }
       const after = new Float64Array(setup.memory.buffer, sumsAt, SCORE.length);
       expect(after[SCORE.target]).toBe(7);
-      setup.kernels.score(logits, 1, 4, 10, scene.put(Int32Array.of(13)), sumsAt);
+      setup.kernels.score({
+        logits,
+        rows: 1,
+        columns: 4,
+        firstToken: 10,
+        targets: scene.put(Int32Array.of(13)),
+        sums: sumsAt,
+      });
       expect(after[SCORE.target]).toBe(4);
-      setup.kernels.score(logits, 0, 4, 10, scene.put(Int32Array.of(10)), sumsAt);
+      setup.kernels.score({
+        logits,
+        rows: 0,
+        columns: 4,
+        firstToken: 10,
+        targets: scene.put(Int32Array.of(10)),
+        sums: sumsAt,
+      });
       expect(after[SCORE.target]).toBe(4);
     }
   });

@@ -1,4 +1,4 @@
-import { PANEL_ROWS, type AttentionShape, type Matrix } from '../../forwardKernels.js';
+import { PANEL_ROWS, type HeadAttention } from '../../forwardKernels.js';
 
 /** Element [row, k] of panels [⌈rows/8⌉][inputs][8]. */
 function inPanels(at: number, inputs: number, row: number, k: number): number {
@@ -9,11 +9,7 @@ function inPanels(at: number, inputs: number, row: number, k: number): number {
 /** Attention of one head, a row at a time; see `ForwardKernels.attend`. Floats of the memory. */
 export function attendRows(
   floats: Float32Array,
-  queries: Matrix,
-  packedKeys: number,
-  packedValues: number,
-  shape: AttentionShape,
-  output: Matrix,
+  { queries, packedKeys, packedValues, shape, output }: Omit<HeadAttention, 'scratch'>,
 ): void {
   const { rows, headSize, scale, window, softCap } = shape;
   for (let row = 0; row < rows; row++) {

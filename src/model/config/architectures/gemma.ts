@@ -68,7 +68,12 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
         before: norm(`${module}.input_layernorm`),
         after: second ? norm(`${module}.post_attention_layernorm`) : undefined,
       },
-      feedForward: gatedFeedForward(tensors, `${module}.mlp`, hiddenSize, width, activation),
+      feedForward: gatedFeedForward(tensors, {
+        module: `${module}.mlp`,
+        hiddenSize,
+        width,
+        activation,
+      }),
       feedForwardNorms: {
         before: norm(`${module}.${second ? 'pre_feedforward' : 'post_attention'}_layernorm`),
         after: second ? norm(`${module}.post_feedforward_layernorm`) : undefined,

@@ -56,14 +56,13 @@ function planLlama(config: Configuration, model: OpenedModel, habits: Habits): M
         }),
       },
       attentionNorms: { before: tensors.rmsNorm(`${module}.input_layernorm`, hiddenSize, epsilon) },
-      feedForward: gatedFeedForward(
-        tensors,
-        `${module}.mlp`,
+      feedForward: gatedFeedForward(tensors, {
+        module: `${module}.mlp`,
         hiddenSize,
         width,
         activation,
-        config.boolean('mlp_bias', false),
-      ),
+        bias: config.boolean('mlp_bias', false),
+      }),
       feedForwardNorms: {
         before: tensors.rmsNorm(`${module}.post_attention_layernorm`, hiddenSize, epsilon),
       },

@@ -89,14 +89,21 @@ export function separateProjections(
   };
 }
 
+/** What a gated feed-forward part is made of. */
+export interface GatedParts {
+  /** Prefix of its tensors. */
+  readonly module: string;
+  readonly hiddenSize: number;
+  /** Length of what is activated. */
+  readonly width: number;
+  readonly activation: Activation;
+  readonly bias?: boolean;
+}
+
 /** down(activation(gate(x))·up(x)) from separate tensors. */
 export function gatedFeedForward(
   tensors: TensorIndex,
-  module: string,
-  hiddenSize: number,
-  width: number,
-  activation: Activation,
-  bias = false,
+  { module, hiddenSize, width, activation, bias = false }: GatedParts,
 ): FeedForwardPlan {
   return {
     projections: [

@@ -29,6 +29,20 @@ const NON_FINITE = 'nonFinite';
 /** A line: variant, window, targets, nll, divergence, agreements. Numbers JSON lacks are text. */
 type Line = readonly [string, string, ...(number | string)[]];
 
+/** A store's file, and what was in it. */
+interface OpenedStore {
+  readonly path: string;
+  readonly scores: Map<string, WindowScore>;
+  readonly windowHashes: readonly string[];
+  readonly scaleDtype: ScaleDtype;
+  readonly warn: (message: string) => void;
+  /** Absent where the folder cannot be used. */
+  readonly file: FileHandle | undefined;
+  /** True while the file ends within a line. */
+  readonly endsInLine: boolean;
+  readonly nonFinite: number;
+}
+
 /**
  * Scores in a file of JSON lines that is only ever appended to, one for each key. A window is known
  * by a hash of its ids, so that a longer run over the same text finds what a shorter one left.
@@ -36,18 +50,25 @@ type Line = readonly [string, string, ...(number | string)[]];
  */
 export class FileScoreStore implements ScoreStore {
   /** Weights of the model that are NaN or infinite, as far as earlier runs said. */
-  nonFinite = 0;
+  nonFinite: number;
+  private readonly path: string;
+  private readonly scores: Map<string, WindowScore>;
+  private readonly windowHashes: readonly string[];
+  private readonly scaleDtype: ScaleDtype;
+  private readonly warn: (message: string) => void;
+  private file: FileHandle | undefined;
+  private endsInLine: boolean;
 
-  private constructor(
-    private readonly path: string,
-    private readonly scores: Map<string, WindowScore>,
-    private readonly windowHashes: readonly string[],
-    private readonly scaleDtype: ScaleDtype,
-    private readonly warn: (message: string) => void,
-    private file: FileHandle | undefined,
-    /** True while the file ends within a line. */
-    private endsInLine: boolean,
-  ) {}
+  private constructor(opened: OpenedStore) {
+    this.path = opened.path;
+    this.scores = opened.scores;
+    this.windowHashes = opened.windowHashes;
+    this.scaleDtype = opened.scaleDtype;
+    this.warn = opened.warn;
+    this.file = opened.file;
+    this.endsInLine = opened.endsInLine;
+    this.nonFinite = opened.nonFinite;
+  }
 
   /** Opens or makes the file; a folder that cannot be used is warned of, and scores last for the run. */
   static async open(options: ScoreStoreOptions): Promise<FileScoreStore> {
@@ -75,11 +96,17 @@ export class FileScoreStore implements ScoreStore {
       await file?.close().catch(() => undefined);
       file = undefined;
     }
-    const hashes = windows.map(windowHash);
     const endsInLine = text !== '' && !text.endsWith('\n');
-    const store = new FileScoreStore(path, scores, hashes, scaleDtype, warn, file, endsInLine);
-    store.nonFinite = nonFinite;
-    return store;
+    return new FileScoreStore({
+      path,
+      scores,
+      windowHashes: windows.map(windowHash),
+      scaleDtype,
+      warn,
+      file,
+      endsInLine,
+      nonFinite,
+    });
   }
 
   get(variant: string, window: number): WindowScore | undefined {

@@ -1,0 +1,155 @@
+import type { ForwardKernels, Matrix, Product } from '../../kernels/forwardKernels.js';
+import type { Scratch } from './scratch.js';
+import type { PlacedLinear, PlacedNorm } from './tasks.js';
+
+/** A matrix from one of its columns on. */
+export function columns({ at, stride }: Matrix, first: number): Matrix {
+  return { at: at + first * 4, stride };
+}
+
+/** A matrix from one of its rows on. */
+export function rowsFrom({ at, stride }: Matrix, first: number): Matrix {
+  return { at: at + first * stride * 4, stride };
+}
+
+/** Rows that linear maps take. */
+export interface InputRows {
+  readonly source: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  /** Before the maps. */
+  readonly norm?: PlacedNorm;
+  /** Where the inputs go as they are, for those who observe them. */
+  readonly copy?: Matrix;
+}
+
+/** Some outputs of a linear map. */
+export interface LinearPart {
+  readonly linear: PlacedLinear;
+  /** The first of them, a multiple of a panel. */
+  readonly first: number;
+  readonly count: number;
+  /** Address of the packed inputs. */
+  readonly packed: number;
+  readonly rows: number;
+  readonly target: Matrix;
+}
+
+/** What a linear map adds to hidden states. */
+export interface Branch {
+  readonly linear: PlacedLinear;
+  /** Address of the packed inputs. */
+  readonly packed: number;
+  readonly rows: number;
+  readonly hidden: Matrix;
+  /** Norm of what is added. */
+  readonly after?: PlacedNorm;
+}
+
+/** A norm of rows. */
+export interface NormedRows {
+  readonly source: Matrix;
+  readonly rows: number;
+  /** Length of a row. */
+  readonly columns: number;
+  readonly norm: PlacedNorm;
+  /** May be the source. */
+  readonly target: Matrix;
+}
+
+/** Norms and linear maps whose weights are in memory, over rows: what all parts of a forward pass do. */
+export class Layers {
+  /** @param memory that the kernels work in */
+  constructor(
+    readonly kernels: ForwardKernels,
+    private readonly memory: WebAssembly.Memory,
+  ) {}
+
+  /** Inputs of linear maps, after their norm if there is one, as the product reads them. */
+  packNormed({ norm, ...input }: InputRows, scratch: Scratch): number {
+    if (!norm) return this.packInputs(input, scratch);
+    const { rows, columns: size, copy } = input;
+    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
+    scratch.borrow(() => {
+      const normed: Matrix = { at: scratch.floats(rows * size), stride: size };
+      this.norm({ ...input, norm, target: normed });
+      if (copy) this.copy(normed, rows, size, copy);
+      this.kernels.packInputs(normed, rows, size, packed);
+    });
+    return packed;
+  }
+
+  /** Inputs of linear maps as the product reads them. */
+  packInputs({ source, rows, columns: size, copy }: InputRows, scratch: Scratch): number {
+    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
+    if (copy) this.copy(source, rows, size, copy);
+    this.kernels.packInputs(source, rows, size, packed);
+    return packed;
+  }
+
+  /** Copies rows as they are, for those who observe inputs. */
+  copy(source: Matrix, rows: number, size: number, target: Matrix): void {
+    const floats = new Float32Array(this.memory.buffer);
+    for (let row = 0; row < rows; row++) {
+      const from = source.at / 4 + row * source.stride;
+      floats.copyWithin(target.at / 4 + row * target.stride, from, from + size);
+    }
+  }
+
+  /** A norm of any kind. */
+  norm({ source, rows, columns: size, norm, target }: NormedRows): void {
+    const { kind, weight, bias, epsilon, weightOffset } = norm;
+    const shared = { source, target, rows, columns: size, weight, epsilon };
+    if (kind === 'rms') this.kernels.rmsNorm({ ...shared, weightOffset });
+    else this.kernels.layerNorm({ ...shared, bias });
+  }
+
+  /** Several linear maps of the same inputs, side by side. */
+  multiplyAll(
+    linears: readonly PlacedLinear[],
+    packed: number,
+    rows: number,
+    target: Matrix,
+  ): void {
+    let at = 0;
+    for (const linear of linears) {
+      this.kernels.multiply(productOf(linear, packed, rows, columns(target, at)));
+      at += linear.outputs;
+    }
+  }
+
+  /** Some outputs of a linear map. */
+  multiplyPart({ linear, first, count, packed, rows, target }: LinearPart): void {
+    const part = {
+      ...linear,
+      packed: linear.packed + first * linear.inputs * 4,
+      bias: linear.bias === 0 ? 0 : linear.bias + first * 4,
+      outputs: count,
+    };
+    this.kernels.multiply(productOf(part, packed, rows, target));
+  }
+
+  /** hidden += norm(W·x + b). */
+  addBranch({ linear, packed, rows, hidden, after }: Branch, scratch: Scratch): void {
+    const { kernels } = this;
+    if (!after) {
+      kernels.multiply({ ...productOf(linear, packed, rows, hidden), accumulate: true });
+      return;
+    }
+    const { outputs } = linear;
+    const branch: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
+    kernels.multiply(productOf(linear, packed, rows, branch));
+    this.norm({ source: branch, rows, columns: outputs, norm: after, target: branch });
+    kernels.add(branch, rows, outputs, hidden);
+  }
+}
+
+/** A linear map of packed inputs, written to a matrix. */
+function productOf(
+  { packed: packedWeights, bias, outputs, inputs }: PlacedLinear,
+  packedInputs: number,
+  rows: number,
+  output: Matrix,
+): Product {
+  return { packedInputs, packedWeights, bias, output, rows, outputs, inputs, accumulate: false };
+}
