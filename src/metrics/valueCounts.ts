@@ -47,9 +47,10 @@ export function summarizeCodes(
     else inf += counts[index];
   });
   const values: WeightedValues = {
-    values: Float64Array.from(places.subarray(0, finiteCodes), (place) => order.values[place]),
-    counts: counts.subarray(0, finiteCodes),
+    values: new Float64Array(finiteCodes),
+    counts: finiteCodes === counts.length ? counts : counts.slice(0, finiteCodes),
   };
+  for (let at = 0; at < finiteCodes; at++) values.values[at] = order.values[places[at]];
   const moments = momentsOf(values.values, values.counts);
   const statistics = describe(moments, {
     count: moments.count + nan + inf,

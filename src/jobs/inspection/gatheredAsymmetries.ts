@@ -30,6 +30,7 @@ export class GatheredAsymmetries {
   }
 
   all(): GroupAsymmetries {
-    return { values: this.values.subarray(0, this.count), sum: this.sum };
+    const { values, count, sum } = this;
+    return { values: count === values.length ? values : values.subarray(0, count), sum };
   }
 }
