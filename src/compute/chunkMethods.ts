@@ -1,8 +1,5 @@
 import { parseFormat } from '../formats/index.js';
-import { codeValue } from '../kernels/reference/decode.js';
-import { countCodes } from '../kernels/statistics/codeCounts.js';
 import type { ErrorSums } from '../kernels/types.js';
-import { refineStatistics, wideStatistics } from '../kernels/statistics/wideStatistics.js';
 import type { Handlers } from '../rpc/rpc.js';
 import type { ChunkLoader } from './chunkLoader.js';
 import type { ChunkApi, ChunkTask } from './tasks.js';
@@ -50,21 +47,11 @@ export function chunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
     async inspect(task) {
       return (await loader.load(task)).weights;
     },
-    async countCodes(task) {
-      const { dtype } = task.chunk;
-      const valueOf = codeValue(dtype);
-      if (!valueOf) throw new Error(`${dtype} has more than 16 bits`);
-      return countCodes(await loader.read(task), dtype, elementsOf(task), valueOf);
-    },
-    async wideStatistics(task) {
-      return wideStatistics((await loader.decode(task)).weights(elementsOf(task)));
-    },
-    async refineStatistics(task) {
-      return refineStatistics((await loader.decode(task)).weights(elementsOf(task)), task);
-    },
     async groupExtremes(task) {
       const { kernels } = await loader.load(task);
-      return kernels.groupExtremes(task.chunk, task.groupSize);
+      const { positive, negative } = kernels.groupExtremes(task.chunk, task.groupSize);
+      // Copies: views would take the whole memory along.
+      return { positive: positive.slice(), negative: negative.slice() };
     },
   };
 }

@@ -23,6 +23,8 @@ export class PoolWorker {
   constructor(host: Host, start: WorkerStart) {
     this.thread = host.startThread<AnyApi>('worker.js', start, {
       description: 'A compute worker',
+      // Its objects are messages; numbers lie in the shared memory.
+      maxYoungGenerationMB: 4,
     });
   }
 

@@ -1,11 +1,9 @@
 import type { ScaleDtype } from '../formats/types.js';
 import type { ErrorSums, FixedRange, WeightSums } from '../kernels/types.js';
 import type { MemoryRegion } from '../kernels/workspace.js';
-import type {
-  RefinedStatistics,
-  Refinement,
-  WideStatistics,
-} from '../kernels/statistics/wideStatistics.js';
+import type { HistogramEdges } from '../kernels/statistics/bins.js';
+import type { WeightMoments } from '../kernels/statistics/moments.js';
+import type { SparseCounts } from '../kernels/statistics/sparseCounts.js';
 import type { ElementTypeName } from '../storage/elementTypes.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 
@@ -71,15 +69,69 @@ export interface ScratchTask {
 export interface ChunkApi {
   quantize(task: QuantizeTask): Promise<QuantizeResult>;
   inspect(task: ChunkTask): Promise<WeightSums>;
-  /** Counts codes of an element type of at most 16 bits, and finds the first non-finite weight. */
-  countCodes(
-    task: ChunkTask,
-  ): Promise<{ readonly counts: Uint32Array; readonly firstNonFinite: number }>;
-  wideStatistics(task: ChunkTask): Promise<WideStatistics>;
-  refineStatistics(task: ChunkTask & Refinement): Promise<RefinedStatistics>;
   groupExtremes(
     task: ChunkTask & { readonly groupSize: number },
   ): Promise<{ readonly positive: Float32Array; readonly negative: Float32Array }>;
+}
+
+/** A task over a span of a tensor that may be much larger than a worker's memory. */
+export interface SpanTask extends ScratchTask {
+  /** As stored: never a strip of transposed weights. */
+  readonly chunk: ChunkRef;
+}
+
+export interface StatisticsTask extends SpanTask {
+  /** Columns per group, for asymmetries; the span then holds whole groups. */
+  readonly groupSize?: number;
+  /** Bytes for the asymmetries: an f32 for each group. */
+  readonly outputBytes?: number;
+  readonly output?: MemoryRegion;
+}
+
+/** Asymmetries of a span's groups in the shared memory, see `GroupAsymmetries`. */
+export interface PlacedAsymmetries {
+  /** Address of the f32 values. */
+  readonly at: number;
+  readonly count: number;
+  readonly sum: number;
+}
+
+export interface CodeStatistics {
+  /** By code. */
+  readonly codes: SparseCounts;
+  /** Index in the span of the first NaN or ±Inf, or −1. */
+  readonly firstNonFinite: number;
+  readonly asymmetries?: PlacedAsymmetries;
+}
+
+/** First pass over a wide element type: what needs no knowledge of the whole tensor. */
+export interface WideStatistics extends WeightMoments {
+  /** By the upper half of an f32's bits; NaN and ±Inf too. */
+  readonly uppers: SparseCounts;
+  readonly asymmetries?: PlacedAsymmetries;
+}
+
+/** What the second pass looks for. */
+export interface RefinementTask extends SpanTask {
+  /** Absent: no histogram. */
+  readonly edges?: HistogramEdges;
+  /** Upper halves of bits whose lower halves are to be counted, for exact quantiles. */
+  readonly uppers: readonly number[];
+}
+
+export interface RefinedStatistics {
+  /** Finite weights in each bin. */
+  readonly histogram: Uint32Array;
+  /** By index of the upper half × 65,536 + lower half. */
+  readonly lowers: SparseCounts;
+}
+
+/** What a compute worker counts in spans of tensors. */
+export interface SpanApi {
+  /** For element types of at most 16 bits. */
+  countCodes(task: StatisticsTask): Promise<CodeStatistics>;
+  wideStatistics(task: StatisticsTask): Promise<WideStatistics>;
+  refineStatistics(task: RefinementTask): Promise<RefinedStatistics>;
 }
 
 /** What every worker does beside its tasks. */

@@ -33,6 +33,8 @@ export interface ThreadOptions {
   /** What the thread is, at the beginning of a sentence: "A compute worker". */
   readonly description: string;
   readonly maxOldGenerationMB?: number;
+  /** Room for new objects; less of it means less memory and more frequent collections. */
+  readonly maxYoungGenerationMB?: number;
   readonly stackMB?: number;
 }
 

@@ -1,4 +1,6 @@
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
+import type { HistogramEdges } from './statistics/bins.js';
+import type { WeightMoments } from './statistics/moments.js';
 import type { ElementTypeName } from '../storage/elementTypes.js';
 
 /** Smallest and largest value of a group or a tensor. */
@@ -166,7 +168,8 @@ export interface EncodedChunk {
 }
 
 /**
- * The inner loops over one chunk, with the chunk's memory. `reference` is what they mean; `wasm`
+ * The inner loops over one chunk, with the chunk's memory. Tables of counts that they are given lie in
+ * the same memory, outside of the chunk's part. `reference` is what they mean; `wasm`
  * must agree with it bit for bit.
  */
 export interface Kernels {
@@ -198,9 +201,34 @@ export interface Kernels {
     shape: ChunkShape,
     options?: Pick<QuantizeOptions, 'tensorRange'>,
   ): EncodedChunk;
-  /** Largest positive weight and magnitude of the most negative one of each group, 0 where none. */
-  groupExtremes(
-    shape: ChunkShape,
-    groupSize: number,
-  ): { readonly positive: Float32Array; readonly negative: Float32Array };
+  /** Extremes of each group of the weights, which must be finite. */
+  groupExtremes(shape: ChunkShape, groupSize: number): Extremes;
+  /**
+   * The same of a chunk that was read, with NaN and ±Inf left out. The weights are undefined
+   * afterwards, and so is what was read.
+   */
+  extremesAsRead(dtype: ElementTypeName, shape: ChunkShape, groupSize: number): Extremes;
+  /** Adds 1 to the count of each code that was read, of an element type of 16 bits. */
+  countCodes(elements: number, counts: Uint32Array): void;
+  /** Moments and extremes of the weights. Leaves them as they are. */
+  moments(elements: number): WeightMoments;
+  /** Adds 1 to the count of the upper half of each weight's bits. @param counts 65,536 */
+  countUpper(elements: number, counts: Uint32Array): void;
+  /**
+   * Counts the lower halves of the bits of those weights whose upper half has a table.
+   * @param slots by upper half, 1 + the index of its table or 0
+   * @param counts tables of 65,536, by lower half
+   */
+  countLower(elements: number, slots: Uint8Array, counts: Uint32Array): void;
+  /** Counts the finite weights in bins. @param counts one for each bin */
+  countBins(elements: number, edges: HistogramEdges, counts: Uint32Array): void;
+}
+
+/**
+ * Largest positive weight and magnitude of the most negative one of each group, 0 where none. They lie
+ * in the chunk's memory and are gone with the next call.
+ */
+export interface Extremes {
+  readonly positive: Float32Array;
+  readonly negative: Float32Array;
 }

@@ -1,3 +1,9 @@
+import {
+  AsymmetryList,
+  asymmetryOf,
+  type GroupAsymmetries,
+} from '../kernels/statistics/asymmetry.js';
+import { selectIndex } from './select.js';
 import type { AsymmetrySummary, GroupRangeColumn, GroupRanges } from './types.js';
 
 /** Extremes of all groups of a tensor, row by row: max⁺ and max⁻, both ≥ 0. */
@@ -8,53 +14,62 @@ export interface GroupExtremes {
 
 const ASYMMETRY_BINS = 80;
 
-function quantile(sorted: Float32Array, probability: number): number {
-  return sorted[Math.round(probability * (sorted.length - 1))];
+function quantileIndex(length: number, probability: number): number {
+  return Math.round(probability * (length - 1));
 }
 
 function fiveNumbers(values: Float32Array): [number, number, number, number, number] {
-  const sorted = values.slice().sort();
-  return [
-    sorted[0],
-    quantile(sorted, 0.1),
-    quantile(sorted, 0.5),
-    quantile(sorted, 0.9),
-    sorted[sorted.length - 1],
-  ];
+  const [low, mid, high] = [0.1, 0.5, 0.9].map((each) => quantileIndex(values.length, each));
+  const sorted = values.length <= 64 ? values.slice().sort() : selected(values, [low, mid, high]);
+  return [sorted[0], sorted[low], sorted[mid], sorted[high], sorted[sorted.length - 1]];
 }
 
-/** (max⁺ − max⁻)/(max⁺ + max⁻) of one group; undefined for an all-zero group. */
-export function asymmetryOf(positive: number, negative: number): number | undefined {
-  const sum = positive + negative;
-  return sum > 0 ? (positive - negative) / sum : undefined;
+/** A copy with the extremes and these indices, ascending, as if it were sorted. */
+function selected(values: Float32Array, indices: readonly number[]): Float32Array {
+  const copy = values.slice();
+  let end = copy.length - 1;
+  for (const index of [end, ...[...indices].reverse(), 0]) {
+    selectIndex(copy, index, 0, end);
+    end = index;
+  }
+  return copy;
 }
 
 /** Median and 95 % quantile, 0 where there is no value. Reorders the values. */
-function quantilesOf(values: Float32Array): { readonly p50: number; readonly p95: number } {
-  if (values.length === 0) return { p50: 0, p95: 0 };
-  const sorted = values.sort();
-  return { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) };
+export function asymmetryQuantiles(values: Float32Array): { p50: number; p95: number } {
+  const { length } = values;
+  if (length === 0) return { p50: 0, p95: 0 };
+  const [p50, p95] = [0.5, 0.95].map((probability) => quantileIndex(length, probability));
+  selectIndex(values, p95);
+  selectIndex(values, p50, 0, p95);
+  return { p50: values[p50], p95: values[p95] };
+}
+
+/** Mean and quantiles of asymmetries. Reorders the values. */
+export function summarizeAsymmetries({
+  values,
+  sum,
+}: GroupAsymmetries): Pick<AsymmetrySummary, 'mean' | 'p50' | 'p95'> {
+  const mean = values.length > 0 ? sum / values.length : 0;
+  return { mean, ...asymmetryQuantiles(values) };
 }
 
 /** Mean, quantiles and histogram of the asymmetry of all groups that are not all zero. */
 export function summarizeAsymmetry({ positive, negative }: GroupExtremes): AsymmetrySummary {
+  const list = new AsymmetryList(new Float32Array(positive.length));
+  list.add(positive, negative);
+  const { values, sum } = list.all();
   const histogram = new Array<number>(ASYMMETRY_BINS).fill(0);
-  const values = new Float32Array(positive.length);
-  let groups = 0;
-  let sum = 0;
   for (let i = 0; i < positive.length; i++) {
     const asymmetry = asymmetryOf(positive[i], negative[i]);
     if (asymmetry === undefined) continue;
-    sum += asymmetry;
-    values[groups++] = asymmetry;
     const bin = Math.floor(((asymmetry + 1) / 2) * ASYMMETRY_BINS);
     histogram[Math.min(bin, ASYMMETRY_BINS - 1)]++;
   }
-  const found = values.subarray(0, groups);
+  const magnitudes = values.map(Math.abs);
   return {
-    mean: groups > 0 ? sum / groups : 0,
-    ...quantilesOf(found),
-    absolute: quantilesOf(found.map(Math.abs)),
+    ...summarizeAsymmetries({ values, sum }),
+    absolute: asymmetryQuantiles(magnitudes),
     histogram,
   };
 }

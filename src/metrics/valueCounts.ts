@@ -1,6 +1,8 @@
 import type { Histogram, TensorStatistics } from './types.js';
 import { binOf, type HistogramEdges } from '../kernels/statistics/bins.js';
+import type { CodeOrder } from '../kernels/statistics/codeOrder.js';
 import type { Moments } from '../kernels/statistics/moments.js';
+import { mergeCounts, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
 import { momentsOf, shapeOf } from './moments.js';
 
 /** Probabilities of the quantiles in {@link TensorStatistics}. */
@@ -27,65 +29,64 @@ export function histogramEdges(min: number, max: number, bins: number): Histogra
   return { start: min, binWidth, bins };
 }
 
-/** How often each code of a tensor with an element type of at most 16 bits occurs. */
-export class CodeCounts {
-  readonly counts: Float64Array;
-
-  constructor(codes: number) {
-    this.counts = new Float64Array(codes);
-  }
-
-  add(counts: ArrayLike<number>): void {
-    for (let i = 0; i < this.counts.length; i++) this.counts[i] += counts[i];
-  }
-
-  /**
-   * Exact statistics and histogram.
-   * @param valueOf what a code decodes to
-   */
-  summarize(valueOf: (code: number) => number, bins: number) {
-    let total = 0;
-    let nan = 0;
-    let inf = 0;
-    let distinct = 0;
-    const pairs: [value: number, count: number][] = [];
-    this.counts.forEach((count, code) => {
-      if (count === 0) return;
-      const value = valueOf(code);
-      total += count;
-      distinct++;
-      if (Number.isNaN(value)) nan += count;
-      else if (!Number.isFinite(value)) inf += count;
-      else pairs.push([value, count]);
-    });
-    pairs.sort((a, b) => a[0] - b[0]);
-    const finite = total - nan - inf;
-    const quantiles = quantilesOf(pairs, finite);
-    const edges = histogramEdges(pairs[0]?.[0] ?? 0, pairs[pairs.length - 1]?.[0] ?? 0, bins);
-    const counts = new Array<number>(edges.bins).fill(0);
-    for (const [value, count] of pairs) counts[binOf(value, edges)] += count;
-    const statistics = describe(momentsOf(pairs), {
-      count: total,
-      min: pairs[0]?.[0] ?? NaN,
-      max: pairs[pairs.length - 1]?.[0] ?? NaN,
-      zeros: pairs.reduce((sum, [value, count]) => sum + (value === 0 ? count : 0), 0),
-      nan,
-      inf,
-    });
-    const histogram: Histogram = { start: edges.start, binWidth: edges.binWidth, counts };
-    return { statistics: { ...statistics, distinct, quantiles }, histogram };
-  }
+/**
+ * Exact statistics of a tensor from how often each code occurs.
+ * @param parts counts by code, of parts of the tensor
+ */
+export function summarizeCodes(
+  order: CodeOrder,
+  parts: readonly SparseCounts[],
+): { readonly statistics: TensorStatistics; readonly values: WeightedValues } {
+  const { places, counts } = mergeCounts(parts, order.codes, order.placeOf);
+  let nan = 0;
+  let inf = 0;
+  let finiteCodes = 0;
+  places.forEach((place, index) => {
+    if (place < order.finite) finiteCodes++;
+    else if (Number.isNaN(order.values[place])) nan += counts[index];
+    else inf += counts[index];
+  });
+  const values: WeightedValues = {
+    values: new Float64Array(finiteCodes),
+    counts: finiteCodes === counts.length ? counts : counts.slice(0, finiteCodes),
+  };
+  for (let at = 0; at < finiteCodes; at++) values.values[at] = order.values[places[at]];
+  const moments = momentsOf(values.values, values.counts);
+  const statistics = describe(moments, {
+    count: moments.count + nan + inf,
+    min: values.values[0] ?? NaN,
+    max: values.values[finiteCodes - 1] ?? NaN,
+    zeros: values.values.reduce((sum, value, at) => sum + (value === 0 ? values.counts[at] : 0), 0),
+    nan,
+    inf,
+  });
+  const quantiles = quantilesOf(values, moments.count);
+  return { statistics: { ...statistics, distinct: places.length, quantiles }, values };
 }
 
-function quantilesOf(pairs: readonly (readonly [number, number])[], finite: number) {
+/** Different finite values, ascending, and how often each occurs. */
+export interface WeightedValues {
+  readonly values: Float64Array;
+  readonly counts: Float64Array;
+}
+
+/** Counts of values in `bins` bins over their range. */
+export function histogramOf({ values, counts }: WeightedValues, bins: number): Histogram {
+  const edges = histogramEdges(values[0] ?? 0, values[values.length - 1] ?? 0, bins);
+  const histogram = new Array<number>(edges.bins).fill(0);
+  values.forEach((value, at) => (histogram[binOf(value, edges)] += counts[at]));
+  return { start: edges.start, binWidth: edges.binWidth, counts: histogram };
+}
+
+function quantilesOf({ values, counts }: WeightedValues, finite: number) {
   const quantiles: Record<string, number> = {};
   let seen = 0;
   let at = 0;
   for (const probability of QUANTILE_PROBABILITIES) {
     if (finite === 0) break;
     const rank = quantileRank(probability, finite);
-    while (at < pairs.length && seen + pairs[at][1] <= rank) seen += pairs[at++][1];
-    quantiles[String(probability)] = pairs[at][0];
+    while (at < values.length && seen + counts[at] <= rank) seen += counts[at++];
+    quantiles[String(probability)] = values[at];
   }
   return quantiles;
 }

@@ -4,7 +4,8 @@ import { chunkMethods } from '../compute/chunkMethods.js';
 import { OpenSources } from '../compute/openSources.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
-import type { ChunkApi, WorkerControl } from '../compute/tasks.js';
+import { spanMethods } from '../compute/spanMethods.js';
+import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
 import { forwardMethods } from '../model/forward/forwardMethods.js';
@@ -23,13 +24,16 @@ function inTurn<Api extends Methods<Api>>(queue: TaskQueue, methods: Handlers<Ap
   return Object.fromEntries(queued) as Handlers<Api>;
 }
 
-serveThread<WorkerStart, ChunkApi & ForwardApi & WorkerControl>(async ({ memory, modules }) => {
-  const exports = modules && (await instantiateKernels(modules.kernels, memory));
-  const sources = new OpenSources((ref) => openSource(ref, { blocking: true }));
-  const loader = new ChunkLoader(memory, exports, sources);
-  return inTurn<ChunkApi & ForwardApi & WorkerControl>(new TaskQueue(), {
-    ...chunkMethods(loader),
-    ...(await forwardMethods(loader, modules?.forward)),
-    closeFiles: () => sources.close(),
-  });
-});
+serveThread<WorkerStart, ChunkApi & SpanApi & ForwardApi & WorkerControl>(
+  async ({ memory, modules }) => {
+    const exports = modules && (await instantiateKernels(modules.kernels, memory));
+    const sources = new OpenSources((ref) => openSource(ref, { blocking: true }));
+    const loader = new ChunkLoader(memory, exports, sources);
+    return inTurn<ChunkApi & SpanApi & ForwardApi & WorkerControl>(new TaskQueue(), {
+      ...chunkMethods(loader),
+      ...spanMethods(loader),
+      ...(await forwardMethods(loader, modules?.forward)),
+      closeFiles: () => sources.close(),
+    });
+  },
+);

@@ -33,11 +33,15 @@ export function channelOf(port: PortLike): MessageChannelEnd {
 export function startThread<Api extends Methods<Api>>(
   file: string,
   data: ThreadData,
-  { description, maxOldGenerationMB, stackMB }: ThreadOptions,
+  { description, maxOldGenerationMB, maxYoungGenerationMB, stackMB }: ThreadOptions,
 ): Thread<Api> {
   const worker = new Worker(file, {
     workerData: data,
-    resourceLimits: { maxOldGenerationSizeMb: maxOldGenerationMB, stackSizeMb: stackMB },
+    resourceLimits: {
+      maxOldGenerationSizeMb: maxOldGenerationMB,
+      maxYoungGenerationSizeMb: maxYoungGenerationMB,
+      stackSizeMb: stackMB,
+    },
   });
   const connection = connect<Record<never, never>, Api>(channelOf(worker), {});
   let ended = false;

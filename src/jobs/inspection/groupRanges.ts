@@ -9,6 +9,16 @@ import type { CallOptions } from '../../rpc/rpc.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
 
 /**
+ * How many groups a tensor has along its inputs.
+ * @param groupSize columns per group, 0 for whole rows
+ */
+export function groupLayout(tensor: ModelTensor, groupSize: number) {
+  const { rows, columns } = matrixShape(tensor);
+  const size = groupSize > 0 ? Math.min(Math.floor(groupSize), columns) : columns;
+  return { rows, size, groupsPerRow: columns === 0 ? 0 : Math.ceil(columns / size) };
+}
+
+/**
  * Largest positive weight and magnitude of the most negative one of each group, along the inputs.
  * @param groupSize columns per group, 0 for whole rows
  */
@@ -19,9 +29,7 @@ export async function groupExtremes(
   { signal, onProgress }: CallOptions = {},
 ): Promise<GroupExtremes & { readonly groupSize: number; readonly groupsPerRow: number }> {
   requireNumbers(tensor);
-  const { rows, columns } = matrixShape(tensor);
-  const size = groupSize > 0 ? Math.min(Math.floor(groupSize), columns) : columns;
-  const groupsPerRow = columns === 0 ? 0 : Math.ceil(columns / size);
+  const { rows, size, groupsPerRow } = groupLayout(tensor, groupSize);
   const positive = new Float32Array(rows * groupsPerRow);
   const negative = new Float32Array(rows * groupsPerRow);
   const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;

@@ -1,10 +1,9 @@
-import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
-import { summarizeAsymmetry } from '../../metrics/groupRanges.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
+import { mapConcurrently } from '../mapConcurrently.js';
 import { SelectionError, tensorMatcher } from '../selection.js';
-import { groupExtremes } from './groupRanges.js';
 import { tensorStatistics } from './tensorStatistics.js';
 
 export interface InspectRequest {
@@ -28,51 +27,36 @@ export async function inspectReport(
     throw new SelectionError(`${model.path}: no tensor matches ${request.tensors.join(', ')}`);
   }
   const total = tensors.reduce((sum, { elements }) => sum + elements, 0);
-  const list = [];
   let done = 0;
-  for (const tensor of tensors) {
-    const { name, file, dtype, exactShape, bytes, offset } = tensor;
-    const shape = exactShape ?? tensor.shape;
-    const withStats = request.stats && pool && hasPlainNumbers(dtype) && tensor.elements > 0;
-    const stats = withStats
-      ? await inspectTensor(pool, tensor, request.groupSize, {
-          ...options,
-          onProgress: (part) =>
-            options.onProgress?.({
-              done: done + (tensor.elements * part.done) / part.total,
-              total,
-              message: name,
-            }),
-        })
-      : undefined;
-    done += tensor.elements;
-    list.push({ name, file, dtype, shape, bytes, offset, ...(stats ? { stats } : {}) });
-  }
+  // Several at a time, so that workers do not wait while the host sums up; few, for the sake of memory.
+  const list = await mapConcurrently(
+    tensors,
+    2 + (pool?.threads ?? 0),
+    async (tensor, signal) => {
+      const { name, file, dtype, exactShape, bytes, offset } = tensor;
+      const shape = exactShape ?? tensor.shape;
+      const withStats = request.stats && pool && hasPlainNumbers(dtype) && tensor.elements > 0;
+      let reported = 0;
+      const report = (elements: number) => {
+        done += elements - reported;
+        reported = elements;
+        options.onProgress?.({ done, total, message: name });
+      };
+      const stats = withStats
+        ? await tensorStatistics(pool, tensor, request.groupSize, {
+            signal,
+            onProgress: (part) => report((tensor.elements * part.done) / part.total),
+          })
+        : undefined;
+      done += tensor.elements - reported;
+      return { name, file, dtype, shape, bytes, offset, ...(stats ? { stats } : {}) };
+    },
+    options.signal,
+  );
   return {
     files: model.files.map(({ source: _, ...file }) => file),
     metadata: model.metadata,
     problems: model.problems,
     tensors: list,
-  };
-}
-
-async function inspectTensor(
-  pool: WorkerPool,
-  tensor: ModelTensor,
-  groupSize: number,
-  options: CallOptions,
-) {
-  const { statistics } = await tensorStatistics(pool, tensor, 1, options);
-  const extremes = await groupExtremes(pool, tensor, groupSize, {
-    signal: options.signal,
-  });
-  const { mean, p50, p95 } = summarizeAsymmetry(extremes);
-  return {
-    ...statistics,
-    groups: {
-      count: extremes.positive.length,
-      size: extremes.groupSize,
-      asymmetry: { mean, p50, p95 },
-    },
   };
 }

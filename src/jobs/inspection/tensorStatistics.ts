@@ -1,225 +1,130 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
-import { ANYWHERE, planChunks } from '../../compute/chunks.js';
-import type { ChunkApi } from '../../compute/tasks.js';
-import type { ResultOf, TaskOf, WorkerPool } from '../../compute/workerPool.js';
-import { codeValue } from '../../kernels/reference/decode.js';
-import { NO_MOMENTS } from '../../kernels/statistics/moments.js';
-import { valueAtOrder } from '../../kernels/statistics/valueOrder.js';
-import { mergeMoments } from '../../metrics/moments.js';
-import {
-  CodeCounts,
-  describe,
-  histogramEdges,
-  QUANTILE_PROBABILITIES,
-  quantileRank,
-} from '../../metrics/valueCounts.js';
+import { WHOLE_ROWS } from '../../compute/chunks.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
+import { codeOrder, type CodeOrder } from '../../kernels/statistics/codeOrder.js';
+import type { SparseCounts } from '../../kernels/statistics/sparseCounts.js';
+import { summarizeAsymmetries, summarizeAsymmetry } from '../../metrics/groupRanges.js';
+import type { AsymmetrySummary, Histogram, TensorStatistics } from '../../metrics/types.js';
+import { histogramOf, summarizeCodes } from '../../metrics/valueCounts.js';
 import type { TensorDetails } from '../../reports/editorPage.js';
-import type { CallOptions } from '../../rpc/rpc.js';
-import { bitsPerElement } from '../../storage/elementTypes.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
-
-/** Weights per task: reading dominates, so chunks are larger than for quantizing. */
-const STATISTICS_ELEMENTS = 1 << 20;
+import { GatheredAsymmetries } from './gatheredAsymmetries.js';
+import { groupExtremes, groupLayout } from './groupRanges.js';
+import { overSpans, type SpanOptions } from './statisticsSpans.js';
+import { wideStatistics } from './wideStatistics.js';
 
 /** Statistics and histogram of one tensor, every element counted. */
 export async function tensorDetails(
   pool: WorkerPool,
   model: OpenedModel,
   request: { readonly tensor: string; readonly bins: number },
-  options: CallOptions = {},
+  options: SpanOptions = {},
 ): Promise<TensorDetails> {
-  return tensorStatistics(pool, findTensor(model, request.tensor), request.bins, options);
+  const tensor = findTensor(model, request.tensor);
+  const { statistics, histogram } = await countTensor(
+    pool,
+    tensor,
+    request.bins,
+    undefined,
+    options,
+  );
+  return { statistics, histogram: histogram! };
+}
+
+/** Groups of a tensor along its inputs, and how lopsided they are. */
+export interface GroupStatistics {
+  readonly count: number;
+  /** Columns. */
+  readonly size: number;
+  readonly asymmetry: Pick<AsymmetrySummary, 'mean' | 'p50' | 'p95'>;
 }
 
 /**
- * Statistics and histogram of every element of a tensor. Element types of at most 16 bits are
- * counted code by code in one pass; wider ones take a second pass for exact quantiles.
- * @throws when the element type has no plain numbers
+ * Statistics of a tensor and the asymmetry of its groups, every element counted.
+ * @param groupSize columns per group, 0 for whole rows
  */
 export async function tensorStatistics(
   pool: WorkerPool,
   tensor: ModelTensor,
-  bins: number,
-  options: CallOptions = {},
-): Promise<TensorDetails> {
+  groupSize: number,
+  options: SpanOptions = {},
+): Promise<TensorStatistics & { readonly groups: GroupStatistics }> {
+  requireNumbers(tensor);
+  const { rows, groupsPerRow, size } = groupLayout(tensor, groupSize);
+  if (tensor.transposed) {
+    // Groups run across the order in which such weights are stored: another pass.
+    const { statistics } = await countTensor(pool, tensor, undefined, undefined, options);
+    const extremes = await groupExtremes(pool, tensor, groupSize, { signal: options.signal });
+    const { mean, p50, p95 } = summarizeAsymmetry(extremes);
+    const asymmetry = { mean, p50, p95 };
+    return { ...statistics, groups: { count: rows * groupsPerRow, size, asymmetry } };
+  }
+  const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;
+  const count = rows * groupsPerRow;
+  const asymmetries = new GatheredAsymmetries(pool, size, count);
+  const { statistics } = await countTensor(pool, tensor, undefined, asymmetries, {
+    ...options,
+    boundary,
+  });
+  const asymmetry = summarizeAsymmetries(asymmetries.all());
+  return { ...statistics, groups: { count, size, asymmetry } };
+}
+
+interface CountedTensor {
+  readonly statistics: TensorStatistics;
+  readonly histogram?: Histogram;
+}
+
+/**
+ * Element types of at most 16 bits are counted code by code in one pass; wider ones take a second pass for
+ * exact quantiles.
+ * @param bins of the histogram; absent: none
+ * @param asymmetries collects those of the groups, where they are asked for
+ */
+async function countTensor(
+  pool: WorkerPool,
+  tensor: ModelTensor,
+  bins: number | undefined,
+  asymmetries: GatheredAsymmetries | undefined,
+  options: SpanOptions,
+): Promise<CountedTensor> {
   requireNumbers(tensor);
   if (tensor.elements === 0) {
     throw new Error(`${tensor.file}: "${tensor.name}" has no elements`);
   }
-  return codeValue(tensor.dtype)
-    ? countedStatistics(pool, tensor, bins, options)
-    : wideStatistics(pool, tensor, bins, options);
-}
-
-/** Runs a chunk method over a tensor in order; passes the first element's index with each result. */
-async function overChunks<Name extends 'countCodes' | 'wideStatistics' | 'refineStatistics'>(
-  pool: WorkerPool,
-  tensor: ModelTensor,
-  method: Name,
-  extra: Omit<TaskOf<ChunkApi, Name>, 'chunk'>,
-  onResult: (result: ResultOf<ChunkApi, Name>, firstElement: number) => void,
-  { signal, onProgress }: CallOptions,
-  share: { readonly from: number; readonly to: number },
-): Promise<void> {
-  const sizes: number[] = [];
-  function* tasks(): Generator<TaskOf<ChunkApi, Name>> {
-    for (const chunk of planChunks(tensor, {
-      boundary: ANYWHERE,
-      asStored: true,
-      chunkElements: STATISTICS_ELEMENTS,
-    })) {
-      sizes.push(chunk.rows * chunk.columns);
-      yield { ...extra, chunk } as TaskOf<ChunkApi, Name>;
-    }
-  }
-  let done = 0;
-  await pool.tasks<ChunkApi>().run(
-    method,
-    tasks(),
-    (result, index) => {
-      onResult(result, done);
-      done += sizes[index];
-      onProgress?.({
-        done: share.from + (share.to - share.from) * (done / tensor.elements),
-        total: 1,
-        message: tensor.name,
-      });
-    },
-    signal,
-  );
+  const order = codeOrder(tensor.dtype);
+  return order
+    ? countedStatistics(pool, tensor, order, bins, asymmetries, options)
+    : wideStatistics(pool, tensor, bins, asymmetries, options);
 }
 
 async function countedStatistics(
   pool: WorkerPool,
   tensor: ModelTensor,
-  bins: number,
-  options: CallOptions,
-): Promise<TensorDetails> {
-  const counts = new CodeCounts(bitsPerElement(tensor.dtype) === 16 ? 65536 : 256);
+  order: CodeOrder,
+  bins: number | undefined,
+  asymmetries: GatheredAsymmetries | undefined,
+  options: SpanOptions,
+): Promise<CountedTensor> {
+  const parts: SparseCounts[] = [];
   let firstNonFinite = -1;
-  await overChunks(
+  await overSpans(
     pool,
     tensor,
     'countCodes',
-    {},
+    { groupSize: asymmetries?.groupSize },
     (result, first) => {
-      counts.add(result.counts);
+      parts.push(result.codes);
+      asymmetries?.add(result.asymmetries);
       if (firstNonFinite < 0 && result.firstNonFinite >= 0) {
         firstNonFinite = first + result.firstNonFinite;
       }
     },
     options,
-    { from: 0, to: 1 },
   );
-  const valueOf = codeValue(tensor.dtype)!;
-  const { statistics, histogram } = counts.summarize(valueOf, bins);
-  return { statistics: withFirst(statistics, firstNonFinite), histogram };
-}
-
-async function wideStatistics(
-  pool: WorkerPool,
-  tensor: ModelTensor,
-  bins: number,
-  options: CallOptions,
-): Promise<TensorDetails> {
-  let moments = NO_MOMENTS;
-  let min = Infinity;
-  let max = -Infinity;
-  let zeros = 0;
-  let nan = 0;
-  let inf = 0;
-  let firstNonFinite = -1;
-  const upperCounts = new Float64Array(65536);
-  await overChunks(
-    pool,
-    tensor,
-    'wideStatistics',
-    {},
-    (result, first) => {
-      moments = mergeMoments(moments, result.moments);
-      min = Math.min(min, result.min);
-      max = Math.max(max, result.max);
-      zeros += result.zeros;
-      nan += result.nan;
-      inf += result.inf;
-      if (firstNonFinite < 0 && result.firstNonFinite >= 0) {
-        firstNonFinite = first + result.firstNonFinite;
-      }
-      result.upperCounts.forEach((count, upper) => (upperCounts[upper] += count));
-    },
-    options,
-    { from: 0, to: 0.5 },
-  );
-
-  const places = quantilePlaces(upperCounts, moments.count);
-  const uppers = [...new Set(places.map(({ upper }) => upper))];
-  const edges = histogramEdges(moments.count > 0 ? min : 0, moments.count > 0 ? max : 0, bins);
-  const histogram = new Float64Array(edges.bins);
-  const lowerCounts = uppers.map(() => new Float64Array(65536));
-  await overChunks(
-    pool,
-    tensor,
-    'refineStatistics',
-    { edges, uppers },
-    (result) => {
-      result.histogram.forEach((count, bin) => (histogram[bin] += count));
-      result.lowerCounts.forEach((counts, index) =>
-        counts.forEach((count, lower) => (lowerCounts[index][lower] += count)),
-      );
-    },
-    options,
-    { from: 0.5, to: 1 },
-  );
-
-  const quantiles = Object.fromEntries(
-    places.map(({ probability, upper, rank }) => {
-      const lower = indexOfRank(lowerCounts[uppers.indexOf(upper)], rank);
-      return [String(probability), valueAtOrder(upper * 65536 + lower)];
-    }),
-  );
-  const statistics = {
-    ...describe(moments, {
-      count: tensor.elements,
-      min: moments.count > 0 ? min : NaN,
-      max: moments.count > 0 ? max : NaN,
-      zeros,
-      nan,
-      inf,
-    }),
-    quantiles,
-    ...(tensor.dtype === 'F32'
-      ? {}
-      : { approximation: `${tensor.dtype} values are rounded to F32 first` }),
-  };
+  const { statistics, values } = summarizeCodes(order, parts);
   return {
-    statistics: withFirst(statistics, firstNonFinite),
-    histogram: { start: edges.start, binWidth: edges.binWidth, counts: [...histogram] },
+    statistics: firstNonFinite < 0 ? statistics : { ...statistics, firstNonFinite },
+    histogram: bins === undefined ? undefined : histogramOf(values, bins),
   };
-}
-
-/** Upper half that each quantile lies in, and its rank among the values of that half. */
-function quantilePlaces(upperCounts: Float64Array, finite: number) {
-  if (finite === 0) return [];
-  return QUANTILE_PROBABILITIES.map((probability) => {
-    let rank = quantileRank(probability, finite);
-    const upper = upperCounts.findIndex((count) => {
-      if (rank < count) return true;
-      rank -= count;
-      return false;
-    });
-    return { probability, upper, rank };
-  });
-}
-
-function indexOfRank(counts: Float64Array, rank: number): number {
-  let left = rank;
-  return counts.findIndex((count) => {
-    if (left < count) return true;
-    left -= count;
-    return false;
-  });
-}
-
-function withFirst<Statistics extends object>(statistics: Statistics, firstNonFinite: number) {
-  return firstNonFinite < 0 ? statistics : { ...statistics, firstNonFinite };
 }

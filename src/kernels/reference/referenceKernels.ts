@@ -9,6 +9,8 @@ import {
   type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
+import { binOf, type HistogramEdges } from '../statistics/bins.js';
+import { weightMoments, type WeightMoments } from '../statistics/moments.js';
 import type { Workspace } from '../workspace.js';
 import { decodeElements } from './decode.js';
 import { encodeChunk } from './encodeChunk.js';
@@ -113,5 +115,45 @@ export class ReferenceKernels implements Kernels {
       negative[group] = 0 - lo;
     }
     return { positive, negative };
+  }
+
+  extremesAsRead(dtype: ElementTypeName, shape: ChunkShape, groupSize: number) {
+    const elements = shape.rows * shape.columns;
+    this.decode(dtype, elements);
+    this.inspect(elements);
+    return this.groupExtremes(shape, groupSize);
+  }
+
+  countCodes(elements: number, counts: Uint32Array): void {
+    const { memory, rawAt } = this.workspace;
+    const codes = new Uint16Array(memory.buffer, rawAt, elements);
+    for (let i = 0; i < elements; i++) counts[codes[i]]++;
+  }
+
+  moments(elements: number): WeightMoments {
+    return weightMoments(this.weights(elements));
+  }
+
+  countUpper(elements: number, counts: Uint32Array): void {
+    const bits = this.bits(elements);
+    for (let i = 0; i < elements; i++) counts[bits[i] >>> 16]++;
+  }
+
+  countLower(elements: number, slots: Uint8Array, counts: Uint32Array): void {
+    const bits = this.bits(elements);
+    for (let i = 0; i < elements; i++) {
+      const slot = slots[bits[i] >>> 16];
+      if (slot > 0) counts[(slot - 1) * 65536 + (bits[i] & 0xffff)]++;
+    }
+  }
+
+  countBins(elements: number, edges: HistogramEdges, counts: Uint32Array): void {
+    for (const weight of this.weights(elements)) {
+      if (Number.isFinite(weight)) counts[binOf(weight, edges)]++;
+    }
+  }
+
+  private bits(elements: number): Uint32Array {
+    return new Uint32Array(this.workspace.memory.buffer, this.workspace.weightsAt, elements);
   }
 }

@@ -9,8 +9,8 @@ export function orderedBits(bits: number): number {
 const words = new Uint32Array(1);
 const floats = new Float32Array(words.buffer);
 
-/** Inverse of {@link orderedBits}: the value with this place in the order. */
-export function valueAtOrder(order: number): number {
-  words[0] = order & 0x80000000 ? order & 0x7fffffff : ~order;
+/** The f32 with these bits. */
+export function valueOfBits(bits: number): number {
+  words[0] = bits;
   return floats[0];
 }

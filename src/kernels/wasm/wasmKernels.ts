@@ -8,12 +8,15 @@ import {
   type ChunkShape,
   type EncodedChunk,
   type ErrorSums,
+  type Extremes,
   type Kernels,
   type QuantizeOptions,
   type WeightSums,
 } from '../types.js';
 import { codeOf, GGML_CODES } from './configSchema.js';
 import { encodeBlocks, encodeGroups } from './encode.js';
+import type { HistogramEdges } from '../statistics/bins.js';
+import type { WeightMoments } from '../statistics/moments.js';
 import { hasKernel, writeConfig } from './kernelConfig.js';
 import { TABLES } from './tables.js';
 import type { Workspace } from '../workspace.js';
@@ -26,6 +29,27 @@ export interface KernelExports {
   sumWeights(x: number, n: number, out: number): number;
   replaceNonFinite(x: number, n: number, first: number): number;
   count16(source: number, n: number, counts: number): void;
+  countUpper(x: number, n: number, counts: number): void;
+  countLower(x: number, n: number, slots: number, counts: number): void;
+  countBins(
+    x: number,
+    n: number,
+    start: number,
+    binWidth: number,
+    bins: number,
+    counts: number,
+  ): void;
+  sumForMean(x: number, n: number, out: number): number;
+  sumPowersAround(x: number, n: number, mean: number, out: number): void;
+  groupExtremes16(
+    x: number,
+    rows: number,
+    columns: number,
+    groupSize: number,
+    special: number,
+    positive: number,
+    negative: number,
+  ): void;
   groupExtremes(
     x: number,
     rows: number,
@@ -88,6 +112,9 @@ function wholeBlockType(
   if (rule.kind !== 'ggml') return undefined;
   return columns % GGML_TYPES[rule.type].blockSize === 0 ? rule.type : undefined;
 }
+
+/** Lowest magnitude, as a code, that is not finite. */
+const FIRST_SPECIAL: Partial<Record<ElementTypeName, number>> = { BF16: 0x7f80, F16: 0x7c00 };
 
 /** The kernels in WebAssembly with 128-bit vectors, over one worker's part of a shared memory. */
 export class WasmKernels implements Kernels {
@@ -208,7 +235,7 @@ export class WasmKernels implements Kernels {
     return encodeGroups(exports, workspace, shape, { format, scaleDtype, tensorRange });
   }
 
-  groupExtremes(shape: ChunkShape, groupSize: number) {
+  groupExtremes(shape: ChunkShape, groupSize: number): Extremes {
     const { weightsAt, outputAt } = this.workspace;
     const groups = shape.rows * Math.ceil(shape.columns / groupSize);
     // The negatives may reach into the raw bytes, which are decoded by now.
@@ -222,17 +249,87 @@ export class WasmKernels implements Kernels {
       negativeAt,
     );
     return {
-      positive: this.workspace.floats(outputAt, groups).slice(),
-      negative: this.workspace.floats(negativeAt, groups).slice(),
+      positive: this.workspace.floats(outputAt, groups),
+      negative: this.workspace.floats(negativeAt, groups),
     };
   }
 
-  /** Counts 16-bit codes as read (before decoding); overwrites the output area. */
-  countCodes(elements: number): Uint32Array {
-    const { rawAt, outputAt, memory } = this.workspace;
-    const counts = new Uint32Array(memory.buffer, outputAt, 65536);
-    counts.fill(0);
-    this.exports.count16(rawAt, elements, outputAt);
-    return counts;
+  extremesAsRead(dtype: ElementTypeName, shape: ChunkShape, groupSize: number): Extremes {
+    const special = FIRST_SPECIAL[dtype];
+    if (special === undefined) return this.extremesOfDecoded(dtype, shape, groupSize);
+    const { rawAt, weightsAt, outputAt } = this.workspace;
+    const { rows, columns } = shape;
+    const groups = rows * Math.ceil(columns / groupSize);
+    // Decoding may write 15 elements too many.
+    const codesAt = [weightsAt, weightsAt + align(groups * 2)];
+    this.exports.groupExtremes16(rawAt, rows, columns, groupSize, special, codesAt[0], codesAt[1]);
+    const decode = dtype === 'BF16' ? this.exports.decodeBF16 : this.exports.decodeF16;
+    const negativeAt = outputAt + align(groups * 4);
+    decode(codesAt[0], outputAt, groups);
+    decode(codesAt[1], negativeAt, groups);
+    return {
+      positive: this.workspace.floats(outputAt, groups),
+      negative: this.workspace.floats(negativeAt, groups),
+    };
   }
+
+  private extremesOfDecoded(
+    dtype: ElementTypeName,
+    shape: ChunkShape,
+    groupSize: number,
+  ): Extremes {
+    const elements = shape.rows * shape.columns;
+    this.decode(dtype, elements);
+    this.inspect(elements);
+    return this.groupExtremes(shape, groupSize);
+  }
+
+  countCodes(elements: number, counts: Uint32Array): void {
+    this.exports.count16(this.workspace.rawAt, elements, counts.byteOffset);
+  }
+
+  moments(elements: number): WeightMoments {
+    if (elements === 0) return this.reference.moments(0);
+    const { tables, weightsAt, memory } = this.workspace;
+    // Rare: weights that are not all finite.
+    if (!this.exports.sumForMean(weightsAt, elements, tables + TABLES.sums)) {
+      return this.reference.moments(elements);
+    }
+    const [sum, min, max, zeros] = new Float64Array(memory.buffer, tables + TABLES.sums, 4);
+    const mean = sum / elements;
+    this.exports.sumPowersAround(weightsAt, elements, mean, tables + TABLES.sums);
+    const [m2, m3, m4] = new Float64Array(memory.buffer, tables + TABLES.sums, 3);
+    return {
+      moments: { count: elements, mean, m2, m3, m4 },
+      min: min + 0,
+      max: max + 0,
+      zeros,
+      nan: 0,
+      inf: 0,
+      firstNonFinite: -1,
+    };
+  }
+
+  countUpper(elements: number, counts: Uint32Array): void {
+    this.exports.countUpper(this.workspace.weightsAt, elements, counts.byteOffset);
+  }
+
+  countLower(elements: number, slots: Uint8Array, counts: Uint32Array): void {
+    const { weightsAt } = this.workspace;
+    this.exports.countLower(weightsAt, elements, slots.byteOffset, counts.byteOffset);
+  }
+
+  countBins(
+    elements: number,
+    { start, binWidth, bins }: HistogramEdges,
+    counts: Uint32Array,
+  ): void {
+    const { weightsAt } = this.workspace;
+    this.exports.countBins(weightsAt, elements, start, binWidth, bins, counts.byteOffset);
+  }
+}
+
+/** Room for what a decoder writes beyond the end, at an address that vectors like. */
+function align(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64 + 64;
 }

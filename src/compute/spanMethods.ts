@@ -1,0 +1,144 @@
+import { AsymmetryList } from '../kernels/statistics/asymmetry.js';
+import { codeOrder, type CodeOrder } from '../kernels/statistics/codeOrder.js';
+import { mergeWeightMoments, type WeightMoments } from '../kernels/statistics/moments.js';
+import { countBySorting, nonZero, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
+import type { Handlers } from '../rpc/rpc.js';
+import { bitsPerElement } from '../storage/elementTypes.js';
+import type { ChunkLoader } from './chunkLoader.js';
+import { piecesOf, spanMemory, SPAN_TABLES } from './spans.js';
+import type { ChunkRef, PlacedAsymmetries, SpanApi, StatisticsTask } from './tasks.js';
+
+/** Spans of fewer elements are sorted: clearing and scanning a table would take longer. */
+const SORTED_ELEMENTS = 4096;
+
+function elementsOf({ rows, columns }: ChunkRef): number {
+  return rows * columns;
+}
+
+/** A list in the task's slot for the groups of a span, where the task asks for them. */
+function asymmetryList(loader: ChunkLoader, { chunk, groupSize, output }: StatisticsTask) {
+  if (groupSize === undefined || !output) return undefined;
+  loader.ensureVisible(output.start + output.bytes);
+  const groups = chunk.rows * Math.ceil(chunk.columns / groupSize);
+  return new AsymmetryList(new Float32Array(loader.memory.buffer, output.start, groups));
+}
+
+/** Says where in the shared memory a list lies. */
+function placed(list: AsymmetryList | undefined): PlacedAsymmetries | undefined {
+  if (!list) return undefined;
+  const { values, sum } = list.all();
+  return { at: values.byteOffset, count: values.length, sum };
+}
+
+/** What a worker counts in spans of tensors. Counts are merged here: only what occurs goes back. */
+export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
+  return {
+    async countCodes(task) {
+      const { chunk, groupSize } = task;
+      const order = codeOrder(chunk.dtype);
+      if (!order) throw new Error(`${chunk.dtype} has more than 16 bits`);
+      const { kernels, tables, read } = spanMemory(loader, task);
+      const wide = bitsPerElement(chunk.dtype) === 16;
+      const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
+      const counts = wide ? tables(1) : new Uint32Array(256);
+      if (!sorted) counts.fill(0);
+      const asymmetries = asymmetryList(loader, task);
+      let codeCounts: SparseCounts | undefined;
+      let firstNonFinite = -1;
+      for (const piece of piecesOf(chunk, groupSize)) {
+        const bytes = await read(piece);
+        const elements = piece.rows * piece.columns;
+        const codes = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, elements) : bytes;
+        if (sorted) codeCounts = countBySorting(codes);
+        else if (wide) kernels.countCodes(elements, counts);
+        else for (let i = 0; i < elements; i++) counts[codes[i]]++;
+        if (firstNonFinite < 0 && hasSpecial(order, codeCounts, counts)) {
+          const { placeOf, finite } = order;
+          firstNonFinite = piece.first + codes.findIndex((code) => placeOf[code] >= finite);
+        }
+        if (asymmetries && groupSize !== undefined) {
+          const { positive, negative } = kernels.extremesAsRead(chunk.dtype, piece, groupSize);
+          asymmetries.add(positive, negative, piece.continues);
+        }
+      }
+      return {
+        codes: codeCounts ?? nonZero(counts),
+        firstNonFinite,
+        asymmetries: placed(asymmetries),
+      };
+    },
+    async wideStatistics(task) {
+      const { chunk, groupSize } = task;
+      const { kernels, tables, read } = spanMemory(loader, task);
+      const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
+      const counts = tables(1);
+      if (!sorted) counts.fill(0);
+      const asymmetries = asymmetryList(loader, task);
+      let uppers: SparseCounts | undefined;
+      let found: WeightMoments | undefined;
+      for (const piece of piecesOf(chunk, groupSize)) {
+        await read(piece);
+        const elements = piece.rows * piece.columns;
+        kernels.decode(chunk.dtype, elements);
+        const here = kernels.moments(elements);
+        found = mergeWeightMoments(found, here, piece.first);
+        if (sorted) uppers = countBySorting(bitsOf(kernels.weights(elements)).map((b) => b >>> 16));
+        else kernels.countUpper(elements, counts);
+        if (asymmetries && groupSize !== undefined) {
+          // Replaces NaN and ±Inf by 0.
+          if (here.firstNonFinite >= 0) kernels.inspect(elements);
+          const { positive, negative } = kernels.groupExtremes(piece, groupSize);
+          asymmetries.add(positive, negative, piece.continues);
+        }
+      }
+      return { ...found!, uppers: uppers ?? nonZero(counts), asymmetries: placed(asymmetries) };
+    },
+    async refineStatistics(task) {
+      const { chunk, edges, uppers } = task;
+      if (uppers.length > SPAN_TABLES - 1) throw new Error('Too many quantiles for one pass');
+      const { kernels, tables, slots, read } = spanMemory(loader, task);
+      const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
+      const all = tables(SPAN_TABLES);
+      const counts = all.subarray(0, uppers.length * 65536);
+      // The last table; as large as histograms may be.
+      const bins = all.subarray((SPAN_TABLES - 1) * 65536).subarray(0, edges?.bins ?? 0);
+      if (edges && edges.bins > 65536) throw new Error('A histogram has 65,536 bins at most');
+      bins.fill(0);
+      slots.fill(0);
+      uppers.forEach((upper, index) => (slots[upper] = index + 1));
+      if (!sorted) counts.fill(0);
+      let lowers: SparseCounts | undefined;
+      for (const piece of piecesOf(chunk)) {
+        await read(piece);
+        const elements = piece.columns;
+        kernels.decode(chunk.dtype, elements);
+        if (edges) kernels.countBins(elements, edges, bins);
+        if (sorted) lowers = countBySorting(lowerKeys(bitsOf(kernels.weights(elements)), slots));
+        else kernels.countLower(elements, slots, counts);
+      }
+      return { histogram: bins.slice(), lowers: lowers ?? nonZero(counts) };
+    },
+  };
+}
+
+/** True where a NaN or ±Inf was counted. */
+function hasSpecial(
+  { placeOf, finite, special }: CodeOrder,
+  sparse: SparseCounts | undefined,
+  counts: Uint32Array,
+): boolean {
+  if (sparse) return sparse.keys.some((code) => placeOf[code] >= finite);
+  return special.some((code) => counts[code] > 0);
+}
+
+function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
+}
+
+/** Index of the table × 65,536 + lower half, for those that have a table. */
+function* lowerKeys(bits: Uint32Array, slots: Uint8Array): Generator<number> {
+  for (const word of bits) {
+    const slot = slots[word >>> 16];
+    if (slot > 0) yield (slot - 1) * 65536 + (word & 0xffff);
+  }
+}

@@ -1,0 +1,146 @@
+import type { ModelTensor } from '../../checkpoint/types.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
+import { mergeWeightMoments, type WeightMoments } from '../../kernels/statistics/moments.js';
+import {
+  mergeCounts,
+  type OrderedCounts,
+  type SparseCounts,
+} from '../../kernels/statistics/sparseCounts.js';
+import { valueOfBits } from '../../kernels/statistics/valueOrder.js';
+import type { Histogram, TensorStatistics } from '../../metrics/types.js';
+import {
+  describe,
+  histogramEdges,
+  QUANTILE_PROBABILITIES,
+  quantileRank,
+} from '../../metrics/valueCounts.js';
+import type { GatheredAsymmetries } from './gatheredAsymmetries.js';
+import { overSpans, type SpanOptions } from './statisticsSpans.js';
+
+/** Place of the upper half of an f32's bits among all, in the order of the values. */
+const PLACE_OF_UPPER = Uint16Array.from({ length: 65536 }, (_, upper) =>
+  upper & 0x8000 ? ~upper : upper | 0x8000,
+);
+
+/** A quantile's place: the upper half of its bits, and its rank among the values with that half. */
+interface QuantilePlace {
+  readonly probability: number;
+  readonly upper: number;
+  readonly rank: number;
+}
+
+/**
+ * Statistics of an element type of more than 16 bits, in two passes: the first counts the upper halves of
+ * the weights' bits, the second the lower halves of those that quantiles fall among.
+ * @param bins of the histogram; absent: none
+ * @param asymmetries collects those of the groups, where they are asked for
+ */
+export async function wideStatistics(
+  pool: WorkerPool,
+  tensor: ModelTensor,
+  bins: number | undefined,
+  asymmetries: GatheredAsymmetries | undefined,
+  options: SpanOptions,
+): Promise<{
+  readonly statistics: TensorStatistics;
+  readonly histogram?: Histogram;
+}> {
+  const { onProgress } = options;
+  const half = (offset: number): SpanOptions => ({
+    ...options,
+    onProgress:
+      onProgress &&
+      (({ done, total, message }) => onProgress({ done: offset + done / 2, total, message })),
+  });
+  let found: WeightMoments | undefined;
+  const parts: SparseCounts[] = [];
+  await overSpans(
+    pool,
+    tensor,
+    'wideStatistics',
+    { groupSize: asymmetries?.groupSize },
+    ({ uppers, asymmetries: list, ...moments }, first) => {
+      found = mergeWeightMoments(found, moments, first);
+      parts.push(uppers);
+      asymmetries?.add(list);
+    },
+    half(0),
+  );
+  const { moments, firstNonFinite, min, max, ...counted } = found!;
+  const { count } = moments;
+  const places = quantilePlaces(mergeCounts(parts, 65536, PLACE_OF_UPPER), count);
+  const uppers = [...new Set(places.map(({ upper }) => upper))];
+  const edges =
+    bins === undefined ? undefined : histogramEdges(count > 0 ? min : 0, count > 0 ? max : 0, bins);
+  const histogram = new Array<number>(edges?.bins ?? 0).fill(0);
+  const lowers: SparseCounts[] = [];
+  await overSpans(
+    pool,
+    tensor,
+    'refineStatistics',
+    { edges, uppers },
+    (result) => {
+      result.histogram.forEach((each, bin) => (histogram[bin] += each));
+      lowers.push(result.lowers);
+    },
+    { ...half(tensor.elements / 2), boundary: undefined },
+  );
+  const statistics = {
+    ...describe(moments, {
+      ...counted,
+      count: tensor.elements,
+      min: count > 0 ? min : NaN,
+      max: count > 0 ? max : NaN,
+    }),
+    quantiles: quantilesOf(places, uppers, mergeCounts(lowers, uppers.length * 65536)),
+    ...(tensor.dtype === 'F32'
+      ? {}
+      : { approximation: `${tensor.dtype} values are rounded to F32 first` }),
+    ...(firstNonFinite < 0 ? {} : { firstNonFinite }),
+  };
+  return {
+    statistics,
+    histogram: edges && { start: edges.start, binWidth: edges.binWidth, counts: histogram },
+  };
+}
+
+/** Where each quantile lies. NaN and ±Inf lie outside of all finite values, and are passed over. */
+function quantilePlaces({ places, counts }: OrderedCounts, finite: number): QuantilePlace[] {
+  if (finite === 0) return [];
+  return QUANTILE_PROBABILITIES.map((probability) => {
+    let rank = quantileRank(probability, finite);
+    for (let i = 0; i < places.length; i++) {
+      const upper = places[i] & 0x8000 ? places[i] & 0x7fff : ~places[i] & 0xffff;
+      if ((upper & 0x7f80) === 0x7f80) continue;
+      if (rank < counts[i]) return { probability, upper, rank };
+      rank -= counts[i];
+    }
+    throw new Error('A quantile lies outside of what was counted: the file changed meanwhile');
+  });
+}
+
+function quantilesOf(
+  places: readonly QuantilePlace[],
+  uppers: readonly number[],
+  lowers: OrderedCounts,
+): Record<string, number> {
+  const quantiles: Record<string, number> = {};
+  for (const { probability, upper, rank } of places) {
+    const first = uppers.indexOf(upper) * 65536;
+    const negative = (upper & 0x8000) !== 0;
+    const step = negative ? -1 : 1;
+    const begin = negative ? lowers.places.length - 1 : 0;
+    let left = rank;
+    // For negative values lower halves run the other way.
+    for (let i = begin; i >= 0 && i < lowers.places.length; i += step) {
+      const lower = lowers.places[i] - first;
+      if (lower < 0 || lower > 0xffff) continue;
+      if (left < lowers.counts[i]) {
+        quantiles[String(probability)] = valueOfBits(upper * 65536 + lower);
+        break;
+      }
+      left -= lowers.counts[i];
+    }
+  }
+  return quantiles;
+}
