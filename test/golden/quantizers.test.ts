@@ -2,9 +2,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseFormat, type NumberFormat } from '../../src/formats/index.js';
 import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
+import { inspectWeights } from '../../src/kernels/reference/referenceKernels.js';
 import { errorSums, type Kernels } from '../../src/kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../src/metrics/errorAccumulator.js';
-import { inspectWeights } from '../../src/kernels/reference/referenceKernels.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
 import { floatsOf } from '../support/rawSafetensors.js';
 import {

@@ -1,14 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { formatSize, formatWeight, weightDecimals } from '../../webview/components/numbers.js';
-import {
-  formatDuration,
-  formatExponential,
-  formatFixed,
-  formatShare,
-  superscript,
-} from '../../webview/components/numbers.js';
-import { shortNames, visibleName } from '../../webview/components/names.js';
-import { scrollToRow, visibleWindow } from '../../webview/components/windowing.js';
 import { gridTree } from '../../webview/comparison/gridModel.js';
 import {
   aggregate,
@@ -17,6 +7,16 @@ import {
 } from '../../webview/comparison/layerAggregates.js';
 import { advantage, bestOf, columnFormat } from '../../webview/comparison/measures.js';
 import { nextSorting, sortRows } from '../../webview/comparison/sorting.js';
+import { shortNames, visibleName } from '../../webview/components/names.js';
+import { formatSize, formatWeight, weightDecimals } from '../../webview/components/numbers.js';
+import {
+  formatDuration,
+  formatExponential,
+  formatFixed,
+  formatShare,
+  superscript,
+} from '../../webview/components/numbers.js';
+import { scrollToRow, visibleWindow } from '../../webview/components/windowing.js';
 import { TreeModel, filterWords } from '../../webview/editor/treeModel.js';
 import { sampleComparison } from './sampleComparison.js';
 import { sampleCheckpoint } from './sampleModel.js';

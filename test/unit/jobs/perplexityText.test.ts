@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { comparisonText } from '../../../src/cli/comparisonText.js';
 import { perplexityText } from '../../../src/cli/perplexityText.js';
-import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
 import { mergePerplexity } from '../../../src/jobs/comparison/compareFormats.js';
+import type { Perplexity } from '../../../src/model/scores/perplexity.js';
+import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
 import type {
   ComparisonReport,
   PerplexityReport,
   PerplexityText,
   TensorComparison,
 } from '../../../src/reports/reports.js';
-import type { Perplexity } from '../../../src/model/scores/perplexity.js';
 
 const model = {
   path: '/m/model.safetensors',

@@ -1,4 +1,3 @@
-import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,8 +6,8 @@ import type { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { quantizeTensors } from '../../../src/jobs/comparison/quantizeTensors.js';
 import { selectTensors } from '../../../src/jobs/selection.js';
-import { evaluate } from '../../../src/model/evaluation/evaluate.js';
 import { planLanguageModel } from '../../../src/model/config/languageModel.js';
+import { evaluate } from '../../../src/model/evaluation/evaluate.js';
 import {
   BASELINE,
   type EvaluationSettings,
@@ -17,6 +16,7 @@ import {
   type Variant,
   type WindowScore,
 } from '../../../src/model/evaluation/types.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { isCancelled, type Progress } from '../../../src/rpc/rpc.js';
 import {
   createPool,
