@@ -80,7 +80,11 @@ function writeRule(ints: Int32Array, floats: Float32Array, rule: Rule): void {
       ints[11] = minifloat.fractionBits;
       ints[12] = float32Bits(2 ** minifloat.minExponent);
       floats[13] = minifloat.largest;
+      return;
     }
+    case 'cast':
+    case 'ggml':
+      throw new Error(`No kernel has the rule "${rule.kind}"`);
   }
 }
 

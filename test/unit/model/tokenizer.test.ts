@@ -21,7 +21,7 @@ function wholeTextTokenizer() {
     ['▁▁', '▁▁'],
     ['c', '😀'],
   ];
-  const tokens = ['<unk>', ...'abc▁😀', ...merges.map((merge) => merge.join(''))];
+  const tokens = ['<unk>', ...Array.from('abc▁😀'), ...merges.map((merge) => merge.join(''))];
   return {
     normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
     pre_tokenizer: null,
