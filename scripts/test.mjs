@@ -1,12 +1,13 @@
 // npm test: everything that must hold, cheapest first; stops at the first stage that fails.
 import fs from 'node:fs';
 import path from 'node:path';
-import { build, packageExtension } from './lib/build.mjs';
+import { packageExtension } from './lib/build.mjs';
 import { ensureChromium, ensureCodeServer, installDependencies } from './setup.mjs';
 import { hostReportFile } from './lib/hostTests.mjs';
 import { outFolder } from './lib/paths.mjs';
 import { runNode, runTool } from './lib/process.mjs';
-import { runMain, say, seconds, UserError } from './lib/terminal.mjs';
+import { runTogether } from './lib/stages.mjs';
+import { runMain, say, UserError } from './lib/terminal.mjs';
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -29,72 +30,109 @@ function readReport(file) {
   }
 }
 
-/** @param {string} project folder of a tsconfig.json */
-const typeCheck = (project) => runTool('typescript/bin/tsc', ['-p', project]);
+/** @typedef {import('./lib/process.mjs').RunOptions} RunOptions */
+/** @typedef {import('./lib/stages.mjs').Stage} Stage */
 
-/** Imports go down the layers only. */
-function layers() {
-  const rules = ['--config', '.dependency-cruiser.cjs'];
-  return runTool('dependency-cruiser/bin/dependency-cruise.mjs', [...rules, 'src', 'webview']);
+/**
+ * A stage that is nothing but a tool.
+ * @param {string} name
+ * @param {string} script path within node_modules
+ * @param {readonly string[]} toolArguments
+ * @returns {Stage}
+ */
+function tool(name, script, toolArguments) {
+  return { name, work: (options) => runTool(script, toolArguments, options) };
 }
 
-/** @param {string} project of vitest.config.mts */
-async function vitest(project) {
+/**
+ * A stage of tests, whose report counts however they end.
+ * @param {string} name
+ * @param {(options: RunOptions) => Promise<string>} run
+ * @param {() => Counts} readCounts
+ * @returns {Stage}
+ */
+function tests(name, run, readCounts) {
+  return {
+    name,
+    async work(options) {
+      try {
+        return await run(options);
+      } finally {
+        if (!options.signal?.aborted) add(readCounts());
+      }
+    },
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {string} project of vitest.config.mts
+ */
+function vitest(name, project) {
   const file = path.join(outFolder, 'reports', `${project}.json`);
-  fs.rmSync(file, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  try {
-    await runTool('vitest/vitest.mjs', ['run', '--project', project, ...reporters]);
-  } finally {
-    const report = readReport(file);
-    add({
-      passed: report.numPassedTests,
-      failed: report.numFailedTests,
-      skipped: report.numPendingTests + report.numTodoTests,
-    });
-  }
+  return tests(
+    name,
+    (options) => {
+      fs.rmSync(file, { force: true });
+      return runTool('vitest/vitest.mjs', ['run', '--project', project, ...reporters], options);
+    },
+    () => {
+      const report = readReport(file);
+      return {
+        passed: report.numPassedTests,
+        failed: report.numFailedTests,
+        skipped: report.numPendingTests + report.numTodoTests,
+      };
+    },
+  );
 }
 
-async function hostTests() {
-  try {
-    await runNode(['scripts/testHost.mjs', '--no-build']);
-  } finally {
-    add(readReport(hostReportFile));
-  }
-}
+const TSC = 'typescript/bin/tsc';
 
-/** @type {readonly (readonly [string, () => Promise<unknown>])[]} */
-const stages = [
-  ['Type check', () => typeCheck('.')],
-  ['Type check of the pages', () => typeCheck('webview')],
-  ['Type check of the pages’ tests', () => typeCheck('test/page')],
-  ['Lint', () => runTool('eslint/bin/eslint.js', ['.', '--max-warnings=0'])],
-  ['Format', () => runTool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.'])],
-  ['Layers', layers],
-  ['Build', build],
-  ['Unit, golden, property and hostile tests', () => vitest('unit')],
-  ['Tests of the pages in a browser', () => vitest('page')],
-  ['Tests in the extension host', hostTests],
-  ['Package', packageExtension],
-  ['Tests in the window', () => vitest('window')],
+/**
+ * The longest first, so that none is left to run alone.
+ * @type {readonly Stage[]}
+ */
+const staticChecks = [
+  tool('Lint', 'eslint/bin/eslint.js', ['.', '--max-warnings=0']),
+  tool('Type check', TSC, ['-p', '.']),
+  tool('Format', 'prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']),
+  tool('Type check of the pages', TSC, ['-p', 'webview']),
+  tool('Type check of the pages’ tests', TSC, ['-p', 'test/page']),
+  tool('Layers', 'dependency-cruiser/bin/dependency-cruise.mjs', [
+    ...['--config', '.dependency-cruiser.cjs'],
+    ...['src', 'webview'],
+  ]),
+  { name: 'Build', work: (options) => runNode(['esbuild.js', '--production'], options) },
+];
+
+/**
+ * Each group begins when the one before it has passed; its stages run side by side.
+ * @type {readonly (readonly Stage[])[]}
+ */
+const groups = [
+  staticChecks,
+  [vitest('Unit, golden, property and hostile tests', 'unit')],
+  [vitest('Tests of the pages in a browser', 'page')],
+  [
+    tests(
+      'Tests in the extension host',
+      (options) => runNode(['scripts/testHost.mjs', '--no-build'], options),
+      () => readReport(hostReportFile),
+    ),
+  ],
+  [{ name: 'Package', work: packageExtension }],
+  [vitest('Tests in the window', 'window')],
 ];
 
 /** @returns {Promise<number>} exit code */
-async function runStages() {
-  for (const [name, work] of stages) {
-    say(`\n=== ${name}`);
-    const started = performance.now();
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      // A check that is no test counts as one when it fails.
-      total.failed ||= 1;
-      say(error.message);
-      say(`=== ${name}: FAILED after ${seconds(performance.now() - started)}`);
-      return 1;
-    }
-    say(`=== ${name}: ${seconds(performance.now() - started)}`);
+async function runGroups() {
+  for (const group of groups) {
+    if (await runTogether(group)) continue;
+    // A check that is no test counts as one when it fails.
+    total.failed ||= 1;
+    return 1;
   }
   return 0;
 }
@@ -103,7 +141,7 @@ await runMain(async () => {
   await installDependencies();
   await ensureChromium();
   await ensureCodeServer();
-  const code = await runStages();
+  const code = await runGroups();
   const skipped = total.skipped ? `, ${total.skipped} skipped` : '';
   say(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
   return code;

@@ -16,6 +16,3 @@ export const outFolder = inRoot('out');
 export const screenshotFolder = path.join(outFolder, 'screenshots');
 
 export const sampleFolder = inRoot('media', 'sample');
-
-/** Identifier of the extension, as VS Code knows it. */
-export const extensionId = 'quantscope.quantscope';

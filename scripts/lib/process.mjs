@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { atExit } from './cleanup.mjs';
 import { UserError } from './terminal.mjs';
 import { inRoot, root } from './paths.mjs';
 
@@ -8,6 +9,7 @@ import { inRoot, root } from './paths.mjs';
  * @property {NodeJS.ProcessEnv} [env] added to this process's environment
  * @property {boolean} [quiet] keep the output back and show it only on failure
  * @property {string} [failure] the message when it fails, instead of the command line
+ * @property {AbortSignal} [signal] ends the command, and all that it started, when aborted
  */
 
 /**
@@ -18,13 +20,16 @@ import { inRoot, root } from './paths.mjs';
  * @returns {Promise<string>} standard output, when quiet
  */
 export function run(command, commandArguments, options = {}) {
-  const { cwd = root, env = {}, quiet = false, failure } = options;
+  const { cwd = root, env = {}, quiet = false, failure, signal } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, commandArguments, {
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+      // A process group of its own, which can be ended as a whole.
+      detached: signal !== undefined && process.platform !== 'win32',
     });
+    const letGo = signal ? endWith(child, signal) : () => undefined;
     let standardOutput = '';
     let everything = '';
     child.stdout?.on('data', (data) => {
@@ -32,13 +37,15 @@ export function run(command, commandArguments, options = {}) {
       everything += data;
     });
     child.stderr?.on('data', (data) => (everything += data));
-    child.on('error', (error) =>
-      reject(new UserError(`Cannot start ${command}: ${error.message}`)),
-    );
-    child.on('close', (code, signal) => {
+    child.on('error', (error) => {
+      letGo();
+      reject(new UserError(`Cannot start ${command}: ${error.message}`));
+    });
+    child.on('close', (code, killer) => {
+      letGo();
       if (code === 0) return resolve(standardOutput);
       const what = failure ?? `${command} ${commandArguments.join(' ')} failed`;
-      reject(new UserError(`${everything}${what} (${signal ?? `exit code ${code}`})`));
+      reject(new UserError(`${everything}${what} (${killer ?? `exit code ${code}`})`));
     });
   });
 }
@@ -89,17 +96,37 @@ export function answers(command, commandArguments = ['--version']) {
 }
 
 /**
+ * Ends a process when a signal is aborted or this process ends, gently: it may have to clean up.
+ * @param {import('node:child_process').ChildProcess} child started with `detached: true` (POSIX)
+ * @param {AbortSignal} signal
+ * @returns {() => void} to be called once the process has ended
+ */
+function endWith(child, signal) {
+  const running = () => child.exitCode === null && child.signalCode === null;
+  const end = atExit(() => {
+    if (running()) killTree(child, 'SIGTERM');
+  });
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  return () => {
+    signal.removeEventListener('abort', end);
+    end();
+  };
+}
+
+/**
  * Ends a process and everything it started.
  * @param {import('node:child_process').ChildProcess} child started with `detached: true` (POSIX)
+ * @param {NodeJS.Signals} [signal]
  */
-export function killTree(child) {
+export function killTree(child, signal = 'SIGKILL') {
   if (child.pid === undefined) return;
   if (process.platform === 'win32') {
     spawnSync('taskkill', ['/pid', String(child.pid), '/T', '/F'], { stdio: 'ignore' });
     return;
   }
   try {
-    process.kill(-child.pid, 'SIGKILL');
+    process.kill(-child.pid, signal);
   } catch {
     // The group has ended already.
   }

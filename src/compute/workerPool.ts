@@ -141,7 +141,8 @@ export class WorkerPool {
         signal?.removeEventListener('abort', onAbort);
         if (this.jobs.size === 0) this.closeFiles();
         for (const index of results.keys()) outputs.release(index);
-        if (error) reject(error);
+        if (error)
+          reject(error instanceof Error ? error : new Error('A job failed', { cause: error }));
         else resolve();
       };
       const onAbort = () => end(cancelledError());
@@ -281,7 +282,7 @@ export class WorkerPool {
   async dispose(): Promise<void> {
     this.disposed = true;
     for (const job of [...this.jobs]) job.fail(new Error('The worker pool was closed'));
-    await Promise.all(this.workers.map((worker) => worker?.terminate()));
+    await Promise.all(this.workers.map(async (worker) => worker?.terminate()));
     this.workers.fill(undefined);
   }
 }

@@ -116,7 +116,7 @@ export function connect<Local extends Methods<Local>, Api extends Methods<Api>>(
           if (!Object.prototype.hasOwnProperty.call(handlers, method)) {
             throw new Error(`Unknown method ${method}`);
           }
-          const value = await handlers[method as keyof Local](argument as never, {
+          const value = await handlers[method as keyof Local](argument, {
             signal: controller.signal,
             // Work that goes on for a while after the connection closed has nobody to report to.
             progress: (progress) =>

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseFormat } from '../../src/formats/index.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
+import { evaluations } from './evaluations.js';
 import { forwardRows, printForward } from './forward.js';
 import * as plain from './plainLoops.js';
-import { evaluations } from './evaluations.js';
 import { wholeJobs } from './wholeJobs.js';
 
 const N = 262144;

@@ -1,16 +1,16 @@
-import { nodeHost } from '../../src/host/node/nodeHost.js';
-import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { join } from 'node:path';
 import { WorkerPool } from '../../src/compute/workerPool.js';
 import { parseFormat } from '../../src/formats/index.js';
+import { nodeHost } from '../../src/host/node/nodeHost.js';
 import { selectTensors } from '../../src/jobs/selection.js';
 import { packedWeightBytes } from '../../src/kernels/forwardKernels.js';
-import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { linearsOf } from '../../src/model/config/plan.js';
+import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import type { LanguageModel, Variant } from '../../src/model/evaluation/types.js';
 import { inFormat } from '../../src/model/evaluation/variants.js';
 import { flopsFrom, variantFlops } from '../../src/model/evaluation/work.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
 
 const EIGHT = ['int4', 'int4-sym', 'fp4', 'afp4', 'nf4', 'anf4', 'dint4', 'mxfp4'];

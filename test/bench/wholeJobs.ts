@@ -1,9 +1,9 @@
-import { nodeHost } from '../../src/host/node/nodeHost.js';
-import { openLocalModel } from '../../src/model/node/openLocalModel.js';
-import { compareOn } from '../support/jobs.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { WorkerPool } from '../../src/compute/workerPool.js';
+import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
+import { compareOn } from '../support/jobs.js';
 
 export interface JobResult {
   readonly formats: readonly string[];

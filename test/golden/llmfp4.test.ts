@@ -1,10 +1,10 @@
 // ExMy formats against LLM-FP4's code. Its arithmetic goes through log2 and pow, which are not
 // correctly rounded, so values agree within 3e-7 relative; no code differs.
 import { describe, expect, it } from 'vitest';
+import { exmyFormat } from '../../src/formats/entries/floats.js';
+import { minifloatStep, roundToMinifloat } from '../../src/formats/grid.js';
 import { parseFormat } from '../../src/formats/index.js';
 import { groupQuantizer, groupRange } from '../../src/kernels/reference/groupQuantizer.js';
-import { minifloatStep, roundToMinifloat } from '../../src/formats/grid.js';
-import { exmyFormat } from '../../src/formats/entries/floats.js';
 import { floatsOf } from '../support/rawSafetensors.js';
 import { goldenEntries, goldenInput, goldenTensor, type GoldenEntry } from './golden.js';
 

@@ -1,9 +1,9 @@
-import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
+import { evaluate } from '../../src/model/evaluation/evaluate.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { createPool } from '../support/checkpoints.js';
 import { floatsOf, readRawSafetensors } from '../support/rawSafetensors.js';
 

@@ -1,9 +1,9 @@
 // The reference and the WASM kernels against the outputs of the published research code, to the bit.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
+import { inspectWeights } from '../../src/kernels/reference/referenceKernels.js';
 import { errorSums, type Kernels } from '../../src/kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../src/metrics/errorAccumulator.js';
-import { inspectWeights } from '../../src/kernels/reference/referenceKernels.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
 import { floatsOf } from '../support/rawSafetensors.js';
 import { FORMAT_OF, formatOf, rangeOf } from './goldenFormats.js';

@@ -1,10 +1,10 @@
-import { openLocalCheckpoint } from '../support/checkpoints.js';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseHeader } from '../../src/safetensors/header.js';
-import { refusal } from '../unit/safetensors/safetensorsFiles.js';
+import { openLocalCheckpoint } from '../support/checkpoints.js';
+import { refusal } from '../support/safetensorsFiles.js';
 
 const folder = fileURLToPath(new URL('../fixtures/hostile/', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {

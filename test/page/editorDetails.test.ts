@@ -54,7 +54,7 @@ describePages('the details of a tensor', (pages) => {
     await histogram.getByRole('button', { name: 'View as Table' }).click();
     const counts = await histogram
       .locator('tbody td:last-child')
-      .evaluateAll((cells) => cells.map((cell) => Number(cell.textContent!.replaceAll(',', ''))));
+      .evaluateAll((cells) => cells.map((cell) => Number(cell.textContent.replaceAll(',', ''))));
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(196_608);
   });
 

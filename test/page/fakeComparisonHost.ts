@@ -1,5 +1,5 @@
-import type { ComparisonReport } from '../../src/reports/reports.js';
 import type { ComparisonHostApi, ComparisonState } from '../../src/reports/comparisonPage.js';
+import type { ComparisonReport } from '../../src/reports/reports.js';
 import type { Handlers } from '../../src/rpc/rpc.js';
 
 /** A call the page made. */

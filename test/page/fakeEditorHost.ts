@@ -1,5 +1,5 @@
-import type { CheckpointReport } from '../../src/reports/reports.js';
 import type { EditorHostApi, GroupRangesRequest } from '../../src/reports/editorPage.js';
+import type { CheckpointReport } from '../../src/reports/reports.js';
 import type { Handlers } from '../../src/rpc/rpc.js';
 import { sampleCheckpoint } from '../support/sampleModel.js';
 import { sampleDetails, sampleGroupRanges } from '../support/sampleStatistics.js';

@@ -1,16 +1,16 @@
-import { openLocalCheckpoint } from '../support/checkpoints.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SAFETENSORS_DTYPES } from '../../src/safetensors/dtypes.js';
 import { parseHeader } from '../../src/safetensors/header.js';
+import { layOutFile, type TensorEntry } from '../../src/safetensors/layout.js';
+import { writeSafetensors } from '../../src/safetensors/node/writer.js';
+import { StrictJsonError, StrictJsonReader } from '../../src/safetensors/strictJson.js';
 import { bitsPerElement } from '../../src/storage/elementTypes.js';
 import { CheckpointError } from '../../src/storage/errors.js';
-import { writeSafetensors } from '../../src/safetensors/node/writer.js';
-import { layOutFile, type TensorEntry } from '../../src/safetensors/layout.js';
-import { StrictJsonError, StrictJsonReader } from '../../src/safetensors/strictJson.js';
-import { temporaryFolder } from '../unit/safetensors/safetensorsFiles.js';
+import { openLocalCheckpoint } from '../support/checkpoints.js';
+import { temporaryFolder } from '../support/safetensorsFiles.js';
 
 const name = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),

@@ -9,8 +9,8 @@ import { WorkerPool, type PoolOptions } from '../../src/compute/workerPool.js';
 import type { Host } from '../../src/host/host.js';
 import { nodeHost } from '../../src/host/node/nodeHost.js';
 import { writeSafetensors } from '../../src/safetensors/node/writer.js';
-import { localFileSystem } from '../../src/storage/node/localFileSystem.js';
 import type { ElementTypeName } from '../../src/storage/elementTypes.js';
+import { localFileSystem } from '../../src/storage/node/localFileSystem.js';
 
 /** The embedded sample model. */
 export const SAMPLE = fileURLToPath(new URL('../../media/sample', import.meta.url));

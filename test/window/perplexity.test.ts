@@ -2,7 +2,6 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { FrameLocator } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import type { ComparisonReport } from '../../src/reports/reports.js';
 import { inRoot } from '../../scripts/lib/paths.mjs';
 import { runNode } from '../../scripts/lib/process.mjs';
 import {
@@ -14,6 +13,7 @@ import {
   quantize,
   readComparison,
 } from '../../scripts/lib/quantscope.mjs';
+import type { ComparisonReport } from '../../src/reports/reports.js';
 import { readShownNumber } from './shownNumber.js';
 import { DOWN_PROJ, MODEL, safetensorsBytes, TestWindow } from './support.js';
 

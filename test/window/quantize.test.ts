@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ComparisonReport } from '../../src/reports/reports.js';
 import { inRoot } from '../../scripts/lib/paths.mjs';
 import { runNode } from '../../scripts/lib/process.mjs';
 import {
@@ -17,6 +16,7 @@ import {
   tensorRow,
 } from '../../scripts/lib/quantscope.mjs';
 import type { ComparisonCell } from '../../scripts/lib/quantscope.mjs';
+import type { ComparisonReport } from '../../src/reports/reports.js';
 import { readShownNumber } from './shownNumber.js';
 import { DOWN_PROJ, MODEL, safetensorsBytes, TestWindow } from './support.js';
 

@@ -139,7 +139,7 @@ function layerFigure(
           size: 8,
           line: { color: style.color, width: 1.4 },
         },
-      } as Data;
+      };
     }
     const solid = style.pattern === '';
     return {
@@ -159,7 +159,7 @@ function layerFigure(
           },
         }),
       },
-    } as Data;
+    };
   });
   const every = Math.max(1, Math.ceil((rows.length * LABEL_WIDTH) / Math.max(1, width - 80)));
   const ticks = rows.map((_, i) => i).filter((i) => i % every === 0);

@@ -3,16 +3,21 @@ import { svg } from 'lit';
 import type { Theme } from '../components/theme.js';
 import { withAlpha } from '../components/theme.js';
 
+type Shape =
+  'diamond' | 'circle' | 'triangle-up' | 'square' | 'triangle-down' | 'x' | 'pentagon' | 'star';
+const FILLS = ['', '-open', '-open-dot'] as const;
+
 /** How a format is told from the others: hue by kind of number, pattern within the kind. */
 export interface SeriesStyle {
   readonly color: string;
   /** Plotly's name of the fill pattern; "" for solid. */
   readonly pattern: '' | '/' | 'x' | '.' | '-' | '|' | '\\' | '+';
-  readonly symbol: string;
+  /** Plotly's name of the dot. */
+  readonly symbol: `${Shape}${(typeof FILLS)[number]}`;
 }
 
 const PATTERNS: readonly SeriesStyle['pattern'][] = ['', '/', '.', 'x', '-', '\\', '+', '|'];
-const KINDS: readonly { test: RegExp; color: keyof Theme; symbol: string }[] = [
+const KINDS: readonly { test: RegExp; color: keyof Theme; symbol: Shape }[] = [
   { test: /^dint/, color: 'foreground', symbol: 'diamond' },
   { test: /^int/, color: 'positive', symbol: 'circle' },
   { test: /^afp/, color: 'negative', symbol: 'triangle-up' },
@@ -22,10 +27,10 @@ const KINDS: readonly { test: RegExp; color: keyof Theme; symbol: string }[] = [
 ];
 
 /** Dots of one hue differ first in how they are filled, then in shape. */
-function symbolOf(shape: string, index: number): string {
-  const shapes = [shape, 'pentagon', 'star'];
-  const fill = ['', '-open', '-open-dot'][index % 3];
-  return shapes[Math.floor(index / 3) % shapes.length] + fill;
+function symbolOf(shape: Shape, index: number): SeriesStyle['symbol'] {
+  const shapes: readonly Shape[] = [shape, 'pentagon', 'star'];
+  const round = Math.floor(index / FILLS.length);
+  return `${shapes[round % shapes.length]}${FILLS[index % FILLS.length]}`;
 }
 
 /** Styles of formats by canonical name, in their order. */

@@ -65,13 +65,6 @@ export function codeValue(dtype: ElementTypeName): ((code: number) => number) | 
   return BYTE_VALUES[dtype] ?? WORD_VALUES[dtype];
 }
 
-/** True for element types that {@link decodeElements} widens. */
-export function isDecodable(dtype: ElementTypeName): boolean {
-  return (
-    codeValue(dtype) !== undefined || ['F32', 'F64', 'I32', 'U32', 'I64', 'U64'].includes(dtype)
-  );
-}
-
 /**
  * Widens elements to f32; wider types round to the nearest f32.
  * @param bytes little-endian elements, aligned to their size

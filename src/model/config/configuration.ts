@@ -64,7 +64,7 @@ export class Configuration {
     if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
       return this.fail(`"${key}" is not a list of texts`);
     }
-    return value as string[];
+    return value;
   }
 
   /** An object within, or undefined where it is missing or null. */

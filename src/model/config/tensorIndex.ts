@@ -25,10 +25,6 @@ export class TensorIndex {
     return this.byName.has(name);
   }
 
-  get(name: string): ModelTensor | undefined {
-    return this.byName.get(name);
-  }
-
   /**
    * A tensor's name, after checking that it is there with this shape and has plain numbers.
    * @throws naming the tensor and what was expected

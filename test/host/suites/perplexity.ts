@@ -1,12 +1,12 @@
-import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
-import { perplexityOn } from '../../support/jobs.js';
 import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { nodeHost } from '../../../src/host/node/nodeHost.js';
 import { WorkerPool } from '../../../src/compute/workerPool.js';
+import { nodeHost } from '../../../src/host/node/nodeHost.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
+import { perplexityOn } from '../../support/jobs.js';
 import {
   EXTENSION_ID,
   closeAllTabs,

@@ -1,7 +1,7 @@
+import { truncate } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
 import { nodeHost } from '../../../src/host/node/nodeHost.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
-import { compareOn } from '../../support/jobs.js';
-import { describe, expect, it } from 'vitest';
 import { isCancelled } from '../../../src/rpc/rpc.js';
 import {
   createPool,
@@ -11,7 +11,7 @@ import {
   temporaryFolder,
   writeCheckpoint,
 } from '../../support/checkpoints.js';
-import { truncate } from 'node:fs/promises';
+import { compareOn } from '../../support/jobs.js';
 
 const FORMATS = ['int4', 'fp4', 'afp4:g64', 'nf4:row', 'dint4:tensor', 'int3-sym:g100'];
 

@@ -1,16 +1,15 @@
-import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
-import { compareOn } from '../../support/jobs.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { quantizeChunk } from '../../../src/kernels/reference/quantizeChunk.js';
-import { foldLanes, RAW } from '../../../src/kernels/types.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
 import { groupRanges } from '../../../src/jobs/inspection/groupRanges.js';
 import { tensorDetails } from '../../../src/jobs/inspection/tensorStatistics.js';
-import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
 import { quantizeToFile } from '../../../src/jobs/node/quantizeToFile.js';
+import { quantizeChunk } from '../../../src/kernels/reference/quantizeChunk.js';
+import { foldLanes, RAW } from '../../../src/kernels/types.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
+import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
 import {
   createPool,
   f32Tensor,
@@ -19,6 +18,7 @@ import {
   temporaryFolder,
   writeCheckpoint,
 } from '../../support/checkpoints.js';
+import { compareOn } from '../../support/jobs.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 
 const DOWN_PROJ = 'model.layers.0.mlp.down_proj.weight';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { comparisonText } from '../../../src/cli/comparisonText.js';
 import { perplexityText } from '../../../src/cli/perplexityText.js';
+import type { Perplexity } from '../../../src/model/scores/perplexity.js';
 import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
 import type { MeasuredPerplexity } from '../../../src/jobs/perplexity/measurement.js';
 import { measures } from '../../support/measures.js';
@@ -11,7 +12,6 @@ import type {
   PerplexityText,
   TensorComparison,
 } from '../../../src/reports/reports.js';
-import type { Perplexity } from '../../../src/model/scores/perplexity.js';
 
 const model = {
   path: '/m/model.safetensors',

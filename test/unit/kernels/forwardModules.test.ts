@@ -1,9 +1,9 @@
-import { nodeHost } from '../../../src/host/node/nodeHost.js';
-import { HOST } from '../../support/checkpoints.js';
 // The compiled modules of a forward pass: where their constants lie, and which build is loaded.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { nodeHost } from '../../../src/host/node/nodeHost.js';
 import { loadForwardModule } from '../../../src/kernels/wasm/wasmForward.js';
+import { HOST } from '../../support/checkpoints.js';
 import { wasmForward } from '../../support/forwardKernels.js';
 
 /** Address range of a module's data segments; undefined where it has none. */

@@ -1,4 +1,3 @@
-import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +15,7 @@ import {
   type Variant,
   type WindowScore,
 } from '../../../src/model/evaluation/types.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { isCancelled, type Progress } from '../../../src/rpc/rpc.js';
 import {
   createPool,
@@ -185,7 +185,7 @@ describe('evaluation', () => {
     const raw = readRawSafetensors(join(from, 'model.safetensors'));
     raw.delete('gpt_neox.embed_in.weight');
     const tied = { ...Object.fromEntries(raw), 'embed_out.weight': head };
-    await writeCheckpoint(tied as Record<string, TestTensor>, folder);
+    await writeCheckpoint(tied, folder);
     const text = await readFile(join(from, 'config.json'), 'utf8');
     const config = { ...JSON.parse(text), vocab_size: vocabulary, tie_word_embeddings: true };
     await writeFile(join(folder, 'config.json'), JSON.stringify(config));

@@ -1,9 +1,9 @@
-import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { planLanguageModel } from '../../../src/model/config/languageModel.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { temporaryFolder, writeCheckpoint, type TestTensor } from '../../support/checkpoints.js';
 import { readRawSafetensors } from '../../support/rawSafetensors.js';
 

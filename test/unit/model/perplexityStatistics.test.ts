@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { baselinePerplexity, perplexityOf } from '../../../src/model/scores/perplexity.js';
 import type { WindowScore } from '../../../src/model/evaluation/types.js';
+import { baselinePerplexity, perplexityOf } from '../../../src/model/scores/perplexity.js';
 
 function score(targets: number, nll: number, divergence = 0, agreements = targets): WindowScore {
   return { targets, nll, divergence, agreements };

@@ -1,14 +1,14 @@
-import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { appendFile, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { cacheFolder } from '../../../src/cli/cacheFolder.js';
+import { BASELINE, type WindowScore } from '../../../src/model/evaluation/types.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { fingerprintModel } from '../../../src/model/scores/node/fingerprint.js';
 import {
   FileScoreStore,
   type ScoreStoreOptions,
 } from '../../../src/model/scores/node/scoreStore.js';
-import { BASELINE, type WindowScore } from '../../../src/model/evaluation/types.js';
 import { f32Tensor, temporaryFolder, writeCheckpoint } from '../../support/checkpoints.js';
 
 const windows = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5), Int32Array.of(1, 2)];

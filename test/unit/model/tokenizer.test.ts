@@ -1,4 +1,3 @@
-import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
@@ -6,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { textEncoder } from '../../../src/model/text/textEncoder.js';
 import { tokenize } from '../../../src/model/text/tokenizer.js';
+import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { HOST, SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
 
 const texts = ['One day, a girl'];
@@ -21,7 +21,7 @@ function wholeTextTokenizer() {
     ['▁▁', '▁▁'],
     ['c', '😀'],
   ];
-  const tokens = ['<unk>', ...'abc▁😀', ...merges.map((merge) => merge.join(''))];
+  const tokens = ['<unk>', ...Array.from('abc▁😀'), ...merges.map((merge) => merge.join(''))];
   return {
     normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
     pre_tokenizer: null,

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { catalogueDocument } from '../../../src/formats/document.js';
+import { exmyFormat } from '../../../src/formats/entries/floats.js';
+import { float32OfOrder, orderOfFloat32, roundHalfEven } from '../../../src/formats/float32.js';
+import { minifloatLevels } from '../../../src/formats/grid.js';
 import {
   bitsPerWeight,
   FORMAT_CATALOGUE,
@@ -12,9 +15,6 @@ import {
   roundToBF16,
   roundToF16,
 } from '../../../src/formats/index.js';
-import { float32OfOrder, orderOfFloat32, roundHalfEven } from '../../../src/formats/float32.js';
-import { minifloatLevels } from '../../../src/formats/grid.js';
-import { exmyFormat } from '../../../src/formats/entries/floats.js';
 import { f16FromBits } from '../../../src/kernels/reference/decode.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { SAFETENSORS_DTYPES } from '../../../src/safetensors/dtypes.js';
-import { bitsPerElement } from '../../../src/storage/elementTypes.js';
 import { headerLength, parseHeader } from '../../../src/safetensors/header.js';
-import { bytesFile, expectRefusal, rawFile, refusal } from './safetensorsFiles.js';
+import { bitsPerElement } from '../../../src/storage/elementTypes.js';
+import { bytesFile, expectRefusal, rawFile, refusal } from '../../support/safetensorsFiles.js';
 
 const parse = (bytes: Uint8Array, size = bytes.length) => parseHeader(bytes, size, 'm.safetensors');
 const tensor =

@@ -1,20 +1,20 @@
-import { openLocalCheckpoint } from '../../support/checkpoints.js';
-import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
 import { symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfigFile } from '../../../src/checkpoint/configFile.js';
-import { openSource } from '../../../src/storage/node/openSource.js';
+import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
 import { memorySource } from '../../../src/storage/byteSource.js';
 import type { FileSystem } from '../../../src/storage/fileSystem.js';
 import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
+import { openSource } from '../../../src/storage/node/openSource.js';
+import { openLocalCheckpoint } from '../../support/checkpoints.js';
 import {
   bytesFile,
   expectRefusal,
   folderOf,
   rawFile,
   temporaryFolder,
-} from '../safetensors/safetensorsFiles.js';
+} from '../../support/safetensorsFiles.js';
 
 const INDEX = 'model.safetensors.index.json';
 const index = (weightMap: Readonly<Record<string, string>>) =>

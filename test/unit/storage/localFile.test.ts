@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { memorySource } from '../../../src/storage/byteSource.js';
 import { openLocalFile } from '../../../src/storage/node/localFile.js';
-import { expectRefusal, folderOf, temporaryFolder } from '../safetensors/safetensorsFiles.js';
+import { expectRefusal, folderOf, temporaryFolder } from '../../support/safetensorsFiles.js';
 
 describe('openLocalFile', () => {
   it('fills a view on shared memory, in several pieces', async () => {

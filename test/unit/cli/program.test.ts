@@ -9,7 +9,7 @@ import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 import type { RawTensor } from '../../support/rawSafetensors.js';
-import { bytesFile, folderOf, rawFile, temporaryFolder } from '../safetensors/safetensorsFiles.js';
+import { bytesFile, folderOf, rawFile, temporaryFolder } from '../../support/safetensorsFiles.js';
 
 // The built command line, as users run it.
 const CLI = join(import.meta.dirname, '../../../dist/cli.js');

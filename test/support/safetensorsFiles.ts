@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { CheckpointError, type CheckpointRule } from '../../../src/storage/errors.js';
+import { CheckpointError, type CheckpointRule } from '../../src/storage/errors.js';
 
 /** A safetensors file from its header's text (or bytes) and its data (or the number of zero bytes). */
 export function rawFile(header: string | Uint8Array, data: Uint8Array | number = 0): Uint8Array {

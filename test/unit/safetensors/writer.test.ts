@@ -1,4 +1,3 @@
-import { openLocalCheckpoint } from '../../support/checkpoints.js';
 import { link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,13 +7,14 @@ import {
   writeShardIndex,
   type TensorSink,
 } from '../../../src/safetensors/node/writer.js';
+import { openLocalCheckpoint } from '../../support/checkpoints.js';
 import {
   bytesFile,
   expectRefusal,
   folderOf,
   rawFile,
   temporaryFolder,
-} from './safetensorsFiles.js';
+} from '../../support/safetensorsFiles.js';
 
 const zeros = (_: TensorEntry, sink: TensorSink) => sink.write(new Uint8Array(sink.bytes));
 const u8 = (name: string, size: number): TensorEntry => ({ name, dtype: 'U8', shape: [size] });
