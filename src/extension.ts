@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ExtensionContext } from 'vscode';
-import { nodeHost } from './host/node/nodeHost.js';
+import { makeNodeHost } from './host/node/nodeHost.js';
 import { ChoiceMemory } from './vscode/picks/choiceMemory.js';
 import { registerCommands } from './vscode/commands/commands.js';
 import { ComparisonPanels } from './vscode/comparison/comparisonPanels.js';
@@ -12,7 +12,7 @@ import { SharedPool } from './vscode/sharedPool.js';
 /** Joins the parts; each of them explains itself. */
 export function activate(context: ExtensionContext): void {
   const { extensionUri, globalState, globalStorageUri: storage, subscriptions } = context;
-  const host = nodeHost(join(context.extensionPath, 'dist'));
+  const host = makeNodeHost(join(context.extensionPath, 'dist'));
   const pool = new SharedPool(host);
   const memory = new ChoiceMemory(globalState);
   const editors = new SafetensorsEditorProvider(extensionUri, pool, memory);

@@ -1,5 +1,5 @@
 import { readAll } from '../storage/byteSource.js';
-import { systemReason, visible } from '../storage/errors.js';
+import { describeSystemError, visible } from '../storage/errors.js';
 import { withSource, type FileSystem } from '../storage/fileSystem.js';
 
 /** A model folder's `config.json`, or what is wrong with it. Both are absent when there is none. */
@@ -29,7 +29,7 @@ export async function readConfigFile(folder: string, fileSystem: FileSystem): Pr
       return { config: parseConfig(text) };
     });
   } catch (error) {
-    return { problem: `${visible(path)}: ${systemReason(error)}` };
+    return { problem: `${visible(path)}: ${describeSystemError(error)}` };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Container } from '../storage/container.js';
-import { CheckpointError, listQuoted, systemReason } from '../storage/errors.js';
+import { CheckpointError, listQuoted, describeSystemError } from '../storage/errors.js';
 import { withSource, type FileSystem } from '../storage/fileSystem.js';
 import { CONTAINERS, containerOf } from './containers.js';
 import { mergeShards, type OpenedShard, type ShardOutcome } from './shards.js';
@@ -124,7 +124,9 @@ async function openShard(
 /** Whatever a host's file system throws, told as an error of the file. */
 function asCheckpointError(error: unknown, file: string): CheckpointError {
   if (!(error instanceof CheckpointError)) {
-    return new CheckpointError(file, '', 'ReadFailed', systemReason(error), { cause: error });
+    return new CheckpointError(file, '', 'ReadFailed', describeSystemError(error), {
+      cause: error,
+    });
   }
   return error.inFile(file);
 }

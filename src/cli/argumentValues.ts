@@ -45,7 +45,12 @@ export function parse<const T extends Options>(
 }
 
 /** Digits, at most nine. */
-export function wholeNumber(command: string, option: string, text: string, least: number): number {
+export function readWholeNumber(
+  command: string,
+  option: string,
+  text: string,
+  least: number,
+): number {
   const value = Number(text);
   if (!/^[0-9]{1,9}$/.test(text) || value < least) {
     throw new UsageError(`--${option} "${text}" is not a whole number from ${least}`, command);
@@ -66,15 +71,15 @@ function oneOf<T extends string>(
   return found;
 }
 
-/** As {@link formatIds}, and there is at least one. */
-export function someFormatIds(command: string, texts: readonly string[] | undefined): string[] {
-  const ids = formatIds(command, texts);
+/** As {@link readFormatIds}, and there is at least one. */
+export function readSomeFormatIds(command: string, texts: readonly string[] | undefined): string[] {
+  const ids = readFormatIds(command, texts);
   if (ids.length > 0) return ids;
   throw new UsageError('--format is missing: at least one is needed', command);
 }
 
 /** Reads names repeated or separated by commas; canonical, each once. */
-export function formatIds(command: string, texts: readonly string[] | undefined): string[] {
+export function readFormatIds(command: string, texts: readonly string[] | undefined): string[] {
   const names = (texts ?? []).flatMap((text) => text.split(',')).filter((name) => name.trim());
   try {
     return [...new Set(names.map((name) => parseFormat(name).id))];
@@ -92,7 +97,7 @@ interface CommonValues {
 }
 
 /** Checks what every job takes. */
-export function jobArguments(
+export function readJobArguments(
   command: string,
   values: CommonValues,
   positionals: readonly string[],
@@ -118,12 +123,14 @@ export function jobArguments(
     json: values.json ?? false,
     quiet: values.quiet ?? false,
     threads:
-      values.threads === undefined ? undefined : wholeNumber(command, 'threads', values.threads, 1),
+      values.threads === undefined
+        ? undefined
+        : readWholeNumber(command, 'threads', values.threads, 1),
     backend: backend === 'auto' ? 'wasm' : backend,
   };
 }
 
 /** The type scales are rounded to. */
-export function scaleDtype(command: string, text: string | undefined): ScaleDtype {
+export function readScaleDtype(command: string, text: string | undefined): ScaleDtype {
   return oneOf(command, 'scale-dtype', text ?? 'f16', SCALE_DTYPES) as ScaleDtype;
 }

@@ -1,15 +1,15 @@
 import type { ScaleDtype } from '../formats/index.js';
 import {
   COMMON,
-  formatIds,
-  jobArguments,
+  readFormatIds,
+  readJobArguments,
   parse,
-  scaleDtype,
-  someFormatIds,
-  wholeNumber,
+  readScaleDtype,
+  readSomeFormatIds,
+  readWholeNumber,
   type JobArguments,
 } from './argumentValues.js';
-import { PERPLEXITY, perplexityOptions, type PerplexityOptions } from './perplexityOptions.js';
+import { PERPLEXITY, readPerplexityOptions, type PerplexityOptions } from './perplexityOptions.js';
 import { UsageError } from './usageError.js';
 
 export interface InspectArguments extends JobArguments {
@@ -64,9 +64,9 @@ function inspectArguments(args: readonly string[]): CommandLine {
   const group = values['group-size'];
   return {
     command: 'inspect',
-    ...jobArguments('inspect', values, positionals),
+    ...readJobArguments('inspect', values, positionals),
     stats: (values.stats ?? false) || group !== undefined,
-    groupSize: group === 'row' ? 0 : wholeNumber('inspect', 'group-size', group ?? '128', 1),
+    groupSize: group === 'row' ? 0 : readWholeNumber('inspect', 'group-size', group ?? '128', 1),
   };
 }
 
@@ -79,8 +79,8 @@ function quantizeArguments(args: readonly string[]): CommandLine {
     'scale-dtype': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'quantize' };
-  const job = jobArguments('quantize', values, positionals);
-  const formats = someFormatIds('quantize', values.format);
+  const job = readJobArguments('quantize', values, positionals);
+  const formats = readSomeFormatIds('quantize', values.format);
   if (formats.length > 1) {
     throw new UsageError(`one --format is wanted, ${formats.length} are given`, 'quantize');
   }
@@ -96,7 +96,7 @@ function quantizeArguments(args: readonly string[]): CommandLine {
     ...job,
     format: formats[0],
     out: values.out,
-    scaleDtype: scaleDtype('quantize', values['scale-dtype']),
+    scaleDtype: readScaleDtype('quantize', values['scale-dtype']),
   };
 }
 
@@ -117,11 +117,11 @@ function compareArguments(args: readonly string[]): CommandLine {
       'compare',
     );
   }
-  const job = jobArguments('compare', values, positionals);
+  const job = readJobArguments('compare', values, positionals);
   if (values.csv && values.json) {
     throw new UsageError('--json and --csv exclude each other', 'compare');
   }
-  const formats = someFormatIds('compare', values.format);
+  const formats = readSomeFormatIds('compare', values.format);
   const perLayer = values['per-layer'] ?? false;
   const asked =
     perLayer ||
@@ -135,9 +135,11 @@ function compareArguments(args: readonly string[]): CommandLine {
     command: 'compare',
     ...job,
     formats,
-    scaleDtype: scaleDtype('compare', values['scale-dtype']),
+    scaleDtype: readScaleDtype('compare', values['scale-dtype']),
     csv: values.csv ?? false,
-    perplexity: asked ? { ...perplexityOptions('compare', values, formats), perLayer } : undefined,
+    perplexity: asked
+      ? { ...readPerplexityOptions('compare', values, formats), perLayer }
+      : undefined,
   };
 }
 
@@ -149,8 +151,8 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     'scale-dtype': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'perplexity' };
-  const job = jobArguments('perplexity', values, positionals);
-  const formats = formatIds('perplexity', values.format);
+  const job = readJobArguments('perplexity', values, positionals);
+  const formats = readFormatIds('perplexity', values.format);
   if (values.tensor && formats.length === 0) {
     throw new UsageError(
       '--tensor chooses what a --format is applied to; none is given',
@@ -161,8 +163,8 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     command: 'perplexity',
     ...job,
     formats,
-    scaleDtype: scaleDtype('perplexity', values['scale-dtype']),
-    perplexity: perplexityOptions('perplexity', values, formats),
+    scaleDtype: readScaleDtype('perplexity', values['scale-dtype']),
+    perplexity: readPerplexityOptions('perplexity', values, formats),
   };
 }
 

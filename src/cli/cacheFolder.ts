@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where the operating system wants caches; `QUANTSCOPE_CACHE` overrides it. */
-export function cacheFolder(
+export function findCacheFolder(
   environment: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
 ): string {

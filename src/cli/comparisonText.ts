@@ -8,11 +8,19 @@ import {
   type MeasureKind,
 } from '../metrics/measures.js';
 import type { ComparisonReport, FormatComparison, TensorComparison } from '../reports/reports.js';
-import { count, fixed, percent, scientific, significant, sizeIn, sizeUnit } from './numbers.js';
-import { notesText } from './notesText.js';
-import { perplexityTable, signed, textLine } from './perplexityText.js';
+import {
+  formatCount,
+  formatFixed,
+  formatPercent,
+  formatScientific,
+  formatSignificant,
+  formatSizeIn,
+  chooseSizeUnit,
+} from './numbers.js';
+import { formatNotes } from './notesText.js';
+import { formatPerplexityTable, formatSigned, describeText } from './perplexityText.js';
 import { visible } from '../storage/errors.js';
-import { table } from './tables.js';
+import { formatTable } from './tables.js';
 import type { Column } from './tables.js';
 
 /** How many tensors per format are named as those that suffer most. */
@@ -27,12 +35,12 @@ const NO_WEIGHTS = { tensors: 0, parameters: 0 };
 const WRITERS: Readonly<
   Record<MeasureKind, { readonly unit?: string; readonly text: (value: number) => string }>
 > = {
-  decibels: { unit: 'dB', text: (value) => fixed(value, 2) },
-  squaredError: { text: scientific },
-  error: { text: significant },
-  ratio: { text: (value) => fixed(value, 3) },
-  share: { unit: '%', text: percent },
-  count: { text: count },
+  decibels: { unit: 'dB', text: (value) => formatFixed(value, 2) },
+  squaredError: { text: formatScientific },
+  error: { text: formatSignificant },
+  ratio: { text: (value) => formatFixed(value, 3) },
+  share: { unit: '%', text: formatPercent },
+  count: { text: formatCount },
 };
 
 function measureColumn(measure: ErrorMeasure): Column {
@@ -50,15 +58,15 @@ function heading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const model = architecture ? `${path}  ${architecture}` : path;
   return (
     `${visible(model)}\n` +
-    `${count(tensors)} ${tensors === 1 ? 'tensor' : 'tensors'}, ` +
-    `${count(weights)} of ${count(parameters)} weights, ${visible(dtype)}; ` +
+    `${formatCount(tensors)} ${tensors === 1 ? 'tensor' : 'tensors'}, ` +
+    `${formatCount(weights)} of ${formatCount(parameters)} weights, ${visible(dtype)}; ` +
     `scales in ${scaleDtype.toUpperCase()}\n`
   );
 }
 
 function formatsTable(formats: readonly FormatComparison[]): string {
-  const unit = sizeUnit(formats.map(({ summary }) => summary.sizeBytes));
-  return table(
+  const unit = chooseSizeUnit(formats.map(({ summary }) => summary.sizeBytes));
+  return formatTable(
     [
       left('Format'),
       right('bits/weight'),
@@ -67,9 +75,9 @@ function formatsTable(formats: readonly FormatComparison[]): string {
     ],
     formats.map(({ id, bitsPerWeight, summary }) => [
       id,
-      fixed(bitsPerWeight, 3),
+      formatFixed(bitsPerWeight, 3),
       ...TABLE_MEASURES.map((measure) => measureCell(summary, measure)),
-      sizeIn(summary.sizeBytes, unit),
+      formatSizeIn(summary.sizeBytes, unit),
     ]),
   );
 }
@@ -91,7 +99,7 @@ function worstTable(formats: readonly FormatComparison[]): string {
       ...MAIN_MEASURES.map((measure) => measureCell(tensor, measure)),
     ]),
   );
-  return table(
+  return formatTable(
     [left('Lowest SQNR'), left('Tensor'), left('Shape'), ...MAIN_MEASURES.map(measureColumn)],
     rows,
   );
@@ -104,9 +112,9 @@ function perplexitySection({ text, baseline, formats }: ComparisonReport): strin
     costliest(tensors).map(({ tensor, alone }, index) => [
       index === 0 ? id : '',
       visible(tensor.name),
-      significant(alone.value),
-      signed(alone.deltaVsBaseline),
-      alone.deltaStandardError === null ? '–' : significant(alone.deltaStandardError),
+      formatSignificant(alone.value),
+      formatSigned(alone.deltaVsBaseline),
+      alone.deltaStandardError === null ? '–' : formatSignificant(alone.deltaStandardError),
     ]),
   );
   const columns = [
@@ -117,8 +125,8 @@ function perplexitySection({ text, baseline, formats }: ComparisonReport): strin
     right('± s.e.'),
   ];
   return (
-    `\n${textLine(text)}\n\n${perplexityTable(baseline.perplexity, formats)}` +
-    (rows.length > 0 ? `\n${table(columns, rows)}` : '')
+    `\n${describeText(text)}\n\n${formatPerplexityTable(baseline.perplexity, formats)}` +
+    (rows.length > 0 ? `\n${formatTable(columns, rows)}` : '')
   );
 }
 
@@ -140,7 +148,7 @@ function costliest(tensors: readonly TensorComparison[]) {
  * A comparison for people at a terminal: a row a format, then the tensors that suffer most, then
  * perplexities where there are any, then what the reader of the numbers must know. RMSE / step is 0.289 (1/√12) at best.
  */
-export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype): string {
+export function formatComparison(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const { formats, notes, timings } = report;
   const general = notes.map((note) => `${visible(note)}\n`).join('');
   const several = (formats[0]?.tensors.length ?? 0) > 1;
@@ -149,9 +157,9 @@ export function comparisonText(report: ComparisonReport, scaleDtype: ScaleDtype)
     formatsTable(formats) +
     (several ? `\n${worstTable(formats)}` : '') +
     perplexitySection(report) +
-    notesText(formats) +
+    formatNotes(formats) +
     (general && `\n${general}`) +
-    `\n${fixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
+    `\n${formatFixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
     `${timings.threads === 1 ? 'thread' : 'threads'}\n`
   );
 }

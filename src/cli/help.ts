@@ -111,6 +111,6 @@ shrinks both ends alike, +clip each by itself.
 };
 
 /** The help text of a command, or the general one. */
-export function helpText(command?: string): string {
+export function getHelp(command?: string): string {
   return command && Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : GENERAL;
 }

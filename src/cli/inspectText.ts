@@ -1,7 +1,7 @@
 import type { CheckpointReport, TensorReport } from '../reports/reports.js';
-import { count, fixed, significant, size } from './numbers.js';
+import { formatCount, formatFixed, formatSignificant, formatSize } from './numbers.js';
 import { visible } from '../storage/errors.js';
-import { table } from './tables.js';
+import { formatTable } from './tables.js';
 import type { Column } from './tables.js';
 
 /** What the table needs of one tensor of `inspect --json`. */
@@ -52,26 +52,26 @@ function statsCells(stats: InspectedTensor['stats']): string[] {
   if (!stats) return [];
   const asymmetry = stats.groups?.asymmetry;
   return [
-    significant(stats.min),
-    significant(stats.max),
-    significant(stats.mean),
-    significant(stats.std),
-    fixed(stats.kurtosis, 3),
-    count(stats.zeros),
-    count(stats.nan),
-    count(stats.inf),
-    asymmetry ? fixed(asymmetry.p50, 3) : '',
-    asymmetry ? fixed(asymmetry.p95, 3) : '',
+    formatSignificant(stats.min),
+    formatSignificant(stats.max),
+    formatSignificant(stats.mean),
+    formatSignificant(stats.std),
+    formatFixed(stats.kurtosis, 3),
+    formatCount(stats.zeros),
+    formatCount(stats.nan),
+    formatCount(stats.inf),
+    asymmetry ? formatFixed(asymmetry.p50, 3) : '',
+    asymmetry ? formatFixed(asymmetry.p95, 3) : '',
   ];
 }
 
 function heading(report: CheckpointReport): string {
-  const files = `${count(report.files.length)} ${report.files.length === 1 ? 'file' : 'files'}`;
+  const files = `${formatCount(report.files.length)} ${report.files.length === 1 ? 'file' : 'files'}`;
   const model = [report.path, report.architecture, report.configSummary].filter(Boolean).join('  ');
   return (
     `${visible(model)}\n` +
-    `${count(report.tensors.length)} tensors, ${count(report.totalElements)} weights, ` +
-    `${size(report.totalBytes)} in ${files}\n`
+    `${formatCount(report.tensors.length)} tensors, ${formatCount(report.totalElements)} weights, ` +
+    `${formatSize(report.totalBytes)} in ${files}\n`
   );
 }
 
@@ -90,7 +90,7 @@ function byLayer(tensors: readonly TensorReport[]): Map<string, TensorReport[]> 
  * The tensors of a model for people at a terminal, grouped by layer.
  * @param inspected the tensors to show, with statistics where they were asked for
  */
-export function inspectText(
+export function formatInspection(
   report: CheckpointReport,
   inspected: readonly InspectedTensor[],
 ): string {
@@ -100,7 +100,7 @@ export function inspectText(
   for (const [layer, tensors] of byLayer(shown)) {
     if (layer !== '') {
       const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-      rows.push([visible(layer), '', `${count(tensors.length)} tensors`, size(bytes)]);
+      rows.push([visible(layer), '', `${formatCount(tensors.length)} tensors`, formatSize(bytes)]);
     }
     for (const tensor of tensors) {
       const name = layer === '' ? tensor.name : `  ${tensor.nameInLayer}`;
@@ -108,7 +108,7 @@ export function inspectText(
         visible(name),
         tensor.dtype,
         shapeText(tensor),
-        size(tensor.bytes),
+        formatSize(tensor.bytes),
         ...statsCells(statsByName.get(tensor.name)),
       ]);
     }
@@ -117,7 +117,7 @@ export function inspectText(
   const columns = withStats ? [...BASE_COLUMNS, ...STATS_COLUMNS] : BASE_COLUMNS;
   const filtered =
     shown.length < report.tensors.length
-      ? `${count(shown.length)} of ${count(report.tensors.length)} shown\n`
+      ? `${formatCount(shown.length)} of ${formatCount(report.tensors.length)} shown\n`
       : '';
-  return `${heading(report)}${filtered}\n${table(columns, rows)}`;
+  return `${heading(report)}${filtered}\n${formatTable(columns, rows)}`;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
-import { nodeHost } from '../host/node/nodeHost.js';
+import { makeNodeHost } from '../host/node/nodeHost.js';
 import { run } from './run.js';
 
 // Fused multiply-add for vectors nearly halves the time of a perplexity; Node 20 has it behind a
@@ -28,7 +28,7 @@ process.stderr.on('error', () => undefined);
 void run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
-  host: nodeHost(__dirname),
+  host: makeNodeHost(__dirname),
   signal: interruption.signal,
 }).then((code) => {
   // Not process.exit: what is still on its way to a pipe would be lost.

@@ -1,7 +1,7 @@
 import { visible } from '../storage/errors.js';
 
 /** What to know about formats' figures; what holds for every format is said once. */
-export function notesText(
+export function formatNotes(
   formats: readonly { readonly id: string; readonly notes: readonly string[] }[],
 ): string {
   const idsByNote = new Map<string, string[]>();

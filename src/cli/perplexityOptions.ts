@@ -1,5 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
-import { wholeNumber } from './argumentValues.js';
+import { readWholeNumber } from './argumentValues.js';
 import { UsageError } from './usageError.js';
 
 /** How a perplexity is to be measured, as far as a command line says. */
@@ -39,7 +39,7 @@ type Values = {
 const MEBIBYTE = 1024 * 1024;
 
 /** @throws UsageError where options exclude each other or are no numbers */
-export function perplexityOptions(
+export function readPerplexityOptions(
   command: string,
   values: Values,
   formats: readonly string[],
@@ -60,7 +60,7 @@ export function perplexityOptions(
   }
   const number = (option: 'context' | 'windows' | 'memory-budget', least: number) => {
     const text = values[option];
-    return text === undefined ? undefined : wholeNumber(command, option, text, least);
+    return text === undefined ? undefined : readWholeNumber(command, option, text, least);
   };
   const budget = number('memory-budget', 1);
   return {

@@ -1,9 +1,9 @@
 import type { ScaleDtype } from '../formats/index.js';
 import type { PerplexityReport, PerplexityText } from '../reports/reports.js';
 import { visible } from '../storage/errors.js';
-import { notesText } from './notesText.js';
-import { count, fixed, percent, significant } from './numbers.js';
-import { table } from './tables.js';
+import { formatNotes } from './notesText.js';
+import { formatCount, formatFixed, formatPercent, formatSignificant } from './numbers.js';
+import { formatTable } from './tables.js';
 import type { Column } from './tables.js';
 
 type Perplexity = PerplexityReport['baseline']['perplexity'];
@@ -24,40 +24,40 @@ const PROTOCOLS: Readonly<Record<PerplexityText['protocol'], string>> = {
 };
 
 /** What was scored: text, protocol, windows. */
-export function textLine(text: PerplexityText): string {
+export function describeText(text: PerplexityText): string {
   const { source, protocol, separator, context, windows, tokens, totalTokens } = text;
   const documents = protocol === 'per-document' ? `, separator ${JSON.stringify(separator)}` : '';
   const least = protocol === 'stream' ? '' : 'at most ';
   return visible(
     `${source}: ${PROTOCOLS[protocol]}${documents}, ` +
-      `${count(windows)} ${windows === 1 ? 'window' : 'windows'} of ${least}${count(context)} tokens; ` +
-      `${count(tokens)} of ${count(totalTokens)} tokens scored`,
+      `${formatCount(windows)} ${windows === 1 ? 'window' : 'windows'} of ${least}${formatCount(context)} tokens; ` +
+      `${formatCount(tokens)} of ${formatCount(totalTokens)} tokens scored`,
   );
 }
 
 function orDash(error: number | null): string {
-  return error === null ? '–' : significant(error);
+  return error === null ? '–' : formatSignificant(error);
 }
 
 /** A difference with its sign. */
-export function signed(value: number): string {
-  return value > 0 ? `+${significant(value)}` : significant(value);
+export function formatSigned(value: number): string {
+  return value > 0 ? `+${formatSignificant(value)}` : formatSignificant(value);
 }
 
 /** The unquantized model in a row, then each format's perplexity and how far it is from that. */
-export function perplexityTable(baseline: Perplexity, formats: readonly Row[]): string {
+export function formatPerplexityTable(baseline: Perplexity, formats: readonly Row[]): string {
   const rows = formats.flatMap(({ id, bitsPerWeight, perplexity }) =>
     perplexity
       ? [
           [
             id,
-            fixed(bitsPerWeight, 3),
-            significant(perplexity.value),
+            formatFixed(bitsPerWeight, 3),
+            formatSignificant(perplexity.value),
             orDash(perplexity.standardError),
-            signed(perplexity.deltaVsBaseline),
+            formatSigned(perplexity.deltaVsBaseline),
             orDash(perplexity.deltaStandardError),
-            significant(perplexity.klDivergence ?? NaN),
-            percent(perplexity.topTokenAgreement ?? NaN),
+            formatSignificant(perplexity.klDivergence ?? NaN),
+            formatPercent(perplexity.topTokenAgreement ?? NaN),
           ],
         ]
       : [],
@@ -65,10 +65,10 @@ export function perplexityTable(baseline: Perplexity, formats: readonly Row[]): 
   const unquantized = [
     'unquantized',
     '',
-    significant(baseline.value),
+    formatSignificant(baseline.value),
     orDash(baseline.standardError),
   ];
-  return table(
+  return formatTable(
     [
       left('Format'),
       right('bits/weight'),
@@ -87,17 +87,17 @@ export function perplexityTable(baseline: Perplexity, formats: readonly Row[]): 
  * Perplexities for people at a terminal: what was scored, a row a format, what to know. Δ is the
  * difference from the unquantized model, with the error of that difference.
  */
-export function perplexityText(report: PerplexityReport, scaleDtype: ScaleDtype): string {
+export function formatPerplexity(report: PerplexityReport, scaleDtype: ScaleDtype): string {
   const { model, text, baseline, formats, notes, timings } = report;
   const name = model.architecture ? `${model.path}  ${model.architecture}` : model.path;
   const scales = formats.length > 0 ? `; scales in ${scaleDtype.toUpperCase()}` : '';
   const general = notes.map((note) => `${visible(note)}\n`).join('');
   return (
-    `${visible(name)}\n${textLine(text)}${scales}\n\n` +
-    perplexityTable(baseline.perplexity, formats) +
-    notesText(formats) +
+    `${visible(name)}\n${describeText(text)}${scales}\n\n` +
+    formatPerplexityTable(baseline.perplexity, formats) +
+    formatNotes(formats) +
     (general && `\n${general}`) +
-    `\n${fixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
+    `\n${formatFixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
     `${timings.threads === 1 ? 'thread' : 'threads'}\n`
   );
 }

@@ -9,7 +9,7 @@ import { inspect } from './commands/inspect.js';
 import { perplexity } from './commands/perplexity.js';
 import { quantize } from './commands/quantize.js';
 import type { Session } from './commands/session.js';
-import { helpText } from './help.js';
+import { getHelp } from './help.js';
 import { isBrokenPipe, writeAll } from './output.js';
 import { remedyOf, visible, type Remedy } from '../storage/errors.js';
 import { ProgressLine } from './progress.js';
@@ -32,7 +32,7 @@ async function dispatch(args: readonly string[], session: Session): Promise<void
   const line = parseCommandLine(args);
   switch (line.command) {
     case 'help':
-      return session.write(helpText(line.topic));
+      return session.write(getHelp(line.topic));
     case 'version':
       return session.write(`${version}\n`);
     case 'formats':

@@ -20,7 +20,7 @@ function pad(text: string, column: Column, columnWidth: number): string {
  * @param rows one text per column; missing cells stay empty
  * @param indent spaces in front of every line
  */
-export function table(
+export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   indent = 0,

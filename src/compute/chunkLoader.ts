@@ -2,7 +2,7 @@ import { ReferenceKernels } from '../kernels/reference/referenceKernels.js';
 import type { Kernels, WeightSums } from '../kernels/types.js';
 import { WasmKernels, type KernelExports } from '../kernels/wasm/wasmKernels.js';
 import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
-import { storedBytes } from '../storage/elementTypes.js';
+import { countStoredBytes } from '../storage/elementTypes.js';
 import type { OpenSources } from './openSources.js';
 import type { ChunkTask } from './tasks.js';
 import { transpose } from './transpose.js';
@@ -52,8 +52,8 @@ export class ChunkLoader {
       await this.sources.read(source, offset, target);
       return kernels;
     }
-    const run = storedBytes(dtype, rows);
-    const stride = storedBytes(dtype, storedStride);
+    const run = countStoredBytes(dtype, rows);
+    const stride = countStoredBytes(dtype, storedStride);
     for (let column = 0; column < columns; column++) {
       const piece = target.subarray(column * run, (column + 1) * run);
       await this.sources.read(source, offset + column * stride, piece);

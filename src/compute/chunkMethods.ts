@@ -14,7 +14,7 @@ function elementsOf({ chunk }: ChunkTask): number {
 }
 
 /** What a worker does with chunks. It owns no data: each task names bytes and a region of memory. */
-export function chunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
+export function makeChunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
   return {
     async quantize(task) {
       const begin = performance.now();

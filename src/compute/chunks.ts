@@ -1,5 +1,5 @@
 import type { ModelTensor } from '../checkpoint/types.js';
-import { storedBytes } from '../storage/elementTypes.js';
+import { countStoredBytes } from '../storage/elementTypes.js';
 import type { ChunkShape } from '../kernels/types.js';
 import type { ChunkRef } from './tasks.js';
 
@@ -26,12 +26,12 @@ function greatestCommonDivisor(a: number, b: number): number {
   return x;
 }
 
-export function leastCommonMultiple(a: number, b: number): number {
+export function findLeastCommonMultiple(a: number, b: number): number {
   return (a / greatestCommonDivisor(a, b)) * b;
 }
 
 /** Rows and columns of a tensor as a linear map: columns are inputs, all other dimensions rows. */
-export function matrixShape(
+export function getMatrixShape(
   tensor: Pick<ModelTensor, 'shape' | 'elements' | 'transposed'>,
 ): ChunkShape {
   if (tensor.transposed) return { rows: tensor.shape[1], columns: tensor.shape[0] };
@@ -69,7 +69,7 @@ export function* planChunks(
 ): Generator<ChunkRef> {
   if (tensor.elements === 0) return;
   const transposed = tensor.transposed && !asStored;
-  const { rows, columns } = matrixShape({ ...tensor, transposed });
+  const { rows, columns } = getMatrixShape({ ...tensor, transposed });
   const { source } = tensor;
   const chunk = (firstElement: number, chunkRows: number, chunkColumns: number): ChunkRef => {
     const first = transposed
@@ -77,7 +77,7 @@ export function* planChunks(
       : firstElement;
     return {
       source,
-      offset: tensor.offset + storedBytes(tensor.dtype, first),
+      offset: tensor.offset + countStoredBytes(tensor.dtype, first),
       dtype: tensor.dtype,
       rows: chunkRows,
       columns: chunkColumns,
@@ -88,7 +88,7 @@ export function* planChunks(
   const cut =
     boundary.columns === 'row' || columns % boundary.blocks !== 0
       ? undefined
-      : leastCommonMultiple(boundary.columns, boundary.blocks);
+      : findLeastCommonMultiple(boundary.columns, boundary.blocks);
   if (transposed && bands && cut !== undefined && boundary.blocks === 1) {
     const band = Math.max(1, Math.floor(chunkElements / rows / cut)) * cut;
     if (Math.min(band, columns) * rows <= MAX_BAND_ELEMENTS) {

@@ -3,7 +3,7 @@ import { codeOrder, type CodeOrder } from '../kernels/statistics/codeOrder.js';
 import { mergeWeightMoments, type WeightMoments } from '../kernels/statistics/moments.js';
 import { countBySorting, nonZero, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
 import type { Handlers } from '../rpc/rpc.js';
-import { bitsPerElement } from '../storage/elementTypes.js';
+import { countBitsPerElement } from '../storage/elementTypes.js';
 import type { ChunkLoader } from './chunkLoader.js';
 import { piecesOf, spanMemory, SPAN_TABLES } from './spans.js';
 import type { ChunkRef, PlacedAsymmetries, SpanApi, StatisticsTask } from './tasks.js';
@@ -38,7 +38,7 @@ export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       const order = codeOrder(chunk.dtype);
       if (!order) throw new Error(`${chunk.dtype} has more than 16 bits`);
       const { kernels, tables, read } = spanMemory(loader, task);
-      const wide = bitsPerElement(chunk.dtype) === 16;
+      const wide = countBitsPerElement(chunk.dtype) === 16;
       const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
       const counts = wide ? tables(1) : new Uint32Array(256);
       if (!sorted) counts.fill(0);

@@ -1,6 +1,6 @@
 import type { Kernels } from '../kernels/types.js';
-import { regionBytesFor, type MemoryRegion } from '../kernels/workspace.js';
-import { storedBytes } from '../storage/elementTypes.js';
+import { countRegionBytes, type MemoryRegion } from '../kernels/workspace.js';
+import { countStoredBytes } from '../storage/elementTypes.js';
 import type { ChunkLoader } from './chunkLoader.js';
 import type { SpanTask } from './tasks.js';
 
@@ -13,7 +13,7 @@ const SLOT_BYTES = 65536;
 
 /** Bytes of a worker's region for a task over a span: counts, a number for each upper half, a piece. */
 export const SPAN_SCRATCH_BYTES =
-  SPAN_TABLES * TABLE_BYTES + SLOT_BYTES + regionBytesFor(PIECE_ELEMENTS);
+  SPAN_TABLES * TABLE_BYTES + SLOT_BYTES + countRegionBytes(PIECE_ELEMENTS);
 
 /** A run of a span's elements. */
 export interface Piece {
@@ -96,7 +96,7 @@ export function spanMemory(loader: ChunkLoader, { chunk, region }: SpanTask): Sp
       const target = kernels.input(chunk.dtype, rows * columns);
       await loader.sources.read(
         chunk.source,
-        chunk.offset + storedBytes(chunk.dtype, first),
+        chunk.offset + countStoredBytes(chunk.dtype, first),
         target,
       );
       return target;

@@ -1,27 +1,27 @@
 import type { ModelTensor } from '../checkpoint/types.js';
 import type { NumberFormat } from '../formats/types.js';
 import type { FixedRange } from '../kernels/types.js';
-import { ANYWHERE, leastCommonMultiple, planChunks, type ChunkBoundary } from './chunks.js';
+import { ANYWHERE, findLeastCommonMultiple, planChunks, type ChunkBoundary } from './chunks.js';
 import type { ChunkApi } from './tasks.js';
 import type { WorkerPool } from './workerPool.js';
 
 export { needsTensorRange } from '../formats/rules.js';
 
 /** Where all these formats allow a tensor to be cut. */
-export function chunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
+export function findChunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
   let columns = 1;
   let blocks = 1;
   let wholeRows = false;
   for (const { group } of formats) {
     if (group.kind === 'row') wholeRows = true;
-    if (group.kind === 'columns') columns = leastCommonMultiple(columns, group.size);
-    if (group.kind === 'blocks') blocks = leastCommonMultiple(blocks, group.size);
+    if (group.kind === 'columns') columns = findLeastCommonMultiple(columns, group.size);
+    if (group.kind === 'blocks') blocks = findLeastCommonMultiple(blocks, group.size);
   }
   return { columns: wholeRows ? 'row' : columns, blocks };
 }
 
 /** Extremes of whole tensors; reads them once. */
-export async function tensorRanges(
+export async function findTensorRanges(
   pool: WorkerPool,
   tensors: readonly ModelTensor[],
   signal?: AbortSignal,

@@ -1,7 +1,7 @@
 import type { Host } from '../host/host.js';
 import { loadForwardModule } from '../kernels/wasm/wasmForward.js';
-import { regionBytesFor, type MemoryRegion } from '../kernels/workspace.js';
-import { cancelledError, type Methods } from '../rpc/rpc.js';
+import { countRegionBytes, type MemoryRegion } from '../kernels/workspace.js';
+import { makeCancelledError, type Methods } from '../rpc/rpc.js';
 import { CHUNK_ELEMENTS } from './chunks.js';
 import { JobOutputs, OutputSlots } from './outputSlots.js';
 import { PoolWorker, type WorkerStart } from './poolWorker.js';
@@ -51,7 +51,7 @@ type AnyTask = (Omit<ChunkTask, 'region'> | Omit<ScratchTask, 'region' | 'memory
 function regionBytes(task: AnyTask): number {
   return 'scratchBytes' in task
     ? task.scratchBytes
-    : regionBytesFor(Math.max(task.chunk.rows * task.chunk.columns, CHUNK_ELEMENTS));
+    : countRegionBytes(Math.max(task.chunk.rows * task.chunk.columns, CHUNK_ELEMENTS));
 }
 
 /** A task as it goes to a worker. */
@@ -124,7 +124,7 @@ export class WorkerPool {
     signal?: AbortSignal,
   ): Promise<void> {
     if (this.disposed) throw new Error('The worker pool was closed');
-    if (signal?.aborted) throw cancelledError();
+    if (signal?.aborted) throw makeCancelledError();
     const iterator = tasks[Symbol.iterator]();
     const results = new Map<number, unknown>();
     // As many slots as the workers have tasks at hand, and as many again for the writer behind them.
@@ -145,7 +145,7 @@ export class WorkerPool {
           reject(error instanceof Error ? error : new Error('A job failed', { cause: error }));
         else resolve();
       };
-      const onAbort = () => end(cancelledError());
+      const onAbort = () => end(makeCancelledError());
       const deliver = async () => {
         if (delivering) return;
         delivering = true;

@@ -6,8 +6,12 @@ import {
   UNLISTED_BLOCKS,
 } from './entries/blocks.js';
 import { CAST_ENTRIES } from './entries/casts.js';
-import { floatEntries, normalFloatEntries, straightThroughEntries } from './entries/floats.js';
-import { denormalEntries, integerEntries, UNLISTED_INTEGERS } from './entries/integers.js';
+import {
+  makeFloatEntries,
+  makeNormalFloatEntries,
+  makeStraightThroughEntries,
+} from './entries/floats.js';
+import { makeDenormalEntries, makeIntegerEntries, UNLISTED_INTEGERS } from './entries/integers.js';
 import type { FormatEntry } from './types.js';
 
 const INTEGER_BITS = [4, 3, 2, 5, 6, 7, 8];
@@ -15,24 +19,24 @@ const INTEGER_BITS = [4, 3, 2, 5, 6, 7, 8];
 /** Every listed format, in the order of menus. */
 export const FORMAT_CATALOGUE: readonly FormatEntry[] = Object.freeze(
   [
-    ...INTEGER_BITS.flatMap(integerEntries),
-    ...floatEntries(2, 1),
-    ...floatEntries(1, 2),
-    ...floatEntries(3, 0),
-    ...floatEntries(2, 0),
-    ...floatEntries(1, 1),
-    ...normalFloatEntries(4),
-    ...normalFloatEntries(3),
-    ...denormalEntries(4),
-    ...denormalEntries(3),
+    ...INTEGER_BITS.flatMap(makeIntegerEntries),
+    ...makeFloatEntries(2, 1),
+    ...makeFloatEntries(1, 2),
+    ...makeFloatEntries(3, 0),
+    ...makeFloatEntries(2, 0),
+    ...makeFloatEntries(1, 1),
+    ...makeNormalFloatEntries(4),
+    ...makeNormalFloatEntries(3),
+    ...makeDenormalEntries(4),
+    ...makeDenormalEntries(3),
     ...MX_ENTRIES,
     ...NVFP4_ENTRIES,
     ...BITSANDBYTES_ENTRIES,
     ...GGML_ENTRIES,
-    ...floatEntries(2, 3),
-    ...floatEntries(3, 2),
-    ...floatEntries(4, 3),
-    ...floatEntries(5, 2),
+    ...makeFloatEntries(2, 3),
+    ...makeFloatEntries(3, 2),
+    ...makeFloatEntries(4, 3),
+    ...makeFloatEntries(5, 2),
     ...CAST_ENTRIES,
   ].map((entry) => Object.freeze(entry)),
 );
@@ -51,8 +55,8 @@ const known = new Map(
     ...FORMAT_CATALOGUE,
     ...UNLISTED_INTEGERS,
     ...UNLISTED_BLOCKS,
-    ...straightThroughEntries(4),
-    ...straightThroughEntries(3),
+    ...makeStraightThroughEntries(4),
+    ...makeStraightThroughEntries(3),
   ].map((entry) => [entry.name, entry]),
 );
 
@@ -62,7 +66,7 @@ function floatByFormula(name: string): FormatEntry | undefined {
   if (!match) return undefined;
   const [bits, exponentBits, fractionBits] = match.slice(1, 4).map(Number);
   if (bits !== 1 + exponentBits + fractionBits) return undefined;
-  for (const entry of floatEntries(exponentBits, fractionBits, match[4] !== undefined)) {
+  for (const entry of makeFloatEntries(exponentBits, fractionBits, match[4] !== undefined)) {
     known.set(entry.name, Object.freeze(entry));
   }
   return known.get(name);

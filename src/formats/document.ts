@@ -1,20 +1,20 @@
 import { FORMAT_CATALOGUE } from './catalogue.js';
-import { groupingText, makeFormat } from './names.js';
+import { formatGrouping, makeFormat } from './names.js';
 import { ruleProperties } from './rules.js';
-import { bitsPerWeight } from './storage.js';
+import { computeBitsPerWeight } from './storage.js';
 import type { FormatEntry } from './types.js';
 
 /** Bits per weight of a 4096 × 4096 tensor with F16 scales. */
 function typicalBits(entry: FormatEntry): string {
   const format = makeFormat(entry, entry.fixedGroup ?? { kind: 'columns', size: 128 });
-  return bitsPerWeight(format, [4096, 4096]).toFixed(3);
+  return computeBitsPerWeight(format, [4096, 4096]).toFixed(3);
 }
 
 function row(entry: FormatEntry): string {
   const group = entry.fixedGroup
     ? entry.family === 'Cast'
       ? '–'
-      : groupingText(entry.fixedGroup)
+      : formatGrouping(entry.fixedGroup)
     : 'g128';
   const remarks = [entry.reconstructed ? '**reconstructed**' : '', ...entry.notes];
   const cells = [
@@ -32,7 +32,7 @@ function row(entry: FormatEntry): string {
 }
 
 /** The catalogue as a Markdown document; `docs/formats.md` is this text. */
-export function catalogueDocument(): string {
+export function writeCatalogueDocument(): string {
   return `# Number formats
 
 Made from the catalogue by \`npm run docs\`; a test keeps it current. Bits per weight are those of a

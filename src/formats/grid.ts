@@ -6,7 +6,7 @@ import type { Grid, Minifloat } from './types.js';
  * over an ascending f32 table gives (AFPQ, section 5.1; distances are rounded to f32, which matters
  * next to a midpoint).
  */
-export function nearestLevelLowerTie(levels: Float32Array, y: number): number {
+export function findNearestLevelLowerTie(levels: Float32Array, y: number): number {
   let best = 0;
   let bestDistance = Infinity;
   for (let i = 0; i < levels.length; i++) {
@@ -24,7 +24,7 @@ export function nearestLevelLowerTie(levels: Float32Array, y: number): number {
  * to a lower one. `levelIndex` must not decrease with y; bisection over all f32 values makes the
  * thresholds agree with it everywhere.
  */
-export function thresholdsOf(
+export function findThresholds(
   levels: Float32Array,
   levelIndex: (y: number) => number,
 ): Float32Array {
@@ -48,7 +48,7 @@ function previousFloat32(value: number): number {
 }
 
 /** A grid whose ties go to the lower level, as AFPQ's code has it. */
-export function gridWithLowerTies(
+export function makeGridWithLowerTies(
   levels: readonly number[],
   divisor: number,
   minifloat?: Minifloat,
@@ -57,7 +57,7 @@ export function gridWithLowerTies(
   return Object.freeze({
     levels: values,
     divisor,
-    thresholds: thresholdsOf(values, (y) => nearestLevelLowerTie(values, y)),
+    thresholds: findThresholds(values, (y) => findNearestLevelLowerTie(values, y)),
     tieRule: 'halfway goes to the lower level',
     minifloat,
   });
@@ -67,7 +67,7 @@ export function gridWithLowerTies(
  * A grid decided by f32 midpoints: at or above goes up (`upper`, straight-through quantizers,
  * section 5.3), or at or below stays down (`lower`, bitsandbytes).
  */
-export function gridWithMidpoints(
+export function makeGridWithMidpoints(
   levels: readonly number[],
   divisor: number,
   ties: 'upper' | 'lower',
@@ -91,7 +91,7 @@ export function binaryExponent(x: number): number {
 }
 
 /** Step of a minifloat at y: the distance of the values around it; the last one's beyond the end. */
-export function minifloatStep(format: Minifloat, y: number): number {
+export function findMinifloatStep(format: Minifloat, y: number): number {
   const magnitude = Math.min(Math.abs(y), format.largest);
   // At the very end the interval is the one below.
   const exponent = magnitude > 0 ? binaryExponent(magnitude) : format.minExponent;
@@ -100,7 +100,7 @@ export function minifloatStep(format: Minifloat, y: number): number {
 
 /** Rounds to a minifloat value; the ties rule is the format's. */
 export function roundToMinifloat(format: Minifloat, y: number): number {
-  const step = minifloatStep(format, y);
+  const step = findMinifloatStep(format, y);
   const quotient = y / step;
   let rounded = roundHalfEven(quotient);
   if (format.ties === 'lower' && quotient - rounded === -0.5) rounded -= 1;
@@ -113,11 +113,11 @@ export function roundToMinifloat(format: Minifloat, y: number): number {
 }
 
 /** All values of a minifloat, ascending, zero once. */
-export function minifloatLevels(format: Minifloat): number[] {
+export function listMinifloatLevels(format: Minifloat): number[] {
   const positive: number[] = [];
   let value = 0;
   while (value < format.largest) {
-    value += minifloatStep(format, value);
+    value += findMinifloatStep(format, value);
     positive.push(value);
   }
   return [...positive.map((level) => -level).reverse(), 0, ...positive];
@@ -133,9 +133,9 @@ export function minifloatSignBit({ levels }: Grid): number {
 }
 
 /** A grid of all values of a minifloat. */
-export function minifloatGrid(format: Minifloat): Grid {
-  const levels = minifloatLevels(format);
-  if (format.ties === 'lower') return gridWithLowerTies(levels, format.largest, format);
+export function makeMinifloatGrid(format: Minifloat): Grid {
+  const levels = listMinifloatLevels(format);
+  if (format.ties === 'lower') return makeGridWithLowerTies(levels, format.largest, format);
   const values = Float32Array.from(levels);
   const indexOf = new Map(levels.map((level, index) => [level, index]));
   const tieRule =
@@ -143,7 +143,7 @@ export function minifloatGrid(format: Minifloat): Grid {
   return Object.freeze({
     levels: values,
     divisor: format.largest,
-    thresholds: thresholdsOf(values, (y) => indexOf.get(roundToMinifloat(format, y) + 0)!),
+    thresholds: findThresholds(values, (y) => indexOf.get(roundToMinifloat(format, y) + 0)!),
     tieRule,
     minifloat: Object.freeze(format),
   });

@@ -4,11 +4,11 @@ export {
   FormatNameError,
   allowsSearch,
   formatLabel,
-  groupingText,
+  formatGrouping,
   makeFormat,
   parseFormat,
   withGrouping,
 } from './names.js';
 export { needsTensorRange, ruleProperties, type RuleProperties } from './rules.js';
-export { bitsPerWeight, groupCount, storedBits } from './storage.js';
+export { computeBitsPerWeight, countGroups, countStoredBits } from './storage.js';
 export { roundHalfEven, roundToBF16, roundToF16, saturateF32 } from './float32.js';

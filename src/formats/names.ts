@@ -57,7 +57,7 @@ function parseSearch(
 }
 
 /** The text of a grouping as it stands in format names: "g128", "row", "tensor". */
-export function groupingText(group: Grouping): string {
+export function formatGrouping(group: Grouping): string {
   return group.kind === 'columns' || group.kind === 'blocks' ? `g${group.size}` : group.kind;
 }
 
@@ -68,10 +68,10 @@ export function makeFormat(
   search: RangeSearch = 'none',
 ): NumberFormat {
   const isDefault =
-    entry.fixedGroup !== undefined && groupingText(entry.fixedGroup) === groupingText(group);
+    entry.fixedGroup !== undefined && formatGrouping(entry.fixedGroup) === formatGrouping(group);
   const id =
     entry.name +
-    (isDefault ? '' : `:${groupingText(group)}`) +
+    (isDefault ? '' : `:${formatGrouping(group)}`) +
     (search === 'none' ? '' : `+${search}`);
   return { id, entry, group, search };
 }
@@ -105,10 +105,10 @@ export function withGrouping(format: NumberFormat, group: Grouping): NumberForma
 
 /** Label with group and options, e.g. "AFP4 g128", "INT4 g128 +mse". */
 export function formatLabel({ entry, group, search }: NumberFormat): string {
-  const fixed = entry.fixedGroup && groupingText(entry.fixedGroup) === groupingText(group);
+  const fixed = entry.fixedGroup && formatGrouping(entry.fixedGroup) === formatGrouping(group);
   return (
     entry.label +
-    (fixed ? '' : ` ${groupingText(group)}`) +
+    (fixed ? '' : ` ${formatGrouping(group)}`) +
     (search === 'none' ? '' : ` +${search}`)
   );
 }

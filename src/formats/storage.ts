@@ -11,7 +11,7 @@ const SCALE_BITS: Readonly<Record<ScaleDtype, number>> = Object.freeze({
  * Number of groups of a tensor; a ragged last group counts as one.
  * @param shape [out, in]; leading dimensions of other ranks count as rows
  */
-export function groupCount({ group }: NumberFormat, shape: readonly number[]): number {
+export function countGroups({ group }: NumberFormat, shape: readonly number[]): number {
   const weights = shape.reduce((product, size) => product * size, 1);
   if (weights === 0) return 0;
   const columns = shape.length === 0 ? 1 : shape[shape.length - 1];
@@ -29,13 +29,13 @@ export function groupCount({ group }: NumberFormat, shape: readonly number[]): n
 }
 
 /** Bits that a tensor takes in a format: codes, scales and zero points. */
-export function storedBits(
+export function countStoredBits(
   format: NumberFormat,
   shape: readonly number[],
   scaleDtype: ScaleDtype = 'f16',
 ): number {
   const { entry, group } = format;
-  const groups = groupCount(format, shape);
+  const groups = countGroups(format, shape);
   if (groups === 0) return 0;
   // GGUF blocks are whole or not there; elsewhere a ragged group stores just its weights.
   const weights =
@@ -49,12 +49,12 @@ export function storedBits(
   );
 }
 
-/** {@link storedBits} per weight. */
-export function bitsPerWeight(
+/** {@link countStoredBits} per weight. */
+export function computeBitsPerWeight(
   format: NumberFormat,
   shape: readonly number[],
   scaleDtype: ScaleDtype = 'f16',
 ): number {
   const weights = shape.reduce((product, size) => product * size, 1);
-  return weights === 0 ? format.entry.bits : storedBits(format, shape, scaleDtype) / weights;
+  return weights === 0 ? format.entry.bits : countStoredBits(format, shape, scaleDtype) / weights;
 }

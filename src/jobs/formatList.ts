@@ -1,4 +1,9 @@
-import { parseFormat, storedBits, type NumberFormat, type ScaleDtype } from '../formats/index.js';
+import {
+  parseFormat,
+  countStoredBits,
+  type NumberFormat,
+  type ScaleDtype,
+} from '../formats/index.js';
 import type { ModelTensor } from '../checkpoint/types.js';
 
 /** Formats by name, each once. */
@@ -19,7 +24,7 @@ export function shapeAsMatrix({
  * Bits that tensors take in a format, and elements they have.
  * @param shapes outputs first, see {@link shapeAsMatrix}
  */
-export function storedSize(
+export function computeStoredSize(
   format: NumberFormat,
   shapes: readonly (readonly number[])[],
   scaleDtype: ScaleDtype,
@@ -27,7 +32,7 @@ export function storedSize(
   let bits = 0;
   let elements = 0;
   for (const shape of shapes) {
-    bits += storedBits(format, shape, scaleDtype);
+    bits += countStoredBits(format, shape, scaleDtype);
     elements += shape.reduce((product, size) => product * size, 1);
   }
   return { bits, elements };

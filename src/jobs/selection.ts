@@ -10,7 +10,7 @@ export interface Selection {
 }
 
 /** A matcher for globs over tensor names. */
-export function tensorMatcher(globs: readonly string[]): (name: string) => boolean {
+export function makeTensorMatcher(globs: readonly string[]): (name: string) => boolean {
   const matchers = globs.map((glob) => picomatch(glob, { bash: true, dot: true }));
   return (name) => matchers.some((matches) => matches(name));
 }
@@ -48,7 +48,7 @@ export function selectTensors(model: OpenedModel, selection: Selection): ModelTe
     }
     selected = model.tensors.filter((tensor) => wanted.has(tensor.name));
   } else if (globs && globs.length > 0) {
-    const matches = tensorMatcher(globs);
+    const matches = makeTensorMatcher(globs);
     const matching = model.tensors.filter((tensor) => matches(tensor.name));
     if (matching.length === 0) {
       throw new SelectionError(`${model.path}: no tensor matches ${globs.join(', ')}`);

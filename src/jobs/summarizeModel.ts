@@ -1,5 +1,5 @@
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
-import { architectureOf } from '../model/config/configSummary.js';
+import { nameArchitecture } from '../model/config/configSummary.js';
 import type { ModelSummary } from '../reports/reports.js';
 
 /** What a report says of its model; `selected` are the tensors that the job is about. */
@@ -11,7 +11,7 @@ export function summarizeModel(
     list.reduce((total, { elements }) => total + elements, 0);
   return {
     path,
-    architecture: architectureOf(config) ?? null,
+    architecture: nameArchitecture(config) ?? null,
     parameters: sum(tensors),
     quantizableParameters: sum(tensors.filter(({ quantizedByDefault }) => quantizedByDefault)),
     dtype: [...new Set(selected.map(({ dtype }) => dtype))].sort().join(', '),

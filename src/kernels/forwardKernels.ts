@@ -11,7 +11,7 @@ export interface Matrix {
 export const PANEL_ROWS = 8;
 
 /** Bytes of packed weights: panels of {@link PANEL_ROWS} outputs, the last one padded with zeros. */
-export function packedWeightBytes(outputs: number, inputs: number): number {
+export function countPackedWeightBytes(outputs: number, inputs: number): number {
   return Math.ceil(outputs / PANEL_ROWS) * PANEL_ROWS * inputs * 4;
 }
 

@@ -106,7 +106,7 @@ export function mapSums(value: (sum: keyof ErrorSums) => number): ErrorSums {
 }
 
 /** Folds a kernel's raw result into {@link ErrorSums}. */
-export function errorSums(raw: ArrayLike<number>): ErrorSums {
+export function foldErrorSums(raw: ArrayLike<number>): ErrorSums {
   return mapSums((sum) => {
     const { at, lanes } = ERROR_SUMS[sum];
     return lanes === 2 ? foldLanes(raw, at) : raw[at];

@@ -14,7 +14,7 @@ const SLACK = 64;
 const MIN_CAPACITY = 65536;
 
 /** Size of the region in which a workspace for chunks of `elements` weights fits. */
-export function regionBytesFor(elements: number): number {
+export function countRegionBytes(elements: number): number {
   const padded = Math.max(Math.ceil(elements / SLACK) * SLACK, MIN_CAPACITY) + SLACK;
   return TABLE_BYTES + padded * (4 + 4 + 8);
 }

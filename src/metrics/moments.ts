@@ -4,7 +4,7 @@ import { NO_MOMENTS, type Moments } from '../kernels/statistics/moments.js';
  * Two-pass moments of weighted values: exact to f64 rounding.
  * @param counts how often each of the values occurs
  */
-export function momentsOf(values: Float64Array, counts: Float64Array): Moments {
+export function computeMoments(values: Float64Array, counts: Float64Array): Moments {
   let count = 0;
   let sum = 0;
   for (let i = 0; i < values.length; i++) {

@@ -3,7 +3,7 @@ import { binOf, type HistogramEdges } from '../kernels/statistics/bins.js';
 import type { CodeOrder } from '../kernels/statistics/codeOrder.js';
 import type { Moments } from '../kernels/statistics/moments.js';
 import { mergeCounts, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
-import { momentsOf, shapeOf } from './moments.js';
+import { computeMoments, shapeOf } from './moments.js';
 
 /** Probabilities of the quantiles in {@link TensorStatistics}. */
 export const QUANTILE_PROBABILITIES = [0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999];
@@ -14,7 +14,7 @@ export function quantileRank(probability: number, count: number): number {
 }
 
 /** Edges of a histogram of `bins` bins over [min, max]; zero is an edge where the range spans it. */
-export function histogramEdges(min: number, max: number, bins: number): HistogramEdges {
+export function chooseHistogramEdges(min: number, max: number, bins: number): HistogramEdges {
   if (!(max > min)) {
     const binWidth = Math.max(Math.abs(min) / 8, 2 ** -20);
     return { start: min - binWidth / 2, binWidth, bins: 1 };
@@ -51,7 +51,7 @@ export function summarizeCodes(
     counts: finiteCodes === counts.length ? counts : counts.slice(0, finiteCodes),
   };
   for (let at = 0; at < finiteCodes; at++) values.values[at] = order.values[places[at]];
-  const moments = momentsOf(values.values, values.counts);
+  const moments = computeMoments(values.values, values.counts);
   const statistics = describe(moments, {
     count: moments.count + nan + inf,
     min: values.values[0] ?? NaN,
@@ -72,7 +72,7 @@ export interface WeightedValues {
 
 /** Counts of values in `bins` bins over their range. */
 export function histogramOf({ values, counts }: WeightedValues, bins: number): Histogram {
-  const edges = histogramEdges(values[0] ?? 0, values[values.length - 1] ?? 0, bins);
+  const edges = chooseHistogramEdges(values[0] ?? 0, values[values.length - 1] ?? 0, bins);
   const histogram = new Array<number>(edges.bins).fill(0);
   values.forEach((value, at) => (histogram[binOf(value, edges)] += counts[at]));
   return { start: edges.start, binWidth: edges.binWidth, counts: histogram };

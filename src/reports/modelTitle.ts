@@ -8,7 +8,7 @@ const CACHED = /(?:^|\/)models--([^/]+)\/snapshots\/[^/]+$/;
  * and the folder alone for an index of shards. In the Hugging Face cache the folder is OWNER/NAME.
  * @param path of the file, with slashes
  */
-export function modelTitle(path: string): string {
+export function makeModelTitle(path: string): string {
   const end = path.lastIndexOf('/');
   const [place, file] = [path.slice(0, Math.max(end, 0)), path.slice(end + 1)];
   const cached = CACHED.exec(place)?.[1].replaceAll('--', '/');

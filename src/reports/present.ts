@@ -3,7 +3,7 @@ import type { Perplexity } from '../model/scores/perplexity.js';
 import type { ComparisonReport } from './reports.js';
 
 /** JSON with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
-export function comparisonJson(report: unknown): string {
+export function formatReportJson(report: unknown): string {
   return JSON.stringify(
     report,
     (_, value: unknown) =>
@@ -42,7 +42,7 @@ function perplexityFields(perplexity: Perplexity | undefined): (string | number)
  * ("*"). Where the model was run, columns of its perplexity with these tensors quantized follow.
  * Full precision, RFC 4180 quoting.
  */
-export function comparisonCsv(report: ComparisonReport): string {
+export function formatComparisonCsv(report: ComparisonReport): string {
   const measured = report.baseline.perplexity !== undefined;
   const columns = ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes'];
   const lines: (string | number)[][] = [

@@ -67,15 +67,15 @@ export function isCancelled(error: unknown): boolean {
 }
 
 /** The error that a cancelled call rejects with. */
-export function cancelledError(): Error {
+export function makeCancelledError(): Error {
   const error = new Error('Cancelled');
   error.name = CANCELLED;
   return error;
 }
 
-/** Throws {@link cancelledError} once `signal` is aborted. */
+/** Throws {@link makeCancelledError} once `signal` is aborted. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw cancelledError();
+  if (signal?.aborted) throw makeCancelledError();
 }
 
 /** An error as plain data, since not every channel keeps Error objects. */

@@ -1,7 +1,7 @@
 import { readAll, type ByteSource } from '../storage/byteSource.js';
 import type { Container, FileHeader } from '../storage/container.js';
 import { CheckpointError } from '../storage/errors.js';
-import { headerLength, LENGTH_FIELD_BYTES, parseHeader } from './header.js';
+import { readHeaderLength, LENGTH_FIELD_BYTES, parseHeader } from './header.js';
 import { MAX_INDEX_BYTES, parseShardIndex } from './shardIndex.js';
 
 /** Most headers fit, so that one read is enough; on remote disks each read is a round trip. */
@@ -24,7 +24,7 @@ export const safetensors: Container = {
 async function readHeader(source: ByteSource, fileName: string): Promise<FileHeader> {
   const start = new Uint8Array(Math.min(source.size, FIRST_READ_BYTES));
   await source.read(0, start);
-  const needed = LENGTH_FIELD_BYTES + headerLength(start, source.size, fileName);
+  const needed = LENGTH_FIELD_BYTES + readHeaderLength(start, source.size, fileName);
   if (needed <= start.length) return parseHeader(start, source.size, fileName);
   const whole = new Uint8Array(needed);
   whole.set(start);

@@ -1,6 +1,6 @@
 import { CheckpointError, quoted } from '../storage/errors.js';
 import { readHeaderText, type DeclaredTensor } from './headerText.js';
-import { subtract, tensorSize, type Unsigned } from './size.js';
+import { subtract, computeTensorSize, type Unsigned } from './size.js';
 import { recognizeForeign } from '../storage/foreignFiles.js';
 import type { FileHeader, StoredTensor } from '../storage/container.js';
 import { isUtf8 } from '../storage/text.js';
@@ -16,7 +16,11 @@ export const MAX_HEADER_BYTES = 100_000_000;
  * @param start the file's beginning; what lies beyond the length field serves to say what the file is
  * @throws CheckpointError HeaderTooSmall, HeaderTooLarge or InvalidHeaderLength
  */
-export function headerLength(start: Uint8Array, fileSizeBytes: number, fileName: string): number {
+export function readHeaderLength(
+  start: Uint8Array,
+  fileSizeBytes: number,
+  fileName: string,
+): number {
   const refuse = (place: string, rule: CheckpointError['rule'], detail: string) => {
     const foreign = recognizeForeign(start.subarray(0, Math.min(start.length, fileSizeBytes)));
     const hint = foreign === undefined ? '' : `; this is ${foreign}`;
@@ -52,7 +56,7 @@ export function parseHeader(
   fileSizeBytes: number,
   fileName: string,
 ): FileHeader {
-  const headerBytes = headerLength(bytes, fileSizeBytes, fileName);
+  const headerBytes = readHeaderLength(bytes, fileSizeBytes, fileName);
   const dataStart = LENGTH_FIELD_BYTES + headerBytes;
   if (bytes.length < dataStart) {
     throw new RangeError(`${bytes.length} bytes given where the header needs ${dataStart}`);
@@ -95,7 +99,7 @@ function checkTensors(
     if (end < begin) {
       throw refuse('InvalidOffset', `its data ends at ${end}, before it begins at ${begin}`);
     }
-    const size = tensorSize(dtype, shape);
+    const size = computeTensorSize(dtype, shape);
     if ('rule' in size) throw refuse(size.rule, size.detail);
     const extent = subtract(end, begin);
     if (size.bytes !== extent) {

@@ -2,7 +2,7 @@ import type { ElementTypeName } from '../storage/elementTypes.js';
 import { CheckpointError, quoted, type CheckpointRule } from '../storage/errors.js';
 import { SAFETENSORS_DTYPES } from './dtypes.js';
 import { LENGTH_FIELD_BYTES, MAX_HEADER_BYTES } from './header.js';
-import { tensorSize } from './size.js';
+import { computeTensorSize } from './size.js';
 
 const utf8 = new TextEncoder();
 
@@ -83,7 +83,7 @@ function entryBytes(
   if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension >= 0)) {
     throw refuse('TensorInvalidInfo', `[${shape.join(', ')}] is not a shape`);
   }
-  const size = tensorSize(dtype, shape);
+  const size = computeTensorSize(dtype, shape);
   if ('rule' in size) throw refuse(size.rule, size.detail);
   if (typeof size.bytes === 'bigint') throw refuse('ValidationOverflow', `${size.bytes} bytes`);
   return size.bytes;

@@ -1,4 +1,4 @@
-import { bitsPerElement, type ElementTypeName } from '../storage/elementTypes.js';
+import { countBitsPerElement, type ElementTypeName } from '../storage/elementTypes.js';
 
 const U64_LIMIT = 1n << 64n;
 
@@ -14,8 +14,8 @@ export type TensorSize =
  * Elements and bytes of a tensor. The product is taken left to right in 64 bits, as the reference
  * does, so `[2^64 − 1, 2, 0]` overflows while `[0, 2^64 − 1, 2]` is empty.
  */
-export function tensorSize(dtype: ElementTypeName, shape: readonly Unsigned[]): TensorSize {
-  const bits = bitsPerElement(dtype);
+export function computeTensorSize(dtype: ElementTypeName, shape: readonly Unsigned[]): TensorSize {
+  const bits = countBitsPerElement(dtype);
   let elements: Unsigned = 1;
   for (const dimension of shape) {
     elements = multiply(elements, dimension);

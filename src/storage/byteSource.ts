@@ -19,7 +19,7 @@ export interface ByteSource {
 }
 
 /** A source over bytes in memory; other threads share them where they lie in shared memory. */
-export function memorySource(name: string, bytes: Uint8Array): ByteSource {
+export function makeMemorySource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,
     size: bytes.length,

@@ -73,7 +73,7 @@ export const ELEMENT_TYPES: Readonly<Record<ElementTypeName, ElementType>> = Obj
 });
 
 /** Average storage of one element in bits. */
-export function bitsPerElement(type: ElementTypeName): number {
+export function countBitsPerElement(type: ElementTypeName): number {
   const { elementsPerBlock, bytesPerBlock } = ELEMENT_TYPES[type];
   return (8 * bytesPerBlock) / elementsPerBlock;
 }
@@ -82,7 +82,7 @@ export function bitsPerElement(type: ElementTypeName): number {
  * Bytes that a run of elements takes.
  * @throws RangeError where the run does not end with a block, so that no bytes are its own
  */
-export function storedBytes(type: ElementTypeName, elements: number): number {
+export function countStoredBytes(type: ElementTypeName, elements: number): number {
   const { elementsPerBlock, bytesPerBlock } = ELEMENT_TYPES[type];
   const blockCount = elements / elementsPerBlock;
   if (!Number.isInteger(blockCount)) {

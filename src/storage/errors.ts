@@ -86,7 +86,7 @@ export function listQuoted(names: readonly string[]): string {
 }
 
 /** What the operating system said, as one short line without the path it repeats. */
-export function systemReason(error: unknown): string {
+export function describeSystemError(error: unknown): string {
   if (!(error instanceof Error)) return visible(String(error));
   switch ((error as { readonly code?: string }).code) {
     case 'ENOENT':

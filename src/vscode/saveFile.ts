@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 
 /** A name that every file system takes: format names hold colons, tensor names anything. */
-export function safeFileName(text: string): string {
+export function makeSafeFileName(text: string): string {
   return text
     .replace(/[^\p{L}\p{N}._-]+/gu, '-')
     .replace(/^[-.]+|[-.]+$/g, '')
@@ -15,8 +15,8 @@ function startFolder(model: vscode.Uri): vscode.Uri {
 }
 
 /** A file beside others of the user's, for a save dialog to propose. */
-export function proposedFile(model: vscode.Uri, name: string): vscode.Uri {
-  return vscode.Uri.joinPath(startFolder(model), safeFileName(name));
+export function proposeFile(model: vscode.Uri, name: string): vscode.Uri {
+  return vscode.Uri.joinPath(startFolder(model), makeSafeFileName(name));
 }
 
 /** Asks where to save, and saves. Does nothing when the user leaves the dialog. */

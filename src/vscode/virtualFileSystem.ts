@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { memorySource } from '../storage/byteSource.js';
+import { makeMemorySource } from '../storage/byteSource.js';
 import { CheckpointError } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
 
@@ -48,7 +48,7 @@ export class VirtualFileSystem implements FileSystem {
     const uri = vscode.Uri.parse(path, true);
     const name = baseName(uri);
     const known = this.loaded.get(path);
-    if (known) return memorySource(name, new Uint8Array(known));
+    if (known) return makeMemorySource(name, new Uint8Array(known));
     const { size } = await vscode.workspace.fs.stat(uri);
     this.totalBytes += size;
     if (this.totalBytes > LARGEST) {
@@ -65,7 +65,7 @@ export class VirtualFileSystem implements FileSystem {
     const bytes = new Uint8Array(shared);
     bytes.set(content);
     this.loaded.set(path, shared);
-    return memorySource(name, bytes);
+    return makeMemorySource(name, bytes);
   }
 
   async list(folder: string) {

@@ -10,7 +10,7 @@ function pageFolder(extensionUri: vscode.Uri): vscode.Uri {
 }
 
 /** What a page may do: run scripts, and load from its own folder only. */
-export function webviewOptions(extensionUri: vscode.Uri): vscode.WebviewOptions {
+export function makeWebviewOptions(extensionUri: vscode.Uri): vscode.WebviewOptions {
   return { enableScripts: true, localResourceRoots: [pageFolder(extensionUri)] };
 }
 
@@ -18,7 +18,7 @@ export function webviewOptions(extensionUri: vscode.Uri): vscode.WebviewOptions 
  * The shell of a page. Nothing is inline but the policy; the page's own script fills `#app`.
  * Charts are exported as PNG from blob: and data: images.
  */
-export function webviewHtml(
+export function renderWebviewHtml(
   webview: vscode.Webview,
   extensionUri: vscode.Uri,
   page: PageName,

@@ -1,6 +1,6 @@
 // Program of a compute worker: chunks of tensors and the steps of a forward pass, over the pool's memory.
 import { ChunkLoader } from '../compute/chunkLoader.js';
-import { chunkMethods } from '../compute/chunkMethods.js';
+import { makeChunkMethods } from '../compute/chunkMethods.js';
 import { OpenSources } from '../compute/openSources.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
@@ -8,7 +8,7 @@ import { spanMethods } from '../compute/spanMethods.js';
 import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
-import { forwardMethods } from '../model/forward/forwardMethods.js';
+import { makeForwardMethods } from '../model/forward/forwardMethods.js';
 import type { ForwardApi } from '../model/forward/tasks.js';
 import type { Handlers, Methods } from '../rpc/rpc.js';
 import { openSource } from '../storage/node/openSource.js';
@@ -30,9 +30,9 @@ serveThread<WorkerStart, ChunkApi & SpanApi & ForwardApi & WorkerControl>(
     const sources = new OpenSources((ref) => openSource(ref, { blocking: true }));
     const loader = new ChunkLoader(memory, exports, sources);
     return inTurn<ChunkApi & SpanApi & ForwardApi & WorkerControl>(new TaskQueue(), {
-      ...chunkMethods(loader),
+      ...makeChunkMethods(loader),
       ...spanMethods(loader),
-      ...(await forwardMethods(loader, modules?.forward)),
+      ...(await makeForwardMethods(loader, modules?.forward)),
       closeFiles: () => sources.close(),
     });
   },

@@ -1,7 +1,7 @@
 // Program of the thread that tokenizes: a large vocabulary and a long text take seconds, and the host
 // must answer meanwhile.
 import { serveThread } from '../host/node/serveThread.js';
-import { textEncoder, type TokenizerDocument } from '../model/text/textEncoder.js';
+import { makeTextEncoder, type TokenizerDocument } from '../model/text/textEncoder.js';
 import type { TokenizerApi } from '../model/text/tokenizerApi.js';
 
 serveThread<unknown, TokenizerApi>(() => ({
@@ -10,7 +10,7 @@ serveThread<unknown, TokenizerApi>(() => ({
     try {
       const settings = configuration ? parse(configuration) : {};
       file = 'tokenizer';
-      const encode = textEncoder(parse(tokenizer), settings);
+      const encode = makeTextEncoder(parse(tokenizer), settings);
       return { ids: texts.map(encode) };
     } catch (error) {
       return { file, problem: error instanceof Error ? error.message : String(error) };

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { WorkerPool } from '../../src/compute/workerPool.js';
 import { parseFormat } from '../../src/formats/index.js';
-import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../src/host/node/nodeHost.js';
 import { selectTensors } from '../../src/jobs/selection.js';
-import { packedWeightBytes } from '../../src/kernels/forwardKernels.js';
+import { countPackedWeightBytes } from '../../src/kernels/forwardKernels.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
-import { linearsOf } from '../../src/model/config/plan.js';
+import { listLinears } from '../../src/model/config/plan.js';
 import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import type { LanguageModel, Variant } from '../../src/model/evaluation/types.js';
 import { inFormat } from '../../src/model/evaluation/variants.js';
-import { flopsFrom, variantFlops } from '../../src/model/evaluation/work.js';
+import { countFlopsFrom, countVariantFlops } from '../../src/model/evaluation/work.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { FIRST_FREE, wasmForward } from '../support/forwardKernels.js';
 
@@ -47,12 +47,13 @@ async function measured(job: () => Promise<unknown>): Promise<{ wall: number; cp
 
 /** A model's matrix products alone for so many rows, weights from memory: processor seconds. */
 async function productsAlone({ plan }: LanguageModel, rows: number): Promise<() => number> {
-  const block = linearsOf(plan.blocks[0]);
+  const block = listLinears(plan.blocks[0]);
   const widest = Math.max(...block.map(({ outputs }) => outputs), 512);
   const deepest = Math.max(...block.map(({ inputs }) => inputs));
   const bytes = block.reduce(
-    (sum, { outputs, inputs }) => sum + packedWeightBytes(outputs, inputs),
-    packedWeightBytes(plan.head.outputs, plan.head.inputs) + TILE_ROWS * (widest + deepest) * 8,
+    (sum, { outputs, inputs }) => sum + countPackedWeightBytes(outputs, inputs),
+    countPackedWeightBytes(plan.head.outputs, plan.head.inputs) +
+      TILE_ROWS * (widest + deepest) * 8,
   );
   const [{ kernels }] = await wasmForward(bytes);
   let at = FIRST_FREE;
@@ -65,9 +66,9 @@ async function productsAlone({ plan }: LanguageModel, rows: number): Promise<() 
   const output = { at: take(TILE_ROWS * widest * 4), stride: widest };
   const places = block.map((linear) => ({
     linear,
-    at: take(packedWeightBytes(linear.outputs, linear.inputs)),
+    at: take(countPackedWeightBytes(linear.outputs, linear.inputs)),
   }));
-  const head = take(packedWeightBytes(plan.head.outputs, plan.head.inputs));
+  const head = take(countPackedWeightBytes(plan.head.outputs, plan.head.inputs));
   const tile = (count: number) => {
     for (const { linear, at: weights } of places) {
       kernels.multiply({
@@ -122,7 +123,7 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
   const model = await planLanguageModel(checkpoint);
   const { plan } = model;
   const context = Math.min(plan.maxPositions, 512);
-  const perRow = flopsFrom(0, plan);
+  const perRow = countFlopsFrom(0, plan);
   const count = Math.max(2, Math.round(WORK / perRow / context / 2) * 2);
   let state = 1;
   const windows = Array.from({ length: count }, () =>
@@ -151,7 +152,7 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     more: (cpu: number) => Partial<EvaluationRow>,
     products?: () => number,
   ) => {
-    const pool = await WorkerPool.create(nodeHost(join(root, 'dist')), { threads });
+    const pool = await WorkerPool.create(makeNodeHost(join(root, 'dist')), { threads });
     const settings = { scaleDtype: 'f16', memoryBudgetBytes: BUDGET } as const;
     // Once for the engine's optimizing tier.
     await evaluate({
@@ -205,7 +206,7 @@ export async function evaluations(root: string, path?: string): Promise<Evaluati
     timesWork: cpu / base / (1 + EIGHT.length),
   }));
   const aloneWork =
-    1 + single.reduce((sum, variant) => sum + variantFlops(variant, plan) / perRow, 0);
+    1 + single.reduce((sum, variant) => sum + countVariantFlops(variant, plan) / perRow, 0);
   await run('each tensor alone, two windows', 2, some, single, (cpu) => ({
     timesBaseline: cpu / base,
     timesWork: cpu / base / aloneWork,

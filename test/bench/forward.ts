@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Activation, Matrix } from '../../src/kernels/forwardKernels.js';
-import { packedWeightBytes, SCORE } from '../../src/kernels/forwardKernels.js';
+import { countPackedWeightBytes, SCORE } from '../../src/kernels/forwardKernels.js';
 import { FIRST_FREE, wasmForward, type ForwardSetup } from '../support/forwardKernels.js';
 import { plainMultiply } from './plainMultiply.js';
 
@@ -148,8 +148,8 @@ function attentionRow(
   const shape = { rows, headSize, scale: headSize ** -0.5, window, softCap: 0 };
   const queries = { at: FIRST_FREE, stride: headSize };
   const keys = queries.at + rows * headSize * 4;
-  const values = keys + packedWeightBytes(rows, headSize);
-  const output = { at: values + packedWeightBytes(headSize, rows), stride: headSize };
+  const values = keys + countPackedWeightBytes(rows, headSize);
+  const output = { at: values + countPackedWeightBytes(headSize, rows), stride: headSize };
   const scratch = output.at + rows * headSize * 4;
   new Float32Array(memory.buffer, queries.at, rows * headSize * 4).set(
     generator()(rows * headSize * 3),

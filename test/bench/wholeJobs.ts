@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { WorkerPool } from '../../src/compute/workerPool.js';
-import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../src/host/node/nodeHost.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { compareOn } from '../support/jobs.js';
 
@@ -26,7 +26,7 @@ export async function wholeJobs(root: string, path?: string): Promise<JobResult[
   console.log(`\nwhole job on ${model}`);
   for (const formats of [['int4'], ['afp4'], EIGHT]) {
     for (const threads of [1, 2]) {
-      const pool = await WorkerPool.create(nodeHost(join(root, 'dist')), { threads });
+      const pool = await WorkerPool.create(makeNodeHost(join(root, 'dist')), { threads });
       await compareOn(pool, checkpoint, { formats });
       const { timings, formats: reports } = await compareOn(pool, checkpoint, { formats });
       const weights = reports[0].tensors.reduce((sum, { parameters }) => sum + parameters, 0);

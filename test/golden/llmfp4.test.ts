@@ -2,9 +2,9 @@
 // correctly rounded, so values agree within 3e-7 relative; no code differs.
 import { describe, expect, it } from 'vitest';
 import { exmyFormat } from '../../src/formats/entries/floats.js';
-import { minifloatStep, roundToMinifloat } from '../../src/formats/grid.js';
+import { findMinifloatStep, roundToMinifloat } from '../../src/formats/grid.js';
 import { parseFormat } from '../../src/formats/index.js';
-import { groupQuantizer, groupRange } from '../../src/kernels/reference/groupQuantizer.js';
+import { makeGroupQuantizer, findGroupRange } from '../../src/kernels/reference/groupQuantizer.js';
 import { floatsOf } from '../support/rawSafetensors.js';
 import { goldenEntries, goldenInput, goldenTensor, type GoldenEntry } from './golden.js';
 
@@ -54,7 +54,7 @@ function withBiases(entry: GoldenEntry, shape: string): Float32Array {
   return weights.map((weight, i) => {
     const bias = biases[Math.floor(i / columns)];
     const scaled = Math.fround(weight / (factor * 2 ** -bias));
-    const step = minifloatStep(format, scaled);
+    const step = findMinifloatStep(format, scaled);
     const quotient = Math.abs(scaled / step) % 1;
     // Its own step is inexact, so exact ties may fall either way there.
     if (Math.abs(quotient - 0.5) < 1e-5) return NaN;
@@ -87,8 +87,8 @@ describe.each(ranges)('$name', (entry) => {
     const largest = largestAtBiasZero(exponentBits, fractionBits);
     floatsOf(goldenTensor(entry, '.bias')).forEach((bias, row) => {
       if (skipped.includes(row)) return;
-      const range = groupRange(weights.subarray(row * columns, (row + 1) * columns));
-      const [scale] = groupQuantizer(rule, range, 'f32').scales;
+      const range = findGroupRange(weights.subarray(row * columns, (row + 1) * columns));
+      const [scale] = makeGroupQuantizer(rule, range, 'f32').scales;
       const ours = -Math.log2(scale.value * (rule.grid.divisor / largest));
       // A bias is an f32 sum of terms as large as 2^exponentBits and log2 of the range.
       const magnitude = Math.max(2 ** exponentBits, Math.abs(bias));

@@ -2,7 +2,7 @@ import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../src/host/host.js';
-import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../src/host/node/nodeHost.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import {
   ASSETS,
@@ -57,7 +57,7 @@ async function hostWithoutFusion(): Promise<Host> {
     if (/\.(js|wasm)$/.test(name)) await copyFile(join(ASSETS, name), join(folder, name));
   }
   await writeFile(join(folder, 'forward-fma.wasm'), 'no module');
-  return nodeHost(folder);
+  return makeNodeHost(folder);
 }
 
 describe('the sample model', () => {

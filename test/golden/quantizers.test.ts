@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
 import { inspectWeights } from '../../src/kernels/reference/referenceKernels.js';
-import { errorSums, type Kernels } from '../../src/kernels/types.js';
+import { foldErrorSums, type Kernels } from '../../src/kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../src/metrics/errorAccumulator.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
 import { floatsOf } from '../support/rawSafetensors.js';
@@ -88,7 +88,7 @@ describe.each(Object.keys(FORMAT_OF))('%s', (family) => {
     loadWeights(wasm, weights);
     const sums = wasm.quantize(format, 'f32', { rows, columns }, options);
     expect(differences(wasm.output(weights.length), reference, new Set())).toEqual([]);
-    expect(sums).toEqual(errorSums(raw));
+    expect(sums).toEqual(foldErrorSums(raw));
   });
 
   it.each(entries)('$name: error measures', (entry) => {
@@ -98,7 +98,7 @@ describe.each(Object.keys(FORMAT_OF))('%s', (family) => {
     totals.add(inspectWeights(weights.slice()));
     const errors = new ErrorAccumulator();
     errors.add(
-      errorSums(
+      foldErrorSums(
         quantizeChunk({
           format: formatOf(entry),
           scaleDtype: 'f32',

@@ -5,7 +5,7 @@ import { describeModel } from '../../src/jobs/inspection/describeModel.js';
 import type { GroupRanges, Histogram, TensorStatistics } from '../../src/metrics/types.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { CallContext } from '../../src/rpc/rpc.js';
-import { cancelledError } from '../../src/rpc/rpc.js';
+import { makeCancelledError } from '../../src/rpc/rpc.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleCheckpoint, sampleWeights } from '../support/sampleModel.js';
@@ -240,7 +240,7 @@ describePages('the details of a tensor', (pages) => {
       new Promise<ReturnType<typeof sampleDetails>>((resolve, reject) => {
         if (++reads > 1) resolve(sampleDetails(tensor, bins));
         progress({ done: 30, total: 100, message: 'Reading 30 of 100 MB' });
-        signal.addEventListener('abort', () => reject(cancelledError()));
+        signal.addEventListener('abort', () => reject(makeCancelledError()));
       });
     const { page } = await pages.editor(
       fakeEditorHost(sampleCheckpoint, { tensorDetails: slow }),

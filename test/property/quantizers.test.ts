@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FORMAT_CATALOGUE, parseFormat, roundToBF16, roundToF16 } from '../../src/formats/index.js';
 import {
-  groupQuantizer,
-  groupRange,
+  makeGroupQuantizer,
+  findGroupRange,
   rangeExcludesZero,
   type GroupRule,
 } from '../../src/kernels/reference/groupQuantizer.js';
 import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
-import { candidateRanges, searchRange } from '../../src/kernels/reference/rangeSearch.js';
+import { listCandidateRanges, searchRange } from '../../src/kernels/reference/rangeSearch.js';
 import { foldLanes, RAW } from '../../src/kernels/types.js';
 
 const GROUP = 32;
@@ -46,8 +46,8 @@ describe.each(entries.map(({ name }) => name))('%s', (name) => {
   it('errs by at most half a step, except beyond the outermost level', () => {
     fc.assert(
       fc.property(group, (weights) => {
-        const range = groupRange(weights, rangeExcludesZero(rule));
-        const quantizer = groupQuantizer(rule, range, 'f32', range);
+        const range = findGroupRange(weights, rangeExcludesZero(rule));
+        const quantizer = makeGroupQuantizer(rule, range, 'f32', range);
         for (const w of weights) {
           const { value, stepError } = quantizer.quantize(w);
           const beyond = Math.abs(value) < Math.abs(w);
@@ -92,12 +92,12 @@ describe.each(free.map(({ name }) => name))('%s', (name) => {
     fc.assert(
       fc.property(group, (weights) => {
         const rule = parseFormat(name).entry.rule as GroupRule;
-        const range = groupRange(weights, rangeExcludesZero(rule));
+        const range = findGroupRange(weights, rangeExcludesZero(rule));
         for (const [dtype, round] of [
           ['f16', roundToF16],
           ['bf16', roundToBF16],
         ] as const) {
-          const quantizer = groupQuantizer(rule, range, dtype);
+          const quantizer = makeGroupQuantizer(rule, range, dtype);
           for (const { value } of quantizer.scales) expect(round(value)).toBe(value);
           // ŵ is the stored scale times a level: quantizing ŵ with the same parameters keeps it.
           for (const w of weights) {
@@ -114,9 +114,9 @@ describe.each(free.map(({ name }) => name))('%s', (name) => {
     fc.assert(
       fc.property(group, (weights) => {
         const rule = parseFormat(name).entry.rule as GroupRule;
-        const range = groupRange(weights, rangeExcludesZero(rule));
+        const range = findGroupRange(weights, rangeExcludesZero(rule));
         const error = (tried: typeof range) => {
-          const quantizer = groupQuantizer(rule, tried, 'f16');
+          const quantizer = makeGroupQuantizer(rule, tried, 'f16');
           const power = search === 'mse' ? 2.4 : 2;
           return weights.reduce(
             (sum, w) => sum + Math.abs(Math.fround(quantizer.quantize(w).value - w)) ** power,
@@ -124,7 +124,7 @@ describe.each(free.map(({ name }) => name))('%s', (name) => {
           );
         };
         const best = error(searchRange(rule, search, range, 'f16', weights));
-        for (const candidate of candidateRanges(search, range)) {
+        for (const candidate of listCandidateRanges(search, range)) {
           expect(best).toBeLessThanOrEqual(error(candidate) * (1 + 1e-4));
         }
       }),

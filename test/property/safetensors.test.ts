@@ -7,7 +7,7 @@ import { parseHeader } from '../../src/safetensors/header.js';
 import { layOutFile, type TensorEntry } from '../../src/safetensors/layout.js';
 import { writeSafetensors } from '../../src/safetensors/node/writer.js';
 import { StrictJsonError, StrictJsonReader } from '../../src/safetensors/strictJson.js';
-import { bitsPerElement } from '../../src/storage/elementTypes.js';
+import { countBitsPerElement } from '../../src/storage/elementTypes.js';
 import { CheckpointError } from '../../src/storage/errors.js';
 import { openLocalCheckpoint } from '../support/checkpoints.js';
 import { temporaryFolder } from '../support/safetensorsFiles.js';
@@ -23,7 +23,7 @@ const entry: fc.Arbitrary<TensorEntry> = fc
     shape: fc.array(fc.nat(5), { maxLength: 4 }),
   })
   .filter(
-    ({ dtype, shape }) => (shape.reduce((a, b) => a * b, 1) * bitsPerElement(dtype)) % 8 === 0,
+    ({ dtype, shape }) => (shape.reduce((a, b) => a * b, 1) * countBitsPerElement(dtype)) % 8 === 0,
   );
 const entries = fc.uniqueArray(entry, { selector: (item) => item.name, maxLength: 12 });
 const metadata = fc.dictionary(name, fc.string({ unit: 'binary', maxLength: 12 }), {
@@ -37,7 +37,7 @@ function checkTiling(bytes: Uint8Array): void {
   let reached = 8 + headerBytes;
   for (const tensor of tensors) {
     expect(tensor.offset).toBe(reached);
-    expect(tensor.bytes * 8).toBe(tensor.elements * bitsPerElement(tensor.dtype));
+    expect(tensor.bytes * 8).toBe(tensor.elements * countBitsPerElement(tensor.dtype));
     reached += tensor.bytes;
   }
   expect(reached).toBe(bytes.length);

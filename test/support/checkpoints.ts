@@ -7,7 +7,7 @@ import { openCheckpoint } from '../../src/checkpoint/openCheckpoint.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { WorkerPool, type PoolOptions } from '../../src/compute/workerPool.js';
 import type { Host } from '../../src/host/host.js';
-import { nodeHost } from '../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../src/host/node/nodeHost.js';
 import { writeSafetensors } from '../../src/safetensors/node/writer.js';
 import type { ElementTypeName } from '../../src/storage/elementTypes.js';
 import { localFileSystem } from '../../src/storage/node/localFileSystem.js';
@@ -19,7 +19,7 @@ export const SAMPLE = fileURLToPath(new URL('../../media/sample', import.meta.ur
 export const ASSETS = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** The built workers and kernels. */
-export const HOST = nodeHost(ASSETS);
+export const HOST = makeNodeHost(ASSETS);
 
 /** A pool over the built worker; closed when the test ends. */
 export async function createPool(

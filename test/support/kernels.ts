@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { ReferenceKernels } from '../../src/kernels/reference/referenceKernels.js';
 import type { Kernels } from '../../src/kernels/types.js';
 import { instantiateKernels, WasmKernels } from '../../src/kernels/wasm/wasmKernels.js';
-import { regionBytesFor, Workspace } from '../../src/kernels/workspace.js';
+import { countRegionBytes, Workspace } from '../../src/kernels/workspace.js';
 
 const PAGE = 65536;
 
 function workspace(elements: number): Workspace {
-  const bytes = regionBytesFor(elements);
+  const bytes = countRegionBytes(elements);
   const pages = Math.ceil(bytes / PAGE) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
   return new Workspace(memory, { start: PAGE, bytes });

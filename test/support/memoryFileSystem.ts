@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { memorySource } from '../../src/storage/byteSource.js';
+import { makeMemorySource } from '../../src/storage/byteSource.js';
 import type { FileSystem } from '../../src/storage/fileSystem.js';
 
 /** A file system in memory, as a virtual workspace has it, and how often each file was opened. */
@@ -23,7 +23,7 @@ export async function memoryCopyOf(folder: string): Promise<MemoryFileSystem> {
     version: async () => undefined,
     open: async (path) => {
       opened.set(path, (opened.get(path) ?? 0) + 1);
-      return memorySource(path.slice(root.length + 1), files.get(path)!);
+      return makeMemorySource(path.slice(root.length + 1), files.get(path)!);
     },
     list: async () => [...files.keys()].map((path) => path.slice(root.length + 1)),
     join: (at, name) => `${at}/${name}`,

@@ -1,10 +1,10 @@
 import { compareFormats } from '../../jobs/comparison/compareFormats.js';
 import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
-import { comparisonCsv, comparisonJson } from '../../reports/present.js';
+import { formatComparisonCsv, formatReportJson } from '../../reports/present.js';
 import type { CompareArguments } from '../arguments.js';
-import { comparisonText } from '../comparisonText.js';
+import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
-import { perplexitySettings } from '../perplexityRequest.js';
+import { makePerplexitySettings } from '../perplexityRequest.js';
 import { withPool } from './session.js';
 import type { Session } from './session.js';
 
@@ -17,7 +17,7 @@ export async function compare(args: CompareArguments, session: Session): Promise
   const model = await openModel(args.path, session);
   const { formats, tensorGlobs, scaleDtype } = args;
   const perplexity = args.perplexity && {
-    ...perplexitySettings(args.perplexity),
+    ...makePerplexitySettings(args.perplexity),
     perLayer: args.perplexity.perLayer,
   };
   const request = { formats, tensorGlobs, scaleDtype, perplexity };
@@ -34,7 +34,7 @@ export async function compare(args: CompareArguments, session: Session): Promise
       options,
     ),
   );
-  if (args.json) await session.write(endLine(comparisonJson(report)));
-  else if (args.csv) await session.write(endLine(comparisonCsv(report)));
-  else await session.write(comparisonText(report, scaleDtype));
+  if (args.json) await session.write(endLine(formatReportJson(report)));
+  else if (args.csv) await session.write(endLine(formatComparisonCsv(report)));
+  else await session.write(formatComparison(report, scaleDtype));
 }

@@ -1,20 +1,25 @@
-import { FORMAT_CATALOGUE, bitsPerWeight, groupingText, parseFormat } from '../../formats/index.js';
+import {
+  FORMAT_CATALOGUE,
+  computeBitsPerWeight,
+  formatGrouping,
+  parseFormat,
+} from '../../formats/index.js';
 import type { FormatEntry } from '../../formats/index.js';
-import { fixed } from '../numbers.js';
-import { table } from '../tables.js';
-import { jsonText } from './session.js';
+import { formatFixed } from '../numbers.js';
+import { formatTable } from '../tables.js';
+import { formatJson } from './session.js';
 import type { Session } from './session.js';
 
 /** Shape whose columns every usual group size divides, so that no ragged group blurs the figure. */
 const EXAMPLE_SHAPE = [4096, 4096];
 
 function exampleBits(entry: FormatEntry): number {
-  return bitsPerWeight(parseFormat(entry.name), EXAMPLE_SHAPE);
+  return computeBitsPerWeight(parseFormat(entry.name), EXAMPLE_SHAPE);
 }
 
 function groupText({ family, fixedGroup }: FormatEntry): string {
   if (!fixedGroup) return 'any';
-  return family === 'Cast' ? '–' : groupingText(fixedGroup);
+  return family === 'Cast' ? '–' : formatGrouping(fixedGroup);
 }
 
 /** `formats`: the catalogue, as a table or as JSON. */
@@ -27,23 +32,23 @@ export async function formats(json: boolean, session: Session): Promise<void> {
       family: entry.family,
       bits: entry.bits,
       bitsPerWeight: exampleBits(entry),
-      fixedGroup: entry.fixedGroup ? groupingText(entry.fixedGroup) : null,
+      fixedGroup: entry.fixedGroup ? formatGrouping(entry.fixedGroup) : null,
       description: entry.description,
       source: entry.source,
       reconstructed: entry.reconstructed,
       notes: entry.notes,
     }));
-    return session.write(jsonText({ formats: list }));
+    return session.write(formatJson({ formats: list }));
   }
   const rows = FORMAT_CATALOGUE.map((entry) => [
     entry.name,
     entry.label,
     groupText(entry),
-    fixed(exampleBits(entry), 3),
+    formatFixed(exampleBits(entry), 3),
     entry.description,
     entry.source,
   ]);
-  const text = table(
+  const text = formatTable(
     [
       { title: 'Name', align: 'left' },
       { title: 'Label', align: 'left' },

@@ -1,10 +1,10 @@
 import { describeModel } from '../../jobs/inspection/describeModel.js';
 import { inspectReport } from '../../jobs/inspection/inspectModel.js';
 import type { InspectArguments } from '../arguments.js';
-import { inspectText } from '../inspectText.js';
+import { formatInspection } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
 import { openModel } from '../openModel.js';
-import { jsonText, withPool } from './session.js';
+import { formatJson, withPool } from './session.js';
 import type { Session } from './session.js';
 
 /** `inspect`: what is in a model, and on request what its weights are like. */
@@ -23,5 +23,7 @@ export async function inspect(args: InspectArguments, session: Session): Promise
     const globs = args.tensorGlobs.map((glob) => `"${glob}"`).join(', ');
     throw new Error(`${args.path}: no tensor matches ${globs}`);
   }
-  await session.write(args.json ? jsonText(report) : inspectText(describeModel(model), tensors));
+  await session.write(
+    args.json ? formatJson(report) : formatInspection(describeModel(model), tensors),
+  );
 }

@@ -1,10 +1,10 @@
 import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
 import { measurePerplexity } from '../../jobs/perplexity/perplexityReport.js';
-import { comparisonJson } from '../../reports/present.js';
+import { formatReportJson } from '../../reports/present.js';
 import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
-import { perplexitySettings } from '../perplexityRequest.js';
-import { perplexityText } from '../perplexityText.js';
+import { makePerplexitySettings } from '../perplexityRequest.js';
+import { formatPerplexity } from '../perplexityText.js';
 import { withPool } from './session.js';
 import type { Session } from './session.js';
 
@@ -12,7 +12,7 @@ import type { Session } from './session.js';
 export async function perplexity(args: PerplexityArguments, session: Session): Promise<void> {
   const model = await openModel(args.path, session);
   const { formats, tensorGlobs, scaleDtype } = args;
-  const settings = perplexitySettings(args.perplexity);
+  const settings = makePerplexitySettings(args.perplexity);
   const { options, warn } = session;
   const report = await withPool(session, args, (pool) =>
     measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>
@@ -20,6 +20,6 @@ export async function perplexity(args: PerplexityArguments, session: Session): P
     ),
   );
   await session.write(
-    args.json ? `${comparisonJson(report)}\n` : perplexityText(report, scaleDtype),
+    args.json ? `${formatReportJson(report)}\n` : formatPerplexity(report, scaleDtype),
   );
 }

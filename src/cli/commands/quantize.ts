@@ -1,7 +1,7 @@
-import { comparisonJson } from '../../reports/present.js';
+import { formatReportJson } from '../../reports/present.js';
 import { quantizeToFile } from '../../jobs/node/quantizeToFile.js';
 import type { QuantizeArguments } from '../arguments.js';
-import { comparisonText } from '../comparisonText.js';
+import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
 import { visible } from '../../storage/errors.js';
 import { withPool } from './session.js';
@@ -15,9 +15,9 @@ export async function quantize(args: QuantizeArguments, session: Session): Promi
     quantizeToFile(pool, model, { format, tensorGlobs, scaleDtype, out }, session.options),
   );
   if (args.json) {
-    await session.write(`${comparisonJson(report).trimEnd()}\n`);
+    await session.write(`${formatReportJson(report).trimEnd()}\n`);
     return;
   }
   const written = report.outputs.map((file) => `Wrote ${visible(file)}\n`).join('');
-  await session.write(`${comparisonText(report, scaleDtype)}\n${written}`);
+  await session.write(`${formatComparison(report, scaleDtype)}\n${written}`);
 }

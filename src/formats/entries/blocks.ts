@@ -1,5 +1,5 @@
 import { GGML_TYPES } from '../ggmlTypes.js';
-import { gridWithMidpoints, minifloatGrid } from '../grid.js';
+import { makeGridWithMidpoints, makeMinifloatGrid } from '../grid.js';
 import type { FormatEntry, GgmlTypeName, Grid, Minifloat } from '../types.js';
 import { NF4_LEVELS } from './floats.js';
 
@@ -57,7 +57,7 @@ const SATURATION =
   'The largest weight of a block may lie beyond the largest element value and then loses up to a quarter.';
 
 function mxEntry({ name, label, bits, format }: Element, ties: 'even' | 'away'): FormatEntry {
-  const grid = minifloatGrid({ ...format, ties });
+  const grid = makeMinifloatGrid({ ...format, ties });
   return {
     name: ties === 'away' ? `${name}-away` : name,
     label: ties === 'away' ? `${label} (ties away)` : label,
@@ -76,7 +76,7 @@ function mxEntry({ name, label, bits, format }: Element, ties: 'even' | 'away'):
 }
 
 function nvfp4Entry(twoLevel: boolean): FormatEntry {
-  const grid = minifloatGrid({ fractionBits: 1, minExponent: 0, largest: 6, ties: 'even' });
+  const grid = makeMinifloatGrid({ fractionBits: 1, minExponent: 0, largest: 6, ties: 'even' });
   return {
     name: twoLevel ? 'nvfp4' : 'nvfp4-onelevel',
     label: twoLevel ? 'NVFP4' : 'NVFP4 one level',
@@ -155,11 +155,11 @@ function ggmlEntry([type, bits, what]: (typeof GGML)[number]): FormatEntry {
 export const MX_ENTRIES = MX_ELEMENTS.map((element) => mxEntry(element, 'even'));
 export const NVFP4_ENTRIES = [nvfp4Entry(true)];
 export const BITSANDBYTES_ENTRIES = [
-  bitsandbytesEntry('bnb-nf4', 'bnb NF4', gridWithMidpoints(NF4_LEVELS, 1, 'lower'), 'NF4'),
+  bitsandbytesEntry('bnb-nf4', 'bnb NF4', makeGridWithMidpoints(NF4_LEVELS, 1, 'lower'), 'NF4'),
   bitsandbytesEntry(
     'bnb-fp4',
     'bnb FP4',
-    gridWithMidpoints([...BNB_FP4.map((v) => -v).reverse(), 0, ...BNB_FP4], 1, 'lower'),
+    makeGridWithMidpoints([...BNB_FP4.map((v) => -v).reverse(), 0, ...BNB_FP4], 1, 'lower'),
     'its own FP4',
   ),
 ];

@@ -1,5 +1,5 @@
 import { roundToF16 } from '../float32.js';
-import { gridWithLowerTies, gridWithMidpoints, minifloatGrid } from '../grid.js';
+import { makeGridWithLowerTies, makeGridWithMidpoints, makeMinifloatGrid } from '../grid.js';
 import type { FormatEntry, Grid, Minifloat } from '../types.js';
 
 /** NormalFloat tables of AFPQ's code (section 4.1). */
@@ -88,7 +88,7 @@ const AFPQ_TIES = ['e2m1', 'e2m0'];
  * `fpN-eXmY` and `afpN-eXmY` for any X ≥ 1, Y ≥ 0 with N = 1 + X + Y ≤ 8.
  * @param even half-even ties also where AFPQ's code has a rule of its own
  */
-export function floatEntries(
+export function makeFloatEntries(
   exponentBits: number,
   fractionBits: number,
   even = false,
@@ -102,7 +102,7 @@ export function floatEntries(
     label: `FP${bits}${short ? '' : ` ${shape.toUpperCase()}`}${even ? ' (ties to even)' : ''}`,
     family: 'Float',
     bits,
-    grid: minifloatGrid(exmyFormat(exponentBits, fractionBits, afpqTies ? 'lower' : 'even')),
+    grid: makeMinifloatGrid(exmyFormat(exponentBits, fractionBits, afpqTies ? 'lower' : 'even')),
     levelsName: shape.toUpperCase(),
     source: afpqTies ? AFPQ : 'LLM-FP4, arXiv 2310.16836',
     notes: [WASTED_CODE],
@@ -110,13 +110,13 @@ export function floatEntries(
 }
 
 /** NF4 or NF3 as AFPQ's quantizers have it: levels rounded to f16, ties to the lower level. */
-export function normalFloatEntries(bits: 3 | 4): FormatEntry[] {
+export function makeNormalFloatEntries(bits: 3 | 4): FormatEntry[] {
   return withAndWithoutSigns({
     name: `nf${bits}`,
     label: `NF${bits}`,
     family: 'NormalFloat',
     bits,
-    grid: gridWithLowerTies((bits === 4 ? NF4 : NF3).map(roundToF16), 1),
+    grid: makeGridWithLowerTies((bits === 4 ? NF4 : NF3).map(roundToF16), 1),
     levelsName: 'normal-float levels',
     source: 'QLoRA, arXiv 2305.14314; levels as in AFPQ',
     notes: [],
@@ -124,13 +124,13 @@ export function normalFloatEntries(bits: 3 | 4): FormatEntry[] {
 }
 
 /** NF of the straight-through quantizers: f32 levels, ties to the upper level (section 5.3). */
-export function straightThroughEntries(bits: 3 | 4): FormatEntry[] {
+export function makeStraightThroughEntries(bits: 3 | 4): FormatEntry[] {
   return withAndWithoutSigns({
     name: `nf${bits}-ste`,
     label: `NF${bits} STE`,
     family: 'NormalFloat',
     bits,
-    grid: gridWithMidpoints(bits === 4 ? NF4 : NF3, 1, 'upper'),
+    grid: makeGridWithMidpoints(bits === 4 ? NF4 : NF3, 1, 'upper'),
     levelsName: 'normal-float levels in f32',
     source: 'AFPQ and BitDistiller code for training',
     notes: ['The original code gives NaN for all-zero groups; here they are zero.'],

@@ -96,12 +96,12 @@ function denormal(bits: number, symmetric: boolean): FormatEntry {
 }
 
 /** Integers of one width, in menu order. */
-export function integerEntries(bits: number): FormatEntry[] {
+export function makeIntegerEntries(bits: number): FormatEntry[] {
   return VARIANTS.map((variant) => entry(bits, variant));
 }
 
 /** dINT of one width; the paper has 4 and 3 bits. */
-export function denormalEntries(bits: number): FormatEntry[] {
+export function makeDenormalEntries(bits: number): FormatEntry[] {
   return [denormal(bits, false), denormal(bits, true)];
 }
 

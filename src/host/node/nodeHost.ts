@@ -31,7 +31,7 @@ function assetsIn(folder: string): Assets {
  * Node as a host.
  * @param assetsFolder folder of the bundle
  */
-export function nodeHost(assetsFolder: string): Host {
+export function makeNodeHost(assetsFolder: string): Host {
   const assets = assetsIn(assetsFolder);
   return {
     assets,

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { connect, type Handlers, type Methods } from '../../rpc/rpc.js';
 import type { Host } from '../host.js';
-import { nodeHost } from './nodeHost.js';
+import { makeNodeHost } from './nodeHost.js';
 import { channelOf, type ThreadData } from './threads.js';
 
 /**
@@ -17,7 +17,7 @@ export function serveThread<Start, Api extends Methods<Api>>(
   if (!port) throw new Error('This is the program of a thread');
   const { start, assetsFolder } = workerData as ThreadData;
   void (async () => {
-    const handlers = await handlersOf(start as Start, nodeHost(assetsFolder));
+    const handlers = await handlersOf(start as Start, makeNodeHost(assetsFolder));
     connect<Api, Record<never, never>>(channelOf(port), handlers);
   })();
 }

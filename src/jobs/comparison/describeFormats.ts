@@ -1,6 +1,6 @@
 import {
   formatLabel,
-  groupCount,
+  countGroups,
   ruleProperties,
   type NumberFormat,
   type ScaleDtype,
@@ -8,7 +8,7 @@ import {
 import type { ErrorSums } from '../../kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { FormatComparison, LayerComparison, TensorComparison } from '../../reports/reports.js';
-import { storedSize } from '../formatList.js';
+import { computeStoredSize } from '../formatList.js';
 import type { QuantizedTensor } from './quantizeTensors.js';
 
 /** Sums over several tensors in one format. */
@@ -54,10 +54,10 @@ function describeFormat(
   let groups = 0;
   for (const quantized of tensors) {
     total.add(quantized, index);
-    groups += groupCount(format, quantized.matrixShape);
+    groups += countGroups(format, quantized.matrixShape);
   }
   const shapes = tensors.map(({ matrixShape }) => matrixShape);
-  const { bits, elements } = storedSize(format, shapes, scaleDtype);
+  const { bits, elements } = computeStoredSize(format, shapes, scaleDtype);
   return {
     id: format.id,
     label: formatLabel(format),

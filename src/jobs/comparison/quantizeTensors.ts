@@ -1,13 +1,17 @@
 import type { ModelTensor } from '../../checkpoint/types.js';
 import { planChunks } from '../../compute/chunks.js';
-import { chunkBoundary, needsTensorRange, tensorRanges } from '../../compute/tensorRanges.js';
+import {
+  findChunkBoundary,
+  needsTensorRange,
+  findTensorRanges,
+} from '../../compute/tensorRanges.js';
 import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import { outputBytesFor } from '../../kernels/workspace.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { CallOptions } from '../../rpc/rpc.js';
-import { bitsPerElement } from '../../storage/elementTypes.js';
+import { countBitsPerElement } from '../../storage/elementTypes.js';
 import { shapeAsMatrix } from '../formatList.js';
 
 /** What quantizing one tensor in every format came to. */
@@ -60,8 +64,8 @@ export async function quantizeTensors(
 ): Promise<{ tensors: QuantizedTensor[]; times: QuantizeTimes }> {
   const { signal, onProgress } = options;
   const whole = formats.some(needsTensorRange);
-  const ranges = whole ? await tensorRanges(pool, tensors, signal) : undefined;
-  const boundary = chunkBoundary(formats);
+  const ranges = whole ? await findTensorRanges(pool, tensors, signal) : undefined;
+  const boundary = findChunkBoundary(formats);
   const results = tensors.map((tensor) => ({
     tensor,
     matrixShape: shapeAsMatrix(tensor),
@@ -81,7 +85,8 @@ export async function quantizeTensors(
         tensorRange: ranges?.[index],
       }));
       for (const chunk of planChunks(tensor, { boundary, bands: true })) {
-        const firstElement = (chunk.offset - tensor.offset) / (bitsPerElement(tensor.dtype) / 8);
+        const firstElement =
+          (chunk.offset - tensor.offset) / (countBitsPerElement(tensor.dtype) / 8);
         owners.push({ tensor: index, chunk, firstElement });
         const outputBytes = onOutput && outputBytesFor(chunk.rows * chunk.columns);
         yield { chunk, formats: formatTasks, scaleDtype, outputBytes };

@@ -1,5 +1,5 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
-import { architectureOf, summarizeConfig } from '../../model/config/configSummary.js';
+import { nameArchitecture, summarizeConfig } from '../../model/config/configSummary.js';
 import type { CheckpointReport } from '../../reports/reports.js';
 
 /** An opened model as lists show it. */
@@ -17,7 +17,7 @@ export function describeModel(model: OpenedModel): CheckpointReport {
         : [...problems, { file: 'config.json', message: configProblem }],
     totalBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     totalElements: tensors.reduce((sum, { elements }) => sum + elements, 0),
-    architecture: architectureOf(config),
+    architecture: nameArchitecture(config),
     configSummary: summarizeConfig(config),
   };
 }

@@ -1,5 +1,5 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
-import { matrixShape, planChunks, WHOLE_ROWS } from '../../compute/chunks.js';
+import { getMatrixShape, planChunks, WHOLE_ROWS } from '../../compute/chunks.js';
 import type { ChunkApi } from '../../compute/tasks.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { summarizeGroupRanges, type GroupExtremes } from '../../metrics/groupRanges.js';
@@ -13,7 +13,7 @@ import { findTensor, requireNumbers } from '../findTensor.js';
  * @param groupSize columns per group, 0 for whole rows
  */
 export function groupLayout(tensor: ModelTensor, groupSize: number) {
-  const { rows, columns } = matrixShape(tensor);
+  const { rows, columns } = getMatrixShape(tensor);
   const size = groupSize > 0 ? Math.min(Math.floor(groupSize), columns) : columns;
   return { rows, size, groupsPerRow: columns === 0 ? 0 : Math.ceil(columns / size) };
 }
@@ -22,7 +22,7 @@ export function groupLayout(tensor: ModelTensor, groupSize: number) {
  * Largest positive weight and magnitude of the most negative one of each group, along the inputs.
  * @param groupSize columns per group, 0 for whole rows
  */
-export async function groupExtremes(
+export async function findGroupExtremes(
   pool: WorkerPool,
   tensor: ModelTensor,
   groupSize: number,
@@ -54,14 +54,14 @@ export async function groupExtremes(
 }
 
 /** Group ranges summarized for a chart. */
-export async function groupRanges(
+export async function readGroupRanges(
   pool: WorkerPool,
   model: OpenedModel,
   request: GroupRangesRequest,
   options: CallOptions = {},
 ): Promise<GroupRanges> {
   const tensor = findTensor(model, request.tensor);
-  const { positive, negative, groupSize, groupsPerRow } = await groupExtremes(
+  const { positive, negative, groupSize, groupsPerRow } = await findGroupExtremes(
     pool,
     tensor,
     request.groupSize,

@@ -3,8 +3,8 @@ import type { WorkerPool } from '../../compute/workerPool.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
 import { mapConcurrently } from '../mapConcurrently.js';
-import { SelectionError, tensorMatcher } from '../selection.js';
-import { tensorStatistics } from './tensorStatistics.js';
+import { SelectionError, makeTensorMatcher } from '../selection.js';
+import { computeTensorStatistics } from './tensorStatistics.js';
 
 export interface InspectRequest {
   /** Globs over tensor names; all tensors where absent. */
@@ -21,7 +21,7 @@ export async function inspectReport(
   request: InspectRequest,
   options: CallOptions = {},
 ) {
-  const matches = request.tensors?.length ? tensorMatcher(request.tensors) : () => true;
+  const matches = request.tensors?.length ? makeTensorMatcher(request.tensors) : () => true;
   const tensors = model.tensors.filter(({ name }) => matches(name));
   if (tensors.length === 0 && request.tensors?.length) {
     throw new SelectionError(`${model.path}: no tensor matches ${request.tensors.join(', ')}`);
@@ -43,7 +43,7 @@ export async function inspectReport(
         options.onProgress?.({ done, total, message: name });
       };
       const stats = withStats
-        ? await tensorStatistics(pool, tensor, request.groupSize, {
+        ? await computeTensorStatistics(pool, tensor, request.groupSize, {
             signal,
             onProgress: (part) => report((tensor.elements * part.done) / part.total),
           })

@@ -9,12 +9,12 @@ import { histogramOf, summarizeCodes } from '../../metrics/valueCounts.js';
 import type { TensorDetails } from '../../reports/editorPage.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
 import { GatheredAsymmetries } from './gatheredAsymmetries.js';
-import { groupExtremes, groupLayout } from './groupRanges.js';
+import { findGroupExtremes, groupLayout } from './groupRanges.js';
 import { overSpans, type SpanOptions } from './statisticsSpans.js';
 import { wideStatistics } from './wideStatistics.js';
 
 /** Statistics and histogram of one tensor, every element counted. */
-export async function tensorDetails(
+export async function readTensorDetails(
   pool: WorkerPool,
   model: OpenedModel,
   request: { readonly tensor: string; readonly bins: number },
@@ -43,7 +43,7 @@ export interface GroupStatistics {
  * Statistics of a tensor and the asymmetry of its groups, every element counted.
  * @param groupSize columns per group, 0 for whole rows
  */
-export async function tensorStatistics(
+export async function computeTensorStatistics(
   pool: WorkerPool,
   tensor: ModelTensor,
   groupSize: number,
@@ -54,7 +54,7 @@ export async function tensorStatistics(
   if (tensor.transposed) {
     // Groups run across the order in which such weights are stored: another pass.
     const { statistics } = await countTensor(pool, tensor, undefined, undefined, options);
-    const extremes = await groupExtremes(pool, tensor, groupSize, { signal: options.signal });
+    const extremes = await findGroupExtremes(pool, tensor, groupSize, { signal: options.signal });
     const { mean, p50, p95 } = summarizeAsymmetry(extremes);
     const asymmetry = { mean, p50, p95 };
     return { ...statistics, groups: { count: rows * groupsPerRow, size, asymmetry } };

@@ -10,7 +10,7 @@ import { valueOfBits } from '../../kernels/statistics/valueOrder.js';
 import type { Histogram, TensorStatistics } from '../../metrics/types.js';
 import {
   describe,
-  histogramEdges,
+  chooseHistogramEdges,
   QUANTILE_PROBABILITIES,
   quantileRank,
 } from '../../metrics/valueCounts.js';
@@ -71,7 +71,9 @@ export async function wideStatistics(
   const places = quantilePlaces(mergeCounts(parts, 65536, PLACE_OF_UPPER), count);
   const uppers = [...new Set(places.map(({ upper }) => upper))];
   const edges =
-    bins === undefined ? undefined : histogramEdges(count > 0 ? min : 0, count > 0 ? max : 0, bins);
+    bins === undefined
+      ? undefined
+      : chooseHistogramEdges(count > 0 ? min : 0, count > 0 ? max : 0, bins);
   const histogram = new Array<number>(edges?.bins ?? 0).fill(0);
   const lowers: SparseCounts[] = [];
   await overSpans(

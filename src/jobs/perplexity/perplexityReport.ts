@@ -1,7 +1,7 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import { formatLabel, type ScaleDtype } from '../../formats/index.js';
 import type { PerplexityReport } from '../../reports/reports.js';
-import { parseFormats, shapeAsMatrix, storedSize } from '../formatList.js';
+import { parseFormats, shapeAsMatrix, computeStoredSize } from '../formatList.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from './measurement.js';
@@ -47,7 +47,7 @@ export async function measurePerplexity(
     text: measured.text,
     baseline: { perplexity: measured.baseline },
     formats: formats.map((format, index) => {
-      const { bits, elements } = storedSize(format, shapes, scaleDtype);
+      const { bits, elements } = computeStoredSize(format, shapes, scaleDtype);
       return {
         id: format.id,
         label: formatLabel(format),

@@ -1,5 +1,5 @@
 import { roundToBF16, roundToF16 } from '../../formats/float32.js';
-import { minifloatStep } from '../../formats/grid.js';
+import { findMinifloatStep } from '../../formats/grid.js';
 import type { Minifloat, ScaleDtype } from '../../formats/types.js';
 import { f16Bits } from './ggml/float32.js';
 import type { GroupQuantizer } from './groupQuantizer.js';
@@ -19,7 +19,7 @@ function f32Bits(value: number): number {
 }
 
 /** A plain cast as a quantizer without parameters; saturates instead of giving infinity. */
-export function castGroup(dtype: ScaleDtype): GroupQuantizer {
+export function makeCastQuantizer(dtype: ScaleDtype): GroupQuantizer {
   if (dtype === 'f32') {
     return { scales: [], quantize: (value) => ({ value, stepError: 0 }), code: f32Bits };
   }
@@ -29,7 +29,7 @@ export function castGroup(dtype: ScaleDtype): GroupQuantizer {
     quantize(weight) {
       const value = round(weight);
       const error = Math.fround(weight - value);
-      return { value, stepError: Math.fround(error / minifloatStep(format, weight)) };
+      return { value, stepError: Math.fround(error / findMinifloatStep(format, weight)) };
     },
     // BF16 is the upper half of an F32.
     code: (weight) => (dtype === 'f16' ? f16Bits(round(weight)) : f32Bits(round(weight)) >>> 16),

@@ -1,8 +1,8 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
 import {
-  groupQuantizer,
-  groupRange,
+  makeGroupQuantizer,
+  findGroupRange,
   rangeExcludesZero,
   type GroupQuantizer,
 } from './groupQuantizer.js';
@@ -21,11 +21,11 @@ export function fitGroup(
   tensorRange: FixedRange | undefined,
 ): { quantizer: GroupQuantizer; extremes: FixedRange } {
   const whole = group.kind === 'tensor' ? tensorRange : undefined;
-  const extremes = whole ?? groupRange(weights, true);
+  const extremes = whole ?? findGroupRange(weights, true);
   if (rule.kind === 'ggml') throw new Error(`${rule.type} has no groups of one scale`);
   const range = rangeExcludesZero(rule)
     ? extremes
     : { lo: Math.min(0, extremes.lo) + 0, hi: Math.max(0, extremes.hi) };
   const best = searchRange(rule, search, range, scaleDtype, weights);
-  return { quantizer: groupQuantizer(rule, best, scaleDtype, tensorRange), extremes };
+  return { quantizer: makeGroupQuantizer(rule, best, scaleDtype, tensorRange), extremes };
 }

@@ -1,7 +1,7 @@
 import {
   binaryExponent,
   minifloatSignBit,
-  minifloatStep,
+  findMinifloatStep,
   roundToMinifloat,
 } from '../../formats/grid.js';
 import { saturateF32 } from '../../formats/float32.js';
@@ -90,12 +90,12 @@ function byThresholds(grid: Grid, scaled: number) {
 function byArithmetic(format: Minifloat, scaled: number) {
   return {
     level: roundToMinifloat(format, scaled),
-    inverseWidth: 1 / minifloatStep(format, scaled),
+    inverseWidth: 1 / findMinifloatStep(format, scaled),
   };
 }
 
 /** A grid of levels with one scale or two (sections 4 and 5.1). */
-export function gridGroup(
+export function makeGridQuantizer(
   rule: Extract<Rule, { kind: 'grid' }>,
   range: FixedRange,
   dtype: ScaleDtype,

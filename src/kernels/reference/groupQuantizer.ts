@@ -1,8 +1,8 @@
 import type { GridScaling, Rule, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
-import { castGroup } from './castGroup.js';
-import { gridGroup } from './gridGroup.js';
-import { denormalIntegerGroup, integerGroup } from './integerGroup.js';
+import { makeCastQuantizer } from './castGroup.js';
+import { makeGridQuantizer } from './gridGroup.js';
+import { makeDenormalIntegerQuantizer, makeIntegerQuantizer } from './integerGroup.js';
 import type { StoredScale } from './scales.js';
 
 /** What became of one weight. */
@@ -40,7 +40,7 @@ export function rangeExcludesZero(rule: GroupRule): boolean {
 }
 
 /** Range of a group: its extremes, with zero inside unless the rule says otherwise. */
-export function groupRange(weights: Float32Array, withoutZero = false): FixedRange {
+export function findGroupRange(weights: Float32Array, withoutZero = false): FixedRange {
   let lo = withoutZero && weights.length > 0 ? weights[0] : 0;
   let hi = lo;
   for (const weight of weights) {
@@ -75,15 +75,21 @@ const MAKERS: { readonly [Kind in GroupRule['kind']]: Maker<Extract<GroupRule, {
   {
     integer: (rule, range, dtype) =>
       // AutoAWQ's floor of 1e-5 makes an all-zero group harmless by itself.
-      integerGroup(rule, rule.convention.startsWith('gptq') ? orUnit(range) : range, dtype),
-    'denormal-integer': (rule, range, dtype) => denormalIntegerGroup(rule, orUnit(range), dtype),
+      makeIntegerQuantizer(rule, rule.convention.startsWith('gptq') ? orUnit(range) : range, dtype),
+    'denormal-integer': (rule, range, dtype) =>
+      makeDenormalIntegerQuantizer(rule, orUnit(range), dtype),
     grid: (rule, range, dtype, tensor) =>
-      gridGroup(rule, EMPTY_AS_IT_IS.has(rule.scaling) ? range : orUnit(range), dtype, tensor),
-    cast: ({ dtype }) => castGroup(dtype),
+      makeGridQuantizer(
+        rule,
+        EMPTY_AS_IT_IS.has(rule.scaling) ? range : orUnit(range),
+        dtype,
+        tensor,
+      ),
+    cast: ({ dtype }) => makeCastQuantizer(dtype),
   };
 
 /** Parameters of one group for a rule, from its range, with scales as they would be stored. */
-export function groupQuantizer(
+export function makeGroupQuantizer(
   rule: GroupRule,
   range: FixedRange,
   dtype: ScaleDtype,

@@ -64,7 +64,7 @@ function parameters(
 }
 
 /** Integers with a scale and a zero point; weight and zero point are rounded apart. */
-export function integerGroup(
+export function makeIntegerQuantizer(
   rule: Extract<Rule, { kind: 'integer' }>,
   range: FixedRange,
   dtype: ScaleDtype,
@@ -94,7 +94,7 @@ export function integerGroup(
  * dINT (section 6.1): integers 0 … 2^b−3 with a zero point, and two codes ±special·scale near zero;
  * the nearest wins, an integer where both are equally near.
  */
-export function denormalIntegerGroup(
+export function makeDenormalIntegerQuantizer(
   rule: Extract<Rule, { kind: 'denormal-integer' }>,
   range: FixedRange,
   dtype: ScaleDtype,

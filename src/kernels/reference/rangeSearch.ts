@@ -1,6 +1,6 @@
 import type { RangeSearch, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
-import { groupQuantizer, type GroupRule } from './groupQuantizer.js';
+import { makeGroupQuantizer, type GroupRule } from './groupQuantizer.js';
 import { powerTwoPointFour } from './power.js';
 
 const { fround } = Math;
@@ -11,7 +11,7 @@ const SHRINK_STEPS = 80;
 const CLIP_STEPS = 10;
 
 /** Ranges that a search tries, in its order; the first of equally good ones wins. */
-export function* candidateRanges(
+export function* listCandidateRanges(
   search: RangeSearch,
   { lo, hi }: FixedRange,
 ): Generator<FixedRange> {
@@ -39,7 +39,7 @@ function rangeError(
   dtype: ScaleDtype,
   weights: Float32Array,
 ): number {
-  const quantizer = groupQuantizer(rule, range, dtype);
+  const quantizer = makeGroupQuantizer(rule, range, dtype);
   const lanes = [0, 0, 0, 0];
   for (let i = 0; i < weights.length; i++) {
     const error = fround(quantizer.quantize(weights[i]).value - weights[i]);
@@ -59,7 +59,7 @@ export function searchRange(
   if (search === 'none' || (range.lo === 0 && range.hi === 0)) return range;
   let best = range;
   let bestError = Infinity;
-  for (const candidate of candidateRanges(search, range)) {
+  for (const candidate of listCandidateRanges(search, range)) {
     const error = rangeError(rule, search, candidate, dtype, weights);
     if (error < bestError) {
       best = candidate;

@@ -1,7 +1,7 @@
 import {
   PANEL_ROWS,
   SCORE,
-  packedWeightBytes,
+  countPackedWeightBytes,
   type DivergenceTile,
   type ForwardKernels,
   type GatedActivation,
@@ -155,7 +155,7 @@ export class ReferenceForwardKernels implements ForwardKernels {
     index: (n: number, k: number) => number,
   ): void {
     const floats = this.floats();
-    const panels = this.vector(target, packedWeightBytes(outputs, inputs) / 4);
+    const panels = this.vector(target, countPackedWeightBytes(outputs, inputs) / 4);
     panels.forEach((_, i) => {
       const n = Math.floor(i / PANEL_ROWS / inputs) * PANEL_ROWS + (i % PANEL_ROWS);
       const k = Math.floor(i / PANEL_ROWS) % inputs;

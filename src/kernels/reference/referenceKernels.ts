@@ -1,8 +1,8 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import { storedBytes } from '../../storage/elementTypes.js';
+import { countStoredBytes } from '../../storage/elementTypes.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import {
-  errorSums,
+  foldErrorSums,
   type ChunkShape,
   type EncodedChunk,
   type Kernels,
@@ -15,7 +15,7 @@ import type { Workspace } from '../workspace.js';
 import { decodeElements } from './decode.js';
 import { encodeChunk } from './encodeChunk.js';
 import { quantizeChunk } from './quantizeChunk.js';
-import { groupRange } from './groupQuantizer.js';
+import { findGroupRange } from './groupQuantizer.js';
 
 /** Sums over a chunk's weights; NaN and ±Inf are replaced by 0 first. See {@link WeightSums}. */
 export function inspectWeights(weights: Float32Array): WeightSums {
@@ -57,7 +57,7 @@ export class ReferenceKernels implements Kernels {
 
   input(dtype: ElementTypeName, elements: number): Uint8Array {
     this.workspace.checkCapacity(elements);
-    const bytes = storedBytes(dtype, elements);
+    const bytes = countStoredBytes(dtype, elements);
     return this.workspace.bytes(this.workspace.inputAt(dtype), bytes);
   }
 
@@ -83,7 +83,9 @@ export class ReferenceKernels implements Kernels {
     const output = options.keepOutput ? this.output(elements) : undefined;
     const weights = this.weights(elements);
     const { tensorRange } = options;
-    return errorSums(quantizeChunk({ format, scaleDtype, shape, weights, output, tensorRange }));
+    return foldErrorSums(
+      quantizeChunk({ format, scaleDtype, shape, weights, output, tensorRange }),
+    );
   }
 
   output(elements: number): Float32Array {
@@ -110,7 +112,7 @@ export class ReferenceKernels implements Kernels {
       const column = (group % perRow) * groupSize;
       const start = row * shape.columns + column;
       const end = start + Math.min(groupSize, shape.columns - column);
-      const { lo, hi } = groupRange(weights.subarray(start, end));
+      const { lo, hi } = findGroupRange(weights.subarray(start, end));
       positive[group] = hi;
       negative[group] = 0 - lo;
     }

@@ -1,5 +1,5 @@
 import { codeValue } from '../reference/decode.js';
-import { bitsPerElement, type ElementTypeName } from '../../storage/elementTypes.js';
+import { countBitsPerElement, type ElementTypeName } from '../../storage/elementTypes.js';
 import { orderedBits } from './valueOrder.js';
 
 /** The codes of an element type of at most 16 bits by the values that they stand for. */
@@ -24,7 +24,7 @@ export function codeOrder(dtype: ElementTypeName): CodeOrder | undefined {
   if (known) return known;
   const valueOf = codeValue(dtype);
   if (!valueOf) return undefined;
-  const codes = 2 ** bitsPerElement(dtype);
+  const codes = 2 ** countBitsPerElement(dtype);
   const order = orderCodes(codes, valueOf);
   orders.set(dtype, order);
   return order;

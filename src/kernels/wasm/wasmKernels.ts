@@ -3,7 +3,7 @@ import { GGML_TYPES } from '../reference/ggml/index.js';
 import { groupedShape } from '../reference/groups.js';
 import { ReferenceKernels } from '../reference/referenceKernels.js';
 import {
-  errorSums,
+  foldErrorSums,
   RAW,
   type ChunkShape,
   type EncodedChunk,
@@ -198,7 +198,7 @@ export class WasmKernels implements Kernels {
       tables + TABLES.config,
       tables + TABLES.sums,
     );
-    return errorSums(new Float64Array(memory.buffer, tables + TABLES.sums, RAW.length));
+    return foldErrorSums(new Float64Array(memory.buffer, tables + TABLES.sums, RAW.length));
   }
 
   /** GGUF's block formats over whole blocks. */
@@ -215,7 +215,7 @@ export class WasmKernels implements Kernels {
     );
     this.exports.sumErrors(weightsAt, outputAt, rawAt, elements, tables + TABLES.sums);
     const sums = new Float64Array(memory.buffer, tables + TABLES.sums, RAW.length);
-    return { ...errorSums(sums), clipped };
+    return { ...foldErrorSums(sums), clipped };
   }
 
   encode(

@@ -10,7 +10,7 @@ function count(value: unknown): string | undefined {
 }
 
 /** Architecture class ("LlamaForCausalLM"), or the model type where none is named. */
-export function architectureOf(config: ModelConfig | undefined): string | undefined {
+export function nameArchitecture(config: ModelConfig | undefined): string | undefined {
   const { architectures } = config ?? {};
   return (
     text(Array.isArray(architectures) ? architectures[0] : undefined) ?? text(config?.model_type)

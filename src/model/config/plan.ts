@@ -74,12 +74,12 @@ export interface ModelPlan {
 }
 
 /** The linear maps of a block, in the order in which they are used. */
-export function linearsOf({ attention, feedForward }: BlockPlan): LinearPlan[] {
+export function listLinears({ attention, feedForward }: BlockPlan): LinearPlan[] {
   return [...attention.projections, attention.output, ...feedForward.projections, feedForward.down];
 }
 
 /** The norms of a block. */
-export function normsOf(block: BlockPlan): NormPlan[] {
+export function listNorms(block: BlockPlan): NormPlan[] {
   const { attention, attentionNorms, feedForwardNorms } = block;
   return [
     attentionNorms.before,
@@ -107,8 +107,8 @@ export function vectorsOf(
 
 /** Names of the tensors that a block reads. */
 export function tensorsOfBlock(block: BlockPlan): readonly string[] {
-  const linears = linearsOf(block);
-  return [...linears.map(({ weight }) => weight), ...vectorsOf(linears, normsOf(block))];
+  const linears = listLinears(block);
+  return [...linears.map(({ weight }) => weight), ...vectorsOf(linears, listNorms(block))];
 }
 
 /** Names of the tensors that are read before the first block. */

@@ -83,7 +83,7 @@ function longRope(
  * @param keys names of fields that differ between architectures
  * @throws for kinds of scaling that are not supported
  */
-export function rotaryPlan(
+export function planRotary(
   config: Configuration,
   headSize: number,
   keys: { readonly theta?: string; readonly partial?: string } = {},
@@ -130,7 +130,7 @@ export function isLongWindow(
  * Cosines and sines, f32 [positions × dims/2] each.
  * @param windowLength positions of the window, which may decide the frequencies
  */
-export function rotaryTables(
+export function computeRotaryTables(
   { frequencies, longFrequencies, longAfter, factor }: RotaryPlan,
   positions: number,
   windowLength: number,

@@ -14,7 +14,7 @@ import type { BlockPlan, ModelPlan } from '../config/plan.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
 import { InputBuffers } from './inputBuffers.js';
 import type { SiteObservation } from './inputObservation.js';
-import { blockFlops } from './work.js';
+import { countBlockFlops } from './work.js';
 
 /** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
 const GROUP_BYTES = 24 << 20;
@@ -165,7 +165,7 @@ export class BlockRunner {
   /** Rows per tile: weights pass through the caches once per tile, and no thread waits long. */
   private tileRows(rows: number): number {
     const { threads } = this.pool;
-    const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(blockFlops)));
+    const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(countBlockFlops)));
     const most = Math.min(Math.max(enough, TILE_ROWS), MAX_TILE_ROWS);
     // As many tiles as make whole rounds for all threads.
     const rounds = Math.ceil(rows / most / threads);

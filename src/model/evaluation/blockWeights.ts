@@ -1,4 +1,4 @@
-import { linearsOf, tensorsOfBlock, type BlockPlan, type LinearPlan } from '../config/plan.js';
+import { listLinears, tensorsOfBlock, type BlockPlan, type LinearPlan } from '../config/plan.js';
 import type { PlacedBlock } from '../forward/tasks.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import { layOutBlock, placeBlock, type Layout } from './placement.js';
@@ -27,7 +27,7 @@ export class BlockWeights {
   private readonly present = new Map<LinearPlan | string, string>();
 
   constructor({ block, hiddenSize, weights, area, stored }: BlockWeightsSetup) {
-    this.linears = linearsOf(block);
+    this.linears = listLinears(block);
     this.tensors = tensorsOfBlock(block);
     this.weights = weights;
     this.stored = stored;

@@ -1,6 +1,6 @@
 import type { ModelPlan } from '../config/plan.js';
 import { planBatches, planPasses, type Batch, type ForkedVariant, type Pass } from './passes.js';
-import { flopsFrom, headFlops } from './work.js';
+import { countFlopsFrom, countHeadFlops } from './work.js';
 
 /** A batch ends after so much work, so that a crash costs minutes at most, */
 const BATCH_FLOPS = 6e12;
@@ -50,9 +50,9 @@ export function cut(request: CuttingRequest): Cutting {
     ? Math.max(variants.length, 1)
     : Math.max(1, Math.floor(budgetRows / longestWindow) - SLOT.first);
   const passes = planPasses(variants, perPass);
-  const own = variants.reduce((sum, { fork }) => sum + flopsFrom(fork, plan), 0);
+  const own = variants.reduce((sum, { fork }) => sum + countFlopsFrom(fork, plan), 0);
   // Each pass scores the unquantized model again.
-  const flopsPerRow = flopsFrom(0, plan) + (passes.length - 1) * headFlops(plan) + own;
+  const flopsPerRow = countFlopsFrom(0, plan) + (passes.length - 1) * countHeadFlops(plan) + own;
   const batchRows = request.singly
     ? 1
     : Math.min(

@@ -1,8 +1,8 @@
 import type { ForwardApi } from '../forward/tasks.js';
-import { chunkBoundary } from '../../compute/tensorRanges.js';
+import { findChunkBoundary } from '../../compute/tensorRanges.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
-import { regionBytesFor } from '../../kernels/workspace.js';
+import { countRegionBytes } from '../../kernels/workspace.js';
 import type { ScaleDtype } from '../../formats/types.js';
 import type { LinearPlan, ModelPlan } from '../config/plan.js';
 import type { FixedTensors } from './fixedTensors.js';
@@ -105,7 +105,7 @@ export class Embedder {
     const [rows, columns] = tensor.shape;
     const linear = { weight: name, outputs: rows, inputs: columns };
     await weights.findRanges([{ linear, change }]);
-    const block = change?.format ? chunkBoundary([change.format]).blocks : 1;
+    const block = change?.format ? findChunkBoundary([change.format]).blocks : 1;
     const { source, offset, dtype } = tensor;
     const tasks: TaskOf<ForwardApi, 'gatherRows'>[] = [];
     for (let first = 0; first < ids.length; first += TILE_ROWS) {
@@ -117,7 +117,7 @@ export class Embedder {
         add,
         format: weights.formatTask(name, change),
         scaleDtype,
-        scratchBytes: regionBytesFor(columns + 2 * block),
+        scratchBytes: countRegionBytes(columns + 2 * block),
       });
     }
     await pool.tasks<ForwardApi>().run('gatherRows', tasks, () => undefined, signal);

@@ -8,7 +8,7 @@ import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
 import { FinalInputs } from './finalInputs.js';
 import { InputObservation } from './inputObservation.js';
-import { FORK, forkOf, type Batch, type Pass } from './passes.js';
+import { FORK, findFork, type Batch, type Pass } from './passes.js';
 import { Scorer, type FinalState } from './scorer.js';
 import {
   BASELINE,
@@ -18,7 +18,7 @@ import {
   type Variant,
 } from './types.js';
 import { WeightStore } from './weightStore.js';
-import { blockFlops, headFlops } from './work.js';
+import { countBlockFlops, countHeadFlops } from './work.js';
 
 /** The unquantized model, or a variant of it, on its way through the blocks. */
 interface Runner {
@@ -204,7 +204,7 @@ export class Evaluation {
         onLogits(batch.windows[index], logits);
       await this.scorer.logits(states[states.length - 1], windows, deliver);
     }
-    const flops = headFlops(this.plan);
+    const flops = countHeadFlops(this.plan);
     const scores = await this.scorer.score(states, windows, (rows) =>
       this.advance(rows * flops, this.placeOf(batch, 'output')),
     );
@@ -234,7 +234,7 @@ export class Evaluation {
       groups.set(key, [...(groups.get(key) ?? []), runner]);
     }
     await weights.keepStored([...groups.values()].map(([{ variant }]) => variant));
-    const flops = blockFlops(block);
+    const flops = countBlockFlops(block);
     const message = this.placeOf(batch, `block ${index + 1} of ${plan.blocks.length}`);
     const onRows = (rows: number) => this.advance(rows * flops, message);
     const observation = this.observation?.ofBlock(index);
@@ -257,7 +257,7 @@ export class Evaluation {
 
   /** An observed variant shares nothing, so that it passes through all blocks itself. */
   private forkOf(variant: Variant): number {
-    return this.isObserved({ variant }) ? FORK.embedding : forkOf(variant, this.plan);
+    return this.isObserved({ variant }) ? FORK.embedding : findFork(variant, this.plan);
   }
 
   private isObserved({ variant }: Pick<Runner, 'variant'>): boolean {

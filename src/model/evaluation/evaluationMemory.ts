@@ -1,10 +1,10 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
-import { packedWeightBytes } from '../../kernels/forwardKernels.js';
+import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { PlacedRotary } from '../forward/tasks.js';
 import { layOutBlock } from './placement.js';
-import { linearsOf, type ModelPlan } from '../config/plan.js';
-import { isLongWindow, rotaryTables } from '../config/rotary.js';
+import { listLinears, type ModelPlan } from '../config/plan.js';
+import { isLongWindow, computeRotaryTables } from '../config/rotary.js';
 import { FixedTensors } from './fixedTensors.js';
 import type { Variant } from './types.js';
 import type { WeightStore } from './weightStore.js';
@@ -45,12 +45,12 @@ export class EvaluationMemory {
     // Ways in which the head is wanted: as stored, and each change that variants make to it.
     const heads = [undefined, ...variants.map(({ changes }) => changes.get(head.weight))];
     const distinct = new Set(heads.map((change) => weights.keys.of(change))).size;
-    const headBytes = packedWeightBytes(head.outputs, head.inputs) * distinct;
+    const headBytes = countPackedWeightBytes(head.outputs, head.inputs) * distinct;
     this.weights = pool.reserve(
       Math.max(...blockBytes, Math.min(headBytes, MIN_WEIGHT_BYTES * distinct)),
     );
     const storedBytes = blocks.map((block) =>
-      linearsOf(block).reduce((sum, { weight }) => sum + weights.tensor(weight).bytes + 64, 0),
+      listLinears(block).reduce((sum, { weight }) => sum + weights.tensor(weight).bytes + 64, 0),
     );
     const largest = Math.max(...storedBytes);
     if (variants.length > 0 && largest <= MAX_CACHED_BYTES) this.stored = pool.reserve(largest);
@@ -64,7 +64,7 @@ export class EvaluationMemory {
     const long = isLongWindow(rotary, windowLength);
     let placed = this.tables.get(long);
     if (!placed) {
-      const { cos, sin } = rotaryTables(rotary, this.longestWindow, windowLength);
+      const { cos, sin } = computeRotaryTables(rotary, this.longestWindow, windowLength);
       const { start } = this.pool.reserve(2 * cos.byteLength);
       placed = { dims: rotary.dims, cos: start, sin: start + cos.byteLength };
       new Float32Array(this.pool.memory.buffer, placed.cos, cos.length).set(cos);

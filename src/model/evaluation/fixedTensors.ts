@@ -1,5 +1,5 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
-import { packedWeightBytes } from '../../kernels/forwardKernels.js';
+import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { LinearPlan, ModelPlan, NormPlan } from '../config/plan.js';
 import type { PlacedEnd, PlacedLinear, PlacedNorm } from '../forward/tasks.js';
 import { Layout } from './placement.js';
@@ -41,7 +41,7 @@ export class FixedTensors {
     for (const linear of [embedding.projection, outputProjection]) {
       if (!linear) continue;
       for (const [key, change] of this.changesOf(linear.weight)) {
-        const at = layout.take(packedWeightBytes(linear.outputs, linear.inputs));
+        const at = layout.take(countPackedWeightBytes(linear.outputs, linear.inputs));
         this.linears.set(key, { linear, at, change });
       }
       this.layOutVector(layout, linear.bias, linear.outputs);

@@ -8,14 +8,14 @@ export const FORK = Object.freeze({ embedding: -1 });
  * The first place where a variant differs: −1 the embedding, a block's index, or the number of
  * blocks for what follows them (or nothing at all).
  */
-export function forkOf({ changes }: Variant, plan: ModelPlan): number {
+export function findFork({ changes }: Variant, plan: ModelPlan): number {
   const isChanged = (name: string) => changes.has(name);
   if (tensorsBefore(plan).some(isChanged)) return FORK.embedding;
   const block = plan.blocks.findIndex((each) => tensorsOfBlock(each).some(isChanged));
   return block < 0 ? plan.blocks.length : block;
 }
 
-/** A variant, and the block before which it gets hidden states of its own; see {@link forkOf}. */
+/** A variant, and the block before which it gets hidden states of its own; see {@link findFork}. */
 export interface ForkedVariant {
   readonly variant: Variant;
   readonly fork: number;

@@ -1,8 +1,8 @@
-import { packedWeightBytes } from '../../kernels/forwardKernels.js';
+import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { PlacedBlock, PlacedLinear, PlacedNorm } from '../forward/tasks.js';
 import {
-  linearsOf,
-  normsOf,
+  listLinears,
+  listNorms,
   type BlockPlan,
   type LinearPlan,
   type NormPlaces,
@@ -33,7 +33,7 @@ export class Layout {
   }
 
   addLinear(linear: LinearPlan): void {
-    this.linears.set(linear, this.take(packedWeightBytes(linear.outputs, linear.inputs)));
+    this.linears.set(linear, this.take(countPackedWeightBytes(linear.outputs, linear.inputs)));
     this.addVector(linear.bias, linear.outputs);
   }
 
@@ -76,8 +76,8 @@ export class Layout {
 /** Addresses for a block's weights from `start` on. */
 export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number): Layout {
   const layout = new Layout(start);
-  for (const linear of linearsOf(block)) layout.addLinear(linear);
-  for (const norm of normsOf(block)) {
+  for (const linear of listLinears(block)) layout.addLinear(linear);
+  for (const norm of listNorms(block)) {
     const { queryNorm, keyNorm, headSize } = block.attention;
     layout.addNorm(norm, norm === queryNorm || norm === keyNorm ? headSize : hiddenSize);
   }

@@ -1,7 +1,7 @@
 import { clearScores } from '../forward/finalPass.js';
 import { LOGIT_COLUMNS, scoreScratchBytes } from '../forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
-import { PANEL_ROWS, SCORE, packedWeightBytes } from '../../kernels/forwardKernels.js';
+import { PANEL_ROWS, SCORE, countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { ForwardApi, PlacedEnd, PlacedLinear } from '../forward/tasks.js';
 import type { ModelPlan } from '../config/plan.js';
@@ -165,7 +165,7 @@ export class Scorer {
       Math.floor(fitting / step) * step,
       Math.ceil(head.outputs / PANEL_ROWS) * PANEL_ROWS,
     );
-    const bytes = packedWeightBytes(pieceRows, head.inputs);
+    const bytes = countPackedWeightBytes(pieceRows, head.inputs);
     const keys = [...distinct.keys()];
     const addressOf = (key: string) => this.area.start + keys.indexOf(key) * bytes;
     for (let firstToken = 0; firstToken < head.outputs; firstToken += pieceRows) {

@@ -1,5 +1,5 @@
 import type { ModelTensor } from '../../checkpoint/types.js';
-import { matrixShape } from '../../compute/chunks.js';
+import { getMatrixShape } from '../../compute/chunks.js';
 
 /** The bytes of values where any thread can read them: in place where that is possible. */
 function shared(values: Float32Array): {
@@ -19,7 +19,7 @@ function shared(values: Float32Array): {
  * @param values whole rows of it in logical order, [rows × columns]
  */
 export function tensorOfValues(tensor: ModelTensor, values: Float32Array): ModelTensor {
-  const { columns } = matrixShape(tensor);
+  const { columns } = getMatrixShape(tensor);
   const { bytes, offset } = shared(values);
   return {
     ...tensor,

@@ -1,13 +1,17 @@
 import type { ForwardApi } from '../forward/tasks.js';
-import { leastCommonMultiple, matrixShape, planChunks } from '../../compute/chunks.js';
-import { chunkBoundary, needsTensorRange, tensorRanges } from '../../compute/tensorRanges.js';
+import { findLeastCommonMultiple, getMatrixShape, planChunks } from '../../compute/chunks.js';
+import {
+  findChunkBoundary,
+  needsTensorRange,
+  findTensorRanges,
+} from '../../compute/tensorRanges.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { ScaleDtype } from '../../formats/types.js';
 import { PANEL_ROWS } from '../../kernels/forwardKernels.js';
 import type { FixedRange } from '../../kernels/types.js';
 import type { FormatTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
-import { storedBytes } from '../../storage/elementTypes.js';
+import { countStoredBytes } from '../../storage/elementTypes.js';
 import type { OpenedModel, ModelTensor } from '../../checkpoint/types.js';
 import { visible } from '../../storage/errors.js';
 import type { LinearPlan } from '../config/plan.js';
@@ -164,10 +168,10 @@ export class WeightStore {
     const { linear, at, change, firstRow = 0, rows = linear.outputs - firstRow } = placement;
     const { weight, inputs } = linear;
     const format = change?.format;
-    const blocks = format ? chunkBoundary([format]).blocks : 1;
+    const blocks = format ? findChunkBoundary([format]).blocks : 1;
     const boundary = {
       columns: 'row' as const,
-      blocks: leastCommonMultiple(blocks, PANEL_ROWS * inputs),
+      blocks: findLeastCommonMultiple(blocks, PANEL_ROWS * inputs),
     };
     let row = 0;
     for (const chunk of planChunks(this.rowsOf(weight, change, firstRow, rows), { boundary })) {
@@ -189,7 +193,7 @@ export class WeightStore {
     rows: number,
   ): ModelTensor {
     const tensor = this.tensor(name);
-    const shape = matrixShape(tensor);
+    const shape = getMatrixShape(tensor);
     if (change?.values) {
       const { columns } = shape;
       const part = change.values.subarray(firstRow * columns, (firstRow + rows) * columns);
@@ -206,8 +210,8 @@ export class WeightStore {
     return {
       ...held,
       shape: [rows, shape.columns],
-      offset: held.offset + storedBytes(tensor.dtype, firstRow * shape.columns),
-      bytes: storedBytes(tensor.dtype, elements),
+      offset: held.offset + countStoredBytes(tensor.dtype, firstRow * shape.columns),
+      bytes: countStoredBytes(tensor.dtype, elements),
       elements,
     };
   }
@@ -239,7 +243,7 @@ export class WeightStore {
       }
     }
     if (missing.size === 0) return;
-    const ranges = await tensorRanges(this.pool, [...missing.values()], this.signal);
+    const ranges = await findTensorRanges(this.pool, [...missing.values()], this.signal);
     [...missing.keys()].forEach((key, index) => this.ranges.set(key, ranges[index]));
   }
 

@@ -6,7 +6,7 @@ import type { WeightSums } from '../../kernels/types.js';
 import type { Handlers } from '../../rpc/rpc.js';
 import type { ForwardApi, GatherTask, PackTask } from './tasks.js';
 import type { ChunkTask } from '../../compute/tasks.js';
-import { storedBytes } from '../../storage/elementTypes.js';
+import { countStoredBytes } from '../../storage/elementTypes.js';
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
 import { FinalPass } from './finalPass.js';
 import { ForwardPass } from './forwardPass.js';
@@ -16,7 +16,7 @@ import { Layers } from './layers.js';
  * The methods of the forward pass in a worker.
  * @param module absent: the reference kernels
  */
-export async function forwardMethods(
+export async function makeForwardMethods(
   loader: ChunkLoader,
   module: WebAssembly.Module | undefined,
 ): Promise<Handlers<ForwardApi>> {
@@ -101,7 +101,7 @@ async function gatherRows(loader: ChunkLoader, task: GatherTask): Promise<void> 
     const { first, count } = quantizedSpan(task, rows[i]);
     const chunk = {
       source,
-      offset: offset + storedBytes(dtype, first),
+      offset: offset + countStoredBytes(dtype, first),
       dtype,
       rows: 1,
       columns: count,

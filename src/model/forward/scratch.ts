@@ -1,4 +1,4 @@
-import { packedWeightBytes } from '../../kernels/forwardKernels.js';
+import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { Block } from './block.js';
 import type { PlacedBlock } from './tasks.js';
@@ -69,7 +69,7 @@ export function attendScratchBytes(
   { headSize }: Pick<PlacedBlock['attention'], 'headSize'>,
   rows: number,
 ): number {
-  const packed = packedWeightBytes(rows, headSize) + packedWeightBytes(headSize, rows);
+  const packed = countPackedWeightBytes(rows, headSize) + countPackedWeightBytes(headSize, rows);
   return SLACK_BYTES + packed + 4 * rowsBytes(128, rows + headSize) + rowsBytes(rows, headSize);
 }
 

@@ -57,7 +57,7 @@ function standardErrorOf(residuals: readonly number[], targets: number): number 
 }
 
 /** The unquantized model's perplexity; its difference from itself is exactly 0. */
-export function baselinePerplexity(scores: readonly WindowScore[]): Perplexity {
+export function computeBaselinePerplexity(scores: readonly WindowScore[]): Perplexity {
   const totals = totalsOf(scores);
   const residuals = scores.map((score) => residual(score, totals));
   return {
@@ -75,7 +75,7 @@ export function baselinePerplexity(scores: readonly WindowScore[]): Perplexity {
  * Both are scored on the same text, so most of what makes a window hard cancels in the difference:
  * its error is that of the windows' paired residuals.
  */
-export function perplexityOf(
+export function computePerplexity(
   scores: readonly WindowScore[],
   baseline: readonly WindowScore[],
 ): Perplexity {

@@ -10,7 +10,7 @@ const LONG_WORD = 256;
  * A text's token ids, the tokenizer's own special tokens included.
  * @throws where a document is not a tokenizer, or a piece of the text has no id
  */
-export function textEncoder(
+export function makeTextEncoder(
   tokenizerDocument: TokenizerDocument,
   configuration: TokenizerDocument,
 ): (text: string) => Int32Array {

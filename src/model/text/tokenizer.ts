@@ -1,6 +1,6 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
-import { cancelledError } from '../../rpc/rpc.js';
+import { makeCancelledError } from '../../rpc/rpc.js';
 import { readAll } from '../../storage/byteSource.js';
 import { visible, type Remedy } from '../../storage/errors.js';
 import { withSource, type FileSystem } from '../../storage/fileSystem.js';
@@ -67,7 +67,7 @@ export async function tokenize(
       : undefined,
     texts,
   };
-  if (signal?.aborted) throw cancelledError();
+  if (signal?.aborted) throw makeCancelledError();
   const thread = host.startThread<TokenizerApi>('tokenizerWorker.js', null, THREAD);
   let reply: TokenizerReply;
   try {
@@ -97,7 +97,7 @@ async function untilAborted<Result>(
   work.catch(() => undefined);
   let onAbort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(cancelledError());
+    onAbort = () => reject(makeCancelledError());
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
   });

@@ -45,7 +45,7 @@ export class WindowError extends Error {
  * Ids per window.
  * @throws WindowError where the model has fewer positions, and cannot have more
  */
-export function contextOf(request: WindowRequest, limits: WindowLimits): number {
+export function chooseContext(request: WindowRequest, limits: WindowLimits): number {
   const { context = Math.min(limits.maxPositions, DEFAULT_CONTEXT) } = request;
   if (limits.positionsAreHard && context > limits.maxPositions) {
     throw new WindowError(
@@ -89,12 +89,12 @@ function checkTokenizerIds(ids: Int32Array, { vocabularySize }: WindowLimits): v
  * @param ids of the whole text, tokenized once
  * @throws WindowError where the text has no whole window
  */
-export function streamWindows(
+export function cutStreamWindows(
   ids: Int32Array,
   request: WindowRequest,
   limits: WindowLimits,
 ): Windows {
-  const context = contextOf(request, limits);
+  const context = chooseContext(request, limits);
   checkTokenizerIds(ids, limits);
   if (ids.length < 2) {
     throw new WindowError(`the text has ${tokens(ids.length)}; at least 2 are needed`);
@@ -126,12 +126,12 @@ export function splitDocuments(text: string, separator: string): string[] {
  * @param documents ids of each, tokenized by itself
  * @throws WindowError where no document has a token to predict
  */
-export function documentWindows(
+export function cutDocumentWindows(
   documents: readonly Int32Array[],
   request: WindowRequest,
   limits: WindowLimits,
 ): Windows {
-  const context = contextOf(request, limits);
+  const context = chooseContext(request, limits);
   let total = 0;
   for (const ids of documents) {
     checkTokenizerIds(ids, limits);
@@ -152,7 +152,7 @@ export function documentWindows(
  * Windows as given: a JSON array of ids is one window, an array of arrays one window each.
  * @throws WindowError that names the place which is not an id of the model
  */
-export function tokenIdWindows(
+export function readTokenIdWindows(
   json: unknown,
   request: WindowRequest,
   limits: WindowLimits,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CheckpointError, quoted, systemReason } from '../errors.js';
+import { CheckpointError, quoted, describeSystemError } from '../errors.js';
 
 export interface WriteOptions {
   /** Stops the write; it then rejects with an AbortError and leaves nothing behind. */
@@ -119,7 +119,7 @@ async function telling<Result>(path: string, work: Promise<Result>): Promise<Res
     return await work;
   } catch (error) {
     if (!(error instanceof Error && 'syscall' in error)) throw error;
-    const detail = `cannot be written: ${systemReason(error)}`;
+    const detail = `cannot be written: ${describeSystemError(error)}`;
     throw new CheckpointError(path, '', 'WriteFailed', detail, { cause: error });
   }
 }

@@ -3,7 +3,7 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkRange, type ByteSource } from '../byteSource.js';
-import { CheckpointError, systemReason } from '../errors.js';
+import { CheckpointError, describeSystemError } from '../errors.js';
 import type { SourceRef } from '../sourceRef.js';
 
 /** Larger single reads are no faster, and smaller ones keep the thread pool free for others. */
@@ -106,5 +106,5 @@ function readError(name: string, error: unknown): CheckpointError {
   if (error instanceof CheckpointError) return error;
   const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
   const rule = missing ? 'FileNotFound' : 'ReadFailed';
-  return new CheckpointError(name, '', rule, systemReason(error), { cause: error });
+  return new CheckpointError(name, '', rule, describeSystemError(error), { cause: error });
 }

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CheckpointError, systemReason } from '../errors.js';
+import { CheckpointError, describeSystemError } from '../errors.js';
 import type { FileSystem } from '../fileSystem.js';
 import { openLocalFile } from './localFile.js';
 
@@ -14,7 +14,9 @@ export const localFileSystem: FileSystem = {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-      throw new CheckpointError(path, '', 'ReadFailed', systemReason(error), { cause: error });
+      throw new CheckpointError(path, '', 'ReadFailed', describeSystemError(error), {
+        cause: error,
+      });
     }
   },
   async version(path) {
@@ -26,7 +28,9 @@ export const localFileSystem: FileSystem = {
     try {
       return await readdir(folder);
     } catch (error) {
-      throw new CheckpointError(folder, '', 'ReadFailed', systemReason(error), { cause: error });
+      throw new CheckpointError(folder, '', 'ReadFailed', describeSystemError(error), {
+        cause: error,
+      });
     }
   },
   join: (folder, name) => join(folder, name),

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { memorySource, type ByteSource } from '../byteSource.js';
+import { makeMemorySource, type ByteSource } from '../byteSource.js';
 import { CheckpointError } from '../errors.js';
 import type { SourceRef } from '../sourceRef.js';
 import { openLocalFile, type LocalFileOptions } from './localFile.js';
@@ -19,7 +19,7 @@ export async function openSource(
   ref: SourceRef,
   options: LocalFileOptions = {},
 ): Promise<ByteSource> {
-  if (ref.kind === 'memory') return memorySource(ref.name, new Uint8Array(ref.bytes));
+  if (ref.kind === 'memory') return makeMemorySource(ref.name, new Uint8Array(ref.bytes));
   const uri = new URL(ref.uri);
   const open = SCHEMES.get(uri.protocol);
   if (!open) {

@@ -9,10 +9,10 @@ import { showError } from '../errors.js';
 import { formatWithGroup } from '../picks/formatName.js';
 import { openModel } from '../openModel.js';
 import { withNotification } from '../notification.js';
-import { selectTensors, targetOf } from './quantizeTarget.js';
+import { selectTensors, readTarget } from './quantizeTarget.js';
 import type { QuantizeTarget, Selection } from './quantizeTarget.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
-import { proposedFile } from '../saveFile.js';
+import { proposeFile } from '../saveFile.js';
 import { readSettings } from '../settings.js';
 import type { SharedPool } from '../sharedPool.js';
 
@@ -53,7 +53,7 @@ export class ExportCommand {
     }
     const { groupSize } = this.memory;
     return {
-      target: targetOf(argument, this.editors),
+      target: readTarget(argument, this.editors),
       formats: FORMAT_CATALOGUE.map(({ name }) => formatWithGroup(name, groupSize).id),
       scaleDtype: readSettings().scaleDtype,
     };
@@ -114,7 +114,7 @@ async function chooseTarget(
   } else {
     const base = fileSystem.split(path).name.replace(/\.safetensors$/, '');
     chosen = await vscode.window.showSaveDialog({
-      defaultUri: proposedFile(resource, `${base}-${format.id}.safetensors`),
+      defaultUri: proposeFile(resource, `${base}-${format.id}.safetensors`),
       filters: { Safetensors: ['safetensors'] },
     });
   }

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { parseFormat } from '../../formats/index.js';
 import { planPerplexity } from '../../jobs/perplexity/node/planPerplexity.js';
-import { modelTitle } from '../../reports/modelTitle.js';
+import { makeModelTitle } from '../../reports/modelTitle.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { planLanguageModel } from '../../model/config/languageModel.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
@@ -14,7 +14,7 @@ import { formatWithGroup } from '../picks/formatName.js';
 import { pickFormats } from '../picks/formatPick.js';
 import { KeptTexts } from '../picks/keptTexts.js';
 import { openModel } from '../openModel.js';
-import { selectTensors, targetOf } from './quantizeTarget.js';
+import { selectTensors, readTarget } from './quantizeTarget.js';
 import { readSettings } from '../settings.js';
 import { pickText } from '../picks/textPick.js';
 
@@ -115,7 +115,7 @@ export class PerplexityCommand {
     argument: unknown,
     chooseFormats: (model: OpenedModel) => Promise<readonly string[] | undefined>,
   ): Promise<Omit<Measurable, 'request'> & { readonly request?: Measurable['request'] }> {
-    const target = targetOf(argument, this.services.editors);
+    const target = readTarget(argument, this.services.editors);
     const resource = await modelFile(target.resource);
     const model = await openModel(resource);
     const formats = await chooseFormats(model);
@@ -128,7 +128,7 @@ export class PerplexityCommand {
       asked: 2,
       request: {
         resource: resource.toString(),
-        modelName: modelTitle(resource.path),
+        modelName: makeModelTitle(resource.path),
         scope: selection?.scope ?? vscode.l10n.t('unquantized'),
         tensors: selection?.whole === false ? tensors : undefined,
         formats: [...new Set(formats)],
@@ -142,7 +142,7 @@ export class PerplexityCommand {
     argument: unknown,
   ): Promise<readonly string[] | undefined> {
     const { memory } = this.services;
-    const selection = selectTensors(model, targetOf(argument, this.services.editors));
+    const selection = selectTensors(model, readTarget(argument, this.services.editors));
     const title = vscode.l10n.t('Perplexity with {0} quantized', selection.scope);
     const purpose = { title, totalSteps: 4, allowNone: true };
     const before = { names: memory.formats, groupSize: memory.groupSize };

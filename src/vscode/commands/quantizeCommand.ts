@@ -1,5 +1,5 @@
 import { parseFormat } from '../../formats/index.js';
-import { modelTitle } from '../../reports/modelTitle.js';
+import { makeModelTitle } from '../../reports/modelTitle.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
@@ -7,7 +7,7 @@ import type { ComparisonRequest } from '../comparison/comparisonRequest.js';
 import { formatWithGroup } from '../picks/formatName.js';
 import { pickFormats } from '../picks/formatPick.js';
 import { openModel } from '../openModel.js';
-import { selectTensors, targetOf } from './quantizeTarget.js';
+import { selectTensors, readTarget } from './quantizeTarget.js';
 import type { QuantizeTarget, Selection } from './quantizeTarget.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
 import { readSettings } from '../settings.js';
@@ -52,7 +52,7 @@ export class QuantizeCommands {
     let request: ComparisonRequest | undefined;
     let asked = true;
     try {
-      const target = targetOf(argument, this.editors);
+      const target = readTarget(argument, this.editors);
       asked = target.formats === undefined;
       request = await this.request(target, chooseFormats);
       return request && (await this.panels.compare(request));
@@ -73,7 +73,7 @@ export class QuantizeCommands {
     return (
       formats && {
         resource: target.resource.toString(),
-        modelName: modelTitle(target.resource.path),
+        modelName: makeModelTitle(target.resource.path),
         scope: selection.scope,
         tensors: selection.whole ? undefined : selection.tensors.map(({ name }) => name),
         formats: [...new Set(formats)],

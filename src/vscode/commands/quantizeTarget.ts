@@ -46,7 +46,7 @@ function uriOf(value: unknown): vscode.Uri | undefined {
  * context of a row in an editor's page, or an object that names everything.
  * @throws Error when there is nothing to work on
  */
-export function targetOf(argument: unknown, editors: SafetensorsEditorProvider): QuantizeTarget {
+export function readTarget(argument: unknown, editors: SafetensorsEditorProvider): QuantizeTarget {
   const fields: Record<string, unknown> =
     typeof argument === 'object' && argument !== null && !(argument instanceof vscode.Uri)
       ? { ...argument }

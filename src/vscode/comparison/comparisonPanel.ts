@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { comparisonCsv, comparisonJson } from '../../reports/present.js';
+import { formatComparisonCsv, formatReportJson } from '../../reports/present.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import type {
   ComparisonHostApi,
@@ -7,12 +7,12 @@ import type {
   DroppedText,
 } from '../../reports/comparisonPage.js';
 import type { Handlers } from '../../rpc/rpc.js';
-import { comparisonId } from './comparisonRequest.js';
+import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
 import { showError } from '../errors.js';
-import { proposedFile, saveFile } from '../saveFile.js';
+import { proposeFile, saveFile } from '../saveFile.js';
 import { WebviewConnection } from '../webviewConnection.js';
-import { webviewHtml, webviewOptions } from '../webviewHtml.js';
+import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
 
 /** What a panel asks of those who made it. */
 export interface ComparisonPanelHost {
@@ -46,15 +46,15 @@ export class ComparisonPanel {
       panel,
       this.handlers(),
     );
-    this.id = comparisonId(run.request);
+    this.id = computeComparisonId(run.request);
     this.shown = run;
     this.run = run;
     panel.iconPath = {
       light: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'comparison-light.svg'),
       dark: vscode.Uri.joinPath(host.extensionUri, 'media', 'icons', 'comparison-dark.svg'),
     };
-    panel.webview.options = webviewOptions(host.extensionUri);
-    panel.webview.html = webviewHtml(panel.webview, host.extensionUri, 'comparison');
+    panel.webview.options = makeWebviewOptions(host.extensionUri);
+    panel.webview.html = renderWebviewHtml(panel.webview, host.extensionUri, 'comparison');
     this.subscriptions = [
       panel.onDidChangeViewState(() => {
         this.hidden = !panel.visible;
@@ -100,7 +100,7 @@ export class ComparisonPanel {
 
   /** Puts the comparison on the clipboard as CSV. */
   async copyCsv(): Promise<void> {
-    await vscode.env.clipboard.writeText(comparisonCsv(this.report()));
+    await vscode.env.clipboard.writeText(formatComparisonCsv(this.report()));
     vscode.window.setStatusBarMessage(vscode.l10n.t('Comparison copied as CSV'), 3000);
   }
 
@@ -122,7 +122,7 @@ export class ComparisonPanel {
 
   private proposed(name: string): vscode.Uri {
     const { modelName, scope } = this.run.request;
-    return proposedFile(this.model, `${modelName}-${scope}-${name}`);
+    return proposeFile(this.model, `${modelName}-${scope}-${name}`);
   }
 
   private handlers(): Handlers<ComparisonHostApi> {
@@ -136,7 +136,7 @@ export class ComparisonPanel {
       },
       copyCsv: () => this.copyCsv(),
       saveJson: async () => {
-        const json = new TextEncoder().encode(comparisonJson(this.report()));
+        const json = new TextEncoder().encode(formatReportJson(this.report()));
         await saveFile(this.proposed('comparison.json'), { JSON: ['json'] }, json);
       },
       copyText: async ({ text }) => vscode.env.clipboard.writeText(text),

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { ComparisonPanel } from './comparisonPanel.js';
 import type { ComparisonPanelHost } from './comparisonPanel.js';
-import { comparisonId } from './comparisonRequest.js';
+import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
 import { ComparisonRun } from './comparisonRun.js';
 import { ComparisonStatus } from './comparisonStatus.js';
@@ -40,7 +40,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
    * @throws what the job throws, an AbortError when it was cancelled or its panel closed
    */
   compare(request: ComparisonRequest): Promise<ComparisonReport> {
-    const open = this.panels.get(comparisonId(request));
+    const open = this.panels.get(computeComparisonId(request));
     // Weights that have been compared in these formats need not be compared again for the model to run.
     const known = request.perplexity && open && sameFormats(open.run.request, request);
     const result = known ? open.run.result : undefined;
@@ -99,7 +99,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   /** Says what went wrong with a request, unless its panel is in sight: that says it itself. */
   tell(error: unknown, request: ComparisonRequest | undefined): void {
-    const panel = request && this.panels.get(comparisonId(request));
+    const panel = request && this.panels.get(computeComparisonId(request));
     if (!panel?.inSight) showError(error);
   }
 

@@ -30,7 +30,7 @@ export interface ComparisonRequest {
  * The same for the same tensors of the same model, whatever the formats: one panel each. The
  * unquantized model alone has its own, since there is nothing to compare.
  */
-export function comparisonId({ resource, tensors, formats }: ComparisonRequest): string {
+export function computeComparisonId({ resource, tensors, formats }: ComparisonRequest): string {
   const sorted = formats.length === 0 ? 'unquantized' : tensors ? [...tensors].sort() : null;
   return createHash('sha256')
     .update(JSON.stringify([resource, sorted]))

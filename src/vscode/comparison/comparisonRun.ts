@@ -5,9 +5,9 @@ import { fingerprintModel } from '../../model/scores/node/fingerprint.js';
 import type { ComparisonState } from '../../reports/comparisonPage.js';
 import { isCancelled } from '../../rpc/rpc.js';
 import type { Progress } from '../../rpc/rpc.js';
-import { comparisonId } from './comparisonRequest.js';
+import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
-import { messageOf } from '../errors.js';
+import { formatError } from '../errors.js';
 import { openModel } from '../openModel.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SharedPool } from '../sharedPool.js';
@@ -48,7 +48,7 @@ export class ComparisonRun {
     const complete = report && (!perplexity || report.baseline.perplexity);
     this.fingerprint = known?.fingerprint;
     this.current = {
-      id: comparisonId(request),
+      id: computeComparisonId(request),
       modelName,
       scope,
       formats,
@@ -134,7 +134,7 @@ export class ComparisonRun {
           ? { status: 'cancelled', secondsLeft: undefined }
           : {
               status: 'failed',
-              error: messageOf(error),
+              error: formatError(error),
               progress: undefined,
               secondsLeft: undefined,
             },

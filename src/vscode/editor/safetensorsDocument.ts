@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { groupRanges } from '../../jobs/inspection/groupRanges.js';
-import { tensorDetails } from '../../jobs/inspection/tensorStatistics.js';
+import { readGroupRanges } from '../../jobs/inspection/groupRanges.js';
+import { readTensorDetails } from '../../jobs/inspection/tensorStatistics.js';
 import type { GroupRanges } from '../../metrics/types.js';
 import type { GroupRangesRequest, TensorDetails } from '../../reports/editorPage.js';
 import type { CallOptions } from '../../rpc/rpc.js';
@@ -64,7 +64,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
     options: CallOptions,
   ): Promise<TensorDetails> {
     return this.result(['details', request.tensor, request.bins], (model) =>
-      this.pool.use((pool) => tensorDetails(pool, model, request, options)),
+      this.pool.use((pool) => readTensorDetails(pool, model, request, options)),
     );
   }
 
@@ -72,7 +72,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
     const { tensor, groupSize, firstGroup, shownGroups, maxColumns } = request;
     const key = ['ranges', tensor, groupSize, firstGroup, shownGroups, maxColumns];
     return this.result(key, (model) =>
-      this.pool.use((pool) => groupRanges(pool, model, request, options)),
+      this.pool.use((pool) => readGroupRanges(pool, model, request, options)),
     );
   }
 

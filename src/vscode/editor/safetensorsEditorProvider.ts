@@ -4,7 +4,7 @@ import { EditorSession } from './editorSession.js';
 import { EDITOR_VIEW_TYPE, INDEX_VIEW_TYPE } from '../identifiers.js';
 import { SafetensorsDocument } from './safetensorsDocument.js';
 import type { SharedPool } from '../sharedPool.js';
-import { webviewHtml, webviewOptions } from '../webviewHtml.js';
+import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
 
 /** Opens models as read-only editors, and knows which are open. */
 export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorProvider<SafetensorsDocument> {
@@ -51,8 +51,8 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
     this.reveals.delete(key);
     if (reveal !== undefined) session.revealTensor(reveal);
 
-    panel.webview.options = webviewOptions(this.extensionUri);
-    panel.webview.html = webviewHtml(panel.webview, this.extensionUri, 'editor');
+    panel.webview.options = makeWebviewOptions(this.extensionUri);
+    panel.webview.html = renderWebviewHtml(panel.webview, this.extensionUri, 'editor');
   }
 
   /** The document of the editor in use: the active one, or else the last that was. */

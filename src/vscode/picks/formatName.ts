@@ -1,7 +1,7 @@
-import { bitsPerWeight, parseFormat, withGrouping } from '../../formats/index.js';
+import { computeBitsPerWeight, parseFormat, withGrouping } from '../../formats/index.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/index.js';
 import type { ModelTensor } from '../../checkpoint/types.js';
-import { shapeAsMatrix, storedSize } from '../../jobs/formatList.js';
+import { shapeAsMatrix, computeStoredSize } from '../../jobs/formatList.js';
 
 /** A format by its catalogue name, with a group of 0 (whole rows) or more columns if it has a choice. */
 export function formatWithGroup(name: string, groupSize: number): NumberFormat {
@@ -28,9 +28,9 @@ export function formatCost(
   tensors: readonly ModelTensor[],
   scaleDtype: ScaleDtype,
 ): FormatCost {
-  const { bits, elements } = storedSize(format, tensors.map(shapeAsMatrix), scaleDtype);
+  const { bits, elements } = computeStoredSize(format, tensors.map(shapeAsMatrix), scaleDtype);
   return {
-    bitsPerWeight: elements > 0 ? bits / elements : bitsPerWeight(format, [], scaleDtype),
+    bitsPerWeight: elements > 0 ? bits / elements : computeBitsPerWeight(format, [], scaleDtype),
     bytes: Math.ceil(bits / 8),
   };
 }

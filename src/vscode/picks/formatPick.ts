@@ -6,7 +6,7 @@ import { formatCost, formatWithGroup, hasGroupChoice } from './formatName.js';
 import { pickGroupSize } from './groupSizePick.js';
 import type { Selection } from '../commands/quantizeTarget.js';
 import { showStep } from './quickPick.js';
-import { sizeText } from './sizeText.js';
+import { formatSize } from './sizeText.js';
 
 interface FormatItem extends vscode.QuickPickItem {
   /** Catalogue name; absent for separators. */
@@ -50,7 +50,7 @@ function formatItems(
       items.push({
         name,
         label,
-        description: `${bitsText} · ${sizeText(cost.bytes)} · ${description}`,
+        description: `${bitsText} · ${formatSize(cost.bytes)} · ${description}`,
       });
     }
   }
@@ -70,12 +70,12 @@ function selectionTitle({ tensors, scope }: Selection): string {
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const dtypes = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');
   return tensors.length === 1
-    ? vscode.l10n.t('Quantize {0} — {1} in {2}', scope, sizeText(bytes), dtypes)
+    ? vscode.l10n.t('Quantize {0} — {1} in {2}', scope, formatSize(bytes), dtypes)
     : vscode.l10n.t(
         'Quantize {0} — {1} linear weights, {2} in {3}',
         scope,
         tensors.length.toLocaleString('en-US'),
-        sizeText(bytes),
+        formatSize(bytes),
         dtypes,
       );
 }

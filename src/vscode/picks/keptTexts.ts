@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 import { MOST_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
-import { safeFileName } from '../saveFile.js';
+import { makeSafeFileName } from '../saveFile.js';
 
 /** Texts that were dropped without a path; the oldest go when there are more. */
 const MOST_KEPT = 8;
@@ -40,7 +40,7 @@ export class KeptTexts {
   private async keep(name: string, bytes: Uint8Array): Promise<string> {
     const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
     const folder = vscode.Uri.joinPath(this.folder, hash);
-    const file = vscode.Uri.joinPath(folder, safeFileName(name) || 'text.txt');
+    const file = vscode.Uri.joinPath(folder, makeSafeFileName(name) || 'text.txt');
     await vscode.workspace.fs.createDirectory(folder);
     await vscode.workspace.fs.writeFile(file, bytes);
     await this.removeOld();

@@ -1,7 +1,7 @@
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 /** A size in units of 1024, as VS Code writes sizes: 399 KB, 1.50 MB. */
-export function sizeText(bytes: number): string {
+export function formatSize(bytes: number): string {
   let index = 0;
   while (index + 1 < UNITS.length && bytes / 1024 ** index >= 10_000) index++;
   const value = bytes / 1024 ** index;

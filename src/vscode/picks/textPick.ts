@@ -2,11 +2,11 @@ import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Host } from '../../host/host.js';
-import { ownTextFile } from '../../jobs/perplexity/node/evaluationText.js';
+import { findOwnTextFile } from '../../jobs/perplexity/node/evaluationText.js';
 import type { ChoiceMemory } from './choiceMemory.js';
 import { showStep } from './quickPick.js';
 import { readSettings } from '../settings.js';
-import { sizeText } from './sizeText.js';
+import { formatSize } from './sizeText.js';
 
 /** Where a step stands in a row of questions. */
 export interface StepPlace {
@@ -27,7 +27,7 @@ interface TextItem extends vscode.QuickPickItem {
 }
 
 /** The file that the setting names. */
-export function textOfSetting(): string | undefined {
+export function findTextOfSetting(): string | undefined {
   const { perplexityText } = readSettings();
   if (perplexityText === '') return undefined;
   const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file');
@@ -38,14 +38,14 @@ export function textOfSetting(): string | undefined {
 
 async function sizeOf(file: string): Promise<string | undefined> {
   return stat(file).then(
-    (found) => (found.isFile() ? sizeText(found.size) : undefined),
+    (found) => (found.isFile() ? formatSize(found.size) : undefined),
     () => undefined,
   );
 }
 
 async function textItems({ host, folder, memory }: TextQuestion): Promise<TextItem[]> {
-  const setting = textOfSetting();
-  const own = await ownTextFile(folder);
+  const setting = findTextOfSetting();
+  const own = await findOwnTextFile(folder);
   const bundled = host.assets.path('sample text');
   const items: TextItem[] = [];
   const add = async (item: TextItem & { readonly file: string }) => {

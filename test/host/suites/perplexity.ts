@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { WorkerPool } from '../../../src/compute/workerPool.js';
-import { nodeHost } from '../../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../../src/host/node/nodeHost.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
 import { perplexityOn } from '../../support/jobs.js';
@@ -29,7 +29,7 @@ async function measureByJob(formats: readonly string[], textFile?: string) {
     vscode.extensions.getExtension(EXTENSION_ID)!.extensionPath,
     'dist',
   );
-  const pool = await WorkerPool.create(nodeHost(assetsFolder), { threads: 1 });
+  const pool = await WorkerPool.create(makeNodeHost(assetsFolder), { threads: 1 });
   try {
     const checkpoint = await openLocalModel(sampleUri().fsPath);
     const request = { formats, windows: WINDOWS, textFile };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfigFile } from '../../../src/checkpoint/configFile.js';
 import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
-import { memorySource } from '../../../src/storage/byteSource.js';
+import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import type { FileSystem } from '../../../src/storage/fileSystem.js';
 import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { openSource } from '../../../src/storage/node/openSource.js';
@@ -271,7 +271,7 @@ describe('a file system brought by the host', () => {
           : undefined;
       },
       open: async (path) => {
-        const source = memorySource(path, files[path]);
+        const source = makeMemorySource(path, files[path]);
         log.open++;
         return {
           ...source,

@@ -1,16 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { comparisonText } from '../../../src/cli/comparisonText.js';
-import { inspectText } from '../../../src/cli/inspectText.js';
-import { count, fixed, percent, scientific, significant, size } from '../../../src/cli/numbers.js';
-import { sizeIn, sizeUnit } from '../../../src/cli/numbers.js';
+import { formatComparison } from '../../../src/cli/comparisonText.js';
+import { formatInspection } from '../../../src/cli/inspectText.js';
+import {
+  formatCount,
+  formatFixed,
+  formatPercent,
+  formatScientific,
+  formatSignificant,
+  formatSize,
+} from '../../../src/cli/numbers.js';
+import { formatSizeIn, chooseSizeUnit } from '../../../src/cli/numbers.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
-import { table } from '../../../src/cli/tables.js';
+import { formatTable } from '../../../src/cli/tables.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
 import { measures } from '../../support/measures.js';
 
 describe('numbers', () => {
   test('whole numbers are grouped by three', () => {
-    expect([0, 12, 1536, 3145728, -4096].map(count)).toEqual([
+    expect([0, 12, 1536, 3145728, -4096].map(formatCount)).toEqual([
       '0',
       '12',
       '1,536',
@@ -20,19 +27,23 @@ describe('numbers', () => {
   });
 
   test('minus is a true minus, also in exponents', () => {
-    expect(fixed(-0.5, 2)).toBe('−0.50');
-    expect(scientific(0.0001642)).toBe('1.64e−4');
-    expect(significant(-0.42966)).toBe('−0.4297');
-    expect(significant(-1.64e-4)).toBe('−1.64e−4');
+    expect(formatFixed(-0.5, 2)).toBe('−0.50');
+    expect(formatScientific(0.0001642)).toBe('1.64e−4');
+    expect(formatSignificant(-0.42966)).toBe('−0.4297');
+    expect(formatSignificant(-1.64e-4)).toBe('−1.64e−4');
   });
 
   test('what is no finite number is named', () => {
-    expect([NaN, Infinity, -Infinity].map((value) => fixed(value, 2))).toEqual(['NaN', '∞', '−∞']);
-    expect(scientific(Infinity)).toBe('∞');
+    expect([NaN, Infinity, -Infinity].map((value) => formatFixed(value, 2))).toEqual([
+      'NaN',
+      '∞',
+      '−∞',
+    ]);
+    expect(formatScientific(Infinity)).toBe('∞');
   });
 
   test('a share that is there is never shown as nothing', () => {
-    expect([0, 0.0001, 0.0005, 0.142, 1].map(percent)).toEqual([
+    expect([0, 0.0001, 0.0005, 0.142, 1].map(formatPercent)).toEqual([
       '0.0',
       '< 0.1',
       '0.1',
@@ -42,7 +53,7 @@ describe('numbers', () => {
   });
 
   test('sizes are in units of 1024, one unit a column', () => {
-    expect([100, 4088, 65536, 393216, 1572864, 7.3e9].map(size)).toEqual([
+    expect([100, 4088, 65536, 393216, 1572864, 7.3e9].map(formatSize)).toEqual([
       '100 B',
       '4,088 B',
       '64 KB',
@@ -50,9 +61,9 @@ describe('numbers', () => {
       '1.50 MB',
       '6.80 GB',
     ]);
-    expect(sizeUnit([1634304, 1597440])).toBe('KB');
-    expect(sizeUnit([16343040, 1597440])).toBe('MB');
-    expect([1634304, 408576, 1024].map((bytes) => sizeIn(bytes, 'KB'))).toEqual([
+    expect(chooseSizeUnit([1634304, 1597440])).toBe('KB');
+    expect(chooseSizeUnit([16343040, 1597440])).toBe('MB');
+    expect([1634304, 408576, 1024].map((bytes) => formatSizeIn(bytes, 'KB'))).toEqual([
       '1,596',
       '399.0',
       '1.0',
@@ -65,7 +76,7 @@ test('a table aligns text left and figures right, by code points', () => {
     { title: 'Format', align: 'left' },
     { title: 'dB', align: 'right' },
   ] as const;
-  expect(table(columns, [['int4', '∞'], ['𝔸', '−19.75'], ['x']])).toBe(
+  expect(formatTable(columns, [['int4', '∞'], ['𝔸', '−19.75'], ['x']])).toBe(
     'Format      dB\n' + 'int4         ∞\n' + '𝔸       −19.75\n' + 'x\n',
   );
 });
@@ -134,7 +145,7 @@ function comparison(
 
 describe('the table of compare', () => {
   const names = ['a', 'b', 'c', 'd\u001b[31m', 'e'];
-  const text = comparisonText(
+  const text = formatComparison(
     comparison(
       [
         { id: 'int4-asym:g128', sqnr: [20, 19, 18, 17, NaN], notes: ['of one', 'of both'] },
@@ -220,7 +231,7 @@ describe('the table of inspect', () => {
   };
 
   test('groups tensors by layer', () => {
-    const rows = inspectText(report, report.tensors)
+    const rows = formatInspection(report, report.tensors)
       .split('\n')
       .map((line) => line.trimEnd());
     const from = rows.findIndex((row) => row.startsWith('Tensor'));
@@ -236,8 +247,8 @@ describe('the table of inspect', () => {
   });
 
   test('says how many are shown when some are left out', () => {
-    expect(inspectText(report, [{ name: 'l.0.b' }])).toContain('1 of 4 shown');
-    expect(inspectText(report, report.tensors)).not.toContain('shown');
+    expect(formatInspection(report, [{ name: 'l.0.b' }])).toContain('1 of 4 shown');
+    expect(formatInspection(report, report.tensors)).not.toContain('shown');
   });
 });
 

@@ -1,6 +1,6 @@
 import { truncate } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { nodeHost } from '../../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../../src/host/node/nodeHost.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { isCancelled } from '../../../src/rpc/rpc.js';
 import {
@@ -119,7 +119,7 @@ describe('worker pool', () => {
 
   it('reports a missing worker file instead of hanging', async () => {
     const folder = await temporaryFolder();
-    const pool = await createPool({ backend: 'reference' }, nodeHost(folder));
+    const pool = await createPool({ backend: 'reference' }, makeNodeHost(folder));
     const checkpoint = await openLocalModel(SAMPLE);
     await expect(compareOn(pool, checkpoint, { formats: ['int4'] })).rejects.toThrow(
       /A compute worker stopped unexpectedly/,

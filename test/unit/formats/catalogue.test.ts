@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { catalogueDocument } from '../../../src/formats/document.js';
+import { writeCatalogueDocument } from '../../../src/formats/document.js';
 import { exmyFormat } from '../../../src/formats/entries/floats.js';
 import { float32OfOrder, orderOfFloat32, roundHalfEven } from '../../../src/formats/float32.js';
-import { minifloatLevels } from '../../../src/formats/grid.js';
+import { listMinifloatLevels } from '../../../src/formats/grid.js';
 import {
-  bitsPerWeight,
+  computeBitsPerWeight,
   FORMAT_CATALOGUE,
   findFormatEntry,
   FormatNameError,
@@ -83,14 +83,14 @@ describe('storage', () => {
     ['iq4_xs', 4.25],
     ['bf16', 16],
   ])('%s takes %f bits per weight', (name, bits) => {
-    expect(bitsPerWeight(parseFormat(name), [512, 4096])).toBe(bits);
+    expect(computeBitsPerWeight(parseFormat(name), [512, 4096])).toBe(bits);
   });
 
   it('counts ragged groups, tensor scales and wider scales', () => {
-    expect(bitsPerWeight(parseFormat('fp4:g128'), [1, 200])).toBe(4 + (2 * 16) / 200);
-    expect(bitsPerWeight(parseFormat('fp4:g128'), [1, 200], 'f32')).toBe(4 + (2 * 32) / 200);
-    expect(bitsPerWeight(parseFormat('nvfp4'), [64, 64])).toBe(4.5 + 32 / 4096);
-    expect(bitsPerWeight(parseFormat('bnb-nf4'), [3, 33])).toBe(4 + (2 * 32) / 99);
+    expect(computeBitsPerWeight(parseFormat('fp4:g128'), [1, 200])).toBe(4 + (2 * 16) / 200);
+    expect(computeBitsPerWeight(parseFormat('fp4:g128'), [1, 200], 'f32')).toBe(4 + (2 * 32) / 200);
+    expect(computeBitsPerWeight(parseFormat('nvfp4'), [64, 64])).toBe(4.5 + 32 / 4096);
+    expect(computeBitsPerWeight(parseFormat('bnb-nf4'), [3, 33])).toBe(4 + (2 * 32) / 99);
   });
 });
 
@@ -107,7 +107,9 @@ describe('levels', () => {
   it.each(shapes)('%s are those of the paper, up to a power of two', (name) => {
     const [exponentBits, fractionBits] = /e(\d)m(\d)/.exec(name)!.slice(1).map(Number);
     const expected = floatsOf(golden.get(name)!);
-    const levels = minifloatLevels(exmyFormat(exponentBits, fractionBits)).filter((x) => x >= 0);
+    const levels = listMinifloatLevels(exmyFormat(exponentBits, fractionBits)).filter(
+      (x) => x >= 0,
+    );
     const factor = expected[expected.length - 1] / levels[levels.length - 1];
     expect(Number.isInteger(Math.log2(factor))).toBe(true);
     expect(levels.map((level) => level * factor)).toEqual([...expected]);
@@ -173,5 +175,5 @@ describe('rounding', () => {
 
 it('docs/formats.md is what the catalogue says', () => {
   const file = readFileSync(new URL('../../../docs/formats.md', import.meta.url), 'utf8');
-  expect(file).toBe(catalogueDocument());
+  expect(file).toBe(writeCatalogueDocument());
 });

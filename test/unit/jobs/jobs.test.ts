@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseFormat } from '../../../src/formats/index.js';
 import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
-import { groupRanges } from '../../../src/jobs/inspection/groupRanges.js';
-import { tensorDetails } from '../../../src/jobs/inspection/tensorStatistics.js';
+import { readGroupRanges } from '../../../src/jobs/inspection/groupRanges.js';
+import { readTensorDetails } from '../../../src/jobs/inspection/tensorStatistics.js';
 import { quantizeToFile } from '../../../src/jobs/node/quantizeToFile.js';
 import { quantizeChunk } from '../../../src/kernels/reference/quantizeChunk.js';
 import { foldLanes, RAW } from '../../../src/kernels/types.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
-import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
+import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import {
   createPool,
   f32Tensor,
@@ -124,8 +124,8 @@ describe('compare', () => {
     const name = '=HYPERLINK("x"),\n.weight';
     const path = await writeCheckpoint({ [name]: f32Tensor([2, 64], new Float32Array(128)) });
     const report = await compareOn(pool, await openLocalModel(path), { formats: ['int4'] });
-    expect(comparisonCsv(report)).toContain(`"'=HYPERLINK(""x""),\n.weight",2x64,128`);
-    expect(JSON.parse(comparisonJson(report)).formats[0].summary.sqnrDb).toBe('Infinity');
+    expect(formatComparisonCsv(report)).toContain(`"'=HYPERLINK(""x""),\n.weight",2x64,128`);
+    expect(JSON.parse(formatReportJson(report)).formats[0].summary.sqnrDb).toBe('Infinity');
   });
 });
 
@@ -146,7 +146,7 @@ describe('inspect', () => {
   it('counts every weight of a BF16 tensor exactly', async () => {
     const pool = await createPool();
     const checkpoint = await openLocalModel(SAMPLE);
-    const { statistics, histogram } = await tensorDetails(pool, checkpoint, {
+    const { statistics, histogram } = await readTensorDetails(pool, checkpoint, {
       tensor: DOWN_PROJ,
       bins: 200,
     });
@@ -173,7 +173,7 @@ describe('inspect', () => {
     weights[1_200_000] = Infinity;
     weights[1_200_001] = NaN;
     const path = await writeCheckpoint({ a: f32Tensor([weights.length], weights) });
-    const { statistics, histogram } = await tensorDetails(pool, await openLocalModel(path), {
+    const { statistics, histogram } = await readTensorDetails(pool, await openLocalModel(path), {
       tensor: 'a',
       bins: 100,
     });
@@ -195,14 +195,14 @@ describe('inspect', () => {
     const pool = await createPool();
     const checkpoint = await openLocalModel(SAMPLE);
     const weights = sampleWeights(DOWN_PROJ);
-    const whole = await groupRanges(pool, checkpoint, {
+    const whole = await readGroupRanges(pool, checkpoint, {
       tensor: DOWN_PROJ,
       groupSize: 128,
       maxColumns: 300,
     });
     expect(whole).toMatchObject({ groupCount: 1536, groupsPerRow: 6, firstGroup: 0 });
     expect(whole.columns).toHaveLength(256);
-    const zoomed = await groupRanges(pool, checkpoint, {
+    const zoomed = await readGroupRanges(pool, checkpoint, {
       tensor: DOWN_PROJ,
       groupSize: 128,
       maxColumns: 300,

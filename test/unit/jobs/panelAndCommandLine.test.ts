@@ -10,7 +10,7 @@ import {
 } from '../../../src/jobs/comparison/compareFormats.js';
 import { measureInThread } from '../../../src/jobs/perplexity/measureInThread.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
-import { comparisonJson } from '../../../src/reports/present.js';
+import { formatReportJson } from '../../../src/reports/present.js';
 import { createPool, HOST, SAMPLE } from '../../support/checkpoints.js';
 
 const MODEL = join(SAMPLE, 'model.safetensors');
@@ -61,11 +61,11 @@ it(
     const globs = tensors.flatMap((name) => ['--tensor', name]);
     const measured = ['--windows', '2', '--per-layer', '--no-cache'];
     const printed = untimed(await commandLine(...args, ...formats, ...globs, ...measured));
-    expect(untimed(comparisonJson(atOnce))).toEqual(printed);
-    expect(untimed(comparisonJson(later))).toEqual(printed);
+    expect(untimed(formatReportJson(atOnce))).toEqual(printed);
+    expect(untimed(formatReportJson(later))).toEqual(printed);
     expect(atOnce.formats[0].layers).toMatchObject([{ layer: 'layers.2', tensors: 2 }]);
 
     const plain = untimed(await commandLine(...args, ...formats, ...globs));
-    expect(untimed(comparisonJson(weights))).toEqual(plain);
+    expect(untimed(formatReportJson(weights))).toEqual(plain);
   },
 );

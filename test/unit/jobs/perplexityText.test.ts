@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { comparisonText } from '../../../src/cli/comparisonText.js';
-import { perplexityText } from '../../../src/cli/perplexityText.js';
+import { formatComparison } from '../../../src/cli/comparisonText.js';
+import { formatPerplexity } from '../../../src/cli/perplexityText.js';
 import type { Perplexity } from '../../../src/model/scores/perplexity.js';
-import { comparisonCsv, comparisonJson } from '../../../src/reports/present.js';
+import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import type { MeasuredPerplexity } from '../../../src/jobs/perplexity/measurement.js';
 import { measures } from '../../support/measures.js';
 import { mergePerplexity, withoutPerplexity } from '../../../src/jobs/comparison/compareFormats.js';
@@ -91,7 +91,7 @@ describe('the table of perplexity', () => {
       threads: 2,
     },
   };
-  const output = perplexityText(report, 'f32');
+  const output = formatPerplexity(report, 'f32');
 
   test('says what was scored, and how', () => {
     expect(output).toContain(
@@ -99,7 +99,7 @@ describe('the table of perplexity', () => {
     );
     const documents = { ...text, protocol: 'per-document', separator: '<|e|>\n', windows: 1 };
     expect(
-      perplexityText({ ...report, text: documents as PerplexityText, formats: [] }, 'f32'),
+      formatPerplexity({ ...report, text: documents as PerplexityText, formats: [] }, 'f32'),
     ).toContain('per document, separator "<|e|>\\n", 1 window of at most 256 tokens; 43,350 of');
   });
 
@@ -177,7 +177,7 @@ describe('a comparison with perplexities', () => {
   const report = mergePerplexity(plain, measured, 3);
 
   test('carries them in the JSON of the contract', () => {
-    const json = JSON.parse(comparisonJson(report));
+    const json = JSON.parse(formatReportJson(report));
     expect(json.baseline.perplexity.value).toBe(27.56649);
     expect(json.formats[1].perplexity).toMatchObject({ deltaVsBaseline: 2, standardError: null });
     expect(json.formats[0].tensors[2].perplexityAlone.deltaVsBaseline).toBe(0.4);
@@ -187,7 +187,7 @@ describe('a comparison with perplexities', () => {
   });
 
   test('adds columns to the CSV, and none where nothing was measured', () => {
-    const lines = comparisonCsv(report).trimEnd().split('\r\n');
+    const lines = formatComparisonCsv(report).trimEnd().split('\r\n');
     expect(lines[0]).toMatch(
       /,nonFinite,perplexity,perplexityStandardError,deltaVsBaseline,deltaStandardError,klDivergence,topTokenAgreement$/,
     );
@@ -196,11 +196,11 @@ describe('a comparison with perplexities', () => {
     expect(lines[2]).toMatch(/,27\.66649\d*,0\.53219,0\.1,0\.0312,0\.0142,0\.9312$/);
     expect(lines[6]).toMatch(/,29\.56649,,2,0\.0312,0\.0142,0\.9312$/);
     expect(lines[7]).toMatch(/,,,,,,$/);
-    expect(comparisonCsv(plain)).toMatch(/,nonFinite\r\n/);
+    expect(formatComparisonCsv(plain)).toMatch(/,nonFinite\r\n/);
   });
 
   test('has every measure in the CSV, of single tensors and of all', () => {
-    const [head, whole, first] = comparisonCsv(plain).split('\r\n');
+    const [head, whole, first] = formatComparisonCsv(plain).split('\r\n');
     expect(head).toBe(
       'format,tensor,shape,parameters,bitsPerWeight,sizeBytes,mse,rmse,sqnrDb,cosine,maxAbsError,' +
         'rmseOverStep,underflowFraction,clippedFraction,underflowMse,nonFinite',
@@ -238,13 +238,13 @@ describe('a comparison with perplexities', () => {
   });
 
   test('shows them below the errors, and the tensors that cost most alone', () => {
-    const output = comparisonText(report, 'f16');
+    const output = formatComparison(report, 'f16');
     expect(output).toContain('170 windows of 256 tokens');
     const lines = output.split('\n');
     const from = lines.findIndex((line) => line.startsWith('Costliest alone'));
     const names = lines.slice(from + 1, from + 4).map((line) => line.slice(15).trim()[0]);
     expect(names).toEqual(['b', 'c', 'a']);
     expect(lines.filter((line) => line === 'of the text')).toHaveLength(1);
-    expect(comparisonText(plain, 'f16')).not.toContain('perplexity');
+    expect(formatComparison(plain, 'f16')).not.toContain('perplexity');
   });
 });

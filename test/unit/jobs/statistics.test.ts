@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { piecesOf } from '../../../src/compute/spans.js';
-import { groupRanges } from '../../../src/jobs/inspection/groupRanges.js';
+import { readGroupRanges } from '../../../src/jobs/inspection/groupRanges.js';
 import { inspectReport } from '../../../src/jobs/inspection/inspectModel.js';
-import { tensorDetails, tensorStatistics } from '../../../src/jobs/inspection/tensorStatistics.js';
+import {
+  readTensorDetails,
+  computeTensorStatistics,
+} from '../../../src/jobs/inspection/tensorStatistics.js';
 import { AsymmetryList } from '../../../src/kernels/statistics/asymmetry.js';
 import { mergeCounts } from '../../../src/kernels/statistics/sparseCounts.js';
 import { selectIndex } from '../../../src/metrics/select.js';
@@ -44,10 +47,10 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
       await writeCheckpoint({ a: tensorOf([120, 500], lopsidedWeights()) }),
     );
     const request = { tensor: 'a', bins: 50 };
-    const whole = await tensorDetails(pool, model, request);
+    const whole = await readTensorDetails(pool, model, request);
     // Of 20,000: counted in tables. Of 1,500: sorted.
     for (const spanElements of [20_000, 1_500]) {
-      const cut = await tensorDetails(pool, model, request, { spanElements });
+      const cut = await readTensorDetails(pool, model, request, { spanElements });
       expect(cut.histogram).toEqual(whole.histogram);
       const { mean, std, skewness, kurtosis, ...exact } = cut.statistics;
       expect(whole.statistics).toMatchObject(exact);
@@ -67,13 +70,13 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
       await writeCheckpoint({ a: tensorOf([120, 500], lopsidedWeights()) }),
     );
     for (const groupSize of [0, 1, 7, 128]) {
-      const { asymmetry } = await groupRanges(pool, model, {
+      const { asymmetry } = await readGroupRanges(pool, model, {
         tensor: 'a',
         groupSize,
         maxColumns: 1,
       });
       for (const spanElements of [undefined, 10_000]) {
-        const { groups } = await tensorStatistics(pool, model.tensors[0], groupSize, {
+        const { groups } = await computeTensorStatistics(pool, model.tensors[0], groupSize, {
           spanElements,
         });
         const { mean, p50, p95 } = groups.asymmetry;

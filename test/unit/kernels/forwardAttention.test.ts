@@ -1,6 +1,9 @@
 // Attention in WebAssembly against the reference, mask by mask.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { packedWeightBytes, type AttentionShape } from '../../../src/kernels/forwardKernels.js';
+import {
+  countPackedWeightBytes,
+  type AttentionShape,
+} from '../../../src/kernels/forwardKernels.js';
 import { referenceForward, wasmForward, type ForwardSetup } from '../../support/forwardKernels.js';
 import { expectAgreement, Random, Scene, type PrivateArea } from '../../support/forwardScene.js';
 
@@ -29,8 +32,8 @@ function attention(
   const queries = scene.matrix(rows, headSize, random.floats(count, scale), 5);
   const keyRows = scene.matrix(rows, headSize, keys);
   const valueRows = scene.matrix(rows, headSize, random.floats(count));
-  const packedKeys = scene.reserve(packedWeightBytes(rows, headSize));
-  const packedValues = scene.reserve(packedWeightBytes(headSize, rows));
+  const packedKeys = scene.reserve(countPackedWeightBytes(rows, headSize));
+  const packedValues = scene.reserve(countPackedWeightBytes(headSize, rows));
   const output = inPlace ? queries : scene.matrix(rows, headSize);
   const bytes = ({ kernels }: ForwardSetup) => kernels.attentionScratchBytes(shape);
   const scratch = scene.reserve(Math.max(...setups.map(bytes)));
@@ -104,8 +107,8 @@ describe('attend', () => {
       const values = Float32Array.from(keys, (_, i) => (Math.floor(i / 8) === loud ? 1 : 0));
       for (const setup of setups) {
         const scene = new Scene([setup]);
-        const packedKeys = scene.reserve(packedWeightBytes(rows, headSize));
-        const packedValues = scene.reserve(packedWeightBytes(headSize, rows));
+        const packedKeys = scene.reserve(countPackedWeightBytes(rows, headSize));
+        const packedValues = scene.reserve(countPackedWeightBytes(headSize, rows));
         const shape = { rows, headSize, scale: 1, window, softCap: 0 };
         const scratch = scene.reserve(setup.kernels.attentionScratchBytes(shape));
         const output = scene.matrix(rows, headSize, queries);

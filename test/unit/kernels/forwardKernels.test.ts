@@ -1,7 +1,7 @@
 // The loops of a forward pass in WebAssembly, both builds, against the reference: results, and that
 // nothing beside them is written.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { packedWeightBytes, type Activation } from '../../../src/kernels/forwardKernels.js';
+import { countPackedWeightBytes, type Activation } from '../../../src/kernels/forwardKernels.js';
 import { erf } from '../../../src/kernels/reference/forward/functions.js';
 import { referenceForward, wasmForward, type ForwardSetup } from '../../support/forwardKernels.js';
 import { expectAgreement, Random, Scene } from '../../support/forwardScene.js';
@@ -26,8 +26,8 @@ describe('packing', () => {
     const scene = new Scene(setups);
     const rows = scene.matrix(outputs, inputs, random.floats(outputs * inputs));
     const columns = scene.matrix(inputs, outputs, random.floats(outputs * inputs));
-    const fromRows = scene.reserve(packedWeightBytes(outputs, inputs));
-    const fromColumns = scene.reserve(packedWeightBytes(outputs, inputs));
+    const fromRows = scene.reserve(countPackedWeightBytes(outputs, inputs));
+    const fromColumns = scene.reserve(countPackedWeightBytes(outputs, inputs));
     expectAgreement(
       scene,
       ({ kernels }) => {
@@ -52,7 +52,7 @@ function checkProduct(
   const w = scene.matrix(outputs, inputs, random.floats(outputs * inputs));
   const y = scene.matrix(rows, outputs, random.floats(rows * outputs), random.integer(0, 5));
   const bias = withBias ? scene.put(random.floats(outputs)) : 0;
-  const panels = scene.reserve(packedWeightBytes(outputs, inputs));
+  const panels = scene.reserve(countPackedWeightBytes(outputs, inputs));
   const bytes = (setup: ForwardSetup) => setup.kernels.packedInputBytes(rows, inputs);
   const packed = scene.reserve(Math.max(...setups.map(bytes)));
   expectAgreement(

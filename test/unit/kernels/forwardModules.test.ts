@@ -1,7 +1,7 @@
 // The compiled modules of a forward pass: where their constants lie, and which build is loaded.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { nodeHost } from '../../../src/host/node/nodeHost.js';
+import { makeNodeHost } from '../../../src/host/node/nodeHost.js';
 import { loadForwardModule } from '../../../src/kernels/wasm/wasmForward.js';
 import { HOST } from '../../support/checkpoints.js';
 import { wasmForward } from '../../support/forwardKernels.js';
@@ -55,6 +55,6 @@ describe('modules', () => {
     const setups = await wasmForward(0);
     expect(setups.map(({ name }) => name)).toEqual(['forward-fma.wasm', 'forward.wasm']);
     expect(await loadForwardModule(HOST.assets)).toBeInstanceOf(WebAssembly.Module);
-    await expect(loadForwardModule(nodeHost('/nowhere').assets)).rejects.toThrow();
+    await expect(loadForwardModule(makeNodeHost('/nowhere').assets)).rejects.toThrow();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorSums, ERROR_SUMS, RAW } from '../../../src/kernels/types.js';
+import { foldErrorSums, ERROR_SUMS, RAW } from '../../../src/kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../../src/metrics/errorAccumulator.js';
 import { summarizeAsymmetry } from '../../../src/metrics/groupRanges.js';
 import {
@@ -38,8 +38,8 @@ describe('sums of errors', () => {
 
   it('are added chunk by chunk, and the largest error is the largest of all', () => {
     const errors = new ErrorAccumulator();
-    errors.add(errorSums(raw(100)));
-    errors.add(errorSums(raw(50)));
+    errors.add(foldErrorSums(raw(100)));
+    errors.add(foldErrorSums(raw(50)));
     expect(errors.sums).toEqual({
       squaredError: 201 + 101,
       squaredValue: 205 + 105,

@@ -8,7 +8,7 @@ import type { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { selectTensors } from '../../../src/jobs/selection.js';
 import { activations } from '../../../src/kernels/reference/forward/functions.js';
-import { linearsOf, type LinearPlan } from '../../../src/model/config/plan.js';
+import { listLinears, type LinearPlan } from '../../../src/model/config/plan.js';
 import { evaluate, observeInputs } from '../../../src/model/evaluation/evaluate.js';
 import type { InputObserver } from '../../../src/model/evaluation/inputObserver.js';
 import type {
@@ -233,7 +233,7 @@ describe('an observer', () => {
     const model = await openGolden('llama-gqa-llama3rope');
     const format = parseFormat('int3');
     const names = selectTensors(model.opened, {}).map(({ name }) => name);
-    const [last] = linearsOf(model.plan.blocks[1]);
+    const [last] = listLinears(model.plan.blocks[1]);
     const { weight } = last;
     const variants: Variant[] = [
       { id: 'all', changes: inFormat(format, names) },
@@ -258,7 +258,7 @@ describe('an observer', () => {
         const seen = recorder.inputs.get(key)!;
         return seen.some((v, i) => v !== values[i]);
       });
-    const linears = model.plan.blocks.flatMap(linearsOf);
+    const linears = model.plan.blocks.flatMap(listLinears);
     expect(await changed(all)).toHaveLength(2 * (linears.length - 3 + 1));
     expect(await changed(await see('last'))).toHaveLength(2 * (linears.length / 2 - 3 + 1));
   });

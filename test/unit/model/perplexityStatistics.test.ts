@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { WindowScore } from '../../../src/model/evaluation/types.js';
-import { baselinePerplexity, perplexityOf } from '../../../src/model/scores/perplexity.js';
+import {
+  computeBaselinePerplexity,
+  computePerplexity,
+} from '../../../src/model/scores/perplexity.js';
 
 function score(targets: number, nll: number, divergence = 0, agreements = targets): WindowScore {
   return { targets, nll, divergence, agreements };
@@ -44,14 +47,16 @@ function standardDeviation(values: readonly number[]): number {
 
 describe('perplexity', () => {
   it('weights windows by their tokens', () => {
-    const { value, nll, tokens } = baselinePerplexity([score(1, 4), score(3, 6)]);
+    const { value, nll, tokens } = computeBaselinePerplexity([score(1, 4), score(3, 6)]);
     expect({ nll, tokens }).toEqual({ nll: 2.5, tokens: 4 });
     expect(value).toBe(Math.exp(2.5));
   });
 
   it('has the textbook error of a mean where windows are of one length', () => {
     const means = [2.9, 3.1, 3.4, 2.7, 3.05];
-    const { standardError } = baselinePerplexity(means.map((mean) => score(255, 255 * mean)));
+    const { standardError } = computeBaselinePerplexity(
+      means.map((mean) => score(255, 255 * mean)),
+    );
     const grand = means.reduce((sum, mean) => sum + mean, 0) / means.length;
     const error = standardDeviation(means) / Math.sqrt(means.length);
     expect(standardError! / (Math.exp(grand) * error)).toBeCloseTo(1, 10);
@@ -68,7 +73,7 @@ describe('perplexity', () => {
       values.push(value);
       differences.push(value - perplexity(picks.map((pick) => baseline[pick])));
     }
-    const measured = perplexityOf(changed, baseline);
+    const measured = computePerplexity(changed, baseline);
     expect(measured.standardError! / standardDeviation(values)).toBeCloseTo(1, 1);
     expect(measured.deltaStandardError! / standardDeviation(differences)).toBeCloseTo(1, 1);
     // What the pairing is for.
@@ -78,21 +83,21 @@ describe('perplexity', () => {
 
   it('is nowhere off itself, with no error', () => {
     const { baseline } = pairedWindows(10);
-    expect(perplexityOf(baseline, baseline)).toMatchObject({
+    expect(computePerplexity(baseline, baseline)).toMatchObject({
       deltaVsBaseline: 0,
       deltaStandardError: 0,
       klDivergence: 0,
       topTokenAgreement: 1,
     });
-    expect(baselinePerplexity(baseline)).toMatchObject({
+    expect(computeBaselinePerplexity(baseline)).toMatchObject({
       deltaVsBaseline: 0,
       deltaStandardError: 0,
     });
-    expect(baselinePerplexity(baseline)).not.toHaveProperty('klDivergence');
+    expect(computeBaselinePerplexity(baseline)).not.toHaveProperty('klDivergence');
   });
 
   it('averages divergence and agreement over tokens', () => {
-    const { klDivergence, topTokenAgreement } = perplexityOf(
+    const { klDivergence, topTokenAgreement } = computePerplexity(
       [score(1, 4, 0.5, 1), score(3, 6, 0.1, 2)],
       [score(1, 4), score(3, 6)],
     );
@@ -102,8 +107,8 @@ describe('perplexity', () => {
 
   it('knows no error of a single window', () => {
     const one = [score(10, 20)];
-    expect(baselinePerplexity(one).standardError).toBeNull();
-    expect(perplexityOf([score(10, 21)], one)).toMatchObject({
+    expect(computeBaselinePerplexity(one).standardError).toBeNull();
+    expect(computePerplexity([score(10, 21)], one)).toMatchObject({
       standardError: null,
       deltaStandardError: null,
     });

@@ -1,7 +1,7 @@
 import { appendFile, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { cacheFolder } from '../../../src/cli/cacheFolder.js';
+import { findCacheFolder } from '../../../src/cli/cacheFolder.js';
 import { BASELINE, type WindowScore } from '../../../src/model/evaluation/types.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { fingerprintModel } from '../../../src/model/scores/node/fingerprint.js';
@@ -176,6 +176,6 @@ describe('cache folder', () => {
     ['win32', { LOCALAPPDATA: 'L' }, join('L', 'quantscope', 'Cache')],
     ['darwin', { QUANTSCOPE_CACHE: '/q' }, '/q'],
   ] as const)('on %s with %j ends in %s', (platform, environment, expected) => {
-    expect(cacheFolder(environment, platform).endsWith(expected)).toBe(true);
+    expect(findCacheFolder(environment, platform).endsWith(expected)).toBe(true);
   });
 });

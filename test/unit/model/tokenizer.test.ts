@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { textEncoder } from '../../../src/model/text/textEncoder.js';
+import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
 import { tokenize } from '../../../src/model/text/tokenizer.js';
 import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { HOST, SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
@@ -59,7 +59,7 @@ function unigramTokenizer(split: boolean | undefined) {
 describe('textEncoder', () => {
   it('cuts long words without changing a single id', () => {
     const document = wholeTextTokenizer();
-    const encode = textEncoder(document, {});
+    const encode = makeTextEncoder(document, {});
     // The library over the whole word, uncut.
     const library = new Tokenizer(document, {});
     const piece = fc.constantFrom('a', 'b', 'c', ' ', '  ', 'x', '😀', 'ab', 'aba', 'bb');
@@ -74,12 +74,12 @@ describe('textEncoder', () => {
 
   it('lets Metaspace cut in front of every space unless told not to', () => {
     // "▁▁▁a": three words, or one whose best pieces join spaces.
-    expect([...textEncoder(unigramTokenizer(undefined), {})('   a')]).toEqual([1, 1, 4]);
-    expect([...textEncoder(unigramTokenizer(false), {})('   a')]).toEqual([2, 4]);
+    expect([...makeTextEncoder(unigramTokenizer(undefined), {})('   a')]).toEqual([1, 1, 4]);
+    expect([...makeTextEncoder(unigramTokenizer(false), {})('   a')]).toEqual([2, 4]);
   });
 
   it('takes texts of more tokens than a call has room for', () => {
-    const ids = textEncoder(unigramTokenizer(true), {})(' a'.repeat(300_000));
+    const ids = makeTextEncoder(unigramTokenizer(true), {})(' a'.repeat(300_000));
     expect(ids).toHaveLength(300_000);
     expect(ids.every((id) => id === 4)).toBe(true);
   });

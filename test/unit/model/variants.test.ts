@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { selectTensors } from '../../../src/jobs/selection.js';
-import { linearsOf, type LinearPlan, type NormPlan } from '../../../src/model/config/plan.js';
+import { listLinears, type LinearPlan, type NormPlan } from '../../../src/model/config/plan.js';
 import { evaluate } from '../../../src/model/evaluation/evaluate.js';
 import type { LanguageModel, TensorChange, Variant } from '../../../src/model/evaluation/types.js';
 import { inFormat } from '../../../src/model/evaluation/variants.js';
@@ -191,7 +191,7 @@ describe('scales that move from norms into the weights behind them', () => {
     const pool = await createPool();
     const model = await openGolden('phi');
     const { head, blocks, finalNorm } = model.plan;
-    for (const name of [head.bias!, finalNorm!.bias!, linearsOf(blocks[1])[0].bias!]) {
+    for (const name of [head.bias!, finalNorm!.bias!, listLinears(blocks[1])[0].bias!]) {
       const values = await logicalValues(pool, model, name);
       const same: Variant = { id: 'same', changes: new Map([[name, { values }]]) };
       const more = { values: values.map((v, i) => v + (i % 3)) };

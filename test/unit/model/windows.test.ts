@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
-  documentWindows,
+  cutDocumentWindows,
   splitDocuments,
-  streamWindows,
-  tokenIdWindows,
+  cutStreamWindows,
+  readTokenIdWindows,
 } from '../../../src/model/text/windows.js';
 
 const limits = { vocabularySize: 1000, maxPositions: 512, positionsAreHard: false };
@@ -15,7 +15,7 @@ function ids(count: number): Int32Array {
 
 describe('stream', () => {
   it('cuts windows that do not overlap and drops the tail', () => {
-    const windows = streamWindows(ids(11), { context: 4 }, limits);
+    const windows = cutStreamWindows(ids(11), { context: 4 }, limits);
     expect(windows.ids.map((window) => [...window])).toEqual([
       [0, 1, 2, 3],
       [4, 5, 6, 7],
@@ -28,38 +28,38 @@ describe('stream', () => {
   });
 
   it('keeps a last window that is just full, and only as many as asked for', () => {
-    expect(streamWindows(ids(8), { context: 4 }, limits).ids).toHaveLength(2);
-    const first = streamWindows(ids(12), { context: 4, windows: 2 }, limits);
+    expect(cutStreamWindows(ids(8), { context: 4 }, limits).ids).toHaveLength(2);
+    const first = cutStreamWindows(ids(12), { context: 4, windows: 2 }, limits);
     expect(first.ids).toHaveLength(2);
-    expect(streamWindows(ids(8), { context: 4, windows: 9 }, limits).ids).toHaveLength(2);
+    expect(cutStreamWindows(ids(8), { context: 4, windows: 9 }, limits).ids).toHaveLength(2);
   });
 
   it("takes the model's positions, at most 2048, where no context is asked for", () => {
-    expect(streamWindows(ids(600), {}, limits).context).toBe(512);
+    expect(cutStreamWindows(ids(600), {}, limits).context).toBe(512);
     const long = { ...limits, maxPositions: 131072 };
-    expect(streamWindows(ids(5000), {}, long).context).toBe(2048);
-    expect(streamWindows(ids(5000), { context: 4096 }, long).context).toBe(4096);
+    expect(cutStreamWindows(ids(5000), {}, long).context).toBe(2048);
+    expect(cutStreamWindows(ids(5000), { context: 4096 }, long).context).toBe(4096);
   });
 
   it('says how many tokens a text has that is too short', () => {
-    expect(() => streamWindows(ids(511), {}, limits)).toThrow(
+    expect(() => cutStreamWindows(ids(511), {}, limits)).toThrow(
       /the text has 511 tokens, too few for a single window of 512/,
     );
-    expect(() => streamWindows(ids(1), {}, limits)).toThrow('the text has 1 token; at least 2');
-    expect(() => streamWindows(ids(0), {}, limits)).toThrow('the text has 0 tokens');
+    expect(() => cutStreamWindows(ids(1), {}, limits)).toThrow('the text has 1 token; at least 2');
+    expect(() => cutStreamWindows(ids(0), {}, limits)).toThrow('the text has 0 tokens');
   });
 
   it('refuses windows beyond positions that are learned, and only those', () => {
     const request = { context: 513 };
-    expect(() => streamWindows(ids(600), request, hard)).toThrow(
+    expect(() => cutStreamWindows(ids(600), request, hard)).toThrow(
       'windows of 513 tokens are too long: the model has 512 positions',
     );
-    expect(streamWindows(ids(600), request, limits).ids[0]).toHaveLength(513);
+    expect(cutStreamWindows(ids(600), request, limits).ids[0]).toHaveLength(513);
   });
 
   it("refuses ids beyond the model's vocabulary", () => {
     expect(() =>
-      streamWindows(ids(1000), { context: 4 }, { ...limits, vocabularySize: 999 }),
+      cutStreamWindows(ids(1000), { context: 4 }, { ...limits, vocabularySize: 999 }),
     ).toThrow("the tokenizer gives id 999, but the model's vocabulary has 999 tokens");
   });
 });
@@ -71,18 +71,18 @@ describe('per document', () => {
   });
 
   it('makes a window of each document, cut to the context; a lone token predicts nothing', () => {
-    const windows = documentWindows([ids(3), ids(1), ids(9)], { context: 4 }, limits);
+    const windows = cutDocumentWindows([ids(3), ids(1), ids(9)], { context: 4 }, limits);
     expect(windows.ids.map(({ length }) => length)).toEqual([3, 4]);
     expect(windows).toMatchObject({
       protocol: 'per-document',
       totalTokens: 13,
     });
-    const one = documentWindows([ids(3), ids(4)], { windows: 1 }, limits);
+    const one = cutDocumentWindows([ids(3), ids(4)], { windows: 1 }, limits);
     expect(one.ids.map(({ length }) => length)).toEqual([3]);
   });
 
   it('needs a document with something to predict', () => {
-    expect(() => documentWindows([ids(1), ids(0)], {}, limits)).toThrow(
+    expect(() => cutDocumentWindows([ids(1), ids(0)], {}, limits)).toThrow(
       "none of the text's 2 documents has at least 2 tokens",
     );
   });
@@ -90,10 +90,10 @@ describe('per document', () => {
 
 describe('token ids', () => {
   it('takes an array as one window, and arrays as windows of any length', () => {
-    const one = tokenIdWindows([1, 2, 3], {}, limits);
+    const one = readTokenIdWindows([1, 2, 3], {}, limits);
     expect(one).toMatchObject({ protocol: 'token-ids', context: 3, totalTokens: 3 });
     expect(one.ids.map((window) => [...window])).toEqual([[1, 2, 3]]);
-    const two = tokenIdWindows(
+    const two = readTokenIdWindows(
       [
         [5, 0],
         [999, 998, 997, 996],
@@ -133,14 +133,16 @@ describe('token ids', () => {
       'window 2, id 1: [3] is not a token id',
     ],
   ])('names the place that is wrong in %j', (json, message) => {
-    expect(() => tokenIdWindows(json, {}, limits)).toThrow(message);
+    expect(() => readTokenIdWindows(json, {}, limits)).toThrow(message);
   });
 
   it('checks lengths against the context and against learned positions', () => {
     const long = [Array.from(ids(600))];
-    expect(tokenIdWindows(long, {}, limits).ids[0]).toHaveLength(600);
-    expect(() => tokenIdWindows(long, {}, hard)).toThrow('window 1 has 600 tokens, but the model');
-    expect(() => tokenIdWindows(long, { context: 100 }, limits)).toThrow(
+    expect(readTokenIdWindows(long, {}, limits).ids[0]).toHaveLength(600);
+    expect(() => readTokenIdWindows(long, {}, hard)).toThrow(
+      'window 1 has 600 tokens, but the model',
+    );
+    expect(() => readTokenIdWindows(long, { context: 100 }, limits)).toThrow(
       'window 1 has 600 tokens, more than the context of 100',
     );
   });

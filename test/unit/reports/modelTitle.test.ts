@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { modelTitle } from '../../../src/reports/modelTitle.js';
+import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 
 describe('modelTitle', () => {
   test.each([
@@ -20,6 +20,6 @@ describe('modelTitle', () => {
     ],
     ['/h/snapshots/0a1b2c/model.safetensors', '0a1b2c/model.safetensors'],
   ])('%s is called %s', (path, title) => {
-    expect(modelTitle(path)).toBe(title);
+    expect(makeModelTitle(path)).toBe(title);
   });
 });

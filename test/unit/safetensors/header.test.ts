@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SAFETENSORS_DTYPES } from '../../../src/safetensors/dtypes.js';
-import { headerLength, parseHeader } from '../../../src/safetensors/header.js';
-import { bitsPerElement } from '../../../src/storage/elementTypes.js';
+import { readHeaderLength, parseHeader } from '../../../src/safetensors/header.js';
+import { countBitsPerElement } from '../../../src/storage/elementTypes.js';
 import { bytesFile, expectRefusal, rawFile, refusal } from '../../support/safetensorsFiles.js';
 
 const parse = (bytes: Uint8Array, size = bytes.length) => parseHeader(bytes, size, 'm.safetensors');
@@ -58,13 +58,13 @@ describe('parseHeader', () => {
   it('takes every dtype, rank 64, and any header order', () => {
     for (const dtype of SAFETENSORS_DTYPES) {
       const file = rawFile(
-        `{"a":["${dtype}",[4],[0,${bitsPerElement(dtype) / 2}]]}`,
-        bitsPerElement(dtype) / 2,
+        `{"a":["${dtype}",[4],[0,${countBitsPerElement(dtype) / 2}]]}`,
+        countBitsPerElement(dtype) / 2,
       );
       expect(parse(file).tensors[0]).toMatchObject({
         dtype,
         elements: 4,
-        bytes: bitsPerElement(dtype) / 2,
+        bytes: countBitsPerElement(dtype) / 2,
       });
     }
     expect(u8(`[${Array(64).fill(1).join()}]`, 1)().tensors[0].shape).toHaveLength(64);
@@ -220,12 +220,12 @@ describe('headerLength', () => {
   };
 
   it('bounds the header before anything is allocated for it', async () => {
-    expect(headerLength(lengthField(100_000_000n), 100_000_008, 'm')).toBe(100_000_000);
+    expect(readHeaderLength(lengthField(100_000_000n), 100_000_008, 'm')).toBe(100_000_000);
     for (const length of [100_000_001n, 2n ** 63n, 2n ** 64n - 1n]) {
-      const read = () => headerLength(lengthField(length), 1e12, 'm');
+      const read = () => readHeaderLength(lengthField(length), 1e12, 'm');
       await expectRefusal(read, 'HeaderTooLarge', String(length), '100000000');
     }
-    const beyond = () => headerLength(lengthField(100_000_000n), 100_000_007, 'm');
+    const beyond = () => readHeaderLength(lengthField(100_000_000n), 100_000_007, 'm');
     await expectRefusal(beyond, 'InvalidHeaderLength');
   });
 

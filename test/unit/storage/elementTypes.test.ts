@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { codeValue, decodeElements } from '../../../src/kernels/reference/decode.js';
 import {
-  bitsPerElement,
+  countBitsPerElement,
   ELEMENT_TYPES,
   hasPlainNumbers,
-  storedBytes,
+  countStoredBytes,
   type ElementTypeName,
 } from '../../../src/storage/elementTypes.js';
 
@@ -12,12 +12,12 @@ const NAMES = Object.keys(ELEMENT_TYPES) as ElementTypeName[];
 
 describe('element types', () => {
   it('say how many bytes a run of elements takes, in whole blocks', () => {
-    expect(storedBytes('BF16', 3)).toBe(6);
-    expect(storedBytes('F4', 6)).toBe(3);
-    expect(storedBytes('F6_E2M3', 8)).toBe(6);
-    expect(bitsPerElement('F6_E3M2')).toBe(6);
-    expect(() => storedBytes('F4', 3)).toThrow(RangeError);
-    expect(() => storedBytes('F6_E2M3', 6)).toThrow('do not fill blocks');
+    expect(countStoredBytes('BF16', 3)).toBe(6);
+    expect(countStoredBytes('F4', 6)).toBe(3);
+    expect(countStoredBytes('F6_E2M3', 8)).toBe(6);
+    expect(countBitsPerElement('F6_E3M2')).toBe(6);
+    expect(() => countStoredBytes('F4', 3)).toThrow(RangeError);
+    expect(() => countStoredBytes('F6_E2M3', 6)).toThrow('do not fill blocks');
   });
 
   it('have plain numbers exactly where the kernels can widen them', () => {
@@ -34,7 +34,10 @@ describe('element types', () => {
 
   it('are counted code by code where they have at most 16 bits', () => {
     for (const name of NAMES.filter(hasPlainNumbers)) {
-      expect([name, codeValue(name) !== undefined]).toEqual([name, bitsPerElement(name) <= 16]);
+      expect([name, codeValue(name) !== undefined]).toEqual([
+        name,
+        countBitsPerElement(name) <= 16,
+      ]);
     }
   });
 });

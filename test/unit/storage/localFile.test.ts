@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { appendFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../../src/storage/byteSource.js';
+import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import { openLocalFile } from '../../../src/storage/node/localFile.js';
 import { expectRefusal, folderOf, temporaryFolder } from '../../support/safetensorsFiles.js';
 
@@ -99,7 +99,7 @@ describe('openLocalFile', () => {
 
 describe('memorySource', () => {
   it('reads ranges and refuses others', async () => {
-    const source = memorySource('m', Buffer.from('abcdef'));
+    const source = makeMemorySource('m', Buffer.from('abcdef'));
     const target = new Uint8Array(new SharedArrayBuffer(3));
     await source.read(2, target);
     expect(Buffer.from(target).toString()).toBe('cde');

@@ -2,7 +2,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../../src/storage/byteSource.js';
+import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import { openLocalFile } from '../../../src/storage/node/localFile.js';
 import { openSource } from '../../../src/storage/node/openSource.js';
 import { temporaryFolder } from '../../support/checkpoints.js';
@@ -50,9 +50,9 @@ describe('a source that another thread opens', () => {
 
   it('shares memory with who made it, without a copy where it may', async () => {
     const shared = new SharedArrayBuffer(3);
-    const whole = memorySource('m', new Uint8Array(shared));
+    const whole = makeMemorySource('m', new Uint8Array(shared));
     expect(whole.ref).toEqual({ kind: 'memory', name: 'm', bytes: shared });
-    const part = memorySource('m', Uint8Array.of(1, 2, 3).subarray(1));
+    const part = makeMemorySource('m', Uint8Array.of(1, 2, 3).subarray(1));
     const { ref } = part;
     const opened = await openSource(ref);
     const bytes = new Uint8Array(2);

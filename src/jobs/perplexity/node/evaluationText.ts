@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { tokenize } from '../../../model/text/tokenizer.js';
 import type { LanguageModel } from '../../../model/evaluation/types.js';
 import {
-  contextOf,
-  documentWindows,
+  chooseContext,
+  cutDocumentWindows,
   splitDocuments,
-  streamWindows,
-  tokenIdWindows,
+  cutStreamWindows,
+  readTokenIdWindows,
   WindowError,
   type Windows,
 } from '../../../model/text/windows.js';
 import type { Host } from '../../../host/host.js';
 import type { TextRequest } from '../measurement.js';
-import { systemReason, visible } from '../../../storage/errors.js';
+import { describeSystemError, visible } from '../../../storage/errors.js';
 
 export interface EvaluationText {
   readonly windows: Windows;
@@ -33,7 +33,7 @@ async function readText(path: string): Promise<string> {
     if ((await stat(path)).size > MOST_BYTES) throw new Error('the file is over 500 MB');
     bytes = await readFile(path);
   } catch (error) {
-    throw new Error(`${visible(path)}: ${systemReason(error)}`, { cause: error });
+    throw new Error(`${visible(path)}: ${describeSystemError(error)}`, { cause: error });
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -50,7 +50,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** A model folder's own text, if there is one. */
-export async function ownTextFile(folder: string): Promise<string | undefined> {
+export async function findOwnTextFile(folder: string): Promise<string | undefined> {
   const path = join(folder, OWN_TEXT);
   return (await exists(path)) ? path : undefined;
 }
@@ -60,7 +60,9 @@ async function readTokenIds(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`${visible(path)}: this is not JSON: ${systemReason(error)}`, { cause: error });
+    throw new Error(`${visible(path)}: this is not JSON: ${describeSystemError(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -76,15 +78,15 @@ export async function readWindows(
 ): Promise<EvaluationText> {
   const { textFile, tokenIdsFile, perDocument } = request;
   const bundledText = host.assets.path('sample text');
-  const own = await ownTextFile(opened.folder);
+  const own = await findOwnTextFile(opened.folder);
   const source = tokenIdsFile ?? textFile ?? own ?? bundledText;
   // The sample's own text is the bundled one; there it belongs to the model.
   const bundled = source === bundledText && source !== own;
   try {
     // Before anything is read: it costs nothing and needs no tokenizer.
-    contextOf(request, plan);
+    chooseContext(request, plan);
     if (tokenIdsFile) {
-      const windows = tokenIdWindows(await readTokenIds(source), request, plan);
+      const windows = readTokenIdWindows(await readTokenIds(source), request, plan);
       return { windows, source, bundled };
     }
     const text = await readText(source);
@@ -93,8 +95,8 @@ export async function readWindows(
     const ids = await tokenize(host, opened, texts, signal);
     const windows =
       perDocument === undefined
-        ? streamWindows(ids[0], request, plan)
-        : documentWindows(ids, request, plan);
+        ? cutStreamWindows(ids[0], request, plan)
+        : cutDocumentWindows(ids, request, plan);
     return { windows, source, bundled };
   } catch (error) {
     if (!(error instanceof WindowError)) throw error;

@@ -12,7 +12,7 @@ import type {
 import { inFormat } from '../../../model/evaluation/variants.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
 import { FileScoreStore, hashOf } from '../../../model/scores/node/scoreStore.js';
-import { baselinePerplexity, perplexityOf } from '../../../model/scores/perplexity.js';
+import { computeBaselinePerplexity, computePerplexity } from '../../../model/scores/perplexity.js';
 import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { parseFormats } from '../../formatList.js';
@@ -121,8 +121,8 @@ export async function measureFormats(
   }
 
   const scores = new Map([...variants.keys()].map((id, index) => [id, result.variants[index]]));
-  const perplexity = ({ id }: Variant) => perplexityOf(scores.get(id)!, result.baseline);
-  const baseline = baselinePerplexity(result.baseline);
+  const perplexity = ({ id }: Variant) => computePerplexity(scores.get(id)!, result.baseline);
+  const baseline = computeBaselinePerplexity(result.baseline);
   return {
     text: describeText(text, baseline.tokens, settings.perDocument),
     baseline,

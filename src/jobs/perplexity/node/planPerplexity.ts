@@ -3,7 +3,7 @@ import type { NumberFormat } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { inFormat } from '../../../model/evaluation/variants.js';
-import { flopsFrom, variantFlops } from '../../../model/evaluation/work.js';
+import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
 import type { TextRequest } from '../measurement.js';
 import { readWindows } from './evaluationText.js';
 
@@ -41,11 +41,11 @@ export async function planPerplexity(
   const { windows } = await readWindows(host, model, text, signal);
   const { plan } = model;
   const variant = (format: NumberFormat, names: readonly string[]) =>
-    variantFlops({ id: '', changes: inFormat(format, names) }, plan);
+    countVariantFlops({ id: '', changes: inFormat(format, names) }, plan);
   const sum = (costs: readonly number[]) => costs.reduce((total, cost) => total + cost, 0);
   return {
     windows: windows.ids.map(({ length }) => length),
-    baselineFlops: flopsFrom(0, plan),
+    baselineFlops: countFlopsFrom(0, plan),
     wholeFlops: sum(formats.map((format) => variant(format, tensors))),
     aloneFlops: sum(formats.flatMap((format) => tensors.map((name) => variant(format, [name])))),
   };

@@ -2,25 +2,25 @@ import type { Activation } from '../../../kernels/forwardKernels.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
-import { rotaryPlan } from '../rotary.js';
+import { planRotary } from '../rotary.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
-  activationOf,
-  gatedFeedForward,
-  headCounts,
-  layerWindows,
-  separateProjections,
-  vocabularyOf,
+  readActivation,
+  planGatedFeedForward,
+  readHeadCounts,
+  readLayerWindows,
+  planSeparateProjections,
+  planVocabulary,
   type Architecture,
 } from './shared.js';
 
 /** Releases of the library differ on what `hidden_act: "gelu"` alone means; they agree on the rest. */
 function gemmaActivation(config: Configuration): Activation {
   if (config.has('hidden_activation')) {
-    return activationOf(config, 'hidden_activation', 'gelu_pytorch_tanh');
+    return readActivation(config, 'hidden_activation', 'gelu_pytorch_tanh');
   }
   if (config.has('hidden_act') && config.text('hidden_act') !== 'gelu') {
-    return activationOf(config, 'hidden_act', 'gelu_pytorch_tanh');
+    return readActivation(config, 'hidden_act', 'gelu_pytorch_tanh');
   }
   config.notes.push('config.json has no "hidden_activation"; the tanh form of GELU is assumed');
   return 'gelu-tanh';
@@ -37,13 +37,13 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
   const layers = config.count('num_hidden_layers');
   const width = config.count('intermediate_size');
   const epsilon = config.number('rms_norm_eps', 1e-6);
-  const counts = headCounts(config, hiddenSize, undefined, 256);
+  const counts = readHeadCounts(config, hiddenSize, undefined, 256);
   const { headSize } = counts;
   const bias = config.boolean('attention_bias', false);
   const activation = gemmaActivation(config);
   const norm = (name: string) => tensors.rmsNorm(name, hiddenSize, epsilon, 1);
   const windows = second
-    ? layerWindows(
+    ? readLayerWindows(
         config,
         layers,
         config.has('sliding_window') ? config.count('sliding_window') : 0,
@@ -55,7 +55,7 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
     const attention = `${module}.self_attn`;
     return {
       attention: {
-        ...separateProjections(tensors, attention, counts, hiddenSize, bias),
+        ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias),
         ...counts,
         scale: (second ? config.number('query_pre_attn_scalar') : headSize) ** -0.5,
         window,
@@ -68,7 +68,7 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
         before: norm(`${module}.input_layernorm`),
         after: second ? norm(`${module}.post_attention_layernorm`) : undefined,
       },
-      feedForward: gatedFeedForward(tensors, {
+      feedForward: planGatedFeedForward(tensors, {
         module: `${module}.mlp`,
         hiddenSize,
         width,
@@ -81,14 +81,16 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
       parallel: false,
     };
   });
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, { tiedByDefault: true });
+  const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize, {
+    tiedByDefault: true,
+  });
   return {
     modelType: config.text('model_type'),
     hiddenSize,
     maxPositions: config.count('max_position_embeddings', 8192),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: Math.fround(Math.sqrt(hiddenSize)) },
-    rotary: rotaryPlan(config, headSize),
+    rotary: planRotary(config, headSize),
     blocks,
     finalNorm: norm(`${prefix}norm`),
     ...vocabulary,

@@ -3,10 +3,10 @@ import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
-  activationOf,
+  readActivation,
   blockwiseHeads,
-  plainFeedForward,
-  vocabularyOf,
+  planPlainFeedForward,
+  planVocabulary,
   type Architecture,
 } from './shared.js';
 
@@ -23,7 +23,7 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
   const maxPositions = config.count('n_positions', 1024);
   const width = config.count('n_inner', 4 * hiddenSize);
   const epsilon = config.number('layer_norm_epsilon', 1e-5);
-  const activation = activationOf(config, 'activation_function', 'gelu_new');
+  const activation = readActivation(config, 'activation_function', 'gelu_new');
   const scaled = config.boolean('scale_attn_weights', true);
   const byLayer = config.boolean('scale_attn_by_inverse_layer_idx', false);
   const biased = { bias: true };
@@ -40,7 +40,7 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
         output: tensors.linear(`${module}.attn.c_proj`, hiddenSize, hiddenSize, biased),
       },
       attentionNorms: { before: tensors.layerNorm(`${module}.ln_1`, hiddenSize, epsilon) },
-      feedForward: plainFeedForward(
+      feedForward: planPlainFeedForward(
         tensors.linear(`${module}.mlp.c_fc`, width, hiddenSize, biased),
         activation,
         tensors.linear(`${module}.mlp.c_proj`, hiddenSize, width, biased),
@@ -49,7 +49,7 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
       parallel: false,
     };
   });
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, {
+  const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize, {
     names: { embedding: `${prefix}wte.weight`, head: 'lm_head.weight' },
     tiedByDefault: true,
   });

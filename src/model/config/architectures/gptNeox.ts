@@ -1,13 +1,13 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
-import { rotaryPlan } from '../rotary.js';
+import { planRotary } from '../rotary.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
-  activationOf,
-  headCounts,
-  plainFeedForward,
-  vocabularyOf,
+  readActivation,
+  readHeadCounts,
+  planPlainFeedForward,
+  planVocabulary,
   type Architecture,
 } from './shared.js';
 
@@ -17,8 +17,8 @@ function planGptNeox(config: Configuration, model: OpenedModel): ModelPlan {
   const hiddenSize = config.count('hidden_size');
   const width = config.count('intermediate_size');
   const epsilon = config.number('layer_norm_eps', 1e-5);
-  const { heads, headSize } = headCounts(config, hiddenSize);
-  const activation = activationOf(config, 'hidden_act', 'gelu');
+  const { heads, headSize } = readHeadCounts(config, hiddenSize);
+  const activation = readActivation(config, 'hidden_act', 'gelu');
   const bias = config.boolean('attention_bias', true);
   const parallel = config.boolean('use_parallel_residual', true);
   const blocks = Array.from(
@@ -45,7 +45,7 @@ function planGptNeox(config: Configuration, model: OpenedModel): ModelPlan {
           output: tensors.linear(`${attention}.dense`, hiddenSize, hiddenSize, { bias }),
         },
         attentionNorms: { before: norm('input_layernorm') },
-        feedForward: plainFeedForward(
+        feedForward: planPlainFeedForward(
           tensors.linear(`${module}.mlp.dense_h_to_4h`, width, hiddenSize, { bias: true }),
           activation,
           tensors.linear(`${module}.mlp.dense_4h_to_h`, hiddenSize, width, { bias: true }),
@@ -55,7 +55,7 @@ function planGptNeox(config: Configuration, model: OpenedModel): ModelPlan {
       };
     },
   );
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, {
+  const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize, {
     names: { embedding: `${prefix}embed_in.weight`, head: 'embed_out.weight' },
   });
   return {
@@ -64,7 +64,7 @@ function planGptNeox(config: Configuration, model: OpenedModel): ModelPlan {
     maxPositions: config.count('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: rotaryPlan(config, headSize, { theta: 'rotary_emb_base', partial: 'rotary_pct' }),
+    rotary: planRotary(config, headSize, { theta: 'rotary_emb_base', partial: 'rotary_pct' }),
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layer_norm`, hiddenSize, epsilon),
     ...vocabulary,

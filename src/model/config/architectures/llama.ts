@@ -1,15 +1,15 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
-import { rotaryPlan } from '../rotary.js';
+import { planRotary } from '../rotary.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
-  activationOf,
-  gatedFeedForward,
-  headCounts,
-  layerWindows,
-  separateProjections,
-  vocabularyOf,
+  readActivation,
+  planGatedFeedForward,
+  readHeadCounts,
+  readLayerWindows,
+  planSeparateProjections,
+  planVocabulary,
   type Architecture,
 } from './shared.js';
 
@@ -32,10 +32,10 @@ function planLlama(config: Configuration, model: OpenedModel, habits: Habits): M
   const layers = config.count('num_hidden_layers');
   const width = config.count('intermediate_size');
   const epsilon = config.number('rms_norm_eps', 1e-6);
-  const counts = headCounts(config, hiddenSize, habits.keyValueHeads, habits.headSize);
+  const counts = readHeadCounts(config, hiddenSize, habits.keyValueHeads, habits.headSize);
   const { headSize } = counts;
   const bias = habits.attentionBias(config);
-  const activation = activationOf(config, 'hidden_act', 'silu');
+  const activation = readActivation(config, 'hidden_act', 'silu');
   const windows = habits.windows(config, layers);
   const blocks = windows.map((window, layer): BlockPlan => {
     const module = `${prefix}layers.${layer}`;
@@ -44,7 +44,7 @@ function planLlama(config: Configuration, model: OpenedModel, habits: Habits): M
       habits.queryKeyNorm ? tensors.rmsNorm(`${attention}.${name}`, headSize, epsilon) : undefined;
     return {
       attention: {
-        ...separateProjections(tensors, attention, counts, hiddenSize, bias.inputs),
+        ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias.inputs),
         ...counts,
         scale: headSize ** -0.5,
         window,
@@ -56,7 +56,7 @@ function planLlama(config: Configuration, model: OpenedModel, habits: Habits): M
         }),
       },
       attentionNorms: { before: tensors.rmsNorm(`${module}.input_layernorm`, hiddenSize, epsilon) },
-      feedForward: gatedFeedForward(tensors, {
+      feedForward: planGatedFeedForward(tensors, {
         module: `${module}.mlp`,
         hiddenSize,
         width,
@@ -69,14 +69,14 @@ function planLlama(config: Configuration, model: OpenedModel, habits: Habits): M
       parallel: false,
     };
   });
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize);
+  const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize);
   return {
     modelType: config.text('model_type'),
     hiddenSize,
     maxPositions: config.count('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: rotaryPlan(config, headSize),
+    rotary: planRotary(config, headSize),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     ...vocabulary,
@@ -99,7 +99,7 @@ const llama: Habits = {
 function mistralWindows(config: Configuration, layers: number): number[] {
   const fields = config.toJSON();
   const window = fields.sliding_window === null ? 0 : config.count('sliding_window', 4096);
-  return layerWindows(config, layers, window, () => true);
+  return readLayerWindows(config, layers, window, () => true);
 }
 
 /** The window counts only when switched on, and then only in the upper layers. */
@@ -108,7 +108,12 @@ function qwenWindows(config: Configuration, layers: number): number[] {
     return noWindows(config, layers);
   }
   const first = config.number('max_window_layers', layers);
-  return layerWindows(config, layers, config.count('sliding_window'), (layer) => layer >= first);
+  return readLayerWindows(
+    config,
+    layers,
+    config.count('sliding_window'),
+    (layer) => layer >= first,
+  );
 }
 
 const HABITS: Readonly<Record<string, Habits>> = {

@@ -3,11 +3,11 @@ import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan, NormPlan, NormPlaces } from '../plan.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
-  activationOf,
-  headCounts,
-  plainFeedForward,
-  separateProjections,
-  vocabularyOf,
+  readActivation,
+  readHeadCounts,
+  planPlainFeedForward,
+  planSeparateProjections,
+  planVocabulary,
   type Architecture,
 } from './shared.js';
 
@@ -23,11 +23,11 @@ function planOpt(config: Configuration, model: OpenedModel): ModelPlan {
   const embeddingSize = config.count('word_embed_proj_dim', hiddenSize);
   const width = config.count('ffn_dim');
   const maxPositions = config.count('max_position_embeddings', 2048);
-  const counts = headCounts(config, hiddenSize);
+  const counts = readHeadCounts(config, hiddenSize);
   const bias = config.boolean('enable_bias', true);
   const affine = config.boolean('layer_norm_elementwise_affine', true);
   const before = config.boolean('do_layer_norm_before', true);
-  const activation = activationOf(config, 'activation_function', 'relu');
+  const activation = readActivation(config, 'activation_function', 'relu');
   const place = (norm: NormPlan): NormPlaces => (before ? { before: norm } : { ofSum: norm });
   const blocks = Array.from(
     { length: config.count('num_hidden_layers') },
@@ -38,7 +38,7 @@ function planOpt(config: Configuration, model: OpenedModel): ModelPlan {
       const attention = `${module}.self_attn`;
       return {
         attention: {
-          ...separateProjections(tensors, attention, counts, hiddenSize, bias),
+          ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias),
           ...counts,
           scale: counts.headSize ** -0.5,
           window: 0,
@@ -46,7 +46,7 @@ function planOpt(config: Configuration, model: OpenedModel): ModelPlan {
           output: tensors.linear(`${attention}.out_proj`, hiddenSize, hiddenSize, { bias }),
         },
         attentionNorms: norm('self_attn_layer_norm'),
-        feedForward: plainFeedForward(
+        feedForward: planPlainFeedForward(
           tensors.linear(`${module}.fc1`, width, hiddenSize, { bias }),
           activation,
           tensors.linear(`${module}.fc2`, hiddenSize, width, { bias }),
@@ -56,7 +56,7 @@ function planOpt(config: Configuration, model: OpenedModel): ModelPlan {
       };
     },
   );
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, embeddingSize, {
+  const { tokens, vocabulary } = planVocabulary(config, tensors, embeddingSize, {
     tiedByDefault: true,
   });
   const projected = embeddingSize !== hiddenSize;

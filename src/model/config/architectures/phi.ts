@@ -1,16 +1,16 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
-import { rotaryPlan } from '../rotary.js';
+import { planRotary } from '../rotary.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
-  activationOf,
+  readActivation,
   blockwiseHeads,
-  headCounts,
-  layerWindows,
-  plainFeedForward,
-  separateProjections,
-  vocabularyOf,
+  readHeadCounts,
+  readLayerWindows,
+  planPlainFeedForward,
+  planSeparateProjections,
+  planVocabulary,
   type Architecture,
 } from './shared.js';
 
@@ -20,8 +20,8 @@ function planPhi(config: Configuration, model: OpenedModel): ModelPlan {
   const hiddenSize = config.count('hidden_size');
   const width = config.count('intermediate_size');
   const epsilon = config.number('layer_norm_eps', 1e-5);
-  const counts = headCounts(config, hiddenSize);
-  const activation = activationOf(config, 'hidden_act', 'gelu_new');
+  const counts = readHeadCounts(config, hiddenSize);
+  const activation = readActivation(config, 'hidden_act', 'gelu_new');
   if (config.boolean('qk_layernorm', false)) {
     config.fail('"qk_layernorm" is not supported for phi');
   }
@@ -35,7 +35,7 @@ function planPhi(config: Configuration, model: OpenedModel): ModelPlan {
       const bias = { bias: true };
       return {
         attention: {
-          ...separateProjections(tensors, attention, counts, hiddenSize, true),
+          ...planSeparateProjections(tensors, attention, counts, hiddenSize, true),
           ...counts,
           scale: counts.headSize ** -0.5,
           window: 0,
@@ -48,7 +48,7 @@ function planPhi(config: Configuration, model: OpenedModel): ModelPlan {
           ),
         },
         attentionNorms: { before: norm },
-        feedForward: plainFeedForward(
+        feedForward: planPlainFeedForward(
           tensors.linear(`${module}.mlp.fc1`, width, hiddenSize, bias),
           activation,
           tensors.linear(`${module}.mlp.fc2`, hiddenSize, width, bias),
@@ -58,14 +58,14 @@ function planPhi(config: Configuration, model: OpenedModel): ModelPlan {
       };
     },
   );
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize, { headBias: true });
+  const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize, { headBias: true });
   return {
     modelType: 'phi',
     hiddenSize,
     maxPositions: config.count('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: rotaryPlan(config, counts.headSize, { partial: 'partial_rotary_factor' }),
+    rotary: planRotary(config, counts.headSize, { partial: 'partial_rotary_factor' }),
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layernorm`, hiddenSize, epsilon),
     ...vocabulary,
@@ -81,10 +81,10 @@ function planPhi3(config: Configuration, model: OpenedModel): ModelPlan {
   const width = config.count('intermediate_size');
   const layers = config.count('num_hidden_layers');
   const epsilon = config.number('rms_norm_eps', 1e-5);
-  const counts = headCounts(config, hiddenSize);
+  const counts = readHeadCounts(config, hiddenSize);
   const { heads, keyValueHeads, headSize } = counts;
-  const activation = activationOf(config, 'hidden_act', 'silu');
-  const windows = layerWindows(
+  const activation = readActivation(config, 'hidden_act', 'silu');
+  const windows = readLayerWindows(
     config,
     layers,
     config.has('sliding_window') ? config.count('sliding_window') : 0,
@@ -122,14 +122,14 @@ function planPhi3(config: Configuration, model: OpenedModel): ModelPlan {
       parallel: false,
     };
   });
-  const { tokens, vocabulary } = vocabularyOf(config, tensors, hiddenSize);
+  const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize);
   return {
     modelType: 'phi3',
     hiddenSize,
     maxPositions: config.count('max_position_embeddings', 4096),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: rotaryPlan(config, headSize, { partial: 'partial_rotary_factor' }),
+    rotary: planRotary(config, headSize, { partial: 'partial_rotary_factor' }),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     ...vocabulary,

@@ -24,7 +24,7 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 };
 
 /** The activation that a field names. */
-export function activationOf(config: Configuration, key: string, fallback: string): Activation {
+export function readActivation(config: Configuration, key: string, fallback: string): Activation {
   const name = config.text(key, fallback);
   return (
     ACTIVATIONS[name] ??
@@ -41,7 +41,7 @@ export interface HeadCounts {
 }
 
 /** Heads of a configuration, checked against each other. */
-export function headCounts(
+export function readHeadCounts(
   config: Configuration,
   hiddenSize: number,
   keyValueFallback?: number,
@@ -70,7 +70,7 @@ export function blockwiseHeads({ heads, keyValueHeads, headSize }: HeadCounts) {
 }
 
 /** Separate q_proj, k_proj and v_proj; `biases` for each. */
-export function separateProjections(
+export function planSeparateProjections(
   tensors: TensorIndex,
   module: string,
   counts: HeadCounts,
@@ -101,7 +101,7 @@ export interface GatedParts {
 }
 
 /** down(activation(gate(x))·up(x)) from separate tensors. */
-export function gatedFeedForward(
+export function planGatedFeedForward(
   tensors: TensorIndex,
   { module, hiddenSize, width, activation, bias = false }: GatedParts,
 ): FeedForwardPlan {
@@ -119,7 +119,7 @@ export function gatedFeedForward(
 }
 
 /** out(activation(in(x))). */
-export function plainFeedForward(
+export function planPlainFeedForward(
   projection: LinearPlan,
   activation: Activation,
   down: LinearPlan,
@@ -128,7 +128,7 @@ export function plainFeedForward(
 }
 
 /** The window of each layer, by `layer_types` where the configuration lists them. */
-export function layerWindows(
+export function readLayerWindows(
   config: Configuration,
   layers: number,
   window: number,
@@ -157,7 +157,7 @@ export interface VocabularyParts {
  * @param names of their tensors; default: those of most architectures
  * @param size length of an embedding
  */
-export function vocabularyOf(
+export function planVocabulary(
   config: Configuration,
   tensors: TensorIndex,
   size: number,

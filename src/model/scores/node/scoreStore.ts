@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, utimes, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ScaleDtype } from '../../../formats/types.js';
-import { systemReason, visible } from '../../../storage/errors.js';
+import { describeSystemError, visible } from '../../../storage/errors.js';
 import { pruneScores } from './scorePruning.js';
 import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/types.js';
 
@@ -171,7 +171,7 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 function unusable(path: string, error: unknown): string {
-  return `${visible(path)}: scores cannot be kept for later runs: ${systemReason(error)}`;
+  return `${visible(path)}: scores cannot be kept for later runs: ${describeSystemError(error)}`;
 }
 
 /** A short name of a list of texts; different lists have different names. */
