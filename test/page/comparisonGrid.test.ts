@@ -70,7 +70,9 @@ describePages('the table by tensor', (pages) => {
       [0, 1, 2, 10].map((at) => `${side}.layers.${at}`),
     );
     expect(shown).toEqual(inOrder);
-    expect(shown.toSorted()).toEqual(sides.formats[0].layers.map(({ layer }) => layer).toSorted());
+    const layers = sides.formats[0].layers.map(({ layer }) => layer);
+    expect(new Set(shown)).toEqual(new Set(layers));
+    expect(shown).toHaveLength(layers.length);
     expect((await rowNames(page)).slice(-5)).toEqual([
       'encoder.layers.10',
       ...['self_attn.q_proj', 'fc1'],
