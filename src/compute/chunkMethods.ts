@@ -22,9 +22,9 @@ export function makeChunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
       const readSeconds = secondsSince(begin);
       const kernelBegin = performance.now();
       const { chunk, formats, scaleDtype, output } = task;
-      // Turned chunks are turned back on their way to the slot.
-      const turned = chunk.storedStride !== undefined;
-      const { kernels, weights } = loader.widen(task, turned ? undefined : output);
+      // Transposed chunks are transposed back on their way to the slot.
+      const transposed = chunk.storedStride !== undefined;
+      const { kernels, weights } = loader.widen(task, transposed ? undefined : output);
       const errors = new Array<ErrorSums>(formats.length);
       // The first format comes last: others may use the output area as well.
       for (let index = formats.length - 1; index >= 0; index--) {
@@ -35,7 +35,7 @@ export function makeChunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
           keepOutput,
         });
       }
-      if (turned && output) {
+      if (transposed && output) {
         loader.ensureVisible(output.start + output.bytes);
         const elements = elementsOf(task);
         const stored = new Float32Array(loader.memory.buffer, output.start, elements);

@@ -1,4 +1,4 @@
-/** Edge of the squares in which a matrix is turned: their rows, read and written, fit the cache. */
+/** Edge of the squares in which a matrix is transposed: their rows, read and written, fit the cache. */
 const TILE = 32;
 
 /**

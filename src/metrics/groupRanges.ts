@@ -76,19 +76,19 @@ export function summarizeAsymmetry({ positive, negative }: GroupExtremes): Asymm
 
 /**
  * Summarizes a run of groups in at most `maxColumns` columns of equally many groups.
- * @param extent which groups to show; the whole tensor where absent
+ * @param shown which groups to show; the whole tensor where absent
  */
 export function summarizeGroupRanges(
   extremes: GroupExtremes,
   layout: { readonly groupSize: number; readonly groupsPerRow: number },
   maxColumns: number,
-  extent?: { readonly firstGroup: number; readonly shownGroups: number },
+  shown?: { readonly firstGroup: number; readonly shownGroups: number },
   asymmetry: AsymmetrySummary = summarizeAsymmetry(extremes),
 ): GroupRanges {
   const groupCount = extremes.positive.length;
-  const firstGroup = Math.min(Math.max(Math.floor(extent?.firstGroup ?? 0), 0), groupCount);
+  const firstGroup = Math.min(Math.max(Math.floor(shown?.firstGroup ?? 0), 0), groupCount);
   const shownGroups = Math.min(
-    Math.max(Math.floor(extent?.shownGroups ?? groupCount), 0),
+    Math.max(Math.floor(shown?.shownGroups ?? groupCount), 0),
     groupCount - firstGroup,
   );
   const perColumn = Math.max(1, Math.ceil(shownGroups / Math.max(1, Math.floor(maxColumns))));

@@ -61,7 +61,7 @@ export interface GroupRanges {
   readonly groupSize: number;
   readonly groupsPerRow: number;
   readonly groupCount: number;
-  /** Extent shown: groups [firstGroup, firstGroup + shownGroups). */
+  /** Groups shown: [firstGroup, firstGroup + shownGroups). */
   readonly firstGroup: number;
   readonly shownGroups: number;
   readonly columns: readonly GroupRangeColumn[];

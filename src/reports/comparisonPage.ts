@@ -31,7 +31,7 @@ export type DroppedText =
   { readonly uri: string } | { readonly name: string; readonly content: string };
 
 /** Longest text that is taken as content, in characters. */
-export const MOST_DROPPED_CHARACTERS = 8 * 1024 * 1024;
+export const MAX_DROPPED_CHARACTERS = 8 * 1024 * 1024;
 
 /** Methods the extension host offers to the comparison page. */
 export interface ComparisonHostApi {

@@ -17,7 +17,7 @@ export interface GroupRangesRequest {
   readonly tensor: string;
   /** Columns per group; 0 for whole rows. */
   readonly groupSize: number;
-  /** Extent to show, in groups; the whole tensor where absent. */
+  /** Groups to show; the whole tensor where absent. */
   readonly firstGroup?: number;
   readonly shownGroups?: number;
   /** At most this many columns come back. */

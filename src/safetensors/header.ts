@@ -101,9 +101,9 @@ function checkTensors(
     }
     const size = computeTensorSize(dtype, shape);
     if ('rule' in size) throw refuse(size.rule, size.detail);
-    const extent = subtract(end, begin);
-    if (size.bytes !== extent) {
-      const detail = `${dtype} of shape ${shapeText(shape)} needs ${size.bytes} bytes, its data_offsets span ${extent}`;
+    const span = subtract(end, begin);
+    if (size.bytes !== span) {
+      const detail = `${dtype} of shape ${shapeText(shape)} needs ${size.bytes} bytes, its data_offsets span ${span}`;
       throw refuse('TensorInvalidInfo', detail);
     }
     reached = end;
@@ -114,7 +114,7 @@ function checkTensors(
       dtype,
       ...plainShape(shape),
       offset: dataStart + Number(begin),
-      bytes: Number(extent),
+      bytes: Number(span),
       elements: Number(size.elements),
     });
   }

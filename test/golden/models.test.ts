@@ -60,7 +60,7 @@ describe.each(['wasm', 'reference'] as const)('golden models, %s kernels', (back
   });
 });
 
-// The same habits once more in places that those models do not show; logits by a plain float64
+// The same traits once more in places that those models do not show; logits by a plain float64
 // forward pass (own-models/make.py).
 const ownFolder = new URL('../fixtures/own-models/', import.meta.url);
 const ownCases = readdirSync(ownFolder, { withFileTypes: true })

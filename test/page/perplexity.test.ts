@@ -34,12 +34,12 @@ describePages('perplexity in the comparison table', (pages) => {
         );
       const values = Object.fromEntries(shown);
       expect(Number(values.perplexity)).toBe(perplexity!.value);
-      expect(Number(values.perplexityRise)).toBe(perplexity!.deltaVsBaseline);
+      expect(Number(values.perplexityDelta)).toBe(perplexity!.deltaVsBaseline);
       expect(Number(values.klDivergence)).toBe(perplexity!.klDivergence);
       expect(Number(values.topTokenAgreement)).toBe(perplexity!.topTokenAgreement);
     }
     expect(await cell(page, AFP4, 'perplexity').innerText()).toBe('27.94');
-    expect(await cell(page, AFP4, 'perplexityRise').innerText()).toBe('+0.37 ± 0.03');
+    expect(await cell(page, AFP4, 'perplexityDelta').innerText()).toBe('+0.37 ± 0.03');
     expect(await cell(page, AFP4, 'klDivergence').innerText()).toBe('18.4');
     expect(await cell(page, AFP4, 'topTokenAgreement').innerText()).toBe('90.3');
     const kl = table(page).locator('th[data-measure=klDivergence] .note');
@@ -70,7 +70,7 @@ describePages('perplexity in the comparison table', (pages) => {
 
   it('words what is within noise, ranks nothing of it, and marks what cannot be told apart', async () => {
     const { page } = await pages.comparison(doneComparison(report));
-    const noise = cell(page, DINT4, 'perplexityRise');
+    const noise = cell(page, DINT4, 'perplexityDelta');
     expect(await noise.innerText()).toBe('within noise');
     expect(await noise.getAttribute('aria-label')).toContain('within noise, +0.02 ± 0.03');
     // The lowest is within noise of the unquantized model: nobody is the best.
@@ -99,7 +99,7 @@ describePages('perplexity in the comparison table', (pages) => {
       }),
     );
     const { page } = await pages.comparison(doneComparison(withSamplePerplexity(weights, changes)));
-    expect(await cell(page, INT3, 'perplexityRise').innerText()).toBe('+2.14');
+    expect(await cell(page, INT3, 'perplexityDelta').innerText()).toBe('+2.14');
     expect(await table(page).locator('td.best[data-measure=perplexity], .tied').count()).toBe(0);
   });
 
@@ -275,13 +275,13 @@ describePages('a text dropped on the page', (pages) => {
   });
 });
 
-describePages('the rise of perplexity by tensor', (pages) => {
+describePages('the perplexity delta by tensor', (pages) => {
   const alone = withSamplePerplexity(weights, {}, true);
   const grid = (page: Page): Locator => page.getByRole('treegrid');
   const down = 'model.layers.0.mlp.down_proj.weight';
 
   it('is a measure where tensors were run one by one, with noise as a dot and sums in italics', async () => {
-    const state = { gridMeasure: 'perplexityRise', expanded: ['layers.0'] };
+    const state = { gridMeasure: 'perplexityDelta', expanded: ['layers.0'] };
     const { page } = await pages.comparison(doneComparison(alone), { state });
     await grid(page).waitFor();
     const int3 = alone.formats[7];
@@ -305,18 +305,18 @@ describePages('the rise of perplexity by tensor', (pages) => {
     expect(Number(await layer.getAttribute('data-value'))).toBeCloseTo(sum, 12);
     expect(await layer.evaluate((td) => getComputedStyle(td).fontStyle)).toBe('italic');
     expect(Number(await cells('tr.all').getAttribute('data-value'))).toBeCloseTo(2.14, 12);
-    expect(await page.locator('.rise-sums').innerText()).toMatch(
+    expect(await page.locator('.delta-sums').innerText()).toMatch(
       /INT3 g128: 28 tensors one by one add up to \+2\.17; together they measure \+2\.14 ± 0\.06\./,
     );
   });
 
   it('is not offered where they were not', async () => {
-    const state = { gridMeasure: 'perplexityRise' };
+    const state = { gridMeasure: 'perplexityDelta' };
     const { page } = await pages.comparison(doneComparison(report), { state });
     await grid(page).waitFor();
     expect(await grid(page).getAttribute('aria-label')).toBe('SQNR by tensor');
     const options = page.locator('#grid-measure vscode-option');
-    expect(await options.allTextContents()).not.toContain('perplexity rise');
+    expect(await options.allTextContents()).not.toContain('perplexity delta');
   });
 });
 

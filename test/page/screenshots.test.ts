@@ -44,7 +44,7 @@ describePages('screenshots', (pages) => {
   });
 
   it.each(LOOKS)('perplexity, %s', async (name, options) => {
-    const state = { expanded: ['layers.0'], gridMeasure: 'perplexityRise' };
+    const state = { expanded: ['layers.0'], gridMeasure: 'perplexityDelta' };
     const report = withSamplePerplexity(sampleComparison(), {}, true);
     const { page } = await pages.comparison(
       { ...doneComparison(report), scaleDtype: 'f16' },

@@ -1,7 +1,7 @@
 import type { ComparisonReport } from '../../src/reports/reports.js';
 import type { Perplexity } from '../../src/model/scores/perplexity.js';
 
-/** Of the sample, 170 windows of 256: unquantized, then rise, its error, KL and agreement. */
+/** Of the sample, 170 windows of 256: unquantized, then delta, its error, KL and agreement. */
 const BASELINE = 27.57;
 const MEASURED: Readonly<Record<string, readonly [number, number | null, number, number]>> = {
   'int4-asym': [0.39, 0.03, 0.0168, 0.908],
@@ -16,18 +16,18 @@ const MEASURED: Readonly<Record<string, readonly [number, number | null, number,
 const TOKENS = 43_350;
 
 function perplexity(
-  rise: number,
+  delta: number,
   error: number | null,
   klDivergence: number,
   topTokenAgreement: number,
 ): Perplexity {
-  const value = BASELINE + rise;
+  const value = BASELINE + delta;
   return {
     value,
     nll: Math.log(value),
     standardError: 0.65,
     tokens: TOKENS,
-    deltaVsBaseline: rise,
+    deltaVsBaseline: delta,
     deltaStandardError: error,
     klDivergence,
     topTokenAgreement,
@@ -67,11 +67,11 @@ export function withSamplePerplexity(
     },
     notes: ['A note on <b>all</b> perplexities.'],
     formats: report.formats.map((format) => {
-      const [rise, error, divergence, agreement] = measured[format.id.split(':')[0]];
-      const whole = perplexity(rise, error, divergence, agreement);
+      const [delta, error, divergence, agreement] = measured[format.id.split(':')[0]];
+      const whole = perplexity(delta, error, divergence, agreement);
       if (!alone) return { ...format, perplexity: whole };
       const tensors = format.tensors.map((tensor, index) => {
-        const one = (rise * (index + 1)) / 400;
+        const one = (delta * (index + 1)) / 400;
         const noise = index % 2 ? 1 : 1e-4;
         return { ...tensor, perplexityAlone: perplexity(one, noise, divergence / 10, 0.99) };
       });

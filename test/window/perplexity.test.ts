@@ -61,7 +61,7 @@ async function expectSameNumbers(page: FrameLocator, report: ComparisonReport): 
   for (const { id, perplexity } of report.formats) {
     const { value, deltaVsBaseline, klDivergence, topTokenAgreement } = perplexity!;
     const exact = { perplexity: value, klDivergence, topTokenAgreement } as const;
-    expect(Number(shown[id].perplexityRise.value), id).toBe(deltaVsBaseline);
+    expect(Number(shown[id].perplexityDelta.value), id).toBe(deltaVsBaseline);
     for (const [measure, number] of Object.entries(exact)) {
       const cell = shown[id][measure];
       expect(Number(cell.value), `${id} ${measure}`).toBe(number);
@@ -79,7 +79,7 @@ const status = (page: FrameLocator, name: string) =>
   page.locator(`[data-testid="comparison-status"][data-status="${name}"]`);
 
 describe('Measure Perplexity…', () => {
-  test('from a panel asks for text and extent, and adds the numbers of the command line', async () => {
+  test('from a panel asks for text and windows, and adds the numbers of the command line', async () => {
     await open.workbench.openFile(MODEL);
     const editor = await editorPage(open.workbench);
     const page = await quantize(open.workbench, layerRow(editor, 'layers.1'), FORMATS, 128);

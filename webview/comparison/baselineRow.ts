@@ -24,7 +24,7 @@ export function baselineValues(
   };
 }
 
-/** The row of the unquantized model, which all rises are above. */
+/** The row of the unquantized model, which all deltas are above. */
 export function renderBaselineRow(row: {
   /** Its place in the table. */
   readonly row: number;
@@ -39,7 +39,7 @@ export function renderBaselineRow(row: {
     const format = row.formatOf(measure);
     const value = row.values[measure];
     const text =
-      measure === 'perplexityRise'
+      measure === 'perplexityDelta'
         ? 'reference'
         : measure === 'perplexity' && value === undefined && row.running
           ? 'waiting'

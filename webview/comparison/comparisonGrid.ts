@@ -94,8 +94,8 @@ export class ComparisonGrid extends LightElement implements GridHost {
       this.span = colorSpan(this.root, measure, formats.indexOf(this.reference));
       const all = [this.root, ...this.root.children.flatMap((row) => [row, ...row.children])];
       const values = all.flatMap((row) => row.cells.map((cell) => cellValue(cell, measure) ?? NaN));
-      // The rise of all tensors together is far larger, and must not cost the others their places.
-      this.format = columnFormat(measure, measure === 'perplexityRise' ? [this.span] : values);
+      // The delta of all tensors together is far larger, and must not cost the others their places.
+      this.format = columnFormat(measure, measure === 'perplexityDelta' ? [this.span] : values);
     }
     if (has('report', 'measure', 'flat', 'expanded', 'sorting')) {
       const order = { measure, sorting, formats };
@@ -139,7 +139,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
         </table>
       </div>
       ${renderGridLegend(this.measure, this.referenceLabel, this.span, STEPS)}
-      ${this.measure === 'perplexityRise' ? renderSums(this.report) : nothing}`;
+      ${this.measure === 'perplexityDelta' ? renderSums(this.report) : nothing}`;
   }
 
   private renderHead(column: string, label: string, index: number): TemplateResult {
@@ -160,7 +160,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
           >${label} <b aria-hidden="true">${sortArrow(this.sorting, column)}</b></span
         >
         ${
-          column === this.reference && this.measure !== 'perplexityRise'
+          column === this.reference && this.measure !== 'perplexityDelta'
             ? html`<span class="note">reference</span>`
             : nothing
         }
@@ -177,8 +177,8 @@ export class ComparisonGrid extends LightElement implements GridHost {
 
   private renderRow(row: GridRow, index: number): TemplateResult {
     const values = row.cells.map((cell) => cellValue(cell, this.measure));
-    // Rises have errors of their own, which do not say which of two formats is better.
-    const best = this.measure === 'perplexityRise' ? undefined : bestOf(this.measure, values);
+    // Deltas have errors of their own, which do not say which of two formats is better.
+    const best = this.measure === 'perplexityDelta' ? undefined : bestOf(this.measure, values);
     const open = row.kind === 'layer' && this.expanded.has(row.name);
     return html`<tr
       class="grid-row ${row.kind}"
@@ -223,8 +223,8 @@ export class ComparisonGrid extends LightElement implements GridHost {
       cell,
       row.cells[formats.findIndex(({ id }) => id === this.reference)],
     );
-    const noise = measure === 'perplexityRise' && isNoise(cell);
-    const isSum = measure === 'perplexityRise' && cell?.rise && !cell.rise.measured;
+    const noise = measure === 'perplexityDelta' && isNoise(cell);
+    const isSum = measure === 'perplexityDelta' && cell?.delta && !cell.delta.measured;
     const isBest = value !== undefined && value === best;
     const spoken = [
       formats[i].label,
@@ -234,7 +234,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
       noise && 'within noise',
       isSum && 'sum of its tensors alone',
       gain !== 0 &&
-        measure !== 'perplexityRise' &&
+        measure !== 'perplexityDelta' &&
         `${gain > 0 ? 'better' : 'worse'} than ${this.referenceLabel}`,
     ];
     return html`<td

@@ -1,5 +1,5 @@
 import type { DroppedText } from '../../src/reports/comparisonPage.js';
-import { MOST_DROPPED_CHARACTERS } from '../../src/reports/comparisonPage.js';
+import { MAX_DROPPED_CHARACTERS } from '../../src/reports/comparisonPage.js';
 
 /** Kinds of data that name files, the best first. Drags from VS Code carry its own kind. */
 const URI_LISTS = ['application/vnd.code.uri-list', 'text/uri-list'];
@@ -105,8 +105,8 @@ async function textOf(
   file: File,
 ): Promise<{ readonly name: string; readonly content: string } | { readonly reason: string }> {
   const { name } = file;
-  if (file.size > MOST_DROPPED_CHARACTERS) {
-    const most = MOST_DROPPED_CHARACTERS / 1024 ** 2;
+  if (file.size > MAX_DROPPED_CHARACTERS) {
+    const most = MAX_DROPPED_CHARACTERS / 1024 ** 2;
     return {
       reason: `${name} is larger than ${most} MB: choose it with Measure Perplexity… instead.`,
     };

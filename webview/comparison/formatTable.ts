@@ -25,11 +25,11 @@ import {
   SIZE_MEASURES,
   bestOf,
   columnFormat,
-  riseDecimals,
+  deltaDecimals,
   signed,
 } from './measures.js';
 import type { Ranking } from './perplexity.js';
-import { errorText, isWithinNoise, rankByPerplexity, riseText } from './perplexity.js';
+import { errorText, isWithinNoise, rankByPerplexity, deltaText } from './perplexity.js';
 import type { Sorting } from './sorting.js';
 import { ariaSort, nextSorting, sortArrow, sortRows } from './sorting.js';
 
@@ -54,7 +54,7 @@ export class FormatTable extends LightElement implements GridHost {
   private formatOf = new Map<FormatMeasure, { format: ColumnFormat; best: number | undefined }>();
   private baselineValues: BaselineValues = {};
   private ranking: Ranking = { tied: new Set() };
-  private riseDecimals = 2;
+  private deltaDecimals = 2;
   private readonly focused = new GridFocus(this);
 
   gridSize(): { rows: number; columns: number } {
@@ -92,8 +92,8 @@ export class FormatTable extends LightElement implements GridHost {
       this.formatOf.set(measure, { format, best: bestOf(measure, values) });
     }
     this.ranking = rankByPerplexity(this.results);
-    this.riseDecimals = riseDecimals(
-      this.results.map((result) => valueOf(result, 'perplexityRise') ?? 0).filter(Number.isFinite),
+    this.deltaDecimals = deltaDecimals(
+      this.results.map((result) => valueOf(result, 'perplexityDelta') ?? 0).filter(Number.isFinite),
     );
     const { sorting } = this;
     this.rows = sorting
@@ -208,11 +208,11 @@ export class FormatTable extends LightElement implements GridHost {
     const isBest = this.isBest(result, measure, value);
     const tied = measure === 'perplexity' && this.ranking.tied.has(result?.id ?? '');
     const text = value === undefined && this.running ? 'waiting' : format.text(value);
-    const rise = measure === 'perplexityRise' ? result?.perplexity : undefined;
+    const delta = measure === 'perplexityDelta' ? result?.perplexity : undefined;
     const spoken = [
       name,
-      rise && isWithinNoise(rise) && rise.deltaStandardError !== null && 'within noise',
-      `${rise ? riseText(rise, this.riseDecimals) : text} ${format.unit} ${MEASURES[measure].spoken}`,
+      delta && isWithinNoise(delta) && delta.deltaStandardError !== null && 'within noise',
+      `${delta ? deltaText(delta, this.deltaDecimals) : text} ${format.unit} ${MEASURES[measure].spoken}`,
       isBest && 'best',
       tied && 'cannot be told apart from the best',
     ];
@@ -226,7 +226,7 @@ export class FormatTable extends LightElement implements GridHost {
       aria-label=${spoken.filter(Boolean).join(', ')}
       tabindex=${this.focused.tabIndex(row, column)}
     >
-      ${rise ? this.renderRise(rise) : text}${tied ? html`<span class="tied" aria-hidden="true"> ○</span>` : nothing}
+      ${delta ? this.renderDelta(delta) : text}${tied ? html`<span class="tied" aria-hidden="true"> ○</span>` : nothing}
     </td>`;
   }
 
@@ -253,15 +253,15 @@ export class FormatTable extends LightElement implements GridHost {
     measure: FormatMeasure,
     value: number | undefined,
   ): boolean {
-    if (measure === 'perplexity' || measure === 'perplexityRise') {
+    if (measure === 'perplexity' || measure === 'perplexityDelta') {
       return result !== undefined && result.id === this.ranking.best;
     }
     return value !== undefined && value === this.formatOf.get(measure)!.best;
   }
 
-  private renderRise(perplexity: Perplexity): TemplateResult {
+  private renderDelta(perplexity: Perplexity): TemplateResult {
     const { deltaVsBaseline, deltaStandardError } = perplexity;
-    const decimals = this.riseDecimals;
+    const decimals = this.deltaDecimals;
     if (deltaStandardError === null) return html`${signed(deltaVsBaseline, decimals)}`;
     const error = html`<span class="note">${errorText(deltaStandardError, decimals)}</span>`;
     return isWithinNoise(perplexity)

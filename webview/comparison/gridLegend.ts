@@ -3,8 +3,8 @@ import { html, nothing } from 'lit';
 import { countOf, formatPrecision } from '../components/numbers.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import type { GridMeasure } from './measures.js';
-import { MEASURES, advantageUnit, riseDecimals, signed } from './measures.js';
-import { isWithinNoise, riseText } from './perplexity.js';
+import { MEASURES, advantageUnit, deltaDecimals, signed } from './measures.js';
+import { isWithinNoise, deltaText } from './perplexity.js';
 
 /**
  * What colours, signs and bold mean in the table by tensor. `span` is the difference that has the
@@ -16,7 +16,7 @@ export function renderGridLegend(
   span: number,
   steps: number,
 ): TemplateResult {
-  if (measure === 'perplexityRise') return renderRiseLegend(span, steps);
+  if (measure === 'perplexityDelta') return renderDeltaLegend(span, steps);
   const { better } = MEASURES[measure];
   return html`<p class="grid-legend note">
     ${reference && better && span > 0 ? renderShades(measure, reference, span, steps) : nothing}
@@ -25,7 +25,7 @@ export function renderGridLegend(
   </p>`;
 }
 
-function renderRiseLegend(span: number, steps: number): TemplateResult {
+function renderDeltaLegend(span: number, steps: number): TemplateResult {
   const all = Array.from({ length: steps }, (_, i) => i + 1);
   return html`<p class="grid-legend note">
     <span>perplexity above the unquantized model, with these weights alone quantized</span>
@@ -48,15 +48,15 @@ export function renderSums({ formats }: ComparisonReport): TemplateResult | type
   const lines = formats.flatMap(({ label, summary, perplexity }) => {
     const { sumOfDeltasAlone: sum, tensors } = summary;
     if (sum === undefined || !perplexity || tensors < 2) return [];
-    const decimals = riseDecimals([sum, perplexity.deltaVsBaseline]);
+    const decimals = deltaDecimals([sum, perplexity.deltaVsBaseline]);
     return [
       `${label}: ${countOf(tensors, 'tensor')} one by one add up to ` +
-        `${signed(sum, decimals)}; together they measure ${riseText(perplexity, decimals)}` +
+        `${signed(sum, decimals)}; together they measure ${deltaText(perplexity, decimals)}` +
         `${isWithinNoise(perplexity) ? ', which is within noise' : ''}.`,
     ];
   });
   return lines.length
-    ? html`<ul class="rise-sums note">
+    ? html`<ul class="delta-sums note">
         ${lines.map((line) => html`<li>${line}</li>`)}
       </ul>`
     : nothing;

@@ -16,27 +16,27 @@ import { sortRows } from './sorting.js';
 export const NAME_COLUMN = 'name';
 
 /** Measures of one tensor, one layer or all tensors, by format. */
-export type GridCell = ErrorMeasures & { readonly rise?: Rise };
+export type GridCell = ErrorMeasures & { readonly delta?: Delta };
 
 /** What quantizing these weights and no others adds to the perplexity. */
-export interface Rise {
+export interface Delta {
   readonly value: number;
-  /** As it was measured; absent for a sum of single tensors' rises. */
+  /** As it was measured; absent for a sum of single tensors' deltas. */
   readonly measured?: Perplexity;
 }
 
 /** A cell's number; undefined where it has none. */
 export function cellValue(cell: GridCell | undefined, measure: GridMeasure): number | undefined {
-  return measure === 'perplexityRise' ? cell?.rise?.value : cell?.[measure];
+  return measure === 'perplexityDelta' ? cell?.delta?.value : cell?.[measure];
 }
 
-/** True where a rise is as good as none. */
+/** True where a delta is as good as none. */
 export function isNoise(cell: GridCell | undefined): boolean {
-  const measured = cell?.rise?.measured;
+  const measured = cell?.delta?.measured;
   return measured !== undefined && isWithinNoise(measured);
 }
 
-function riseOf(measured: Perplexity | undefined): Rise | undefined {
+function deltaOf(measured: Perplexity | undefined): Delta | undefined {
   return measured && { value: measured.deltaVsBaseline, measured };
 }
 
@@ -91,7 +91,7 @@ export function gridTree(report: ComparisonReport): GridRow {
     name: '',
     label: 'All weights quantized',
     level: 1,
-    cells: formats.map(({ summary, perplexity }) => ({ ...summary, rise: riseOf(perplexity) })),
+    cells: formats.map(({ summary, perplexity }) => ({ ...summary, delta: deltaOf(perplexity) })),
     children: [
       ...[...inLayers].map(([layer, members]) => layerRow(layer, members)),
       ...outside.map(({ name, nameInLayer }) => tensorRow(name, nameInLayer || name, 2)),
@@ -100,12 +100,12 @@ export function gridTree(report: ComparisonReport): GridRow {
 }
 
 function tensorCell(tensor: TensorComparison | undefined): GridCell | undefined {
-  return tensor && { ...tensor, rise: riseOf(tensor.perplexityAlone) };
+  return tensor && { ...tensor, delta: deltaOf(tensor.perplexityAlone) };
 }
 
 function layerCell(layer: LayerComparison | undefined): GridCell | undefined {
   if (layer?.sumOfDeltasAlone === undefined) return layer;
-  return { ...layer, rise: { value: layer.sumOfDeltasAlone } };
+  return { ...layer, delta: { value: layer.sumOfDeltasAlone } };
 }
 
 /** The tensors of a tree, under their full names. */
@@ -147,7 +147,7 @@ function sorted(
 }
 
 /**
- * What colours a cell: how much better it is than the reference; for a rise of perplexity, which is
+ * What colours a cell: how much better it is than the reference; for a perplexity delta, which is
  * a difference already, how much it lowers it.
  */
 export function gainOf(
@@ -157,7 +157,7 @@ export function gainOf(
 ): number {
   const value = cellValue(cell, measure);
   if (value === undefined) return 0;
-  if (measure === 'perplexityRise') return cell!.rise!.measured && !isNoise(cell) ? -value : 0;
+  if (measure === 'perplexityDelta') return cell!.delta!.measured && !isNoise(cell) ? -value : 0;
   return base === undefined ? 0 : advantage(measure, value, base[measure]);
 }
 

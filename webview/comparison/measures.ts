@@ -19,7 +19,7 @@ import {
 /** Measures that a format has where the model was run. */
 export const PERPLEXITY_MEASURES = [
   'perplexity',
-  'perplexityRise',
+  'perplexityDelta',
   'klDivergence',
   'topTokenAgreement',
 ] as const;
@@ -28,12 +28,12 @@ export type PerplexityMeasure = (typeof PERPLEXITY_MEASURES)[number];
 export const SIZE_MEASURES = ['bitsPerWeight', 'sizeBytes'] as const;
 export type SizeMeasure = (typeof SIZE_MEASURES)[number];
 export type FormatMeasure = SizeMeasure | PerplexityMeasure | ErrorMeasure;
-/** Measures of the table by tensor: the rise is that with the tensor alone quantized. */
-export type GridMeasure = ErrorMeasure | 'perplexityRise';
+/** Measures of the table by tensor: the delta is that with the tensor alone quantized. */
+export type GridMeasure = ErrorMeasure | 'perplexityDelta';
 
 /** A measure as the page shows it; `kind` says how it is written and compared. */
 export interface Measure extends Pick<MeasureDefinition, 'label' | 'spoken' | 'better' | 'hint'> {
-  readonly kind: MeasureKind | 'bits' | 'bytes' | 'perplexity' | 'rise' | 'nats';
+  readonly kind: MeasureKind | 'bits' | 'bytes' | 'perplexity' | 'delta' | 'nats';
 }
 
 /** Every column that a table of the page can have. */
@@ -46,10 +46,10 @@ export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
   },
   sizeBytes: { label: 'size', spoken: 'size', kind: 'bytes', better: 'lower' },
   perplexity: { label: 'perplexity', spoken: 'perplexity', kind: 'perplexity', better: 'lower' },
-  perplexityRise: {
+  perplexityDelta: {
     label: 'Δ ± s.e.',
     spoken: 'perplexity above the unquantized model',
-    kind: 'rise',
+    kind: 'delta',
     better: 'lower',
     hint: 'over unquantized',
   },
@@ -100,8 +100,8 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
     }
     case 'perplexity':
       return write('', (value) => formatFixed(value, 2));
-    case 'rise': {
-      const decimals = riseDecimals(finite);
+    case 'delta': {
+      const decimals = deltaDecimals(finite);
       return write('', (value) => signed(value, decimals));
     }
     case 'nats':
@@ -122,7 +122,7 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
 }
 
 /** Places that tell differences of perplexity apart: two, more where all of them are small. */
-export function riseDecimals(values: readonly number[]): number {
+export function deltaDecimals(values: readonly number[]): number {
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return largest >= 0.1 || largest === 0 ? 2 : largest >= 0.01 ? 3 : 4;
 }

@@ -9,14 +9,14 @@ import type {
   Perplexity,
 } from '../components/protocolTypes.js';
 import type { Theme } from '../components/theme.js';
-import { riseDecimals } from './measures.js';
-import { isWithinNoise, riseText } from './perplexity.js';
+import { deltaDecimals } from './measures.js';
+import { isWithinNoise, deltaText } from './perplexity.js';
 import { seriesStyles } from './seriesStyles.js';
 
 /** CSS pixels. */
 const HEIGHT = 300;
 const MARGIN = { left: 56, right: 70, top: 16, bottom: 40 };
-/** Rises further apart than this are drawn by ratio, */
+/** Deltas further apart than this are drawn by ratio, */
 const LOG_RATIO = 8;
 /** those that may be none, which a scale of ratios has no place for, only where it must be. */
 const NOISY_LOG_RATIO = 100;
@@ -50,12 +50,12 @@ export function paretoPoints(formats: readonly FormatComparison[]): readonly Poi
 export function paretoContent(report: ComparisonReport): ChartContent | undefined {
   const points = paretoPoints(report.formats);
   if (points.length < 2) return undefined;
-  const rises = points.map(({ perplexity }) => perplexity.deltaVsBaseline);
-  const decimals = riseDecimals(rises);
+  const deltas = points.map(({ perplexity }) => perplexity.deltaVsBaseline);
+  const decimals = deltaDecimals(deltas);
   const sizes = [...new Set(points.map(({ bits }) => bits))];
   const front = points.filter(({ onFront }) => onFront).map(({ label }) => label);
-  const riseOf = (perplexity: Perplexity): string =>
-    riseText(perplexity, decimals) +
+  const deltaOf = (perplexity: Perplexity): string =>
+    deltaText(perplexity, decimals) +
     (perplexity.deltaStandardError !== null && isWithinNoise(perplexity) ? ' (within noise)' : '');
   return {
     height: HEIGHT,
@@ -69,7 +69,7 @@ export function paretoContent(report: ComparisonReport): ChartContent | undefine
         label,
         formatFixed(bits, 3),
         formatFixed(perplexity.value, 2),
-        riseOf(perplexity),
+        deltaOf(perplexity),
         onFront ? 'yes' : '',
       ]),
     }),
@@ -84,7 +84,7 @@ export function paretoContent(report: ComparisonReport): ChartContent | undefine
           .filter(({ bits }) => bits === sizes[index])
           .map(
             ({ label, perplexity }) =>
-              `${label} ${formatFixed(perplexity.value, 2)}, ${riseOf(perplexity)}`,
+              `${label} ${formatFixed(perplexity.value, 2)}, ${deltaOf(perplexity)}`,
           )
           .join('; '),
     },
@@ -102,12 +102,12 @@ function paretoFigure(points: readonly Point[], theme: Theme, width: number): Fi
     theme,
   );
   const front = points.filter(({ onFront }) => onFront);
-  const rise = ({ perplexity }: Point): number => perplexity.deltaVsBaseline;
+  const delta = ({ perplexity }: Point): number => perplexity.deltaVsBaseline;
   const stairs: Data = {
     type: 'scatter',
     mode: 'lines',
     x: front.map(({ bits }) => bits),
-    y: front.map(rise),
+    y: front.map(delta),
     line: { shape: 'hv', color: theme.positive, width: 1.2 },
     showlegend: false,
   };
@@ -115,7 +115,7 @@ function paretoFigure(points: readonly Point[], theme: Theme, width: number): Fi
     type: 'scatter',
     mode: 'markers',
     x: points.map(({ bits }) => bits),
-    y: points.map(rise),
+    y: points.map(delta),
     error_y: {
       type: 'data',
       array: points.map(({ perplexity }) => perplexity.deltaStandardError ?? 0),
@@ -187,11 +187,11 @@ function padded(values: readonly number[], share: number): readonly [number, num
 }
 
 function axesOf(points: readonly Point[], width: number): Axes {
-  const rises = points.map(({ perplexity }) => perplexity.deltaVsBaseline);
+  const deltas = points.map(({ perplexity }) => perplexity.deltaVsBaseline);
   const errors = points.map(({ perplexity }) => perplexity.deltaStandardError ?? 0);
-  const lowEnds = rises.map((rise, index) => rise - errors[index]);
-  const highEnds = rises.map((rise, index) => rise + errors[index]);
-  const [least, most] = [Math.min(...rises), Math.max(...rises)];
+  const lowEnds = deltas.map((delta, index) => delta - errors[index]);
+  const highEnds = deltas.map((delta, index) => delta + errors[index]);
+  const [least, most] = [Math.min(...deltas), Math.max(...deltas)];
   // Formats of few bits lie far above the rest; a scale of ratios keeps both apart.
   const ratio = Math.min(...lowEnds) > 0 ? LOG_RATIO : NOISY_LOG_RATIO;
   const log = least > 0 && most / least > ratio;
@@ -218,8 +218,8 @@ function axesOf(points: readonly Point[], width: number): Axes {
 function placeLabels(points: readonly Point[], axes: Axes, theme: Theme): Partial<Annotation>[] {
   const [low, high] = axes.y;
   const spots = points.map((point) => {
-    const rise = point.perplexity.deltaVsBaseline;
-    const y = axes.log ? Math.log10(rise) : rise;
+    const delta = point.perplexity.deltaVsBaseline;
+    const y = axes.log ? Math.log10(delta) : delta;
     return {
       point,
       y,

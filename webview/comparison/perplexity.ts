@@ -11,7 +11,7 @@ export function perplexityValue(
   switch (measure) {
     case 'perplexity':
       return perplexity?.value;
-    case 'perplexityRise':
+    case 'perplexityDelta':
       return perplexity?.deltaVsBaseline;
     default:
       return perplexity?.[measure];
@@ -24,10 +24,12 @@ export function isWithinNoise({ deltaVsBaseline, deltaStandardError }: Perplexit
 }
 
 /** "+0.39 ± 0.03", always with the numbers, for people who do not see the table. */
-export function riseText(perplexity: Perplexity, decimals: number): string {
+export function deltaText(perplexity: Perplexity, decimals: number): string {
   const { deltaVsBaseline, deltaStandardError } = perplexity;
-  const rise = signed(deltaVsBaseline, decimals);
-  return deltaStandardError === null ? rise : `${rise} ${errorText(deltaStandardError, decimals)}`;
+  const delta = signed(deltaVsBaseline, decimals);
+  return deltaStandardError === null
+    ? delta
+    : `${delta} ${errorText(deltaStandardError, decimals)}`;
 }
 
 /** "± 0.03", in the same places as its value. */
@@ -46,7 +48,7 @@ export interface Ranking {
 
 /**
  * Ranks formats by perplexity as far as the errors allow. A format within noise of the unquantized
- * model is not ranked; two formats differ where their rises do, by two standard errors of both.
+ * model is not ranked; two formats differ where their deltas do, by two standard errors of both.
  */
 export function rankByPerplexity(formats: readonly FormatComparison[]): Ranking {
   const known = formats.flatMap(({ id, perplexity }) =>

@@ -49,13 +49,13 @@ export function renderTensors(
         gridMeasure,
         measures.map((id) => [
           id,
-          id === 'perplexityRise' ? 'perplexity rise' : MEASURES[id].label,
+          id === 'perplexityDelta' ? 'perplexity delta' : MEASURES[id].label,
         ]),
         (value) => actions.change({ gridMeasure: value as GridMeasure }),
       )}
       ${
-        // A rise is a difference already.
-        gridMeasure === 'perplexityRise'
+        // A delta is a difference already.
+        gridMeasure === 'perplexityDelta'
           ? nothing
           : renderDropdown(
               'grid-reference',
@@ -97,12 +97,12 @@ function referenceIn({ formats }: ComparisonReport, { reference }: GridView): st
   return formats[0]?.id ?? '';
 }
 
-/** The rise where tensors were run one by one, too. */
+/** The delta where tensors were run one by one, too. */
 function gridMeasures({ formats }: ComparisonReport): readonly GridMeasure[] {
   const alone = formats.some(({ tensors }) =>
     tensors.some(({ perplexityAlone }) => perplexityAlone),
   );
-  return alone ? [...TABLE_MEASURES, 'perplexityRise'] : TABLE_MEASURES;
+  return alone ? [...TABLE_MEASURES, 'perplexityDelta'] : TABLE_MEASURES;
 }
 
 function renderDropdown(

@@ -18,7 +18,7 @@ const MAX_COLUMNS = 320;
 /** Fewer groups than this would not make a chart. */
 const MIN_SHOWN = 8;
 
-interface Extent {
+interface GroupWindow {
   readonly first: number;
   readonly count: number;
 }
@@ -58,12 +58,12 @@ export class GroupBands extends LightElement {
     }
   }
 
-  private read(extent?: Extent): void {
+  private read(groupWindow?: GroupWindow): void {
     const request: GroupRangesRequest = {
       tensor: this.tensor.name,
       groupSize: this.groupSize,
       maxColumns: MAX_COLUMNS,
-      ...(extent && { firstGroup: extent.first, shownGroups: extent.count }),
+      ...(groupWindow && { firstGroup: groupWindow.first, shownGroups: groupWindow.count }),
     };
     void this.ranges.start((options) => this.connection.remote.groupRanges(request, options));
   }

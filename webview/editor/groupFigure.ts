@@ -95,7 +95,7 @@ function groupNumbers({ firstGroup, groups }: GroupRangeColumn): string {
   return groups === 1 ? first : `${first}–${formatInteger(firstGroup + groups - 1)}`;
 }
 
-/** Binary search: columns tile the shown extent in order. −1 outside. */
+/** Binary search: columns tile what is shown in order. −1 outside. */
 function columnAt(columns: readonly GroupRangeColumn[], x: number): number {
   let [low, high] = [0, columns.length - 1];
   while (low <= high) {

@@ -67,7 +67,7 @@ export async function readGroupRanges(
     request.groupSize,
     options,
   );
-  const extent =
+  const shown =
     request.firstGroup === undefined
       ? undefined
       : {
@@ -78,6 +78,6 @@ export async function readGroupRanges(
     { positive, negative },
     { groupSize, groupsPerRow },
     request.maxColumns,
-    extent,
+    shown,
   );
 }

@@ -9,7 +9,7 @@ import type { OpenedModel } from '../../checkpoint/types.js';
 import type { ComparisonPanel } from '../comparison/comparisonPanel.js';
 import type { CommandServices } from './commands.js';
 import type { ComparisonRequest, PerplexityChoice } from '../comparison/comparisonRequest.js';
-import { pickExtent } from '../picks/extentPick.js';
+import { pickWindows } from '../picks/windowsPick.js';
 import { formatWithGroup } from '../picks/formatName.js';
 import { pickFormats } from '../picks/formatPick.js';
 import { KeptTexts } from '../picks/keptTexts.js';
@@ -18,7 +18,7 @@ import { selectTensors, readTarget } from './quantizeTarget.js';
 import { readSettings } from '../settings.js';
 import { pickText } from '../picks/textPick.js';
 
-/** What is to be run, before text and extent are known. */
+/** What is to be run, before text and windows are known. */
 interface Measurable {
   readonly model: OpenedModel;
   readonly request: Omit<ComparisonRequest, 'perplexity'>;
@@ -37,7 +37,7 @@ export class PerplexityCommand {
   }
 
   /**
-   * Asks for formats, text and extent, then measures. In a comparison panel the formats are the
+   * Asks for formats, text and windows, then measures. In a comparison panel the formats are the
    * panel's. An argument that names formats (none: the unquantized model alone) is asked nothing, and
    * the caller gets the report, or the error.
    */
@@ -168,13 +168,13 @@ export class PerplexityCommand {
           ? { file: droppedFile }
           : await pickText({ host: this.services.host, folder, memory }, place);
       if (!text || text === 'back') return undefined;
-      const extent = await this.askExtent(measurable, text.file, title, totalSteps);
-      if (extent === 'back') continue;
-      return extent && { textFile: text.file, ...extent };
+      const choice = await this.askWindows(measurable, text.file, title, totalSteps);
+      if (choice === 'back') continue;
+      return choice && { textFile: text.file, ...choice };
     }
   }
 
-  private async askExtent(
+  private async askWindows(
     { model, request, tensors }: Measurable,
     textFile: string,
     title: string,
@@ -190,12 +190,12 @@ export class PerplexityCommand {
     const counts = { formats: formats.length, tensors: tensors.length };
     const place = { title, step, totalSteps: step };
     const question = { ...place, ...counts, plan, secondsFor };
-    const extent = await pickExtent(question, this.services.memory.extent);
+    const choice = await pickWindows(question, this.services.memory.windows);
     abort.abort();
     // What is wrong with the text is said where its result would be.
-    if (extent === 'failed') return {};
-    if (extent && extent !== 'back') await this.services.memory.rememberExtent(extent);
-    return extent;
+    if (choice === 'failed') return {};
+    if (choice && choice !== 'back') await this.services.memory.rememberWindows(choice);
+    return choice;
   }
 }
 

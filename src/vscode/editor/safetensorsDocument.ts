@@ -10,7 +10,7 @@ import type { OpenedModel } from '../../checkpoint/types.js';
 import type { SharedPool } from '../sharedPool.js';
 
 /** Results kept per document; the least recently asked for go first. */
-const MOST_RESULTS = 400;
+const MAX_RESULTS = 400;
 
 /** A model open in one or several editors: its headers, and the results computed from it so far. */
 export class SafetensorsDocument implements vscode.CustomDocument {
@@ -92,7 +92,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
     const value = results.has(key) ? (results.get(key) as T) : await compute(model);
     results.delete(key);
     results.set(key, value);
-    if (results.size > MOST_RESULTS) results.delete(results.keys().next().value!);
+    if (results.size > MAX_RESULTS) results.delete(results.keys().next().value!);
     return value;
   }
 }

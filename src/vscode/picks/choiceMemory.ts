@@ -17,7 +17,7 @@ interface Remembered<T> {
 }
 
 /** How much of a text was chosen in "Measure Perplexity…". */
-export interface ExtentChoice {
+export interface WindowsChoice {
   /** Only the first so many windows. */
   readonly windows?: number;
   /** Also with each tensor alone quantized. */
@@ -28,8 +28,8 @@ const FORMATS_KEY = 'quantizeLayer.formats';
 const GROUP_SIZE_KEY = 'groupSize';
 const TEXT_KEY = 'measurePerplexity.text';
 const RECENT_TEXTS_KEY = 'measurePerplexity.recentTexts';
-const EXTENT_KEY = 'measurePerplexity.extent';
-const MOST_RECENT_TEXTS = 5;
+const WINDOWS_KEY = 'measurePerplexity.windows';
+const MAX_RECENT_TEXTS = 5;
 
 /** Remembers formats and group size from one use to the next. A setting changed since wins. */
 export class ChoiceMemory {
@@ -73,15 +73,15 @@ export class ChoiceMemory {
 
   async rememberRecentText(file: string): Promise<void> {
     const others = this.recentTexts.filter((each) => each !== file);
-    await this.memento.update(RECENT_TEXTS_KEY, [file, ...others].slice(0, MOST_RECENT_TEXTS));
+    await this.memento.update(RECENT_TEXTS_KEY, [file, ...others].slice(0, MAX_RECENT_TEXTS));
   }
 
-  get extent(): ExtentChoice | undefined {
-    return this.memento.get<ExtentChoice>(EXTENT_KEY);
+  get windows(): WindowsChoice | undefined {
+    return this.memento.get<WindowsChoice>(WINDOWS_KEY);
   }
 
-  async rememberExtent(extent: ExtentChoice): Promise<void> {
-    await this.memento.update(EXTENT_KEY, extent);
+  async rememberWindows(choice: WindowsChoice): Promise<void> {
+    await this.memento.update(WINDOWS_KEY, choice);
   }
 
   private recall<T>(key: string, setting: unknown): T | undefined {

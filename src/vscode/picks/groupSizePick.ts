@@ -14,7 +14,7 @@ interface GroupItem extends vscode.QuickPickItem {
 
 const USUAL_SIZES = [32, 64, 128, 256, 0];
 /** Formats whose cost is shown beside each size; more would be cut off. */
-const MOST_COSTS = 4;
+const MAX_COSTS = 4;
 
 function costs(
   selection: Selection,
@@ -23,12 +23,12 @@ function costs(
   scaleDtype: ScaleDtype,
 ): string {
   const affected = names.filter(hasGroupChoice);
-  const shown = affected.slice(0, MOST_COSTS).map((name) => {
+  const shown = affected.slice(0, MAX_COSTS).map((name) => {
     const cost = formatCost(formatWithGroup(name, groupSize), selection.tensors, scaleDtype);
     return `${findFormatEntry(name)?.label ?? name} ${cost.bitsPerWeight.toFixed(3)}`;
   });
   if (shown.length === 0) return '';
-  const more = affected.length > MOST_COSTS ? ' …' : '';
+  const more = affected.length > MAX_COSTS ? ' …' : '';
   return vscode.l10n.t('bits/weight: {0}', shown.join(' · ')) + more;
 }
 

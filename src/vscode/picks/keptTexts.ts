@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
-import { MOST_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
+import { MAX_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
 import { makeSafeFileName } from '../saveFile.js';
 
 /** Texts that were dropped without a path; the oldest go when there are more. */
-const MOST_KEPT = 8;
+const MAX_KEPT = 8;
 
 /** Dropped texts as files, so that a measurement can be resumed, and repeated after a reload. */
 export class KeptTexts {
@@ -21,7 +21,7 @@ export class KeptTexts {
    */
   async fileOf(text: DroppedText): Promise<string> {
     if ('content' in text) {
-      if (text.content.length > MOST_DROPPED_CHARACTERS) throw tooLong(text.name);
+      if (text.content.length > MAX_DROPPED_CHARACTERS) throw tooLong(text.name);
       return this.keep(text.name, new TextEncoder().encode(text.content));
     }
     const dropped = vscode.Uri.parse(text.uri, true);
@@ -33,7 +33,7 @@ export class KeptTexts {
       throw new Error(vscode.l10n.t('{0} is not a text file.', name));
     }
     if (uri.scheme === 'file') return uri.fsPath;
-    if (size > MOST_DROPPED_CHARACTERS) throw tooLong(name);
+    if (size > MAX_DROPPED_CHARACTERS) throw tooLong(name);
     return this.keep(name, await vscode.workspace.fs.readFile(uri));
   }
 
@@ -56,14 +56,14 @@ export class KeptTexts {
       }),
     );
     folders.sort((one, other) => other.time - one.time);
-    for (const { uri } of folders.slice(MOST_KEPT)) {
+    for (const { uri } of folders.slice(MAX_KEPT)) {
       await vscode.workspace.fs.delete(uri, { recursive: true });
     }
   }
 }
 
 function tooLong(name: string): Error {
-  const most = MOST_DROPPED_CHARACTERS / 1024 ** 2;
+  const most = MAX_DROPPED_CHARACTERS / 1024 ** 2;
   return new Error(
     vscode.l10n.t('{0} is longer than {1} MB; choose it as a file instead.', name, most),
   );

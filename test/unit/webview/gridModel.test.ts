@@ -47,16 +47,16 @@ describe('the rows of a comparison', () => {
     expect(root.children[1].cells[1]).toEqual(second.layers[1]);
   });
 
-  it('carry rises of perplexity: measured of all and of single tensors, a sum of layers', () => {
+  it('carry perplexity deltas: measured of all and of single tensors, a sum of layers', () => {
     const root = gridTree(withSamplePerplexity(report, {}, true));
-    expect(root.cells[0]!.rise).toMatchObject({ value: 0.39, measured: { tokens: 43_350 } });
+    expect(root.cells[0]!.delta).toMatchObject({ value: 0.39, measured: { tokens: 43_350 } });
     const [layer] = root.children;
-    const alone = layer.children.map(({ cells }) => cells[0]!.rise!.value);
-    expect(layer.cells[0]!.rise!.value).toBeCloseTo(
-      alone.reduce((sum, rise) => sum + rise, 0),
+    const alone = layer.children.map(({ cells }) => cells[0]!.delta!.value);
+    expect(layer.cells[0]!.delta!.value).toBeCloseTo(
+      alone.reduce((sum, delta) => sum + delta, 0),
       12,
     );
-    expect(layer.cells[0]!.rise!.measured).toBeUndefined();
-    expect(gridTree(report).cells[0]!.rise).toBeUndefined();
+    expect(layer.cells[0]!.delta!.measured).toBeUndefined();
+    expect(gridTree(report).cells[0]!.delta).toBeUndefined();
   });
 });

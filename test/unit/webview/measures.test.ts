@@ -51,7 +51,7 @@ describe('columns of measures', () => {
     expect(advantageUnit('maxAbsError')).toEqual({ unit: 'dB', factor: 1 });
     expect(advantageUnit('sqnrDb')).toEqual({ unit: 'dB', factor: 1 });
     expect(advantageUnit('clippedFraction')).toEqual({ unit: 'points', factor: 100 });
-    expect(advantageUnit('perplexityRise')).toEqual({ unit: '', factor: 1 });
+    expect(advantageUnit('perplexityDelta')).toEqual({ unit: '', factor: 1 });
     expect(advantage('maxAbsError', 0.1, 1)).toBeCloseTo(20, 12);
   });
 });

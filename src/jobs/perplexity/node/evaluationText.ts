@@ -25,12 +25,12 @@ export interface EvaluationText {
 
 const OWN_TEXT = 'eval.txt';
 /** More characters than this do not fit into one string. */
-const MOST_BYTES = 500 * 1024 * 1024;
+const MAX_BYTES = 500 * 1024 * 1024;
 
 async function readText(path: string): Promise<string> {
   let bytes: Uint8Array;
   try {
-    if ((await stat(path)).size > MOST_BYTES) throw new Error('the file is over 500 MB');
+    if ((await stat(path)).size > MAX_BYTES) throw new Error('the file is over 500 MB');
     bytes = await readFile(path);
   } catch (error) {
     throw new Error(`${visible(path)}: ${describeSystemError(error)}`, { cause: error });

@@ -14,7 +14,7 @@ import {
 } from './shared.js';
 
 /** What tells the relatives of Llama apart. */
-interface Habits {
+interface Traits {
   /** Used where num_key_value_heads is missing; absent: as many as heads. */
   readonly keyValueHeads?: number;
   readonly headSize?: number;
@@ -25,23 +25,23 @@ interface Habits {
   readonly windows: (config: Configuration, layers: number) => number[];
 }
 
-function planLlama(config: Configuration, model: OpenedModel, habits: Habits): ModelPlan {
+function planLlama(config: Configuration, model: OpenedModel, traits: Traits): ModelPlan {
   const tensors = TensorIndex.of(model, ['model.', ''], 'norm.weight');
   const { prefix } = tensors;
   const hiddenSize = config.count('hidden_size');
   const layers = config.count('num_hidden_layers');
   const width = config.count('intermediate_size');
   const epsilon = config.number('rms_norm_eps', 1e-6);
-  const counts = readHeadCounts(config, hiddenSize, habits.keyValueHeads, habits.headSize);
+  const counts = readHeadCounts(config, hiddenSize, traits.keyValueHeads, traits.headSize);
   const { headSize } = counts;
-  const bias = habits.attentionBias(config);
+  const bias = traits.attentionBias(config);
   const activation = readActivation(config, 'hidden_act', 'silu');
-  const windows = habits.windows(config, layers);
+  const windows = traits.windows(config, layers);
   const blocks = windows.map((window, layer): BlockPlan => {
     const module = `${prefix}layers.${layer}`;
     const attention = `${module}.self_attn`;
     const headNorm = (name: string) =>
-      habits.queryKeyNorm ? tensors.rmsNorm(`${attention}.${name}`, headSize, epsilon) : undefined;
+      traits.queryKeyNorm ? tensors.rmsNorm(`${attention}.${name}`, headSize, epsilon) : undefined;
     return {
       attention: {
         ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias.inputs),
@@ -87,7 +87,7 @@ function planLlama(config: Configuration, model: OpenedModel, habits: Habits): M
 
 const noWindows = (_: Configuration, layers: number) => new Array<number>(layers).fill(0);
 
-const llama: Habits = {
+const llama: Traits = {
   attentionBias: (config) => {
     const bias = config.boolean('attention_bias', false);
     return { inputs: bias, output: bias };
@@ -116,7 +116,7 @@ function qwenWindows(config: Configuration, layers: number): number[] {
   );
 }
 
-const HABITS: Readonly<Record<string, Habits>> = {
+const TRAITS: Readonly<Record<string, Traits>> = {
   llama,
   mistral: {
     keyValueHeads: 8,
@@ -136,9 +136,9 @@ const HABITS: Readonly<Record<string, Habits>> = {
 };
 
 /** Llama and its nearest relatives. */
-export const llamaFamily: readonly Architecture[] = Object.entries(HABITS).map(
-  ([modelType, habits]) => ({
+export const llamaFamily: readonly Architecture[] = Object.entries(TRAITS).map(
+  ([modelType, traits]) => ({
     modelType,
-    plan: (config, model) => planLlama(config, model, habits),
+    plan: (config, model) => planLlama(config, model, traits),
   }),
 );

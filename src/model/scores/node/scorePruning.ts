@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const UNUSED_MILLISECONDS = 30 * 24 * 3600 * 1000;
-const MOST_BYTES = 64 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Removes files that were not used for 30 days, then the least recently used until all together
@@ -21,7 +21,7 @@ export async function pruneScores(folder: string, suffix: string, keep: string):
   const oldest = Date.now() - UNUSED_MILLISECONDS;
   let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   for (const file of files) {
-    if (file.path === keep || (file.used >= oldest && bytes <= MOST_BYTES)) continue;
+    if (file.path === keep || (file.used >= oldest && bytes <= MAX_BYTES)) continue;
     await rm(file.path, { force: true }).catch(() => undefined);
     bytes -= file.bytes;
   }

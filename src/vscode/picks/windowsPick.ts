@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import type { PerplexityPlan } from '../../jobs/perplexity/node/planPerplexity.js';
-import type { ExtentChoice } from './choiceMemory.js';
+import type { WindowsChoice } from './choiceMemory.js';
 import { showStep } from './quickPick.js';
 import type { StepPlace } from './textPick.js';
 
-/** What is known before the extent is asked for. */
-export interface ExtentQuestion extends StepPlace {
+/** What is known before the windows are asked for. */
+export interface WindowsQuestion extends StepPlace {
   readonly formats: number;
   readonly tensors: number;
   /** Windows and costs, once the text is tokenized. */
@@ -13,9 +13,9 @@ export interface ExtentQuestion extends StepPlace {
   readonly secondsFor: (flops: number) => number;
 }
 
-interface ExtentItem extends vscode.QuickPickItem {
+interface WindowsItem extends vscode.QuickPickItem {
   /** Absent for separators. */
-  readonly extent?: ExtentChoice;
+  readonly choice?: WindowsChoice;
 }
 
 const FIRST_WINDOWS = [16, 64];
@@ -29,9 +29,9 @@ function durationText(seconds: number): string {
   return vscode.l10n.t('about {0} h', (seconds / 3600).toFixed(1));
 }
 
-/** Seconds that an extent should take. */
+/** Seconds that a choice should take. */
 function priceOf(
-  { windows, perLayer }: ExtentChoice,
+  { windows, perLayer }: WindowsChoice,
   plan: PerplexityPlan,
   secondsFor: (flops: number) => number,
 ): number {
@@ -40,13 +40,13 @@ function priceOf(
   return secondsFor(rows * (baselineFlops + wholeFlops + (perLayer ? aloneFlops : 0)));
 }
 
-function extentItems(
-  { formats, tensors, secondsFor }: ExtentQuestion,
+function windowsItems(
+  { formats, tensors, secondsFor }: WindowsQuestion,
   plan: PerplexityPlan,
-): ExtentItem[] {
+): WindowsItem[] {
   const count = (value: number) => value.toLocaleString('en-US');
-  const item = (windows: number | undefined, perLayer: boolean): ExtentItem => {
-    const extent = { windows, perLayer };
+  const item = (windows: number | undefined, perLayer: boolean): WindowsItem => {
+    const choice = { windows, perLayer };
     const label =
       windows === undefined
         ? vscode.l10n.t('All windows')
@@ -58,10 +58,10 @@ function extentItems(
         ? vscode.l10n.t('{0} windows, {1} tokens', count(shown.length), tokens)
         : vscode.l10n.t('{0} tokens', tokens);
     return {
-      extent,
+      choice,
       // Each label once: a list of equal ones is of no use to who hears it.
       label: perLayer ? vscode.l10n.t('{0} + each tensor alone', label) : label,
-      description: `${size} · ${durationText(priceOf(extent, plan, secondsFor))}`,
+      description: `${size} · ${durationText(priceOf(choice, plan, secondsFor))}`,
     };
   };
   const all = plan.windows.length;
@@ -85,17 +85,17 @@ function extentItems(
 
 /** What Enter takes: what was chosen last; else everything, or the least where that takes long. */
 function proposal(
-  items: readonly ExtentItem[],
-  before: ExtentChoice | undefined,
-  { secondsFor }: ExtentQuestion,
+  items: readonly WindowsItem[],
+  before: WindowsChoice | undefined,
+  { secondsFor }: WindowsQuestion,
   plan: PerplexityPlan,
-): ExtentItem {
-  const choices = items.filter(({ extent }) => extent !== undefined);
+): WindowsItem {
+  const choices = items.filter(({ choice }) => choice !== undefined);
   const same = choices.find(
-    ({ extent }) => extent!.windows === before?.windows && extent!.perLayer === before?.perLayer,
+    ({ choice }) => choice!.windows === before?.windows && choice!.perLayer === before?.perLayer,
   );
   if (same) return same;
-  const price = ({ extent }: ExtentItem) => priceOf(extent!, plan, secondsFor);
+  const price = ({ choice }: WindowsItem) => priceOf(choice!, plan, secondsFor);
   if (price(choices[0]) <= LONG_SECONDS) return choices[0];
   return choices.reduce((least, each) => (price(each) < price(least) ? each : least));
 }
@@ -105,14 +105,14 @@ function proposal(
  * cannot be, there is nothing to ask.
  * @returns 'back' for the step before; 'failed' where the plan rejected; undefined when the user leaves
  */
-export async function pickExtent(
-  question: ExtentQuestion,
-  before: ExtentChoice | undefined,
-): Promise<ExtentChoice | 'back' | 'failed' | undefined> {
+export async function pickWindows(
+  question: WindowsQuestion,
+  before: WindowsChoice | undefined,
+): Promise<WindowsChoice | 'back' | 'failed' | undefined> {
   let failed = false;
   let over = false;
   const waiting = vscode.l10n.t('Tokenizing the text…');
-  const result = await showStep<ExtentItem>((pick) => {
+  const result = await showStep<WindowsItem>((pick) => {
     pick.title = question.title;
     pick.step = question.step;
     pick.totalSteps = question.totalSteps;
@@ -123,7 +123,7 @@ export async function pickExtent(
     question.plan.then(
       (plan) => {
         if (over) return;
-        const items = extentItems(question, plan);
+        const items = windowsItems(question, plan);
         pick.busy = false;
         pick.placeholder = vscode.l10n.t('How much of it');
         pick.items = items;
@@ -138,5 +138,5 @@ export async function pickExtent(
   over = true;
   if (failed) return 'failed';
   if (!result) return undefined;
-  return result.kind === 'accepted' ? result.items[0].extent : 'back';
+  return result.kind === 'accepted' ? result.items[0].choice : 'back';
 }
