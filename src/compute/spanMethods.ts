@@ -5,7 +5,7 @@ import { countBySorting, nonZero, type SparseCounts } from '../kernels/statistic
 import type { Handlers } from '../rpc/rpc.js';
 import { countBitsPerElement } from '../storage/elementTypes.js';
 import type { ChunkLoader } from './chunkLoader.js';
-import { piecesOf, spanMemory, SPAN_TABLES } from './spans.js';
+import { cutIntoPieces, divideSpanRegion, SPAN_TABLES } from './spans.js';
 import type { ChunkRef, PlacedAsymmetries, SpanApi, StatisticsTask } from './tasks.js';
 
 /** Spans of fewer elements are sorted: clearing and scanning a table would take longer. */
@@ -31,13 +31,13 @@ function placed(list: AsymmetryList | undefined): PlacedAsymmetries | undefined 
 }
 
 /** What a worker counts in spans of tensors. Counts are merged here: only what occurs goes back. */
-export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
+export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
   return {
     async countCodes(task) {
       const { chunk, groupSize } = task;
       const order = codeOrder(chunk.dtype);
       if (!order) throw new Error(`${chunk.dtype} has more than 16 bits`);
-      const { kernels, tables, read } = spanMemory(loader, task);
+      const { kernels, tables, read } = divideSpanRegion(loader, task);
       const wide = countBitsPerElement(chunk.dtype) === 16;
       const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
       const counts = wide ? tables(1) : new Uint32Array(256);
@@ -45,7 +45,7 @@ export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       const asymmetries = asymmetryList(loader, task);
       let codeCounts: SparseCounts | undefined;
       let firstNonFinite = -1;
-      for (const piece of piecesOf(chunk, groupSize)) {
+      for (const piece of cutIntoPieces(chunk, groupSize)) {
         const bytes = await read(piece);
         const elements = piece.rows * piece.columns;
         const codes = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, elements) : bytes;
@@ -69,14 +69,14 @@ export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
     },
     async wideStatistics(task) {
       const { chunk, groupSize } = task;
-      const { kernels, tables, read } = spanMemory(loader, task);
+      const { kernels, tables, read } = divideSpanRegion(loader, task);
       const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
       const counts = tables(1);
       if (!sorted) counts.fill(0);
       const asymmetries = asymmetryList(loader, task);
       let uppers: SparseCounts | undefined;
       let found: WeightMoments | undefined;
-      for (const piece of piecesOf(chunk, groupSize)) {
+      for (const piece of cutIntoPieces(chunk, groupSize)) {
         await read(piece);
         const elements = piece.rows * piece.columns;
         kernels.decode(chunk.dtype, elements);
@@ -96,7 +96,7 @@ export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
     async refineStatistics(task) {
       const { chunk, edges, uppers } = task;
       if (uppers.length > SPAN_TABLES - 1) throw new Error('Too many quantiles for one pass');
-      const { kernels, tables, slots, read } = spanMemory(loader, task);
+      const { kernels, tables, slots, read } = divideSpanRegion(loader, task);
       const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
       const all = tables(SPAN_TABLES);
       const counts = all.subarray(0, uppers.length * 65536);
@@ -108,7 +108,7 @@ export function spanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       uppers.forEach((upper, index) => (slots[upper] = index + 1));
       if (!sorted) counts.fill(0);
       let lowers: SparseCounts | undefined;
-      for (const piece of piecesOf(chunk)) {
+      for (const piece of cutIntoPieces(chunk)) {
         await read(piece);
         const elements = piece.columns;
         kernels.decode(chunk.dtype, elements);

@@ -29,7 +29,7 @@ export interface Piece {
  * Cuts a span of rows × columns between groups where they are short enough, in order.
  * @param groupSize columns per group; absent: cut anywhere
  */
-export function* piecesOf(
+export function* cutIntoPieces(
   { rows, columns }: { readonly rows: number; readonly columns: number },
   groupSize?: number,
   pieceElements = PIECE_ELEMENTS,
@@ -48,12 +48,12 @@ export function* piecesOf(
     }
   } else {
     for (let row = 0; row < rows; row++) {
-      yield* piecesOfRow(row * columns, columns, groupSize, pieceElements);
+      yield* cutRowIntoPieces(row * columns, columns, groupSize, pieceElements);
     }
   }
 }
 
-function* piecesOfRow(
+function* cutRowIntoPieces(
   first: number,
   columns: number,
   groupSize: number,
@@ -83,7 +83,7 @@ export interface SpanMemory {
   read(piece: Piece): Promise<Uint8Array>;
 }
 
-export function spanMemory(loader: ChunkLoader, { chunk, region }: SpanTask): SpanMemory {
+export function divideSpanRegion(loader: ChunkLoader, { chunk, region }: SpanTask): SpanMemory {
   const reserved = SPAN_TABLES * TABLE_BYTES + SLOT_BYTES;
   const rest: MemoryRegion = { start: region.start + reserved, bytes: region.bytes - reserved };
   const kernels = loader.kernelsIn(rest);

@@ -4,7 +4,7 @@ import { makeChunkMethods } from '../compute/chunkMethods.js';
 import { OpenSources } from '../compute/openSources.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
-import { spanMethods } from '../compute/spanMethods.js';
+import { makeSpanMethods } from '../compute/spanMethods.js';
 import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
@@ -31,7 +31,7 @@ serveThread<WorkerStart, ChunkApi & SpanApi & ForwardApi & WorkerControl>(
     const loader = new ChunkLoader(memory, exports, sources);
     return inTurn<ChunkApi & SpanApi & ForwardApi & WorkerControl>(new TaskQueue(), {
       ...makeChunkMethods(loader),
-      ...spanMethods(loader),
+      ...makeSpanMethods(loader),
       ...(await makeForwardMethods(loader, modules?.forward)),
       closeFiles: () => sources.close(),
     });

@@ -1,5 +1,5 @@
 import { describeModel } from '../../jobs/inspection/describeModel.js';
-import { inspectReport } from '../../jobs/inspection/inspectModel.js';
+import { inspectModel } from '../../jobs/inspection/inspectModel.js';
 import type { InspectArguments } from '../arguments.js';
 import { formatInspection } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
@@ -16,8 +16,8 @@ export async function inspect(args: InspectArguments, session: Session): Promise
     groupSize: args.groupSize,
   };
   const report = args.stats
-    ? await withPool(session, args, (pool) => inspectReport(pool, model, request, session.options))
-    : await inspectReport(undefined, model, request, session.options);
+    ? await withPool(session, args, (pool) => inspectModel(pool, model, request, session.options))
+    : await inspectModel(undefined, model, request, session.options);
   const { tensors } = report as { readonly tensors: readonly InspectedTensor[] };
   if (args.tensorGlobs && tensors.length === 0) {
     const globs = args.tensorGlobs.map((glob) => `"${glob}"`).join(', ');

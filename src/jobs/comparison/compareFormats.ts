@@ -61,7 +61,7 @@ export async function compareFormats(
   { knownWeights, onPhase, ...options }: CompareOptions = {},
 ): Promise<ComparisonReport> {
   const { formats, perplexity } = request;
-  let report = knownWeights && withoutPerplexity(knownWeights);
+  let report = knownWeights && dropPerplexity(knownWeights);
   if (!report && formats.length > 0) {
     onPhase?.('weights');
     report = await runners.withPool((pool) => compareWeights(pool, model, request, options));
@@ -181,7 +181,7 @@ function sumOfDeltasAlone(
 }
 
 /** A report as it was before perplexities were measured. */
-export function withoutPerplexity({
+export function dropPerplexity({
   text: _text,
   formats,
   ...rest

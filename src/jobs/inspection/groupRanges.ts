@@ -12,7 +12,7 @@ import { findTensor, requireNumbers } from '../findTensor.js';
  * How many groups a tensor has along its inputs.
  * @param groupSize columns per group, 0 for whole rows
  */
-export function groupLayout(tensor: ModelTensor, groupSize: number) {
+export function planGroups(tensor: ModelTensor, groupSize: number) {
   const { rows, columns } = getMatrixShape(tensor);
   const size = groupSize > 0 ? Math.min(Math.floor(groupSize), columns) : columns;
   return { rows, size, groupsPerRow: columns === 0 ? 0 : Math.ceil(columns / size) };
@@ -29,7 +29,7 @@ export async function findGroupExtremes(
   { signal, onProgress }: CallOptions = {},
 ): Promise<GroupExtremes & { readonly groupSize: number; readonly groupsPerRow: number }> {
   requireNumbers(tensor);
-  const { rows, size, groupsPerRow } = groupLayout(tensor, groupSize);
+  const { rows, size, groupsPerRow } = planGroups(tensor, groupSize);
   const positive = new Float32Array(rows * groupsPerRow);
   const negative = new Float32Array(rows * groupsPerRow);
   const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;

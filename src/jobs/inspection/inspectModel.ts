@@ -15,7 +15,7 @@ export interface InspectRequest {
 }
 
 /** The document that `inspect --json` prints. Statistics need a pool. */
-export async function inspectReport(
+export async function inspectModel(
   pool: WorkerPool | undefined,
   model: OpenedModel,
   request: InspectRequest,

@@ -9,9 +9,9 @@ import { histogramOf, summarizeCodes } from '../../metrics/valueCounts.js';
 import type { TensorDetails } from '../../reports/editorPage.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
 import { GatheredAsymmetries } from './gatheredAsymmetries.js';
-import { findGroupExtremes, groupLayout } from './groupRanges.js';
-import { overSpans, type SpanOptions } from './statisticsSpans.js';
-import { wideStatistics } from './wideStatistics.js';
+import { findGroupExtremes, planGroups } from './groupRanges.js';
+import { runOverSpans, type CountRequest, type SpanOptions } from './statisticsSpans.js';
+import { readWideStatistics } from './wideStatistics.js';
 
 /** Statistics and histogram of one tensor, every element counted. */
 export async function readTensorDetails(
@@ -24,8 +24,7 @@ export async function readTensorDetails(
   const { statistics, histogram } = await countTensor(
     pool,
     tensor,
-    request.bins,
-    undefined,
+    { bins: request.bins },
     options,
   );
   return { statistics, histogram: histogram! };
@@ -50,10 +49,10 @@ export async function computeTensorStatistics(
   options: SpanOptions = {},
 ): Promise<TensorStatistics & { readonly groups: GroupStatistics }> {
   requireNumbers(tensor);
-  const { rows, groupsPerRow, size } = groupLayout(tensor, groupSize);
+  const { rows, groupsPerRow, size } = planGroups(tensor, groupSize);
   if (tensor.transposed) {
     // Groups run across the order in which such weights are stored: another pass.
-    const { statistics } = await countTensor(pool, tensor, undefined, undefined, options);
+    const { statistics } = await countTensor(pool, tensor, {}, options);
     const extremes = await findGroupExtremes(pool, tensor, groupSize, { signal: options.signal });
     const { mean, p50, p95 } = summarizeAsymmetry(extremes);
     const asymmetry = { mean, p50, p95 };
@@ -62,10 +61,15 @@ export async function computeTensorStatistics(
   const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;
   const count = rows * groupsPerRow;
   const asymmetries = new GatheredAsymmetries(pool, size, count);
-  const { statistics } = await countTensor(pool, tensor, undefined, asymmetries, {
-    ...options,
-    boundary,
-  });
+  const { statistics } = await countTensor(
+    pool,
+    tensor,
+    { asymmetries },
+    {
+      ...options,
+      boundary,
+    },
+  );
   const asymmetry = summarizeAsymmetries(asymmetries.all());
   return { ...statistics, groups: { count, size, asymmetry } };
 }
@@ -78,14 +82,11 @@ interface CountedTensor {
 /**
  * Element types of at most 16 bits are counted code by code in one pass; wider ones take a second pass for
  * exact quantiles.
- * @param bins of the histogram; absent: none
- * @param asymmetries collects those of the groups, where they are asked for
  */
 async function countTensor(
   pool: WorkerPool,
   tensor: ModelTensor,
-  bins: number | undefined,
-  asymmetries: GatheredAsymmetries | undefined,
+  counted: CountRequest,
   options: SpanOptions,
 ): Promise<CountedTensor> {
   requireNumbers(tensor);
@@ -94,31 +95,32 @@ async function countTensor(
   }
   const order = codeOrder(tensor.dtype);
   return order
-    ? countedStatistics(pool, tensor, order, bins, asymmetries, options)
-    : wideStatistics(pool, tensor, bins, asymmetries, options);
+    ? readCodeStatistics(pool, tensor, order, counted, options)
+    : readWideStatistics(pool, tensor, counted, options);
 }
 
-async function countedStatistics(
+async function readCodeStatistics(
   pool: WorkerPool,
   tensor: ModelTensor,
   order: CodeOrder,
-  bins: number | undefined,
-  asymmetries: GatheredAsymmetries | undefined,
+  { bins, asymmetries }: CountRequest,
   options: SpanOptions,
 ): Promise<CountedTensor> {
   const parts: SparseCounts[] = [];
   let firstNonFinite = -1;
-  await overSpans(
+  await runOverSpans(
     pool,
     tensor,
-    'countCodes',
-    { groupSize: asymmetries?.groupSize },
-    (result, first) => {
-      parts.push(result.codes);
-      asymmetries?.add(result.asymmetries);
-      if (firstNonFinite < 0 && result.firstNonFinite >= 0) {
-        firstNonFinite = first + result.firstNonFinite;
-      }
+    {
+      method: 'countCodes',
+      parameters: { groupSize: asymmetries?.groupSize },
+      onResult: (result, first) => {
+        parts.push(result.codes);
+        asymmetries?.add(result.asymmetries);
+        if (firstNonFinite < 0 && result.firstNonFinite >= 0) {
+          firstNonFinite = first + result.firstNonFinite;
+        }
+      },
     },
     options,
   );

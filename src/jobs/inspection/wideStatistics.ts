@@ -14,8 +14,7 @@ import {
   QUANTILE_PROBABILITIES,
   quantileRank,
 } from '../../metrics/valueCounts.js';
-import type { GatheredAsymmetries } from './gatheredAsymmetries.js';
-import { overSpans, type SpanOptions } from './statisticsSpans.js';
+import { runOverSpans, type CountRequest, type SpanOptions } from './statisticsSpans.js';
 
 /** Place of the upper half of an f32's bits among all, in the order of the values. */
 const PLACE_OF_UPPER = Uint16Array.from({ length: 65536 }, (_, upper) =>
@@ -32,14 +31,11 @@ interface QuantilePlace {
 /**
  * Statistics of an element type of more than 16 bits, in two passes: the first counts the upper halves of
  * the weights' bits, the second the lower halves of those that quantiles fall among.
- * @param bins of the histogram; absent: none
- * @param asymmetries collects those of the groups, where they are asked for
  */
-export async function wideStatistics(
+export async function readWideStatistics(
   pool: WorkerPool,
   tensor: ModelTensor,
-  bins: number | undefined,
-  asymmetries: GatheredAsymmetries | undefined,
+  { bins, asymmetries }: CountRequest,
   options: SpanOptions,
 ): Promise<{
   readonly statistics: TensorStatistics;
@@ -54,15 +50,17 @@ export async function wideStatistics(
   });
   let found: WeightMoments | undefined;
   const parts: SparseCounts[] = [];
-  await overSpans(
+  await runOverSpans(
     pool,
     tensor,
-    'wideStatistics',
-    { groupSize: asymmetries?.groupSize },
-    ({ uppers, asymmetries: list, ...moments }, first) => {
-      found = mergeWeightMoments(found, moments, first);
-      parts.push(uppers);
-      asymmetries?.add(list);
+    {
+      method: 'wideStatistics',
+      parameters: { groupSize: asymmetries?.groupSize },
+      onResult: ({ uppers, asymmetries: list, ...moments }, first) => {
+        found = mergeWeightMoments(found, moments, first);
+        parts.push(uppers);
+        asymmetries?.add(list);
+      },
     },
     half(0),
   );
@@ -76,14 +74,16 @@ export async function wideStatistics(
       : chooseHistogramEdges(count > 0 ? min : 0, count > 0 ? max : 0, bins);
   const histogram = new Array<number>(edges?.bins ?? 0).fill(0);
   const lowers: SparseCounts[] = [];
-  await overSpans(
+  await runOverSpans(
     pool,
     tensor,
-    'refineStatistics',
-    { edges, uppers },
-    (result) => {
-      result.histogram.forEach((each, bin) => (histogram[bin] += each));
-      lowers.push(result.lowers);
+    {
+      method: 'refineStatistics',
+      parameters: { edges, uppers },
+      onResult: (result) => {
+        result.histogram.forEach((each, bin) => (histogram[bin] += each));
+        lowers.push(result.lowers);
+      },
     },
     { ...half(tensor.elements / 2), boundary: undefined },
   );

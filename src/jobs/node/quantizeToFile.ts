@@ -62,6 +62,7 @@ export async function quantizeToFile(
 ): Promise<QuantizeReport> {
   const begin = performance.now();
   const format = parseFormat(request.format);
+  const scaleDtype = request.scaleDtype ?? 'f16';
   const selected = new Set(selectTensors(model, request));
   if (model.problems.length > 0) {
     const [problem] = model.problems;
@@ -69,14 +70,14 @@ export async function quantizeToFile(
       `${problem.file}: ${problem.message}; an incomplete checkpoint cannot be written`,
     );
   }
-  const job = new QuantizeJob(pool, model, request, format, selected, options);
+  const job = new QuantizeJob(pool, model, { format, scaleDtype, selected }, options);
   try {
     const outputs = request.out.endsWith('.safetensors')
       ? [await job.writeFile(request.out, model.tensors)]
       : await job.writeFolder(request.out);
     const report = reportWeights(pool, model, {
       formats: [format],
-      scaleDtype: request.scaleDtype ?? 'f16',
+      scaleDtype,
       tensors: job.results,
       times: job.times,
       begin,
@@ -85,6 +86,13 @@ export async function quantizeToFile(
   } finally {
     await job.close();
   }
+}
+
+interface QuantizePlan {
+  readonly format: NumberFormat;
+  readonly scaleDtype: ScaleDtype;
+  /** The others are copied. */
+  readonly selected: ReadonlySet<ModelTensor>;
 }
 
 class QuantizeJob {
@@ -99,9 +107,7 @@ class QuantizeJob {
   constructor(
     private readonly pool: WorkerPool,
     private readonly model: OpenedModel,
-    private readonly request: QuantizeRequest,
-    private readonly format: NumberFormat,
-    private readonly selected: ReadonlySet<ModelTensor>,
+    private readonly plan: QuantizePlan,
     private readonly options: CallOptions,
   ) {
     this.totalBytes = model.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -113,11 +119,11 @@ class QuantizeJob {
   async writeFile(out: string, tensors: readonly ModelTensor[]): Promise<string> {
     const path = resolve(out);
     const entries = tensors.map((source): OutputTensor => {
-      const quantized = this.selected.has(source);
+      const quantized = this.plan.selected.has(source);
       const { name, shape } = source;
       return { name, shape, dtype: quantized ? 'F32' : source.dtype, source, quantized };
     });
-    const metadata = { ...this.model.metadata, 'quantscope.format': this.format.id };
+    const metadata = { ...this.model.metadata, 'quantscope.format': this.plan.format.id };
     await writeSafetensors(
       path,
       entries,
@@ -153,7 +159,7 @@ class QuantizeJob {
           file: name,
           tensors: tensors.map((tensor) => ({
             name: tensor.name,
-            bytes: this.selected.has(tensor) ? tensor.elements * 4 : tensor.bytes,
+            bytes: this.plan.selected.has(tensor) ? tensor.elements * 4 : tensor.bytes,
           })),
         });
       }
@@ -179,8 +185,8 @@ class QuantizeJob {
       this.pool,
       {
         tensors: [source],
-        formats: [this.format],
-        scaleDtype: this.request.scaleDtype ?? 'f16',
+        formats: [this.plan.format],
+        scaleDtype: this.plan.scaleDtype,
         onOutput: (_, weights) =>
           sink.write(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)),
       },

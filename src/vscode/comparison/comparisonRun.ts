@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { compareFormats, withoutPerplexity } from '../../jobs/comparison/compareFormats.js';
+import { compareFormats, dropPerplexity } from '../../jobs/comparison/compareFormats.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { fingerprintModel } from '../../model/scores/node/fingerprint.js';
 import type { ComparisonState } from '../../reports/comparisonPage.js';
@@ -99,7 +99,7 @@ export class ComparisonRun {
     };
     try {
       // What is known of the weights stays in sight while the model runs.
-      const before = perplexity && this.current.report && withoutPerplexity(this.current.report);
+      const before = perplexity && this.current.report && dropPerplexity(this.current.report);
       begin(before || formats.length === 0 ? 'perplexity' : 'weights', before);
       const model = await openModel(vscode.Uri.parse(resource, true));
       const fingerprint = await fingerprintModel(model).catch(() => undefined);

@@ -5,7 +5,7 @@ import type { Perplexity } from '../../../src/model/scores/perplexity.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import type { MeasuredPerplexity } from '../../../src/jobs/perplexity/measurement.js';
 import { measures } from '../../support/measures.js';
-import { mergePerplexity, withoutPerplexity } from '../../../src/jobs/comparison/compareFormats.js';
+import { mergePerplexity, dropPerplexity } from '../../../src/jobs/comparison/compareFormats.js';
 import type {
   ComparisonReport,
   PerplexityReport,
@@ -234,7 +234,7 @@ describe('a comparison with perplexities', () => {
     expect(merged.formats[0].summary.sumOfDeltasAlone).toBe(3.75);
     expect(merged.formats[0].layers.map((layer) => layer.sumOfDeltasAlone)).toEqual([0.75, 3]);
     expect(merged.formats[1].summary).not.toHaveProperty('sumOfDeltasAlone');
-    expect(withoutPerplexity(merged).formats).toEqual(layered.formats);
+    expect(dropPerplexity(merged).formats).toEqual(layered.formats);
   });
 
   test('shows them below the errors, and the tensors that cost most alone', () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { piecesOf } from '../../../src/compute/spans.js';
+import { cutIntoPieces } from '../../../src/compute/spans.js';
 import { readGroupRanges } from '../../../src/jobs/inspection/groupRanges.js';
-import { inspectReport } from '../../../src/jobs/inspection/inspectModel.js';
+import { inspectModel } from '../../../src/jobs/inspection/inspectModel.js';
 import {
   readTensorDetails,
   computeTensorStatistics,
@@ -97,7 +97,7 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
       d: f32Tensor([2], Float32Array.from([NaN, NaN])),
     });
     const request = { stats: true, groupSize: 0 };
-    const { tensors } = await inspectReport(pool, await openLocalModel(path), request);
+    const { tensors } = await inspectModel(pool, await openLocalModel(path), request);
     const stats = ['a', 'b', 'c', 'd'].map(
       (each) => tensors.find(({ name }) => name === each)!.stats,
     );
@@ -142,7 +142,7 @@ describe('parts of statistics', () => {
           );
         };
         let next = 0;
-        for (const piece of piecesOf({ rows, columns }, groupSize, pieceElements)) {
+        for (const piece of cutIntoPieces({ rows, columns }, groupSize, pieceElements)) {
           expect(piece.first).toBe(next);
           expect(piece.rows * piece.columns).toBeLessThanOrEqual(pieceElements);
           next += piece.rows * piece.columns;

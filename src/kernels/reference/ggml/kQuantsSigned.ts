@@ -37,7 +37,7 @@ const q3_k: BlockCodec = {
     }
     packSixBits(scaleCodes, packed.subarray(96, 108));
     storeF16(packed, 108, unit);
-    requantize(weights, q3Scales(packed), noOffsets(SUB_BLOCKS), -4, 7, codes);
+    requantize(weights, q3Scales(packed), noOffsets(SUB_BLOCKS), { lowest: -4, top: 7 }, codes);
     packCodes(codes, 1, 32, packed.subarray(0, 32), 2);
     packCodes(codes, 2, 32, packed.subarray(32, 96));
   },
@@ -71,7 +71,7 @@ const q6_k: BlockCodec = {
       packed[192 + i] = Math.min(127, nearestInteger(fround(inverse * scale)));
     });
     storeF16(packed, 208, fround(1 / inverse));
-    requantize(weights, q6Scales(packed), noOffsets(SUB_BLOCKS), -32, 63, codes);
+    requantize(weights, q6Scales(packed), noOffsets(SUB_BLOCKS), { lowest: -32, top: 63 }, codes);
     packCodes(codes, 4, 64, packed.subarray(0, 128));
     packCodes(codes, 2, 32, packed.subarray(128, 192), 4);
   },

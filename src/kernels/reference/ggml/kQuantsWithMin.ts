@@ -55,7 +55,7 @@ function kQuantWithMin(layout: Layout): BlockCodec {
       storeF16(packed, layout.unitsAt + 2, minCodes.unit);
       layout.packScales(scaleCodes.codes, minCodes.codes, packed);
       const stored = decodeScales(layout, packed);
-      requantize(weights, stored.scales, stored.offsets, 0, search.top, codes);
+      requantize(weights, stored.scales, stored.offsets, { lowest: 0, top: search.top }, codes);
       layout.packCodes(codes, packed);
     },
     unpack(packed) {

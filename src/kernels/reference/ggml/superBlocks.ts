@@ -17,14 +17,13 @@ export function forSubBlocks(
 /**
  * Rounds the weights again with the scales and offsets as stored. Where a stored scale is 0 the
  * codes of the search stay.
- * @param lowest the level that code 0 means
+ * @param levels the level that code 0 means, and the highest code
  */
 export function requantize(
   weights: Float32Array,
   scales: Float32Array,
   offsets: Float32Array,
-  lowest: number,
-  top: number,
+  { lowest, top }: { readonly lowest: number; readonly top: number },
   codes: Uint8Array,
 ): void {
   const size = weights.length / scales.length;
