@@ -20,20 +20,20 @@ async function runStage({ name, work }, options, onFailure) {
   const heading = `\n=== ${name}`;
   if (!options.quiet) say(heading);
   let output;
-  let outcome;
+  let failed = false;
   try {
     output = await work(options);
-    outcome = took();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (options.signal?.aborted) return say(`${heading}: stopped after ${took()}`);
     output = error.message;
-    outcome = `FAILED after ${took()}`;
-    onFailure();
+    failed = true;
   }
+  // By the failure of another: what it has to say no longer matters, not even that it ended well.
+  if (options.signal?.aborted) return say(`${heading}: stopped after ${took()}`);
+  if (failed) onFailure();
   if (options.quiet) say(heading);
   if (output.trim() !== '') say(output.trimEnd());
-  say(`=== ${name}: ${outcome}`);
+  say(`=== ${name}: ${failed ? 'FAILED after ' : ''}${took()}`);
 }
 
 /**
