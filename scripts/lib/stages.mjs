@@ -40,9 +40,10 @@ async function runStage({ name, work }, options, onFailure) {
  * Runs stages side by side, as many at once as there are processors. What each prints stays together
  * and appears when it ends; a stage alone prints as it goes. The first failure ends all.
  * @param {readonly Stage[]} stages in the order in which they begin
+ * @param {number} [atOnce]
  * @returns {Promise<boolean>} false where one has failed
  */
-export async function runTogether(stages) {
+export async function runTogether(stages, atOnce = os.availableParallelism()) {
   const stop = new AbortController();
   const options = stages.length > 1 ? { quiet: true, signal: stop.signal } : {};
   const waiting = [...stages];
@@ -54,7 +55,7 @@ export async function runTogether(stages) {
       });
     }
   };
-  const lanes = Math.min(os.availableParallelism(), stages.length);
+  const lanes = Math.min(atOnce, stages.length);
   await Promise.all(Array.from({ length: lanes }, runNext));
   return !stop.signal.aborted;
 }

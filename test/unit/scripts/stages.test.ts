@@ -14,7 +14,7 @@ async function run(programs: Readonly<Record<string, string>>) {
     work: (options: Parameters<typeof runNode>[1]) => runNode(['-e', program], options),
   }));
   try {
-    const passed = await runTogether(stages);
+    const passed = await runTogether(stages, 2);
     return { passed, printed };
   } finally {
     write.mockRestore();
