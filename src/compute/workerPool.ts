@@ -119,7 +119,8 @@ export class WorkerPool {
         if (!this.jobs.delete(job)) return;
         signal?.removeEventListener('abort', onAbort);
         if (this.jobs.size === 0) this.closeFiles();
-        if (error) reject(error instanceof Error ? error : new Error('A job failed', { cause: error }));
+        if (error)
+          reject(error instanceof Error ? error : new Error('A job failed', { cause: error }));
         else resolve();
       };
       const onAbort = () => end(cancelledError());
