@@ -20,29 +20,30 @@ async function runStage({ name, work }, options, onFailure) {
   const heading = `\n=== ${name}`;
   if (!options.quiet) say(heading);
   let output;
-  let outcome;
+  let failed = false;
   try {
     output = await work(options);
-    outcome = took();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (options.signal?.aborted) return say(`${heading}: stopped after ${took()}`);
     output = error.message;
-    outcome = `FAILED after ${took()}`;
-    onFailure();
+    failed = true;
   }
+  // By the failure of another: what it has to say no longer matters, not even that it ended well.
+  if (options.signal?.aborted) return say(`${heading}: stopped after ${took()}`);
+  if (failed) onFailure();
   if (options.quiet) say(heading);
   if (output.trim() !== '') say(output.trimEnd());
-  say(`=== ${name}: ${outcome}`);
+  say(`=== ${name}: ${failed ? 'FAILED after ' : ''}${took()}`);
 }
 
 /**
  * Runs stages side by side, as many at once as there are processors. What each prints stays together
  * and appears when it ends; a stage alone prints as it goes. The first failure ends all.
  * @param {readonly Stage[]} stages in the order in which they begin
+ * @param {number} [atOnce]
  * @returns {Promise<boolean>} false where one has failed
  */
-export async function runTogether(stages) {
+export async function runTogether(stages, atOnce = os.availableParallelism()) {
   const stop = new AbortController();
   const options = stages.length > 1 ? { quiet: true, signal: stop.signal } : {};
   const waiting = [...stages];
@@ -54,7 +55,7 @@ export async function runTogether(stages) {
       });
     }
   };
-  const lanes = Math.min(os.availableParallelism(), stages.length);
+  const lanes = Math.min(atOnce, stages.length);
   await Promise.all(Array.from({ length: lanes }, runNext));
   return !stop.signal.aborted;
 }
