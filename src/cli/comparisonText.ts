@@ -149,8 +149,8 @@ function costliest(tensors: readonly TensorComparison[]) {
  * perplexities where there are any, then what the reader of the numbers must know. RMSE / step is 0.289 (1/√12) at best.
  */
 export function formatComparison(report: ComparisonReport, scaleDtype: ScaleDtype): string {
-  const { formats, notes, timings } = report;
-  const general = notes.map((note) => `${visible(note)}\n`).join('');
+  const { model, formats, notes, timings } = report;
+  const general = [...model.notes, ...notes].map((note) => `${visible(note)}\n`).join('');
   const several = (formats[0]?.tensors.length ?? 0) > 1;
   return (
     `${heading(report, scaleDtype)}\n` +

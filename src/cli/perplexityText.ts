@@ -91,7 +91,7 @@ export function formatPerplexity(report: PerplexityReport, scaleDtype: ScaleDtyp
   const { model, text, baseline, formats, notes, timings } = report;
   const name = model.architecture ? `${model.path}  ${model.architecture}` : model.path;
   const scales = formats.length > 0 ? `; scales in ${scaleDtype.toUpperCase()}` : '';
-  const general = notes.map((note) => `${visible(note)}\n`).join('');
+  const general = [...model.notes, ...notes].map((note) => `${visible(note)}\n`).join('');
   return (
     `${visible(name)}\n${describeText(text)}${scales}\n\n` +
     formatPerplexityTable(baseline.perplexity, formats) +

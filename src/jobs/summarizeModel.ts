@@ -4,7 +4,7 @@ import type { ModelSummary } from '../reports/reports.js';
 
 /** What a report says of its model; `selected` are the tensors that the job is about. */
 export function summarizeModel(
-  { path, config, tensors }: OpenedModel,
+  { path, config, tensors, notes }: OpenedModel,
   selected: readonly ModelTensor[],
 ): ModelSummary {
   const sum = (list: readonly ModelTensor[]) =>
@@ -15,5 +15,6 @@ export function summarizeModel(
     parameters: sum(tensors),
     quantizableParameters: sum(tensors.filter(({ quantizedByDefault }) => quantizedByDefault)),
     dtype: [...new Set(selected.map(({ dtype }) => dtype))].sort().join(', '),
+    notes,
   };
 }

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import { describeQuantization } from '../checkpoint/quantizable.js';
 import type { OpenedModel } from '../checkpoint/types.js';
 import type { FileSystem } from '../storage/fileSystem.js';
-import { findArchitecture } from './config/architectures/index.js';
+import { findOrientation } from './config/orientation.js';
 
 /**
  * Opens a model: its files' headers, its configuration, and what follows from both for each tensor.
@@ -16,16 +16,17 @@ import { findArchitecture } from './config/architectures/index.js';
 export async function openModel(path: string, fileSystem: FileSystem): Promise<OpenedModel> {
   const checkpoint = await openCheckpoint(path, fileSystem);
   const { config, problem } = await readConfigFile(checkpoint.folder, fileSystem);
-  const isTransposed = findArchitecture(config?.model_type)?.isTransposed ?? (() => false);
+  const { isTransposed, note } = findOrientation(config?.model_type, checkpoint.tensors);
   const placeOf = nameLayers(checkpoint.tensors.map(({ name }) => name));
   return {
     ...checkpoint,
     config,
     configProblem: problem,
+    notes: [problem, note].filter((line) => line !== undefined),
     tensors: checkpoint.tensors.map((tensor) => ({
       ...tensor,
       ...placeOf(tensor.name),
-      transposed: tensor.shape.length === 2 && isTransposed(tensor.name),
+      transposed: isTransposed(tensor),
       ...describeQuantization(tensor),
     })),
   };

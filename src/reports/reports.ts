@@ -114,6 +114,8 @@ export interface ModelSummary {
   readonly quantizableParameters: number;
   /** Element types of the selected tensors. */
   readonly dtype: string;
+  /** What a reader of any number of this model must know. */
+  readonly notes: readonly string[];
 }
 
 /** What a perplexity was measured on. */

@@ -59,9 +59,12 @@ describePages('perplexity in the comparison table', (pages) => {
 
   it('shows notes on all numbers where no perplexity was measured, too', async () => {
     const note = 'Two shards are missing: <i>all</i> numbers are of the others.';
-    const { page } = await pages.comparison(doneComparison({ ...weights, notes: [note] }));
+    const ofModel = '<b>config.json</b> is cut off';
+    const model = { ...weights.model, notes: [ofModel] };
+    const { page } = await pages.comparison(doneComparison({ ...weights, model, notes: [note] }));
     await table(page).waitFor();
-    expect(await page.getByTestId('report-notes').locator('li').allInnerTexts()).toEqual([note]);
+    const shown = page.getByTestId('report-notes').locator('li');
+    expect(await shown.allInnerTexts()).toEqual([ofModel, note]);
     expect(await page.getByTestId('perplexity-text').count()).toBe(0);
     const { page: none } = await pages.comparison(doneComparison(weights));
     await table(none).waitFor();

@@ -151,6 +151,7 @@ function compareSample(groupSize: number, layer?: string): ComparisonReport {
       architecture: 'LlamaForCausalLM',
       parameters: sampleCheckpoint.totalElements,
       quantizableParameters: quantized,
+      notes: [],
       dtype: 'BF16',
     },
     baseline: {},

@@ -19,7 +19,8 @@ export function renderPerplexityText(
   report: ComparisonReport,
   scaleDtype: string | undefined,
 ): TemplateResult | typeof nothing {
-  const { text, notes, formats } = report;
+  const { model, text, formats } = report;
+  const notes = [...model.notes, ...report.notes];
   if (!text) return renderNotes(notes);
   const { source, bundled, protocol, context, windows, tokens, totalTokens } = text;
   const name = bundled ? 'sample text of Quantscope' : visibleName(baseName(source));

@@ -10,6 +10,7 @@ import type { Session } from './session.js';
 /** `inspect`: what is in a model, and on request what its weights are like. */
 export async function inspect(args: InspectArguments, session: Session): Promise<void> {
   const model = await openModel(args.path, session);
+  for (const note of model.notes) session.warn(note);
   const request = {
     tensors: args.tensorGlobs && [...args.tensorGlobs],
     stats: args.stats,

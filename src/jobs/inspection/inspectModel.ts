@@ -4,6 +4,7 @@ import type { CallOptions } from '../../rpc/rpc.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
 import { mapConcurrently } from '../mapConcurrently.js';
 import { SelectionError, makeTensorMatcher } from '../selection.js';
+import { listProblems } from './describeModel.js';
 import { computeTensorStatistics } from './tensorStatistics.js';
 
 export interface InspectRequest {
@@ -56,7 +57,7 @@ export async function inspectModel(
   return {
     files: model.files.map(({ source: _, ...file }) => file),
     metadata: model.metadata,
-    problems: model.problems,
+    problems: listProblems(model),
     tensors: list,
   };
 }

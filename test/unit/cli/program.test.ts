@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { open, readdir, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { version } from '../../../package.json';
@@ -35,6 +35,23 @@ async function run(...args: string[]) {
   const [code] = (await once(child, 'close')) as [number];
   return { code, stdout, stderr };
 }
+
+describe('a configuration that cannot be read', () => {
+  test('is said with every number that it may change', async () => {
+    const folder = await folderOf({
+      'model.safetensors': await readFile(SAMPLE),
+      'config.json': '{"model_type": "gp',
+    });
+    const said = /config\.json: .*JSON/;
+    expect((await run('inspect', folder)).stderr).toMatch(said);
+    const { problems } = JSON.parse((await run('inspect', folder, '--json')).stdout);
+    expect(problems).toEqual([{ file: 'config.json', message: expect.stringMatching(said) }]);
+    const one = ['--format', 'int4', '--tensor', V_PROJ];
+    expect((await run('compare', folder, ...one)).stdout).toMatch(said);
+    const out = join(folder, 'out.safetensors');
+    expect((await run('quantize', folder, ...one, '--out', out)).stdout).toMatch(said);
+  });
+});
 
 function widened({ dtype, bytes }: RawTensor): Float32Array {
   if (dtype === 'F32') return floatsOf({ dtype, bytes, shape: [] });

@@ -104,6 +104,7 @@ function comparison(
       architecture: 'LlamaForCausalLM',
       parameters: 4096,
       quantizableParameters: 768,
+      notes: [],
       dtype: 'BF16',
     },
     baseline: {},

@@ -40,6 +40,7 @@ describe('compare', () => {
       architecture: 'LlamaForCausalLM',
       parameters: 3672320,
       quantizableParameters: 3145728,
+      notes: [],
       dtype: 'BF16',
     });
     const [int4, dint4] = report.formats;

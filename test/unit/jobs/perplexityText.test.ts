@@ -18,6 +18,7 @@ const model = {
   architecture: 'LlamaForCausalLM',
   parameters: 4096,
   quantizableParameters: 768,
+  notes: [],
   dtype: 'BF16',
 };
 

@@ -75,10 +75,15 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
   };
 }
 
+const LINEAR_WEIGHT = /(^|\.)h\.\d+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/;
+
 /** GPT-2; its linear weights are stored as [inputs × outputs]. */
 export const gpt2: Architecture = {
   modelType: 'gpt2',
   plan: planGpt2,
-  isTransposed: (name) =>
-    /(^|\.)h\.\d+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/.test(name),
+  transposedWeights: {
+    has: (name) => LINEAR_WEIGHT.test(name),
+    // Queries, keys and values come out of one product. The width of the feed-forward part is free.
+    hasMoreOutputs: (name) => name.endsWith('.attn.c_attn.weight'),
+  },
 };

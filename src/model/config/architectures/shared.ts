@@ -9,8 +9,12 @@ export interface Architecture {
   /** `model_type` of config.json. */
   readonly modelType: string;
   plan(config: Configuration, model: OpenedModel): ModelPlan;
-  /** True for names of linear weights that are stored as [inputs × outputs]. */
-  isTransposed?(name: string): boolean;
+  /** Linear weights that are stored as [inputs × outputs]; absent: none are. */
+  readonly transposedWeights?: {
+    has(name: string): boolean;
+    /** True where weights of that name have more outputs than inputs in every model. */
+    hasMoreOutputs(name: string): boolean;
+  };
 }
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {

@@ -1,0 +1,68 @@
+import type { ModelTensor } from '../../checkpoint/types.js';
+import { visible } from '../../storage/errors.js';
+import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
+import type { Architecture } from './architectures/shared.js';
+
+/** Which way round a model's linear weights are stored. */
+export interface Orientation {
+  /** True for weights of [inputs × outputs]. */
+  isTransposed(tensor: Shaped): boolean;
+  /** What is not certain of it, or not as the configuration would have it: one line. */
+  readonly note?: string;
+}
+
+type Shaped = Pick<ModelTensor, 'name' | 'shape'>;
+
+const AS_USUAL: Orientation = { isTransposed: () => false };
+
+/**
+ * Finds out which weights are stored as [inputs × outputs]. The architecture says by which names to know
+ * them; their shapes must agree, since other programs write the same names the usual way round, and files
+ * come without a configuration.
+ * @param modelType of `config.json`; undefined where there is none to be read
+ */
+export function findOrientation(modelType: unknown, tensors: readonly Shaped[]): Orientation {
+  const known = findArchitecture(modelType);
+  if (known) return known.transposedWeights ? orient(known, tensors, true) : AS_USUAL;
+  for (const architecture of ARCHITECTURES) {
+    if (architecture.transposedWeights) {
+      const orientation = orient(architecture, tensors, false);
+      if (orientation !== AS_USUAL) return orientation;
+    }
+  }
+  return AS_USUAL;
+}
+
+/** @param stated whether the configuration names the architecture */
+function orient(
+  { modelType, transposedWeights }: Architecture,
+  tensors: readonly Shaped[],
+  stated: boolean,
+): Orientation {
+  const names = transposedWeights!;
+  const isTransposed = ({ name, shape }: Shaped) => shape.length === 2 && names.has(name);
+  const named = tensors.filter(isTransposed);
+  if (named.length === 0) return AS_USUAL;
+  const votes = new Set(named.map((tensor) => looksTransposed(tensor, names)));
+  const agreed = votes.has(true) !== votes.has(false);
+  const which = `"${visible(named[0].name)}" and the other weights of its kind are taken as`;
+  if (agreed && votes.has(false)) {
+    if (!stated) return AS_USUAL;
+    const usual = `[inputs × outputs], as ${modelType} has them`;
+    return { ...AS_USUAL, note: `${which} [outputs × inputs], by their shapes, not as ${usual}` };
+  }
+  if (stated) return { isTransposed };
+  const reason = agreed ? 'by their names and shapes' : 'by their names alone';
+  return {
+    isTransposed,
+    note: `${which} [inputs × outputs], as ${modelType} has them, ${reason}: no configuration says so`,
+  };
+}
+
+/** What a weight's shape says; undefined where it says nothing. */
+function looksTransposed(
+  { name, shape: [rows, columns] }: Shaped,
+  names: NonNullable<Architecture['transposedWeights']>,
+): boolean | undefined {
+  return rows === columns || !names.hasMoreOutputs(name) ? undefined : columns > rows;
+}
