@@ -68,8 +68,8 @@ export interface OpenedModel extends Checkpoint<ModelTensor> {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Why `config.json` could not be read, in one line that names the file. */
   readonly configProblem?: string;
-  /** What a reader of any number of this model must know, a line each; its `configProblem` among it. */
-  readonly notes: readonly string[];
+  /** What a reader of any number of this model must know; its `configProblem` among it. */
+  readonly notes: readonly CheckpointProblem[];
 }
 
 /** An opened model as plain data, which can be sent to another thread. */

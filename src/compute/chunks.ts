@@ -1,12 +1,12 @@
+import { getMatrixShape } from '../checkpoint/matrixShape.js';
 import type { ModelTensor } from '../checkpoint/types.js';
 import { countStoredBytes } from '../storage/elementTypes.js';
-import type { ChunkShape } from '../kernels/types.js';
 import type { ChunkRef } from './tasks.js';
 
 /** Elements of an ordinary chunk: 1 MB of a 16-bit type, so that messages cost little beside work. */
 export const CHUNK_ELEMENTS = 524288;
 /** Chunks of long rows may grow to this; beyond it a row must be split. */
-export const MAX_CHUNK_ELEMENTS = 1 << 25;
+const MAX_CHUNK_ELEMENTS = 1 << 25;
 
 /** Where chunks of a tensor may be cut. */
 export interface ChunkBoundary {
@@ -28,15 +28,6 @@ function greatestCommonDivisor(a: number, b: number): number {
 
 export function findLeastCommonMultiple(a: number, b: number): number {
   return (a / greatestCommonDivisor(a, b)) * b;
-}
-
-/** Rows and columns of a tensor as a linear map: columns are inputs, all other dimensions rows. */
-export function getMatrixShape(
-  tensor: Pick<ModelTensor, 'shape' | 'elements' | 'transposed'>,
-): ChunkShape {
-  if (tensor.transposed) return { rows: tensor.shape[1], columns: tensor.shape[0] };
-  const columns = tensor.shape.length === 0 ? 1 : tensor.shape[tensor.shape.length - 1];
-  return { rows: columns === 0 ? 0 : tensor.elements / columns, columns };
 }
 
 export interface ChunkOptions {

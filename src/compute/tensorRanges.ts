@@ -5,8 +5,6 @@ import { ANYWHERE, findLeastCommonMultiple, planChunks, type ChunkBoundary } fro
 import type { ChunkApi } from './tasks.js';
 import type { WorkerPool } from './workerPool.js';
 
-export { needsTensorRange } from '../formats/rules.js';
-
 /** Where all these formats allow a tensor to be cut. */
 export function findChunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
   let columns = 1;

@@ -6,7 +6,7 @@ import type { Grid, Minifloat } from './types.js';
  * over an ascending f32 table gives (AFPQ, section 5.1; distances are rounded to f32, which matters
  * next to a midpoint).
  */
-export function findNearestLevelLowerTie(levels: Float32Array, y: number): number {
+function findNearestLevelLowerTie(levels: Float32Array, y: number): number {
   let best = 0;
   let bestDistance = Infinity;
   for (let i = 0; i < levels.length; i++) {
@@ -24,10 +24,7 @@ export function findNearestLevelLowerTie(levels: Float32Array, y: number): numbe
  * to a lower one. `levelIndex` must not decrease with y; bisection over all f32 values makes the
  * thresholds agree with it everywhere.
  */
-export function findThresholds(
-  levels: Float32Array,
-  levelIndex: (y: number) => number,
-): Float32Array {
+function findThresholds(levels: Float32Array, levelIndex: (y: number) => number): Float32Array {
   const thresholds = new Float32Array(levels.length - 1);
   for (let i = 0; i < thresholds.length; i++) {
     let below = orderOfFloat32(levels[i]);

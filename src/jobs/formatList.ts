@@ -4,7 +4,6 @@ import {
   type NumberFormat,
   type ScaleDtype,
 } from '../formats/index.js';
-import type { ModelTensor } from '../checkpoint/types.js';
 
 /** Formats by name, each once. */
 export function parseFormats(names: readonly string[]): NumberFormat[] {
@@ -12,17 +11,9 @@ export function parseFormats(names: readonly string[]): NumberFormat[] {
   return [...formats.values()];
 }
 
-/** A tensor's shape as quantizers see it: outputs first, whatever way round it is stored. */
-export function shapeAsMatrix({
-  shape,
-  transposed,
-}: Pick<ModelTensor, 'shape' | 'transposed'>): readonly number[] {
-  return transposed ? shape.toReversed() : shape;
-}
-
 /**
  * Bits that tensors take in a format, and elements they have.
- * @param shapes outputs first, see {@link shapeAsMatrix}
+ * @param shapes outputs first, as `shapeAsMatrix` has them
  */
 export function computeStoredSize(
   format: NumberFormat,

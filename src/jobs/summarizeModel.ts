@@ -15,6 +15,6 @@ export function summarizeModel(
     parameters: sum(tensors),
     quantizableParameters: sum(tensors.filter(({ quantizedByDefault }) => quantizedByDefault)),
     dtype: [...new Set(selected.map(({ dtype }) => dtype))].sort().join(', '),
-    notes,
+    notes: notes.map(({ message }) => message),
   };
 }

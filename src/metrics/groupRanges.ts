@@ -36,7 +36,7 @@ function selected(values: Float32Array, indices: readonly number[]): Float32Arra
 }
 
 /** Median and 95 % quantile, 0 where there is no value. Reorders the values. */
-export function asymmetryQuantiles(values: Float32Array): { p50: number; p95: number } {
+function asymmetryQuantiles(values: Float32Array): { p50: number; p95: number } {
   const { length } = values;
   if (length === 0) return { p50: 0, p95: 0 };
   const [p50, p95] = [0.5, 0.95].map((probability) => quantileIndex(length, probability));

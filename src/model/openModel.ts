@@ -22,7 +22,10 @@ export async function openModel(path: string, fileSystem: FileSystem): Promise<O
     ...checkpoint,
     config,
     configProblem: problem,
-    notes: [problem, note].filter((line) => line !== undefined),
+    notes: [
+      ...(problem === undefined ? [] : [{ file: 'config.json', message: problem }]),
+      ...(note ? [note] : []),
+    ],
     tensors: checkpoint.tensors.map((tensor) => ({
       ...tensor,
       ...placeOf(tensor.name),

@@ -2,14 +2,11 @@ import { ALL_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { ComparisonReport } from './reports.js';
 
-/** JSON with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
+/** JSON that ends in a line break, with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
 export function formatReportJson(report: unknown): string {
-  return JSON.stringify(
-    report,
-    (_, value: unknown) =>
-      typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-    2,
-  );
+  const replacer = (_: string, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+  return `${JSON.stringify(report, replacer, 2)}\n`;
 }
 
 /** A CSV field; text that a spreadsheet would take for a formula is quoted with a leading apostrophe. */

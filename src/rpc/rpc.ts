@@ -59,7 +59,7 @@ export interface Connection<Api extends Methods<Api>> {
 }
 
 /** The name errors carry when a call was cancelled. */
-export const CANCELLED = 'AbortError';
+const CANCELLED = 'AbortError';
 
 /** True for the error of a cancelled call, whichever side it came from. */
 export function isCancelled(error: unknown): boolean {

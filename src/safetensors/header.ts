@@ -1,7 +1,7 @@
 import { CheckpointError, quoted } from '../storage/errors.js';
 import { readHeaderText, type DeclaredTensor } from './headerText.js';
 import { subtract, computeTensorSize, type Unsigned } from './size.js';
-import { recognizeForeign } from '../storage/foreignFiles.js';
+import { recognizeForeign } from './foreignFiles.js';
 import type { FileHeader, StoredTensor } from '../storage/container.js';
 import { isUtf8 } from '../storage/text.js';
 

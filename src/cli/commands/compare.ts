@@ -34,7 +34,7 @@ export async function compare(args: CompareArguments, session: Session): Promise
       options,
     ),
   );
-  if (args.json) await session.write(endLine(formatReportJson(report)));
+  if (args.json) await session.write(formatReportJson(report));
   else if (args.csv) await session.write(endLine(formatComparisonCsv(report)));
   else await session.write(formatComparison(report, scaleDtype));
 }

@@ -1,3 +1,4 @@
+import { formatReportJson } from '../../reports/present.js';
 import {
   FORMAT_CATALOGUE,
   computeBitsPerWeight,
@@ -7,7 +8,6 @@ import {
 import type { FormatEntry } from '../../formats/index.js';
 import { formatFixed } from '../numbers.js';
 import { formatTable } from '../tables.js';
-import { formatJson } from './session.js';
 import type { Session } from './session.js';
 
 /** Shape whose columns every usual group size divides, so that no ragged group blurs the figure. */
@@ -38,7 +38,7 @@ export async function formats(json: boolean, session: Session): Promise<void> {
       reconstructed: entry.reconstructed,
       notes: entry.notes,
     }));
-    return session.write(formatJson({ formats: list }));
+    return session.write(formatReportJson({ formats: list }));
   }
   const rows = FORMAT_CATALOGUE.map((entry) => [
     entry.name,

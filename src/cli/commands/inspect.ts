@@ -1,16 +1,17 @@
+import { formatReportJson } from '../../reports/present.js';
 import { describeModel } from '../../jobs/inspection/describeModel.js';
 import { inspectModel } from '../../jobs/inspection/inspectModel.js';
 import type { InspectArguments } from '../arguments.js';
 import { formatInspection } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
 import { openModel } from '../openModel.js';
-import { formatJson, withPool } from './session.js';
+import { withPool } from './session.js';
 import type { Session } from './session.js';
 
 /** `inspect`: what is in a model, and on request what its weights are like. */
 export async function inspect(args: InspectArguments, session: Session): Promise<void> {
   const model = await openModel(args.path, session);
-  for (const note of model.notes) session.warn(note);
+  for (const { message } of model.notes) session.warn(message);
   const request = {
     tensors: args.tensorGlobs && [...args.tensorGlobs],
     stats: args.stats,
@@ -25,6 +26,6 @@ export async function inspect(args: InspectArguments, session: Session): Promise
     throw new Error(`${args.path}: no tensor matches ${globs}`);
   }
   await session.write(
-    args.json ? formatJson(report) : formatInspection(describeModel(model), tensors),
+    args.json ? formatReportJson(report) : formatInspection(describeModel(model), tensors),
   );
 }

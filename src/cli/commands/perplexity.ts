@@ -19,7 +19,5 @@ export async function perplexity(args: PerplexityArguments, session: Session): P
       measureFormats(pool, model, measurement, { ...options, warn }),
     ),
   );
-  await session.write(
-    args.json ? `${formatReportJson(report)}\n` : formatPerplexity(report, scaleDtype),
-  );
+  await session.write(args.json ? formatReportJson(report) : formatPerplexity(report, scaleDtype));
 }

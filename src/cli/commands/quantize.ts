@@ -15,7 +15,7 @@ export async function quantize(args: QuantizeArguments, session: Session): Promi
     quantizeToFile(pool, model, { format, tensorGlobs, scaleDtype, out }, session.options),
   );
   if (args.json) {
-    await session.write(`${formatReportJson(report).trimEnd()}\n`);
+    await session.write(formatReportJson(report));
     return;
   }
   const written = report.outputs.map((file) => `Wrote ${visible(file)}\n`).join('');

@@ -27,10 +27,3 @@ export async function withPool<T>(
     await pool.dispose();
   }
 }
-
-/** A plain object as JSON; numbers that JSON cannot hold are strings. */
-export function formatJson(value: unknown): string {
-  const replacer = (_: string, each: unknown) =>
-    typeof each === 'number' && !Number.isFinite(each) ? String(each) : each;
-  return `${JSON.stringify(value, replacer, 2)}\n`;
-}

@@ -181,21 +181,20 @@ function sumOfDeltasAlone(
 }
 
 /** A report as it was before perplexities were measured. */
-export function dropPerplexity({
-  text: _text,
-  formats,
-  ...rest
-}: ComparisonReport): ComparisonReport {
+export function dropPerplexity({ text: _text, ...rest }: ComparisonReport): ComparisonReport {
+  // Keys stay in their places, so that the document is the same as one made at once.
   return {
     ...rest,
     baseline: {},
     notes: [],
-    formats: formats.map(({ perplexity: _perplexity, summary, layers, tensors, ...format }) => ({
-      ...format,
-      summary: withoutSum(summary),
-      layers: layers.map(withoutSum),
-      tensors: tensors.map(({ perplexityAlone: _alone, ...tensor }) => tensor),
-    })),
+    formats: rest.formats.map(
+      ({ perplexity: _perplexity, summary, layers, tensors, ...format }) => ({
+        ...format,
+        summary: withoutSum(summary),
+        layers: layers.map(withoutSum),
+        tensors: tensors.map(({ perplexityAlone: _alone, ...tensor }) => tensor),
+      }),
+    ),
   };
 }
 

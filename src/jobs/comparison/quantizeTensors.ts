@@ -1,10 +1,8 @@
+import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import type { ModelTensor } from '../../checkpoint/types.js';
 import { planChunks } from '../../compute/chunks.js';
-import {
-  findChunkBoundary,
-  needsTensorRange,
-  findTensorRanges,
-} from '../../compute/tensorRanges.js';
+import { findChunkBoundary, findTensorRanges } from '../../compute/tensorRanges.js';
+import { needsTensorRange } from '../../formats/index.js';
 import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
@@ -12,7 +10,6 @@ import { outputBytesFor } from '../../kernels/workspace.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { countBitsPerElement } from '../../storage/elementTypes.js';
-import { shapeAsMatrix } from '../formatList.js';
 
 /** What quantizing one tensor in every format came to. */
 export interface QuantizedTensor {

@@ -4,7 +4,7 @@ import type { CheckpointReport } from '../../reports/reports.js';
 
 /** What is wrong with a model's files, and what is not certain of them. */
 export function listProblems({ problems, notes }: OpenedModel): readonly CheckpointProblem[] {
-  return [...problems, ...notes.map((message) => ({ file: 'config.json', message }))];
+  return [...problems, ...notes];
 }
 
 /** An opened model as lists show it. */

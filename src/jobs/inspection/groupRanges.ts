@@ -1,5 +1,6 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
-import { getMatrixShape, planChunks, WHOLE_ROWS } from '../../compute/chunks.js';
+import { getMatrixShape } from '../../checkpoint/matrixShape.js';
+import { planChunks, WHOLE_ROWS } from '../../compute/chunks.js';
 import type { ChunkApi } from '../../compute/tasks.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { summarizeGroupRanges, type GroupExtremes } from '../../metrics/groupRanges.js';

@@ -7,7 +7,7 @@ import type { CallOptions } from '../../rpc/rpc.js';
 import type { GatheredAsymmetries } from './gatheredAsymmetries.js';
 
 /** Weights of one task: a few tens of milliseconds, which is what a cancel may take. */
-export const SPAN_ELEMENTS = 1 << 24;
+const SPAN_ELEMENTS = 1 << 24;
 
 /** What is counted beside the statistics. */
 export interface CountRequest {

@@ -45,7 +45,7 @@ interface OutputTensor {
 const COPY_BYTES = 4 << 20;
 
 /** Raised when the place to write to cannot be used; one line. */
-export class OutputError extends Error {
+class OutputError extends Error {
   override readonly name = 'OutputError';
 }
 

@@ -1,7 +1,8 @@
+import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import { formatLabel, type ScaleDtype } from '../../formats/index.js';
 import type { PerplexityReport } from '../../reports/reports.js';
-import { parseFormats, shapeAsMatrix, computeStoredSize } from '../formatList.js';
+import { parseFormats, computeStoredSize } from '../formatList.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from './measurement.js';

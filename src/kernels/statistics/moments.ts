@@ -65,7 +65,7 @@ function momentsAround(values: Float32Array, sum: number, count: number): Moment
 }
 
 /** Moments of the union of two sets. */
-export function mergeMoments(a: Moments, b: Moments): Moments {
+function mergeMoments(a: Moments, b: Moments): Moments {
   if (a.count === 0) return b;
   if (b.count === 0) return a;
   const count = a.count + b.count;

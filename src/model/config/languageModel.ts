@@ -49,25 +49,30 @@ async function differ(opened: OpenedModel, first: string, second: string): Promi
     opened.tensors.find((tensor) => tensor.name === name),
   );
   if (!a || !b || a.dtype !== b.dtype || a.bytes !== b.bytes) return true;
-  for (let done = 0; done < a.bytes; done += COMPARED_BYTES) {
-    const length = Math.min(COMPARED_BYTES, a.bytes - done);
-    const [left, right] = await Promise.all(
-      [a, b].map((tensor) => readPiece(opened, tensor, done, length)),
-    );
-    if (left.some((byte, i) => byte !== right[i])) return true;
-  }
-  return false;
+  return withTensor(opened, a, (readA) =>
+    withTensor(opened, b, async (readB) => {
+      for (let done = 0; done < a.bytes; done += COMPARED_BYTES) {
+        const length = Math.min(COMPARED_BYTES, a.bytes - done);
+        const [left, right] = await Promise.all([readA(done, length), readB(done, length)]);
+        if (left.some((byte, i) => byte !== right[i])) return true;
+      }
+      return false;
+    }),
+  );
 }
 
-/** Some bytes of a tensor. */
-async function readPiece(
+/** Lets `use` read pieces of a tensor's bytes, counted from its first. */
+async function withTensor<Result>(
   { files, fileSystem }: OpenedModel,
   tensor: ModelTensor,
-  offset: number,
-  length: number,
-): Promise<Uint8Array> {
+  use: (read: (from: number, length: number) => Promise<Uint8Array>) => Promise<Result>,
+): Promise<Result> {
   const { path } = files.find(({ name }) => name === tensor.file)!;
-  const bytes = new Uint8Array(length);
-  await withSource(fileSystem, path, (source) => source.read(tensor.offset + offset, bytes));
-  return bytes;
+  return withSource(fileSystem, path, (source) =>
+    use(async (from, length) => {
+      const bytes = new Uint8Array(length);
+      await source.read(tensor.offset + from, bytes);
+      return bytes;
+    }),
+  );
 }

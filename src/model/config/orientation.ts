@@ -1,4 +1,4 @@
-import type { ModelTensor } from '../../checkpoint/types.js';
+import type { CheckpointProblem, ModelTensor } from '../../checkpoint/types.js';
 import { visible } from '../../storage/errors.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import type { Architecture } from './architectures/shared.js';
@@ -7,11 +7,11 @@ import type { Architecture } from './architectures/shared.js';
 export interface Orientation {
   /** True for weights of [inputs × outputs]. */
   isTransposed(tensor: Shaped): boolean;
-  /** What is not certain of it, or not as the configuration would have it: one line. */
-  readonly note?: string;
+  /** What is not certain of it, or not as the configuration would have it. */
+  readonly note?: CheckpointProblem;
 }
 
-type Shaped = Pick<ModelTensor, 'name' | 'shape'>;
+type Shaped = Pick<ModelTensor, 'file' | 'name' | 'shape'>;
 
 const AS_USUAL: Orientation = { isTransposed: () => false };
 
@@ -45,18 +45,18 @@ function orient(
   if (named.length === 0) return AS_USUAL;
   const votes = new Set(named.map((tensor) => looksTransposed(tensor, names)));
   const agreed = votes.has(true) !== votes.has(false);
-  const which = `"${visible(named[0].name)}" and the other weights of its kind are taken as`;
+  const { file } = named[0];
+  const which = `${visible(file)}: "${visible(named[0].name)}" and the other weights of its kind are taken as`;
   if (agreed && votes.has(false)) {
     if (!stated) return AS_USUAL;
     const usual = `[inputs × outputs], as ${modelType} has them`;
-    return { ...AS_USUAL, note: `${which} [outputs × inputs], by their shapes, not as ${usual}` };
+    const message = `${which} [outputs × inputs], by their shapes, not as ${usual}`;
+    return { ...AS_USUAL, note: { file, message } };
   }
   if (stated) return { isTransposed };
   const reason = agreed ? 'by their names and shapes' : 'by their names alone';
-  return {
-    isTransposed,
-    note: `${which} [inputs × outputs], as ${modelType} has them, ${reason}: no configuration says so`,
-  };
+  const message = `${which} [inputs × outputs], as ${modelType} has them, ${reason}: no configuration says so`;
+  return { isTransposed, note: { file, message } };
 }
 
 /** What a weight's shape says; undefined where it says nothing. */

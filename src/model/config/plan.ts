@@ -94,10 +94,7 @@ export function listNorms(block: BlockPlan): NormPlan[] {
 }
 
 /** Names of the vectors that linear maps and norms have: biases and norm weights. */
-export function vectorsOf(
-  linears: readonly LinearPlan[],
-  norms: readonly NormPlan[],
-): readonly string[] {
+function vectorsOf(linears: readonly LinearPlan[], norms: readonly NormPlan[]): readonly string[] {
   const names = [
     ...linears.map(({ bias }) => bias),
     ...norms.flatMap((norm) => [norm.weight, norm.bias]),

@@ -1,5 +1,5 @@
 import type { ModelTensor } from '../../checkpoint/types.js';
-import { getMatrixShape } from '../../compute/chunks.js';
+import { getMatrixShape } from '../../checkpoint/matrixShape.js';
 
 /** The bytes of values where any thread can read them: in place where that is possible. */
 function shared(values: Float32Array): {

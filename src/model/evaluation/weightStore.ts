@@ -1,10 +1,8 @@
 import type { ForwardApi } from '../forward/tasks.js';
-import { findLeastCommonMultiple, getMatrixShape, planChunks } from '../../compute/chunks.js';
-import {
-  findChunkBoundary,
-  needsTensorRange,
-  findTensorRanges,
-} from '../../compute/tensorRanges.js';
+import { getMatrixShape } from '../../checkpoint/matrixShape.js';
+import { findLeastCommonMultiple, planChunks } from '../../compute/chunks.js';
+import { findChunkBoundary, findTensorRanges } from '../../compute/tensorRanges.js';
+import { needsTensorRange } from '../../formats/index.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { ScaleDtype } from '../../formats/types.js';
 import { PANEL_ROWS } from '../../kernels/forwardKernels.js';

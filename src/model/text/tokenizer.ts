@@ -7,7 +7,7 @@ import { withSource, type FileSystem } from '../../storage/fileSystem.js';
 import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
 
 /** A text cannot be tokenized because the model folder has no `tokenizer.json`; one line. */
-export class MissingTokenizerError extends Error {
+class MissingTokenizerError extends Error {
   override readonly name = 'MissingTokenizerError';
   /** Ids from elsewhere need none. */
   readonly remedy: Remedy = 'token-ids';

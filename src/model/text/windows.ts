@@ -27,7 +27,7 @@ export interface WindowRequest {
 }
 
 /** Where a model's positions go further, figures of papers are at this length. */
-export const DEFAULT_CONTEXT = 2048;
+const DEFAULT_CONTEXT = 2048;
 
 /** A text or list of ids that cannot be scored; one line, without the name of its file. */
 export class WindowError extends Error {

@@ -11,7 +11,7 @@ const SCHEMES: ReadonlyMap<
 > = new Map([['file:', (uri, name, options) => openLocalFile(fileURLToPath(uri), name, options)]]);
 
 /**
- * Opens what a reference names: the one way to the bytes of tensors, for the host and for workers.
+ * Opens what a reference names: the way to the bytes of tensors, for jobs and for workers.
  * @throws CheckpointError when the file is gone, cannot be read, or has another size than it had when
  *   its header was read
  */

@@ -1,7 +1,8 @@
+import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import { computeBitsPerWeight, parseFormat, withGrouping } from '../../formats/index.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/index.js';
 import type { ModelTensor } from '../../checkpoint/types.js';
-import { shapeAsMatrix, computeStoredSize } from '../../jobs/formatList.js';
+import { computeStoredSize } from '../../jobs/formatList.js';
 
 /** A format by its catalogue name, with a group of 0 (whole rows) or more columns if it has a choice. */
 export function formatWithGroup(name: string, groupSize: number): NumberFormat {

@@ -27,7 +27,7 @@ interface TextItem extends vscode.QuickPickItem {
 }
 
 /** The file that the setting names. */
-export function findTextOfSetting(): string | undefined {
+function findTextOfSetting(): string | undefined {
   const { perplexityText } = readSettings();
   if (perplexityText === '') return undefined;
   const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file');

@@ -28,10 +28,11 @@ async function commandLine(...args: readonly string[]): Promise<string> {
   return printed;
 }
 
-/** A document without what differs from run to run. */
-function untimed(json: string): unknown {
-  const { timings, ...rest } = JSON.parse(json);
-  return { ...rest, timings: Object.keys(timings) };
+/** A document, byte by byte, without what differs from run to run: the numbers among its timings. */
+function untimed(json: string): string {
+  return json.replace(/"timings": \{[^}]*\}/, (timings) =>
+    timings.replaceAll(/: [\d.e-]+/g, ': …'),
+  );
 }
 
 it(

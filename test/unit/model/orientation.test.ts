@@ -9,6 +9,7 @@ import { compareOn } from '../../support/jobs.js';
 import { folderOf } from '../../support/safetensorsFiles.js';
 
 const GPT2 = fileURLToPath(new URL('../../fixtures/golden-models/gpt2', import.meta.url));
+const file = 'model.safetensors';
 const C_ATTN = 'h.0.attn.c_attn.weight';
 const C_PROJ = 'h.0.attn.c_proj.weight';
 
@@ -32,7 +33,7 @@ describe('weights of GPT-2 without a configuration that says so', () => {
     expect(summary.sqnrDb.toFixed(3)).toBe('21.626');
     const { notes } = report.model;
     expect(notes.at(-1)).toMatch(
-      /"transformer\.h\.0\.attn\.c_attn\.weight" .* \[inputs × outputs\], as gpt2 has them, by their names and shapes/,
+      /^model\.safetensors: "transformer\.h\.0\.attn\.c_attn\.weight" .* \[inputs × outputs\], as gpt2 has them, by their names and shapes/,
     );
     expect(notes.slice(0, -1).join()).toMatch(config?.endsWith('gp') ? /config\.json: / : /^$/);
   });
@@ -44,8 +45,8 @@ describe('weights of GPT-2 without a configuration that says so', () => {
 
 describe('the same names from programs that store them the usual way round', () => {
   const usual = [
-    { name: C_ATTN, shape: [96, 32] },
-    { name: C_PROJ, shape: [32, 32] },
+    { file, name: C_ATTN, shape: [96, 32] },
+    { file, name: C_PROJ, shape: [32, 32] },
   ];
 
   it('are not taken for those of GPT-2', () => {
@@ -57,14 +58,14 @@ describe('the same names from programs that store them the usual way round', () 
   it('are believed against the configuration, with a note', () => {
     const { isTransposed, note } = findOrientation('gpt2', usual);
     expect(usual.map(isTransposed)).toEqual([false, false]);
-    expect(note).toMatch(/\[outputs × inputs\], by their shapes, not .* as gpt2 has them/);
+    expect(note?.message).toMatch(/\[outputs × inputs\], by their shapes, not .* as gpt2 has them/);
   });
 
   it('follow the configuration where shapes say nothing', () => {
-    const square = [{ name: C_PROJ, shape: [32, 32] }];
+    const square = [{ file, name: C_PROJ, shape: [32, 32] }];
     expect(square.map(findOrientation('gpt2', square).isTransposed)).toEqual([true]);
     expect(findOrientation('gpt2', square).note).toBeUndefined();
-    expect(findOrientation(undefined, square).note).toMatch(/by their names alone/);
+    expect(findOrientation(undefined, square).note?.message).toMatch(/by their names alone/);
     expect(square.map(findOrientation('llama', square).isTransposed)).toEqual([false]);
   });
 });

@@ -19,10 +19,10 @@ const COUNTS: usize = 128;
 const LIMIT: usize = 144;
 /** Three vectors: the weights, values and step errors behind a group's last whole vector. */
 const REST: usize = 160;
-/** Four f32: greatest errors of accumulateNear.ts. */
-export const GREATEST_NEAR: usize = 208;
+/** Four f32: greatest errors of addNearRun. */
+const GREATEST_NEAR: usize = 208;
 /** One f32 in which all bits but the sign are set. */
-export const MAGNITUDE: usize = 224;
+const MAGNITUDE: usize = 224;
 const LENGTH: usize = 240;
 
 const CLIPPED_STEP_ERROR: f32 = 0.50001;
@@ -59,7 +59,7 @@ function addLanes(at: usize, lanes: v128): void {
 /** Adds the sums of a run: f64 lanes. */
 // @ts-ignore: decorator
 @inline
-export function addRun(sums: usize, error: v128, value: v128, underError: v128): void {
+function addRun(sums: usize, error: v128, value: v128, underError: v128): void {
   addLanes(sums, error);
   addLanes(sums + VALUE, value);
   addLanes(sums + UNDERFLOW_ERROR, underError);
@@ -68,7 +68,7 @@ export function addRun(sums: usize, error: v128, value: v128, underError: v128):
 /** Adds step errors where all levels are `width` apart, by the squared errors of a run. */
 // @ts-ignore: decorator
 @inline
-export function addEvenSteps(sums: usize, error: v128, width: f32): void {
+function addEvenSteps(sums: usize, error: v128, width: f32): void {
   if (width == 0) return;
   const square = <f64>width * <f64>width;
   addLanes(sums + STEP, f64x2.div(error, f64x2.splat(square)));
@@ -80,7 +80,7 @@ export const UNEVEN: f32 = -1;
 /** @param counts of a run, i16: underflow in the lower four lanes, clipped in the upper; negative */
 // @ts-ignore: decorator
 @inline
-export function addCounts(sums: usize, counts: v128): void {
+function addCounts(sums: usize, counts: v128): void {
   const pairs = i32x4.extadd_pairwise_i16x8_s(counts);
   v128.store(sums, i32x4.sub(v128.load(sums, COUNTS), pairs), COUNTS);
 }
@@ -127,6 +127,43 @@ function addVectors(x: usize, y: usize, u: usize, n: i32, width: f32, sums: usiz
   }
   v128.store(sums, greatest, GREATEST);
   addCounts(sums, counts);
+}
+
+/**
+ * Adds a run of weights that each differ from their values by a number that is exact in f32: the sums of
+ * addVectors, to the bit, in less time.
+ * @param value squared values, summed; @param width distance between any two levels
+ */
+// @ts-ignore: decorator
+@inline
+export function addNearRun(
+  x: usize, y: usize, n: i32, value: v128, width: f32, sums: usize,
+): void {
+  const zero = f32x4.splat(0);
+  const magnitude = v128.load32_splat(sums, MAGNITUDE);
+  let error = zero, underError = zero, counts = zero;
+  let greatest = v128.load(sums, GREATEST_NEAR);
+  const end = x + (<usize>n << 2);
+  do {
+    const w = v128.load(x), q = v128.load(y);
+    const e = f32x4.sub(q, w);
+    greatest = f32x4.pmax(greatest, v128.and(e, magnitude));
+    const e01 = f64x2.promote_low_f32x4(e), e23 = promoteHigh(e);
+    const low = f64x2.mul(e01, e01), high = f64x2.mul(e23, e23);
+    error = f64x2.add(error, f64x2.add(low, high));
+    const isZero = f32x4.eq(q, zero);
+    underError = f64x2.add(underError, f64x2.add(
+      v128.and(low, v128.shuffle<u32>(isZero, isZero, 0, 0, 1, 1)),
+      v128.and(high, v128.shuffle<u32>(isZero, isZero, 2, 2, 3, 3)),
+    ));
+    counts = i32x4.add(counts, v128.andnot(isZero, f32x4.eq(w, zero)));
+    x += 16;
+    y += 16;
+  } while (x < end);
+  addRun(sums, error, value, underError);
+  addEvenSteps(sums, error, width);
+  v128.store(sums, greatest, GREATEST_NEAR);
+  addCounts(sums, i16x8.narrow_i32x4_s(counts, zero));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { addCounts, addEvenSteps, addRun, GREATEST_NEAR, MAGNITUDE, RUN } from './accumulate';
+import { addNearRun, RUN } from './accumulate';
 import { Config, TIES_AWAY } from './config';
 import { divisorPositive, scalePositive, zeroPoint } from './group';
 import { SHIFT } from './integer';
@@ -52,37 +52,6 @@ function quantizeRun(config: Config, x: usize, y: usize, n: i32): v128 {
   return squares;
 }
 
-/** Adds a run; `value` are its squared values. */
-// @ts-ignore: decorator
-@inline
-function sumRun(x: usize, y: usize, n: i32, value: v128, sums: usize): void {
-  const zero = f32x4.splat(0);
-  const magnitude = v128.load32_splat(sums, MAGNITUDE);
-  let error = zero, underError = zero, counts = zero;
-  let greatest = v128.load(sums, GREATEST_NEAR);
-  const end = x + (<usize>n << 2);
-  do {
-    const w = v128.load(x), q = v128.load(y);
-    const e = f32x4.sub(q, w);
-    greatest = f32x4.pmax(greatest, v128.and(e, magnitude));
-    const e01 = f64x2.promote_low_f32x4(e), e23 = promoteHigh(e);
-    const low = f64x2.mul(e01, e01), high = f64x2.mul(e23, e23);
-    error = f64x2.add(error, f64x2.add(low, high));
-    const isZero = f32x4.eq(q, zero);
-    underError = f64x2.add(underError, f64x2.add(
-      v128.and(low, v128.shuffle<u32>(isZero, isZero, 0, 0, 1, 1)),
-      v128.and(high, v128.shuffle<u32>(isZero, isZero, 2, 2, 3, 3)),
-    ));
-    counts = i32x4.add(counts, v128.andnot(isZero, f32x4.eq(w, zero)));
-    x += 16;
-    y += 16;
-  } while (x < end);
-  addRun(sums, error, value, underError);
-  addEvenSteps(sums, error, scalePositive);
-  v128.store(sums, greatest, GREATEST_NEAR);
-  addCounts(sums, i16x8.narrow_i32x4_s(counts, zero));
-}
-
 /** Quantizes a group of n weights, a multiple of four, and adds it to the sums. */
 export function addNearIntegers(config: Config, x: usize, y: usize, n: i32, sums: usize): void {
   // A scale of at most 11 significant bits makes all these products and sums exact.
@@ -92,7 +61,7 @@ export function addNearIntegers(config: Config, x: usize, y: usize, n: i32, sums
     const run = min(n, RUN);
     const squares = quantizeRun(config, x, y, run);
     const levels = f64x2.add(f64x2.promote_low_f32x4(squares), promoteHigh(squares));
-    sumRun(x, y, run, f64x2.mul(square, levels), sums);
+    addNearRun(x, y, run, f64x2.mul(square, levels), scalePositive, sums);
     const bytes = <usize>run << 2;
     x += bytes;
     y += bytes;

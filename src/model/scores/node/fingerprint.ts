@@ -7,13 +7,16 @@ import { hashOf } from './scoreStore.js';
  * files, and its configuration. Undefined for a model whose files do not say when they changed.
  */
 export async function fingerprintModel(model: OpenedModel): Promise<string | undefined> {
-  const { fileSystem, files, config } = model;
+  const { fileSystem, files, tensors, config } = model;
   const parts: (string | Uint8Array)[] = [];
-  for (const { name, path, headerBytes } of files) {
+  for (const { name, path } of files) {
     const version = await fileSystem.version(path);
     if (version === undefined) return undefined;
     await withSource(fileSystem, path, async (source) => {
-      const header = new Uint8Array(Math.min(8 + headerBytes, source.size));
+      // All that stands before the first tensor.
+      const offsets = tensors.filter(({ file }) => file === name).map(({ offset }) => offset);
+      const start = offsets.reduce((least, offset) => Math.min(least, offset), source.size);
+      const header = new Uint8Array(start);
       await source.read(0, header);
       parts.push(name, version, header);
     });

@@ -9,7 +9,7 @@ import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/ty
 
 /** Changes whenever the meaning of a stored line does. */
 const STORE_VERSION = 1;
-export const STORE_SUFFIX = '.scores.jsonl';
+const STORE_SUFFIX = '.scores.jsonl';
 
 export interface ScoreStoreOptions {
   readonly folder: string;

@@ -1,7 +1,7 @@
-import { quoted } from './errors.js';
+import { quoted } from '../storage/errors.js';
 
 /** Bytes of a file's beginning that are enough to recognize it. */
-export const SNIFF_BYTES = 4096;
+const SNIFF_BYTES = 4096;
 
 /** Formats that begin with fixed bytes (latin-1). */
 const SIGNATURES: readonly (readonly [signature: string, what: string])[] = [
