@@ -48,7 +48,7 @@ export interface ErrorSums {
 
 /**
  * Layout of a kernel's raw result: four sums of two lanes, then scalars. A group is summed in runs of
- * at most 256 weights (those behind its last four are a run of their own). A run's sums start from 0.
+ * at most {@link SUM_RUN} weights (those behind its last four are a run of their own). A run's sums start from 0.
  * Weights are added by fours: lane 0 gets the sum of the first and third, lane 1 of the second and
  * fourth. Step errors are squared and summed in four lanes of f32, which go to the two f64 lanes alike;
  * where all levels of a group are equally far apart, they are its squared errors over the square of
@@ -67,6 +67,9 @@ export const RAW = Object.freeze({
   notStraddling: 13,
   length: 14,
 });
+
+/** Weights that are summed from 0 before their sums join those of the chunk. */
+export const SUM_RUN = 256;
 
 /** Half a step and what f32 rounding may add to it: beyond this a weight counts as clipped. */
 export const CLIPPED_STEP_ERROR = Math.fround(0.50001);

@@ -1,9 +1,7 @@
-import { CLIPPED_STEP_ERROR, RAW } from '../types.js';
+import { CLIPPED_STEP_ERROR, RAW, SUM_RUN } from '../types.js';
 
 const { fround } = Math;
 
-/** Weights that are summed from 0 before the sums are added. */
-const RUN = 256;
 const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
 
 const squareF32 = (x: number) => fround(x * x);
@@ -22,7 +20,7 @@ export function addGroup(
   width?: number,
 ): void {
   const whole = weights.length - (weights.length % 4);
-  const starts = Array.from({ length: Math.ceil(whole / RUN) }, (_, i) => i * RUN);
+  const starts = Array.from({ length: Math.ceil(whole / SUM_RUN) }, (_, i) => i * SUM_RUN);
   if (whole < weights.length) starts.push(whole);
   starts.forEach((start, i) => {
     const part = (all: Float32Array) => all.subarray(start, starts[i + 1] ?? weights.length);

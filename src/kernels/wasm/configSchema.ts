@@ -6,6 +6,7 @@ import type {
   ScaleDtype,
 } from '../../formats/types.js';
 import type { Activation } from '../forwardKernels.js';
+import { CLIPPED_STEP_ERROR, RAW, SUM_RUN } from '../types.js';
 
 // What the host and the kernels share: words of the configuration and codes of choices. The kernels'
 // side, assembly/config.ts, is generated from here (configSource.ts), so that neither order nor
@@ -48,6 +49,48 @@ export const CONFIG_BYTES = Object.keys(CONFIG_FIELDS).length * 4;
 
 /** Values of some of a configuration's words; those left out are 0. */
 export type ConfigValues = { readonly [Field in keyof typeof CONFIG_FIELDS]?: number };
+
+/** Levels that a byte shuffle can look up. */
+export const MAX_GRID_LEVELS = 16;
+
+/** Bytes at which the parts of a grid lie, each of {@link MAX_GRID_LEVELS} f32. */
+export const GRID_LAYOUT = {
+  /** +Infinity after the last. */
+  thresholds: 0,
+  /** The last repeated. */
+  levels: 64,
+  /** Inverse: entry i belongs to the interval above level i, the last to the one below. */
+  widths: 128,
+  /** Four planes of bytes each; the kernels write them. */
+  levelPlanes: 192,
+  widthPlanes: 256,
+  length: 320,
+} as const;
+
+/** Numbers that host and kernels share: name of the kernels' constant → type and value. */
+export const CONSTANTS: readonly (readonly [
+  doc: string,
+  type: 'i32' | 'f32' | 'usize',
+  values: Readonly<Record<string, number>>,
+])[] = [
+  ['Bytes at which the sums of a chunk lie, see kernels/types.ts', 'usize', offsets('SUM', RAW, 8)],
+  ['Bytes at which the parts of a grid lie', 'usize', offsets('GRID', GRID_LAYOUT, 1)],
+  ['Weights that are summed from 0', 'i32', { SUM_RUN }],
+  ['Errors in steps beyond this count as clipped', 'f32', { CLIPPED_STEP_ERROR }],
+];
+
+/** Names of a layout's parts as constants (GRID_LEVEL_PLANES), with their places in bytes. */
+function offsets(
+  prefix: string,
+  layout: Readonly<Record<string, number>>,
+  unit: number,
+): Record<string, number> {
+  const named = Object.entries(layout).map(([part, place]) => {
+    const name = part.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+    return [`${prefix}_${name}`, place * unit] as const;
+  });
+  return Object.fromEntries(named);
+}
 
 /**
  * A choice as host and kernels know it: the host's value → the name of the kernels' constant. Codes

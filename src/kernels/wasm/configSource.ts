@@ -1,7 +1,20 @@
-import { CHOICES, CONFIG_FIELDS, type Choice, type ConfigField } from './configSchema.js';
+import {
+  CHOICES,
+  CONFIG_FIELDS,
+  CONSTANTS,
+  type Choice,
+  type ConfigField,
+} from './configSchema.js';
 
 function constants(doc: string, choice: Choice<string>): string {
   const lines = Object.values(choice).map((name, code) => `export const ${name}: i32 = ${code};`);
+  return [`// ${doc}.`, ...lines, ''].join('\n');
+}
+
+function numbers([doc, type, values]: (typeof CONSTANTS)[number]): string {
+  const lines = Object.entries(values).map(
+    ([name, value]) => `export const ${name}: ${type} = ${value};`,
+  );
   return [`// ${doc}.`, ...lines, ''].join('\n');
 }
 
@@ -14,6 +27,7 @@ export function configSource(): string {
   return `// Generated from configSchema.ts by every build (scripts/lib/kernelConfig.mjs). Do not edit.
 
 ${CHOICES.map(([doc, choice]) => constants(doc, choice)).join('\n')}
+${CONSTANTS.map(numbers).join('\n')}
 /** What the host tells a call, as words in memory. */
 // @ts-ignore: decorator
 @unmanaged

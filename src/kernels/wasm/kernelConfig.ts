@@ -12,28 +12,24 @@ import {
   SCALINGS,
   SEARCHES,
   TIES,
+  GRID_LAYOUT,
+  MAX_GRID_LEVELS,
   type ConfigValues,
 } from './configSchema.js';
-
-/** Levels that a byte shuffle can look up. */
-const MAX_GRID_LEVELS = 16;
-
-/** Bytes of the grid with its byte planes. */
-const GRID_BYTES = 320;
 
 /** True for formats that the vector kernels have. */
 export function hasKernel({ entry: { rule } }: NumberFormat): boolean {
   return ruleConfig(rule) !== undefined;
 }
 
-/** Lays a grid out as `assembly/grid16.ts` reads it. */
 function writeGrid(memory: Float32Array, { levels, thresholds }: Grid): void {
+  const at = { levels: GRID_LAYOUT.levels / 4, widths: GRID_LAYOUT.widths / 4 };
   const last = levels.length - 1;
   for (let i = 0; i < MAX_GRID_LEVELS; i++) {
     const interval = Math.min(i, last - 1);
     memory[i] = i < last ? thresholds[i] : Infinity;
-    memory[16 + i] = levels[Math.min(i, last)];
-    memory[32 + i] = 1 / (levels[interval + 1] - levels[interval]);
+    memory[at.levels + i] = levels[Math.min(i, last)];
+    memory[at.widths + i] = 1 / (levels[interval + 1] - levels[interval]);
   }
 }
 
@@ -161,5 +157,6 @@ export function writeConfig(
     keepOutput: keepOutput ? 1 : 0,
     grid: places.grid,
   });
-  if (config.grid) writeGrid(new Float32Array(buffer, places.grid, GRID_BYTES / 4), config.grid);
+  if (config.grid)
+    writeGrid(new Float32Array(buffer, places.grid, GRID_LAYOUT.length / 4), config.grid);
 }

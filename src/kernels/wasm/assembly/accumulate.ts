@@ -1,35 +1,28 @@
+import {
+  CLIPPED_STEP_ERROR, SUM_BAD_SCALES, SUM_CLIPPED, SUM_ERROR, SUM_LENGTH, SUM_MAX_ERROR,
+  SUM_NOT_STRADDLING, SUM_ONE_SIGNED, SUM_RUN, SUM_STEP, SUM_UNDERFLOW, SUM_UNDERFLOW_ERROR, SUM_VALUE,
+} from './config';
 import { firstLanes, highest, promoteHigh } from './lanes';
 
-// The raw sums of a chunk, as kernels/types.ts lays them out: four sums of two f64 lanes, then f64
-// scalars. What the loop needs in another form until the chunk's end lies behind them.
-const VALUE: usize = 16;
-const STEP: usize = 32;
-const UNDERFLOW_ERROR: usize = 48;
-const MAX_ERROR: usize = 64;
-const UNDERFLOW: usize = 72;
-const CLIPPED: usize = 80;
-const BAD_SCALES: usize = 88;
-const ONE_SIGNED: usize = 96;
-const NOT_STRADDLING: usize = 104;
+// The raw sums of a chunk, as kernels/types.ts lays them out: sums of two f64 lanes, then f64 scalars.
+// What the loop needs in another form until the chunk's end lies behind them.
+/** Aligned for vectors. */
+const BEHIND: usize = (SUM_LENGTH + 15) & ~15;
 /** Two f64: greatest squared errors. */
-const GREATEST: usize = 112;
+const GREATEST: usize = BEHIND;
 /** Four i32: underflow twice, clipped twice. */
-const COUNTS: usize = 128;
+const COUNTS: usize = BEHIND + 16;
 /** One f32, in memory: V8 builds a vector constant anew in every round of a loop. */
-const LIMIT: usize = 144;
+const LIMIT: usize = BEHIND + 32;
 /** Three vectors: the weights, values and step errors behind a group's last whole vector. */
-const REST: usize = 160;
+const REST: usize = BEHIND + 48;
 /** Four f32: greatest errors of addNearRun. */
-const GREATEST_NEAR: usize = 208;
+const GREATEST_NEAR: usize = BEHIND + 96;
 /** One f32 in which all bits but the sign are set. */
-const MAGNITUDE: usize = 224;
-const LENGTH: usize = 240;
+const MAGNITUDE: usize = BEHIND + 112;
+const LENGTH: usize = BEHIND + 128;
 
-const CLIPPED_STEP_ERROR: f32 = 0.50001;
 const LARGEST_F32: f32 = 3.4028234663852886e38;
-
-/** Weights that are summed from 0; RUN of the reference. */
-export const RUN: i32 = 256;
 
 export function clearSums(sums: usize): void {
   memory.fill(sums, 0, LENGTH);
@@ -45,9 +38,9 @@ function addTo(at: usize, amount: f64): void {
 }
 
 export function countGroup(sums: usize, badScale: i32, oneSigned: i32, notStraddling: i32): void {
-  addTo(sums + BAD_SCALES, <f64>badScale);
-  addTo(sums + ONE_SIGNED, <f64>oneSigned);
-  addTo(sums + NOT_STRADDLING, <f64>notStraddling);
+  addTo(sums + SUM_BAD_SCALES, <f64>badScale);
+  addTo(sums + SUM_ONE_SIGNED, <f64>oneSigned);
+  addTo(sums + SUM_NOT_STRADDLING, <f64>notStraddling);
 }
 
 // @ts-ignore: decorator
@@ -60,9 +53,9 @@ function addLanes(at: usize, lanes: v128): void {
 // @ts-ignore: decorator
 @inline
 function addRun(sums: usize, error: v128, value: v128, underError: v128): void {
-  addLanes(sums, error);
-  addLanes(sums + VALUE, value);
-  addLanes(sums + UNDERFLOW_ERROR, underError);
+  addLanes(sums + SUM_ERROR, error);
+  addLanes(sums + SUM_VALUE, value);
+  addLanes(sums + SUM_UNDERFLOW_ERROR, underError);
 }
 
 /** Adds step errors where all levels are `width` apart, by the squared errors of a run. */
@@ -71,7 +64,7 @@ function addRun(sums: usize, error: v128, value: v128, underError: v128): void {
 function addEvenSteps(sums: usize, error: v128, width: f32): void {
   if (width == 0) return;
   const square = <f64>width * <f64>width;
-  addLanes(sums + STEP, f64x2.div(error, f64x2.splat(square)));
+  addLanes(sums + SUM_STEP, f64x2.div(error, f64x2.splat(square)));
 }
 
 /** Where levels are not equally far apart. */
@@ -86,7 +79,7 @@ function addCounts(sums: usize, counts: v128): void {
 }
 
 /**
- * Adds at most RUN weights, in whole vectors. The time of it is the two f64 pipes': two lanes for
+ * Adds at most SUM_RUN weights, in whole vectors. The time of it is the two f64 pipes': two lanes for
  * each sum keep all of them in registers, and floats are widened as they are loaded.
  */
 function addVectors(x: usize, y: usize, u: usize, n: i32, width: f32, sums: usize): void {
@@ -123,7 +116,7 @@ function addVectors(x: usize, y: usize, u: usize, n: i32, width: f32, sums: usiz
     addEvenSteps(sums, error, width);
   } else {
     step = f32x4.pmin(step, f32x4.splat(LARGEST_F32));
-    addLanes(sums + STEP, f64x2.add(f64x2.promote_low_f32x4(step), promoteHigh(step)));
+    addLanes(sums + SUM_STEP, f64x2.add(f64x2.promote_low_f32x4(step), promoteHigh(step)));
   }
   v128.store(sums, greatest, GREATEST);
   addCounts(sums, counts);
@@ -173,7 +166,7 @@ export function addNearRun(
  */
 export function accumulate(x: usize, y: usize, u: usize, n: i32, width: f32, sums: usize): void {
   while (n >= 4) {
-    const run = min(n & ~3, RUN);
+    const run = min(n & ~3, SUM_RUN);
     addVectors(x, y, u, run, width, sums);
     const bytes = <usize>run << 2;
     x += bytes;
@@ -193,8 +186,8 @@ export function accumulate(x: usize, y: usize, u: usize, n: i32, width: f32, sum
 export function finishSums(sums: usize): void {
   const greatest = max(load<f64>(sums, GREATEST), load<f64>(sums, GREATEST + 8));
   const near = highest(v128.load(sums, GREATEST_NEAR));
-  store<f64>(sums, max(sqrt(greatest), <f64>near), MAX_ERROR);
+  store<f64>(sums, max(sqrt(greatest), <f64>near), SUM_MAX_ERROR);
   const counts = sums + COUNTS;
-  store<f64>(sums, <f64>(load<i32>(counts) + load<i32>(counts, 4)), UNDERFLOW);
-  store<f64>(sums, <f64>(load<i32>(counts, 8) + load<i32>(counts, 12)), CLIPPED);
+  store<f64>(sums, <f64>(load<i32>(counts) + load<i32>(counts, 4)), SUM_UNDERFLOW);
+  store<f64>(sums, <f64>(load<i32>(counts, 8) + load<i32>(counts, 12)), SUM_CLIPPED);
 }

@@ -59,6 +59,33 @@ export const GELU: i32 = 1;
 export const GELU_TANH: i32 = 2;
 export const RELU: i32 = 3;
 
+// Bytes at which the sums of a chunk lie, see kernels/types.ts.
+export const SUM_ERROR: usize = 0;
+export const SUM_VALUE: usize = 16;
+export const SUM_STEP: usize = 32;
+export const SUM_UNDERFLOW_ERROR: usize = 48;
+export const SUM_MAX_ERROR: usize = 64;
+export const SUM_UNDERFLOW: usize = 72;
+export const SUM_CLIPPED: usize = 80;
+export const SUM_BAD_SCALES: usize = 88;
+export const SUM_ONE_SIGNED: usize = 96;
+export const SUM_NOT_STRADDLING: usize = 104;
+export const SUM_LENGTH: usize = 112;
+
+// Bytes at which the parts of a grid lie.
+export const GRID_THRESHOLDS: usize = 0;
+export const GRID_LEVELS: usize = 64;
+export const GRID_WIDTHS: usize = 128;
+export const GRID_LEVEL_PLANES: usize = 192;
+export const GRID_WIDTH_PLANES: usize = 256;
+export const GRID_LENGTH: usize = 320;
+
+// Weights that are summed from 0.
+export const SUM_RUN: i32 = 256;
+
+// Errors in steps beyond this count as clipped.
+export const CLIPPED_STEP_ERROR: f32 = 0.5000100135803223;
+
 /** What the host tells a call, as words in memory. */
 // @ts-ignore: decorator
 @unmanaged

@@ -1,4 +1,4 @@
-import { AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, WHOLE_TENSOR } from './config';
+import { AWQ, Config, GRID_LEVELS, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, WHOLE_TENSOR } from './config';
 import { prepareGrid16 } from './grid16';
 import { prepareGroup, scaleNegative, storedScale, useUnitScales, zeroPoint } from './group';
 import { findExtremes, largest, smallest } from './lanes';
@@ -68,12 +68,9 @@ function minifloatCodes(config: Config, level: usize, n: i32, codes: usize): voi
   } while (codes < end);
 }
 
-/** Where a grid's levels lie, see grid16.ts. */
-const LEVELS: usize = 64;
-
 /** Number of levels below each one: its place in the grid. */
 function gridCodes(grid: usize, level: usize, n: i32, codes: usize): void {
-  const levels = grid + LEVELS;
+  const levels = grid + GRID_LEVELS;
   const end = codes + n;
   do {
     const l = v128.load(level);

@@ -1,12 +1,9 @@
-import { Config, RECIPROCAL } from './config';
+import {
+  Config, GRID_LEVEL_PLANES, GRID_LEVELS, GRID_WIDTH_PLANES, GRID_WIDTHS, RECIPROCAL,
+} from './config';
 import { divisorNegative, divisorPositive, scaleNegative, scalePositive } from './group';
 
-// A grid of at most 16 levels in memory, as kernelConfig.ts writes it:
-//   0   f32[16] thresholds, +Infinity after the last
-//   64  f32[16] levels, the last repeated
-//   128 f32[16] inverse widths: entry i belongs to the interval above level i, the last to the one below
-const LEVELS: usize = 64;
-const WIDTHS: usize = 128;
+// A grid of at most 16 levels lies in memory as configSchema.ts says (GRID_LAYOUT).
 
 /** Number of thresholds below each lane: the index of its level. */
 // @ts-ignore: decorator
@@ -61,14 +58,10 @@ function storePlanes(table: usize, planes: usize): void {
   v128.store(planes, plane(table, 3), 48);
 }
 
-/** Where the planes of levels and widths lie, behind the grid. */
-const LEVEL_PLANES: usize = 192;
-const WIDTH_PLANES: usize = 256;
-
 /** Once for each call, before its groups. */
 export function prepareGrid16(grid: usize): void {
-  storePlanes(grid + LEVELS, grid + LEVEL_PLANES);
-  storePlanes(grid + WIDTHS, grid + WIDTH_PLANES);
+  storePlanes(grid + GRID_LEVELS, grid + GRID_LEVEL_PLANES);
+  storePlanes(grid + GRID_WIDTHS, grid + GRID_WIDTH_PLANES);
 }
 
 // @ts-ignore: decorator
@@ -101,8 +94,8 @@ function round(errors: bool, config: Config, x: usize, y: usize, u: usize, n: i3
   const one = f32x4.splat(1);
   const minusOne = f32x4.splat(-1);
   const reciprocal = config.variant == RECIPROCAL;
-  const l0 = v128.load(grid, LEVEL_PLANES), l1 = v128.load(grid, LEVEL_PLANES + 16);
-  const l2 = v128.load(grid, LEVEL_PLANES + 32), l3 = v128.load(grid, LEVEL_PLANES + 48);
+  const l0 = v128.load(grid, GRID_LEVEL_PLANES), l1 = v128.load(grid, GRID_LEVEL_PLANES + 16);
+  const l2 = v128.load(grid, GRID_LEVEL_PLANES + 32), l3 = v128.load(grid, GRID_LEVEL_PLANES + 48);
   const scaleP = f32x4.splat(scalePositive), scaleN = f32x4.splat(scaleNegative);
   const divideP = f32x4.splat(divisorPositive), divideN = f32x4.splat(divisorNegative);
   const end = x + (<usize>n << 2);
@@ -156,10 +149,10 @@ function round(errors: bool, config: Config, x: usize, y: usize, u: usize, n: i3
       i16x8.narrow_i32x4_s(f32x4.lt(u2, v2), f32x4.lt(u3, v3)),
     );
     const interval = i8x16.max_s(i8x16.add(index, below), i8x16.splat(0));
-    const c0 = i8x16.swizzle(v128.load(grid, WIDTH_PLANES), interval);
-    const c1 = i8x16.swizzle(v128.load(grid, WIDTH_PLANES + 16), interval);
-    const c2 = i8x16.swizzle(v128.load(grid, WIDTH_PLANES + 32), interval);
-    const c3 = i8x16.swizzle(v128.load(grid, WIDTH_PLANES + 48), interval);
+    const c0 = i8x16.swizzle(v128.load(grid, GRID_WIDTH_PLANES), interval);
+    const c1 = i8x16.swizzle(v128.load(grid, GRID_WIDTH_PLANES + 16), interval);
+    const c2 = i8x16.swizzle(v128.load(grid, GRID_WIDTH_PLANES + 32), interval);
+    const c3 = i8x16.swizzle(v128.load(grid, GRID_WIDTH_PLANES + 48), interval);
     const cl01 = pairLow(c0, c1), cl23 = pairLow(c2, c3);
     const ch01 = pairHigh(c0, c1), ch23 = pairHigh(c2, c3);
     v128.store(u, f32x4.mul(f32x4.sub(u0, v0), quadLow(cl01, cl23)));

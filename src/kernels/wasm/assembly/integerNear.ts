@@ -1,9 +1,9 @@
-import { addNearRun, RUN } from './accumulate';
+import { addNearRun } from './accumulate';
 import { Config, TIES_AWAY } from './config';
 import { divisorPositive, scalePositive, zeroPoint } from './group';
 import { SHIFT } from './integer';
 import { promoteHigh } from './lanes';
-import { SCALE_F32 } from './config';
+import { SCALE_F32, SUM_RUN } from './config';
 
 // Integers and their sums in less time, for nearly all groups: those without clipped weights, with
 // scales of 16 bits. The sums are those of integerGroup and accumulate, to the bit.
@@ -29,7 +29,7 @@ export function areNear(config: Config, low: f32, high: f32, n: i32): bool {
   return i32x4.all_true(v128.and(near, finite));
 }
 
-/** Quantizes at most RUN weights; returns the squares of their levels, in four f32 lanes, exact. */
+/** Quantizes at most SUM_RUN weights; returns the squares of their levels, in four f32 lanes, exact. */
 // @ts-ignore: decorator
 @inline
 function quantizeRun(config: Config, x: usize, y: usize, n: i32): v128 {
@@ -58,7 +58,7 @@ export function addNearIntegers(config: Config, x: usize, y: usize, n: i32, sums
   const scale = <f64>scalePositive;
   const square = f64x2.splat(scale * scale);
   do {
-    const run = min(n, RUN);
+    const run = min(n, SUM_RUN);
     const squares = quantizeRun(config, x, y, run);
     const levels = f64x2.add(f64x2.promote_low_f32x4(squares), promoteHigh(squares));
     addNearRun(x, y, run, f64x2.mul(square, levels), scalePositive, sums);
