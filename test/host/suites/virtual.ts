@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
-import { closeAllTabs, customTab, EDITOR, untilTabs } from './support.js';
+import { closeAllTabs, comparisonTabs, EDITOR, untilTabs } from './support.js';
 
 const SCHEME = 'quantscope-test';
 /** From out/host, where these tests run. */
@@ -16,6 +16,8 @@ class FolderProvider implements vscode.FileSystemProvider {
 
   /** Paths of the files that were read, in the order of the readings. */
   readonly readings: string[] = [];
+  private readonly read = new vscode.EventEmitter<void>();
+  readonly onDidReadFile = this.read.event;
   private readonly replaced = new Map<string, Uint8Array>();
 
   constructor(private readonly folder: string) {}
@@ -41,6 +43,7 @@ class FolderProvider implements vscode.FileSystemProvider {
 
   readFile(uri: vscode.Uri): Uint8Array {
     this.readings.push(uri.path);
+    this.read.fire();
     return this.replaced.get(uri.path) ?? fs.readFileSync(this.find(uri));
   }
 
@@ -88,11 +91,14 @@ suite('A virtual workspace', () => {
     registration.dispose();
   });
 
-  function compare(resource: vscode.Uri): Thenable<ComparisonReport> {
-    return vscode.commands.executeCommand<ComparisonReport>('quantscope.quantizeLayer', {
-      resource,
-      formats: ['int4:row', 'afp4:g8'],
-    });
+  async function compare(resource: vscode.Uri): Promise<ComparisonReport> {
+    const report = await vscode.commands.executeCommand<ComparisonReport>(
+      'quantscope.quantizeLayer',
+      { resource, formats: ['int4:row', 'afp4:g8'] },
+    );
+    // So that its panel can be closed.
+    await untilTabs(() => (comparisonTabs().length > 0 ? true : undefined));
+    return report;
   }
 
   function timesRead({ path: wanted }: vscode.Uri): number {
@@ -109,6 +115,17 @@ suite('A virtual workspace', () => {
     assert.equal(summary.sqnrDb.toFixed(3), '21.626');
   });
 
+  async function untilRead(uri: vscode.Uri): Promise<void> {
+    while (timesRead(uri) === 0) {
+      await new Promise<void>((resolve) => {
+        const subscription = folder.onDidReadFile(() => {
+          subscription.dispose();
+          resolve();
+        });
+      });
+    }
+  }
+
   test('is read once for a command that compares', async () => {
     await compare(MODEL);
     assert.deepEqual([timesRead(MODEL), timesRead(CONFIG)], [1, 1]);
@@ -116,7 +133,7 @@ suite('A virtual workspace', () => {
 
   test('is read once for an editor and commands, and again when its configuration changed', async () => {
     await vscode.commands.executeCommand('vscode.openWith', MODEL, EDITOR);
-    await untilTabs(() => customTab(MODEL));
+    await untilRead(CONFIG);
     const before = await compare(MODEL);
     assert.equal(before.model.architecture, 'GPT2LMHeadModel');
     assert.deepEqual([timesRead(MODEL), timesRead(CONFIG)], [1, 1]);
