@@ -7,7 +7,7 @@ import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
 import { showError } from '../errors.js';
 import { formatWithGroup } from '../picks/formatName.js';
-import { openModel } from '../openModel.js';
+import { ModelSnapshot } from '../modelSnapshot.js';
 import { withNotification } from '../notification.js';
 import { selectTensors, readTarget } from './quantizeTarget.js';
 import type { QuantizeTarget, Selection } from './quantizeTarget.js';
@@ -60,10 +60,10 @@ export class ExportCommand {
   }
 
   private async export({ target, formats, scaleDtype }: ExportSource): Promise<void> {
-    const model = await openModel(target.resource);
-    const selection = selectTensors(model, target);
+    const opened = await this.editors.snapshot(target.resource);
+    const selection = selectTensors(opened.model, target);
     const format = await pickOne(formats.map(parseFormat), selection);
-    const out = format && (await chooseTarget(target.resource, model, format));
+    const out = format && (await chooseTarget(target.resource, opened.model, format));
     if (!out) return;
     const request = {
       format: format.id,
@@ -71,6 +71,8 @@ export class ExportCommand {
       scaleDtype,
       out: out.fsPath,
     };
+    // The questions may have taken minutes.
+    const { model } = await ModelSnapshot.current(target.resource, opened);
     const title = vscode.l10n.t('Writing {0} in {1}', selection.scope, formatLabel(format));
     const { outputs } = await withNotification(title, (options) =>
       this.pool.use((pool) => quantizeToFile(pool, model, request, options)),

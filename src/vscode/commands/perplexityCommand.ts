@@ -13,19 +13,25 @@ import { pickWindows } from '../picks/windowsPick.js';
 import { formatWithGroup } from '../picks/formatName.js';
 import { pickFormats } from '../picks/formatPick.js';
 import { KeptTexts } from '../picks/keptTexts.js';
-import { openModel } from '../openModel.js';
+import type { ModelSnapshot } from '../modelSnapshot.js';
 import { selectTensors, readTarget } from './quantizeTarget.js';
 import { readSettings } from '../settings.js';
 import { pickText } from '../picks/textPick.js';
 
 /** What is to be run, before text and windows are known. */
 interface Measurable {
-  readonly model: OpenedModel;
+  readonly opened: ModelSnapshot;
   readonly request: Omit<ComparisonRequest, 'perplexity'>;
   /** Names of the tensors that formats are applied to. */
   readonly tensors: readonly string[];
   /** Questions that were asked before. */
   readonly asked: number;
+}
+
+/** What is to be run, and its model. */
+interface Measurement {
+  readonly opened: ModelSnapshot;
+  readonly request: ComparisonRequest;
 }
 
 /** "Measure Perplexity…": from a command's argument to a comparison panel that runs the model. */
@@ -44,44 +50,44 @@ export class PerplexityCommand {
   async run(argument: unknown): Promise<ComparisonReport | undefined> {
     const fields = fieldsOf(argument);
     const asks = !Array.isArray(fields['formats']);
-    let request: ComparisonRequest | undefined;
+    let measurement: Measurement | undefined;
     try {
-      request = asks ? await this.ask(argument, fields) : await this.named(argument, fields);
-      return request && (await this.services.panels.compare(request));
+      measurement = asks ? await this.ask(argument, fields) : await this.named(argument, fields);
+      if (!measurement) return undefined;
+      return await this.services.panels.compare(measurement.request, measurement.opened);
     } catch (error) {
       if (!asks) throw error;
-      this.services.panels.tell(error, request);
+      this.services.panels.tell(error, measurement?.request);
       return undefined;
     }
   }
 
-  /** The request of an argument that leaves nothing open. */
+  /** What an argument means that leaves nothing to ask. */
   private async named(
     argument: unknown,
     fields: Readonly<Record<string, unknown>>,
-  ): Promise<ComparisonRequest> {
+  ): Promise<Measurement> {
     const { text, windows, perLayer } = fields;
     const names = (fields['formats'] as unknown[]).map((name) => parseFormat(String(name)).id);
-    const { request } = await this.model(argument, async () => names);
-    return {
-      ...request!,
-      perplexity: {
-        textFile: text instanceof vscode.Uri ? text.fsPath : textOrNone(text),
-        windows: Number.isSafeInteger(windows) && Number(windows) > 0 ? Number(windows) : undefined,
-        perLayer: perLayer === true,
-      },
+    const { opened, request } = await this.model(argument, async () => names);
+    const perplexity = {
+      textFile: text instanceof vscode.Uri ? text.fsPath : textOrNone(text),
+      windows: Number.isSafeInteger(windows) && Number(windows) > 0 ? Number(windows) : undefined,
+      perLayer: perLayer === true,
     };
+    return { opened, request: { ...request!, perplexity } };
   }
 
   private async ask(
     argument: unknown,
     fields: Readonly<Record<string, unknown>>,
-  ): Promise<ComparisonRequest | undefined> {
+  ): Promise<Measurement | undefined> {
     const panel = this.panelMeant(argument, fields['comparison']);
-    const { model, request, tensors, asked } = panel
+    const { opened, request, tensors, asked } = panel
       ? await this.modelOf(panel)
-      : await this.model(argument, (opened) => this.askFormats(opened, argument));
+      : await this.model(argument, (model) => this.askFormats(model, argument));
     if (!request) return undefined;
+    const { model } = opened;
     // Where the model cannot be run there is nothing to ask; the panel says why, beside the weights.
     const runs = await planLanguageModel(model).then(
       () => true,
@@ -89,9 +95,9 @@ export class PerplexityCommand {
     );
     const perplexity =
       runs && model.fileSystem.isLocal
-        ? await this.askText({ model, request, tensors, asked }, droppedText(fields['text']))
+        ? await this.askText({ opened, request, tensors, asked }, droppedText(fields['text']))
         : {};
-    return perplexity && { ...request, perplexity };
+    return perplexity && { opened, request: { ...request, perplexity } };
   }
 
   /** The comparison panel that is meant: the one named, or the active one where nothing else is. */
@@ -106,9 +112,10 @@ export class PerplexityCommand {
 
   private async modelOf({ run }: ComparisonPanel): Promise<Measurable> {
     const request = withoutChoice(run.request);
-    const model = await openModel(vscode.Uri.parse(request.resource, true));
-    const tensors = request.formats.length > 0 ? selectedNames(model, request.tensors) : [];
-    return { model, request, tensors, asked: 0 };
+    const resource = vscode.Uri.parse(request.resource, true);
+    const opened = await this.services.editors.snapshot(resource);
+    const tensors = request.formats.length > 0 ? selectedNames(opened.model, request.tensors) : [];
+    return { opened, request, tensors, asked: 0 };
   }
 
   private async model(
@@ -116,14 +123,15 @@ export class PerplexityCommand {
     chooseFormats: (model: OpenedModel) => Promise<readonly string[] | undefined>,
   ): Promise<Omit<Measurable, 'request'> & { readonly request?: Measurable['request'] }> {
     const target = readTarget(argument, this.services.editors);
-    const resource = await modelFile(target.resource);
-    const model = await openModel(resource);
+    const opened = await this.services.editors.snapshot(target.resource);
+    const { model } = opened;
+    const resource = await modelFile(target.resource, model);
     const formats = await chooseFormats(model);
-    if (!formats) return { model, tensors: [], asked: 2 };
+    if (!formats) return { opened, tensors: [], asked: 2 };
     const selection = formats.length > 0 ? selectTensors(model, target) : undefined;
     const tensors = selection?.tensors.map(({ name }) => name) ?? [];
     return {
-      model,
+      opened,
       tensors,
       asked: 2,
       request: {
@@ -156,7 +164,7 @@ export class PerplexityCommand {
     dropped: DroppedText | undefined,
   ): Promise<PerplexityChoice | undefined> {
     const { memory } = this.services;
-    const { folder } = measurable.model;
+    const { folder } = measurable.opened.model;
     const title = vscode.l10n.t('Perplexity of {0}', measurable.request.modelName);
     const totalSteps = measurable.asked + (dropped ? 1 : 2);
     const droppedFile = dropped && (await this.texts.fileOf(dropped));
@@ -175,7 +183,7 @@ export class PerplexityCommand {
   }
 
   private async askWindows(
-    { model, request, tensors }: Measurable,
+    { opened, request, tensors }: Measurable,
     textFile: string,
     title: string,
     step: number,
@@ -184,7 +192,7 @@ export class PerplexityCommand {
     const formats = request.formats.map(parseFormat);
     const { host } = this.services;
     const wanted = { formats, tensors, text: { textFile } };
-    const plan = planPerplexity(host, model, wanted, abort.signal);
+    const plan = planPerplexity(host, opened.model, wanted, abort.signal);
     const threads = readSettings().threads ?? host.parallelism;
     const secondsFor = (flops: number) => this.services.meter.secondsFor(flops, threads);
     const counts = { formats: formats.length, tensors: tensors.length };
@@ -230,10 +238,9 @@ function selectedNames(
   return names ?? tensors.filter((tensor) => tensor.quantizedByDefault).map(({ name }) => name);
 }
 
-/** The file or index of the model in a folder; anything else is itself. */
-async function modelFile(uri: vscode.Uri): Promise<vscode.Uri> {
+/** The file or index of the model opened from a folder; anything else is itself. */
+async function modelFile(uri: vscode.Uri, { path }: OpenedModel): Promise<vscode.Uri> {
   const { type } = await vscode.workspace.fs.stat(uri);
   if (!(type & vscode.FileType.Directory)) return uri;
-  const { path } = await openModel(uri);
   return uri.scheme === 'file' ? vscode.Uri.file(path) : vscode.Uri.parse(path, true);
 }

@@ -6,7 +6,7 @@ import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
 import type { ComparisonRequest } from '../comparison/comparisonRequest.js';
 import { formatWithGroup } from '../picks/formatName.js';
 import { pickFormats } from '../picks/formatPick.js';
-import { openModel } from '../openModel.js';
+import type { ModelSnapshot } from '../modelSnapshot.js';
 import { selectTensors, readTarget } from './quantizeTarget.js';
 import type { QuantizeTarget, Selection } from './quantizeTarget.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
@@ -54,8 +54,9 @@ export class QuantizeCommands {
     try {
       const target = readTarget(argument, this.editors);
       asked = target.formats === undefined;
-      request = await this.request(target, chooseFormats);
-      return request && (await this.panels.compare(request));
+      const opened = await this.editors.snapshot(target.resource);
+      request = await this.request(target, opened, chooseFormats);
+      return request && (await this.panels.compare(request, opened));
     } catch (error) {
       if (!asked) throw error;
       this.panels.tell(error, request);
@@ -65,9 +66,10 @@ export class QuantizeCommands {
 
   private async request(
     target: QuantizeTarget,
+    { model }: ModelSnapshot,
     chooseFormats: (selection: Selection) => Promise<readonly string[] | undefined>,
   ): Promise<ComparisonRequest | undefined> {
-    const selection = selectTensors(await openModel(target.resource), target);
+    const selection = selectTensors(model, target);
     const formats =
       target.formats?.map((name) => parseFormat(name).id) ?? (await chooseFormats(selection));
     return (

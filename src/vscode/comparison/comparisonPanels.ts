@@ -10,6 +10,7 @@ import type { ComparisonStore } from './comparisonStore.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
 import { showError } from '../errors.js';
 import { COMMAND, COMPARISON_VIEW_TYPE } from '../identifiers.js';
+import type { ModelSnapshot } from '../modelSnapshot.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
 import type { SharedPool } from '../sharedPool.js';
@@ -37,9 +38,10 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   /**
    * Shows the panel of a request and runs it there.
+   * @param opened the request's model, opened to ask for the rest of the request
    * @throws what the job throws, an AbortError when it was cancelled or its panel closed
    */
-  compare(request: ComparisonRequest): Promise<ComparisonReport> {
+  compare(request: ComparisonRequest, opened: ModelSnapshot): Promise<ComparisonReport> {
     const open = this.panels.get(computeComparisonId(request));
     // Weights that have been compared in these formats need not be compared again for the model to run.
     const known = request.perplexity && open && sameFormats(open.run.request, request);
@@ -48,7 +50,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
     if (open) {
       open.run = run;
       open.reveal();
-      return this.start(open);
+      return this.start(open, opened);
     }
     const panel = vscode.window.createWebviewPanel(
       COMPARISON_VIEW_TYPE,
@@ -56,12 +58,13 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
       vscode.ViewColumn.Active,
       { enableFindWidget: true },
     );
-    return this.start(this.add(panel, run));
+    return this.start(this.add(panel, run), opened);
   }
 
-  async start(panel: ComparisonPanel): Promise<ComparisonReport> {
+  /** Starts the panel's run, on its model where that is open already, and keeps its outcome. */
+  async start(panel: ComparisonPanel, opened?: ModelSnapshot): Promise<ComparisonReport> {
     const { run } = panel;
-    const ended = run.start();
+    const ended = run.start(opened);
     this.store.save(panel.id, { request: run.request, ...run.result });
     try {
       return await ended;

@@ -8,7 +8,7 @@ import type { Progress } from '../../rpc/rpc.js';
 import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
 import { formatError } from '../errors.js';
-import { openModel } from '../openModel.js';
+import { ModelSnapshot } from '../modelSnapshot.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SharedPool } from '../sharedPool.js';
 
@@ -75,9 +75,10 @@ export class ComparisonRun {
 
   /**
    * Runs the job; its state says how it went, too.
+   * @param opened the model, where it is open already; not kept, so that a later start opens it anew
    * @throws the job's error, an AbortError when it was cancelled
    */
-  async start(): Promise<ComparisonReport> {
+  async start(opened?: ModelSnapshot): Promise<ComparisonReport> {
     this.cancel();
     const abort = new AbortController();
     this.abort = abort;
@@ -101,7 +102,7 @@ export class ComparisonRun {
       // What is known of the weights stays in sight while the model runs.
       const before = perplexity && this.current.report && dropPerplexity(this.current.report);
       begin(before || formats.length === 0 ? 'perplexity' : 'weights', before);
-      const model = await openModel(vscode.Uri.parse(resource, true));
+      const { model } = await ModelSnapshot.current(vscode.Uri.parse(resource, true), opened);
       const fingerprint = await fingerprintModel(model).catch(() => undefined);
       const report = await compareFormats(
         {

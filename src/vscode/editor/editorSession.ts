@@ -67,7 +67,8 @@ export class EditorSession {
     return {
       open: async () => {
         this.pageReady = true;
-        const state = this.state(await document.load());
+        // A page that was hidden has not been told of changes.
+        const state = this.state((await document.current()).model);
         // After the answer, so that the page knows the tensor it is to select.
         setTimeout(() => this.deliverReveal());
         return state;

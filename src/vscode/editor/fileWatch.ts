@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 const SETTLE_MILLISECONDS = 400;
 
 /**
- * Reports, once things have settled, that one of some files changed or appeared.
+ * Reports, once things have settled, that one of some files changed, appeared or went away.
  * @param uri the file that was opened; its folder is watched
  * @param isOurs whether a file of that folder matters
  */
@@ -15,7 +15,7 @@ export function watchFiles(
 ): vscode.Disposable {
   // The whole folder, since a file name may hold characters that patterns treat specially.
   const pattern = new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), '*');
-  const watcher = vscode.workspace.createFileSystemWatcher(pattern, false, false, true);
+  const watcher = vscode.workspace.createFileSystemWatcher(pattern);
   let timer: NodeJS.Timeout | undefined;
   const onChange = (file: vscode.Uri) => {
     if (!isOurs(file.path.slice(file.path.lastIndexOf('/') + 1))) return;
@@ -24,6 +24,7 @@ export function watchFiles(
   };
   watcher.onDidChange(onChange);
   watcher.onDidCreate(onChange);
+  watcher.onDidDelete(onChange);
   return new vscode.Disposable(() => {
     clearTimeout(timer);
     watcher.dispose();

@@ -5,7 +5,7 @@ import type { GroupRanges } from '../../metrics/types.js';
 import type { GroupRangesRequest, TensorDetails } from '../../reports/editorPage.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { watchFiles } from './fileWatch.js';
-import { openModel } from '../openModel.js';
+import { ModelSnapshot } from '../modelSnapshot.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { SharedPool } from '../sharedPool.js';
 
@@ -18,10 +18,11 @@ export class SafetensorsDocument implements vscode.CustomDocument {
   /** Fires when a file of the model changed on disk since it was read. */
   readonly onDidChangeFile = this.fileChanged.event;
 
-  private model: Promise<OpenedModel> | undefined;
+  private snapshot: Promise<ModelSnapshot> | undefined;
   private results = new Map<string, unknown>();
   private readonly watch: vscode.Disposable;
-  private shards: ReadonlySet<string> = new Set();
+  /** Names of what the model was last read from: shards, their index, `config.json`. */
+  private files: ReadonlySet<string> = new Set();
 
   constructor(
     readonly uri: vscode.Uri,
@@ -30,32 +31,32 @@ export class SafetensorsDocument implements vscode.CustomDocument {
     const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
     this.watch = watchFiles(
       uri,
-      (file) => file === name || this.shards.has(file),
-      () => this.fileChanged.fire(),
+      (file) => file === name || this.files.has(file),
+      () => {
+        this.forget();
+        this.fileChanged.fire();
+      },
     );
   }
 
   /** The model as last read; read now where it has not been, or could not be. */
-  load(): Promise<OpenedModel> {
-    if (!this.model) {
-      const model = openModel(this.uri);
-      this.model = model;
-      model.then(
-        ({ files }) => {
-          this.shards = new Set(files.map((file) => file.name));
-        },
-        () => {
-          if (this.model === model) this.model = undefined;
-        },
-      );
-    }
-    return this.model;
+  async load(): Promise<OpenedModel> {
+    return (await this.read()).model;
+  }
+
+  /** The model as its files are now, which are read anew only if they changed. */
+  async current(): Promise<ModelSnapshot> {
+    const before = this.snapshot;
+    const snapshot = await this.read();
+    if (before === undefined || (await snapshot.isCurrent())) return snapshot;
+    // The watch tells of a change later, or of none where a file system reports none.
+    if (this.snapshot === before) this.forget();
+    return this.read();
   }
 
   /** Reads the files anew and forgets what was computed from the old ones. */
   reload(): Promise<OpenedModel> {
-    this.model = undefined;
-    this.results = new Map();
+    this.forget();
     return this.load();
   }
 
@@ -81,14 +82,36 @@ export class SafetensorsDocument implements vscode.CustomDocument {
     this.fileChanged.dispose();
   }
 
+  private read(): Promise<ModelSnapshot> {
+    if (!this.snapshot) {
+      const snapshot = ModelSnapshot.open(this.uri);
+      this.snapshot = snapshot;
+      snapshot.then(
+        ({ fileNames }) => {
+          this.files = new Set(fileNames);
+        },
+        () => {
+          if (this.snapshot === snapshot) this.snapshot = undefined;
+        },
+      );
+    }
+    return this.snapshot;
+  }
+
+  private forget(): void {
+    this.snapshot = undefined;
+    this.results = new Map();
+  }
+
   /** A finished result, or a new one; one under way belongs to whoever may cancel it. */
   private async result<T>(
     parts: readonly unknown[],
     compute: (model: OpenedModel) => Promise<T>,
   ): Promise<T> {
     const key = JSON.stringify(parts);
-    const model = await this.load();
+    // Taken together, so that a result is kept only beside the model that it is of.
     const { results } = this;
+    const model = await this.load();
     const value = results.has(key) ? (results.get(key) as T) : await compute(model);
     results.delete(key);
     results.set(key, value);

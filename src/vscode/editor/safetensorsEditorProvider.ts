@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import { EditorSession } from './editorSession.js';
 import { EDITOR_VIEW_TYPE, INDEX_VIEW_TYPE } from '../identifiers.js';
+import { ModelSnapshot } from '../modelSnapshot.js';
 import { SafetensorsDocument } from './safetensorsDocument.js';
 import type { SharedPool } from '../sharedPool.js';
 import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
@@ -61,6 +62,15 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
     return (active ?? this.lastActive)?.document;
   }
 
+  /**
+   * The model at a URI as its files are now: the one of the editor that shows it, where there is one.
+   * @throws CheckpointError with one line that names file, place and rule
+   */
+  snapshot(uri: vscode.Uri): Promise<ModelSnapshot> {
+    const document = this.sessionOf(uri)?.document;
+    return document ? document.current() : ModelSnapshot.open(uri);
+  }
+
   /** Shows a model. */
   async open(uri: vscode.Uri): Promise<void> {
     const viewType = uri.path.endsWith('.json') ? INDEX_VIEW_TYPE : EDITOR_VIEW_TYPE;
@@ -69,14 +79,18 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
 
   /** Shows a model with a tensor selected. */
   async revealTensor(uri: vscode.Uri, tensor: string): Promise<void> {
-    const key = uri.toString();
-    const session = [...this.sessions].find(({ document }) => document.uri.toString() === key);
+    const session = this.sessionOf(uri);
     if (session) {
       session.panel.reveal(session.panel.viewColumn);
       session.revealTensor(tensor);
       return;
     }
-    this.reveals.set(key, tensor);
+    this.reveals.set(uri.toString(), tensor);
     await this.open(uri);
+  }
+
+  private sessionOf(uri: vscode.Uri): EditorSession | undefined {
+    const key = uri.toString();
+    return [...this.sessions].find(({ document }) => document.uri.toString() === key);
   }
 }

@@ -6,6 +6,7 @@ import type { ComparisonReport } from '../../../src/reports/reports.js';
 import {
   closeAllTabs,
   comparisonTabs,
+  EDITOR,
   sampleUri,
   scratchFolder,
   untilTabs,
@@ -95,6 +96,23 @@ suite('Quantize Layer…', () => {
     });
     const [int3, int4] = report.formats;
     assert.ok(int4.summary.sqnrDb > int3.summary.sqnrDb + 4);
+  });
+
+  test("takes an open editor's model, but not as it was before its configuration changed", async () => {
+    const folder = path.join(scratch, 'changing');
+    fs.cpSync(path.dirname(sampleUri().fsPath), folder, { recursive: true });
+    const resource = vscode.Uri.file(path.join(folder, 'model.safetensors'));
+    await vscode.commands.executeCommand('vscode.openWith', resource, EDITOR);
+    const target = { resource, tensors: [DOWN_PROJ], formats: ['int4-asym'] };
+    const before = await quantize(target);
+    const config = path.join(folder, 'config.json');
+    const text = fs.readFileSync(config, 'utf8');
+    const { architecture } = before.model;
+    assert.ok(architecture && text.includes(architecture));
+    fs.writeFileSync(config, text.replace(architecture, 'AnotherForCausalLM'));
+    // At once, before any watch can have told.
+    const after = await quantize(target);
+    assert.equal(after.model.architecture, 'AnotherForCausalLM');
   });
 
   test('rejects with the reason when the file is malformed', async () => {
