@@ -24,7 +24,7 @@ import { formatTable } from './tables.js';
 import type { Column } from './tables.js';
 
 /** How many tensors per format are named as those that suffer most. */
-const WORST = 3;
+const MAX_WORST = 3;
 
 const right = (title: string): Column => ({ title, align: 'right' });
 const left = (title: string): Column => ({ title, align: 'left' });
@@ -52,7 +52,7 @@ function measureCell(measures: ErrorMeasures, measure: ErrorMeasure): string {
   return WRITERS[ERROR_MEASURES[measure].kind].text(measures[measure]);
 }
 
-function heading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
+function formatHeading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const { path, architecture, parameters, dtype } = report.model;
   const { tensors, parameters: weights } = report.formats[0]?.summary ?? NO_WEIGHTS;
   const model = architecture ? `${path}  ${architecture}` : path;
@@ -87,7 +87,7 @@ function worstTensors(tensors: readonly TensorComparison[]): readonly TensorComp
   const rank = ({ sqnrDb }: TensorComparison) => (Number.isNaN(sqnrDb) ? -Infinity : sqnrDb);
   return [...tensors]
     .sort((one, other) => (rank(one) === rank(other) ? 0 : rank(one) < rank(other) ? -1 : 1))
-    .slice(0, WORST);
+    .slice(0, MAX_WORST);
 }
 
 function worstTable(formats: readonly FormatComparison[]): string {
@@ -109,7 +109,7 @@ function worstTable(formats: readonly FormatComparison[]): string {
 function perplexitySection({ text, baseline, formats }: ComparisonReport): string {
   if (!text || !baseline.perplexity) return '';
   const rows = formats.flatMap(({ id, tensors }) =>
-    costliest(tensors).map(({ tensor, alone }, index) => [
+    findCostliest(tensors).map(({ tensor, alone }, index) => [
       index === 0 ? id : '',
       visible(tensor.name),
       formatSignificant(alone.value),
@@ -131,7 +131,7 @@ function perplexitySection({ text, baseline, formats }: ComparisonReport): strin
 }
 
 /** The tensors that raise the perplexity most when they alone are quantized; NaN comes first. */
-function costliest(tensors: readonly TensorComparison[]) {
+function findCostliest(tensors: readonly TensorComparison[]) {
   const rank = (delta: number) => (Number.isNaN(delta) ? Infinity : delta);
   return tensors
     .flatMap((tensor) =>
@@ -141,7 +141,7 @@ function costliest(tensors: readonly TensorComparison[]) {
       const [first, second] = [rank(one.deltaVsBaseline), rank(other.deltaVsBaseline)];
       return first === second ? 0 : first > second ? -1 : 1;
     })
-    .slice(0, WORST);
+    .slice(0, MAX_WORST);
 }
 
 /**
@@ -153,7 +153,7 @@ export function formatComparison(report: ComparisonReport, scaleDtype: ScaleDtyp
   const general = [...model.notes, ...notes].map((note) => `${visible(note)}\n`).join('');
   const several = (formats[0]?.tensors.length ?? 0) > 1;
   return (
-    `${heading(report, scaleDtype)}\n` +
+    `${formatHeading(report, scaleDtype)}\n` +
     formatsTable(formats) +
     (several ? `\n${worstTable(formats)}` : '') +
     perplexitySection(report) +

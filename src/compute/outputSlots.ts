@@ -2,7 +2,7 @@ import type { MemoryRegion } from '../kernels/workspace.js';
 import type { SharedRegions } from './sharedRegions.js';
 
 /** An ordinary chunk's output, 2 MB of F32 and what kernels write beyond it, fits. */
-const SMALLEST_BYTES = (2 << 20) + 65536;
+const MIN_BYTES = (2 << 20) + 65536;
 /** Bytes of slots that one job may hold before it has to wait; a single larger slot it may. */
 const JOB_BYTES = 48 << 20;
 
@@ -34,7 +34,7 @@ export class OutputSlots {
 
 /** Large slots are powers of two, so that chunks of many sizes do not each leave slots behind. */
 function slotBytes(bytes: number): number {
-  return bytes <= SMALLEST_BYTES ? SMALLEST_BYTES : 2 ** Math.ceil(Math.log2(bytes));
+  return bytes <= MIN_BYTES ? MIN_BYTES : 2 ** Math.ceil(Math.log2(bytes));
 }
 
 /** The slots that one job's tasks hold, by the index of the task. */

@@ -1,5 +1,5 @@
 import { AsymmetryList } from '../kernels/statistics/asymmetry.js';
-import { codeOrder, type CodeOrder } from '../kernels/statistics/codeOrder.js';
+import { orderCodes, type CodeOrder } from '../kernels/statistics/codeOrder.js';
 import { mergeWeightMoments, type WeightMoments } from '../kernels/statistics/moments.js';
 import { countBySorting, nonZero, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
 import type { Handlers } from '../rpc/rpc.js';
@@ -35,7 +35,7 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
   return {
     async countCodes(task) {
       const { chunk, groupSize } = task;
-      const order = codeOrder(chunk.dtype);
+      const order = orderCodes(chunk.dtype);
       if (!order) throw new Error(`${chunk.dtype} has more than 16 bits`);
       const { kernels, tables, read } = divideSpanRegion(loader, task);
       const wide = countBitsPerElement(chunk.dtype) === 16;

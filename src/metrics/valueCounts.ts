@@ -71,7 +71,7 @@ export interface WeightedValues {
 }
 
 /** Counts of values in `bins` bins over their range. */
-export function histogramOf({ values, counts }: WeightedValues, bins: number): Histogram {
+export function countHistogram({ values, counts }: WeightedValues, bins: number): Histogram {
   const edges = chooseHistogramEdges(values[0] ?? 0, values[values.length - 1] ?? 0, bins);
   const histogram = new Array<number>(edges.bins).fill(0);
   values.forEach((value, at) => (histogram[binOf(value, edges)] += counts[at]));

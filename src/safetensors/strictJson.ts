@@ -9,7 +9,7 @@ export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'n
 const MAX_DEPTH = 127;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
-const LONGEST_SHARED = 16;
+const MAX_SHARED_CHARACTERS = 16;
 const SHARED_SLOTS = 64;
 
 const TAB = 0x09;
@@ -119,7 +119,8 @@ export class StrictJsonReader {
       at++;
     }
     this.#position = at + 1;
-    if (ascii && !escaped && at - opening <= LONGEST_SHARED) return this.#shared(opening + 1, at);
+    if (ascii && !escaped && at - opening <= MAX_SHARED_CHARACTERS)
+      return this.#shared(opening + 1, at);
     const raw = textOf(bytes, opening + 1, at);
     return escaped ? this.#unescape(raw, opening) : raw;
   }

@@ -68,11 +68,12 @@ export function visible(text: string): string {
   });
 }
 
-const LONGEST_QUOTE = 120;
+const MAX_QUOTED_CHARACTERS = 120;
 
 /** A name from a file in quotation marks, shortened and made fit for one line. */
 export function quoted(text: string): string {
-  const short = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
+  const short =
+    text.length > MAX_QUOTED_CHARACTERS ? `${text.slice(0, MAX_QUOTED_CHARACTERS)}…` : text;
   return `"${visible(short)}"`;
 }
 

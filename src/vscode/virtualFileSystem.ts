@@ -7,7 +7,7 @@ import type { FileSystem } from '../storage/fileSystem.js';
  * VS Code reads files of other file systems whole, so this much is held in memory. Larger models
  * are for local disks.
  */
-const LARGEST = 512 * 1024 * 1024;
+const MAX_FILE_BYTES = 512 * 1024 * 1024;
 
 function megabytes(bytes: number): string {
   return Math.ceil(bytes / 1024 ** 2).toLocaleString('en-US');
@@ -51,10 +51,10 @@ export class VirtualFileSystem implements FileSystem {
     if (known) return makeMemorySource(name, new Uint8Array(known));
     const { size } = await vscode.workspace.fs.stat(uri);
     this.totalBytes += size;
-    if (this.totalBytes > LARGEST) {
+    if (this.totalBytes > MAX_FILE_BYTES) {
       const detail = vscode.l10n.t(
         'models that are not on a local disk can be opened up to {0} MB, this is {1} MB or more; copy it to a local folder',
-        megabytes(LARGEST),
+        megabytes(MAX_FILE_BYTES),
         megabytes(this.totalBytes),
       );
       throw new CheckpointError(name, '', 'ReadFailed', detail);

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { connect, type Handlers, type Methods } from '../../rpc/rpc.js';
 import type { Host } from '../host.js';
 import { makeNodeHost } from './nodeHost.js';
-import { channelOf, type ThreadData } from './threads.js';
+import { openChannel, type ThreadData } from './threads.js';
 
 /**
  * Answers the thread's parent; the last statement of a thread's program. What arrives before the
@@ -18,6 +18,6 @@ export function serveThread<Start, Api extends Methods<Api>>(
   const { start, assetsFolder } = workerData as ThreadData;
   void (async () => {
     const handlers = await handlersOf(start as Start, makeNodeHost(assetsFolder));
-    connect<Api, Record<never, never>>(channelOf(port), handlers);
+    connect<Api, Record<never, never>>(openChannel(port), handlers);
   })();
 }

@@ -16,7 +16,7 @@ interface PortLike {
 }
 
 /** A worker or its parent port as an end of the RPC. */
-export function channelOf(port: PortLike): MessageChannelEnd {
+export function openChannel(port: PortLike): MessageChannelEnd {
   return {
     post: (message) => port.postMessage(message),
     listen(listener) {
@@ -43,7 +43,7 @@ export function startThread<Api extends Methods<Api>>(
       stackSizeMb: stackMB,
     },
   });
-  const connection = connect<Record<never, never>, Api>(channelOf(worker), {});
+  const connection = connect<Record<never, never>, Api>(openChannel(worker), {});
   let ended = false;
   const died = new Promise<never>((_, reject) => {
     const fail = (reason: string, cause?: Error) => {

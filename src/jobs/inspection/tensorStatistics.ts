@@ -1,11 +1,11 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import { WHOLE_ROWS } from '../../compute/chunks.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
-import { codeOrder, type CodeOrder } from '../../kernels/statistics/codeOrder.js';
+import { orderCodes, type CodeOrder } from '../../kernels/statistics/codeOrder.js';
 import type { SparseCounts } from '../../kernels/statistics/sparseCounts.js';
 import { summarizeAsymmetries, summarizeAsymmetry } from '../../metrics/groupRanges.js';
 import type { AsymmetrySummary, Histogram, TensorStatistics } from '../../metrics/types.js';
-import { histogramOf, summarizeCodes } from '../../metrics/valueCounts.js';
+import { countHistogram, summarizeCodes } from '../../metrics/valueCounts.js';
 import type { TensorDetails } from '../../reports/editorPage.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
 import { GatheredAsymmetries } from './gatheredAsymmetries.js';
@@ -93,7 +93,7 @@ async function countTensor(
   if (tensor.elements === 0) {
     throw new Error(`${tensor.file}: "${tensor.name}" has no elements`);
   }
-  const order = codeOrder(tensor.dtype);
+  const order = orderCodes(tensor.dtype);
   return order
     ? readCodeStatistics(pool, tensor, order, counted, options)
     : readWideStatistics(pool, tensor, counted, options);
@@ -127,6 +127,6 @@ async function readCodeStatistics(
   const { statistics, values } = summarizeCodes(order, parts);
   return {
     statistics: firstNonFinite < 0 ? statistics : { ...statistics, firstNonFinite },
-    histogram: bins === undefined ? undefined : histogramOf(values, bins),
+    histogram: bins === undefined ? undefined : countHistogram(values, bins),
   };
 }

@@ -19,18 +19,18 @@ export interface CodeOrder {
 const orders = new Map<ElementTypeName, CodeOrder>();
 
 /** The order of an element type, made at its first use; undefined for wider types. */
-export function codeOrder(dtype: ElementTypeName): CodeOrder | undefined {
+export function orderCodes(dtype: ElementTypeName): CodeOrder | undefined {
   const known = orders.get(dtype);
   if (known) return known;
   const valueOf = codeValue(dtype);
   if (!valueOf) return undefined;
   const codes = 2 ** countBitsPerElement(dtype);
-  const order = orderCodes(codes, valueOf);
+  const order = sortCodes(codes, valueOf);
   orders.set(dtype, order);
   return order;
 }
 
-function orderCodes(codes: number, valueOf: (code: number) => number): CodeOrder {
+function sortCodes(codes: number, valueOf: (code: number) => number): CodeOrder {
   const float = new Float32Array(1);
   const bits = new Uint32Array(float.buffer);
   // Order of the value and code in one number, which sorts natively: all such values are exact in f32.

@@ -9,7 +9,7 @@ export interface StoredComparison extends ComparisonResult {
 }
 
 /** Panels closed while the extension was not running leave their file; it goes after this long. */
-const LONGEST_KEPT = 30 * 24 * 3600 * 1000;
+const MAX_AGE_MILLISECONDS = 30 * 24 * 3600 * 1000;
 const ID = /^[0-9a-f]{32}$/;
 
 /** Keeps comparisons on disk, so that their panels survive a reload of the window. */
@@ -60,7 +60,7 @@ export class ComparisonStore {
     for (const [name] of entries) {
       const file = vscode.Uri.joinPath(this.folder, name);
       const { mtime } = await vscode.workspace.fs.stat(file);
-      if (Date.now() - mtime > LONGEST_KEPT) await vscode.workspace.fs.delete(file);
+      if (Date.now() - mtime > MAX_AGE_MILLISECONDS) await vscode.workspace.fs.delete(file);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { channelOf } from '../../../src/host/node/threads.js';
+import { openChannel } from '../../../src/host/node/threads.js';
 import { connect, isCancelled, type Handlers, type Progress } from '../../../src/rpc/rpc.js';
 
 interface ServerApi {
@@ -12,7 +12,7 @@ interface ServerApi {
 /** Two ends over a real message port. */
 function connected(overrides: Partial<Handlers<ServerApi>> = {}) {
   const { port1, port2 } = new MessageChannel();
-  const server = connect<ServerApi, Record<never, never>>(channelOf(port1), {
+  const server = connect<ServerApi, Record<never, never>>(openChannel(port1), {
     add: ({ a, b }) => a + b,
     fail: () => {
       throw new RangeError('model.safetensors: rule broken');
@@ -20,7 +20,7 @@ function connected(overrides: Partial<Handlers<ServerApi>> = {}) {
     wait: () => new Promise(() => undefined),
     ...overrides,
   });
-  const client = connect<Record<never, never>, ServerApi>(channelOf(port2), {});
+  const client = connect<Record<never, never>, ServerApi>(openChannel(port2), {});
   onTestFinished(() => {
     server.close();
     client.close();
