@@ -1,7 +1,7 @@
 import type { ErrorMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { Protocol } from '../model/text/textProtocol.js';
-import type { CheckpointProblem } from '../checkpoint/types.js';
+import type { CheckpointProblem, TensorRole } from '../checkpoint/types.js';
 import type { ElementTypeName } from '../storage/elementTypes.js';
 
 /** One tensor as the list shows it. */
@@ -20,6 +20,7 @@ export interface TensorReport {
   readonly nameInLayer: string;
   /** Stored as [inputs × outputs]: groups, which run along the inputs, run down its columns. */
   readonly transposed: boolean;
+  readonly role: TensorRole;
   /** True for the two-dimensional weights that quantizers touch by default. */
   readonly quantizedByDefault: boolean;
   /** Why quantizers leave it alone unless told otherwise ("an embedding"). */

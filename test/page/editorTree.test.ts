@@ -51,6 +51,7 @@ function tensor(name: string, layer = '', nameInLayer = name): TensorReport {
     shape: [64, 64],
     elements: 4096,
     bytes: 8192,
+    role: 'other',
     quantizedByDefault: false,
     notQuantizable: undefined,
   };

@@ -16,6 +16,11 @@ const { __metadata__: metadata, ...entries } = header as typeof header & {
   __metadata__: Record<string, string>;
 };
 
+function roleOf(name: string): TensorReport['role'] {
+  if (name.includes('embed_tokens')) return 'embedding';
+  return name.includes('norm') ? 'norm' : 'other';
+}
+
 /** The sample model as the host reports it, read with a few lines of its own. */
 export const sampleCheckpoint: CheckpointReport = (() => {
   const tensors = Object.entries(entries)
@@ -42,8 +47,10 @@ export const sampleCheckpoint: CheckpointReport = (() => {
           layer,
           nameInLayer: rest,
           transposed: false,
+          role: roleOf(name),
           quantizedByDefault: /_proj\.weight$/.test(name),
           ...(shape.length === 1 && { notQuantizable: 'one-dimensional' }),
+          ...(/embed/.test(name) && { notByDefault: 'an embedding' }),
         };
       },
     );

@@ -41,9 +41,6 @@ export interface TreeView {
   readonly found: Totals;
 }
 
-/** Embeddings come before the first layer, whatever the order of the file. */
-const EMBEDDING = /embed|\b(wte|wpe)\b/i;
-
 /** What is selected or expanded: a tensor's or a layer's name. */
 export interface TreeItem {
   readonly kind: 'tensor' | 'layer';
@@ -185,9 +182,10 @@ function* rootsInOrder(
     if (members) members.push(layer);
     else families.set(family, [layer]);
   }
-  for (const tensor of outside) if (EMBEDDING.test(tensor.name)) yield { tensor };
+  // Embeddings come before the first layer, whatever the order of the file.
+  for (const tensor of outside) if (tensor.role === 'embedding') yield { tensor };
   for (const family of families.values()) {
     for (const layer of family.sort((a, b) => compareNames(a.name, b.name))) yield { layer };
   }
-  for (const tensor of outside) if (!EMBEDDING.test(tensor.name)) yield { tensor };
+  for (const tensor of outside) if (tensor.role !== 'embedding') yield { tensor };
 }

@@ -213,6 +213,7 @@ describe('the table of inspect', () => {
     layer,
     nameInLayer,
     transposed: false,
+    role: name.startsWith('embed') ? ('embedding' as const) : ('other' as const),
     quantizedByDefault: true,
   });
   const report: CheckpointReport = {

@@ -1,17 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { TreeModel, filterWords } from '../../../webview/editor/treeModel.js';
+import { describeQuantization } from '../../../src/checkpoint/quantizable.js';
+import { TreeModel, filterWords, rowKey } from '../../../webview/editor/treeModel.js';
 import { sampleCheckpoint } from '../../support/sampleModel.js';
 
 const NONE = (): boolean => false;
 
 describe('the tree of tensors', () => {
   const [sample] = sampleCheckpoint.tensors;
-  const tensor = (layer: string, nameInLayer: string) => ({
-    ...sample,
-    name: `model.${layer && `${layer}.`}${nameInLayer}`,
-    layer,
-    nameInLayer,
-  });
+  const tensor = (layer: string, nameInLayer: string) => {
+    const name = `model.${layer && `${layer}.`}${nameInLayer}`;
+    return { ...sample, ...describeQuantization({ ...sample, name }), name, layer, nameInLayer };
+  };
 
   it('counts layers in order, embeddings first, whatever the order of the file', () => {
     const model = new TreeModel([
@@ -33,6 +32,21 @@ describe('the tree of tensors', () => {
     ]);
     expect(rows.map(({ position, siblings }) => `${position}/${siblings}`)).toEqual([
       ...['1/5', '2/5', '1/2', '2/2', '3/5', '4/5', '5/5'],
+    ]);
+  });
+
+  it('puts the head of GPT-NeoX last, though its name says "embed"', () => {
+    const model = new TreeModel([
+      tensor('', 'embed_out.weight'),
+      tensor('layers.0', 'attention.dense.weight'),
+      tensor('', 'final_layer_norm.weight'),
+      tensor('', 'embed_in.weight'),
+    ]);
+    expect(model.view(NONE, '').rows.map((row) => rowKey(row).name)).toEqual([
+      'model.embed_in.weight',
+      'layers.0',
+      'model.embed_out.weight',
+      'model.final_layer_norm.weight',
     ]);
   });
 
