@@ -57,7 +57,7 @@ export interface ModelTensor extends CheckpointTensor {
   readonly role: TensorRole;
   /** True for what quantizers touch unless told otherwise: weights of linear layers. */
   readonly quantizedByDefault: boolean;
-  /** Why quantizers leave it alone unless told otherwise ("an embedding"). */
+  /** Why quantizers leave it alone by default ("an embedding"), or cannot quantize it at all. */
   readonly notByDefault?: string;
   /** Why it cannot be quantized at all, when it cannot ("one-dimensional"). */
   readonly notQuantizable?: string;

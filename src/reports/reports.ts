@@ -23,7 +23,7 @@ export interface TensorReport {
   readonly role: TensorRole;
   /** True for the two-dimensional weights that quantizers touch by default. */
   readonly quantizedByDefault: boolean;
-  /** Why quantizers leave it alone unless told otherwise ("an embedding"). */
+  /** Why quantizers leave it alone by default ("an embedding"), or cannot quantize it at all. */
   readonly notByDefault?: string;
   /** Why it cannot be quantized, when it cannot ("one-dimensional", "integer type I64"). */
   readonly notQuantizable?: string;

@@ -210,6 +210,29 @@ describePages('the details of a tensor', (pages) => {
     await page.getByText('not quantizable: one-dimensional').waitFor();
   });
 
+  it('say why a tensor is left alone by default', async () => {
+    const tensors = sampleCheckpoint.tensors.map((tensor) =>
+      tensor.name === DOWN
+        ? { ...tensor, quantizedByDefault: false, notByDefault: '3 dimensions' }
+        : tensor,
+    );
+    const host = fakeEditorHost({ ...sampleCheckpoint, tensors });
+    const { page } = await pages.editor(host, selected('layers.0', 'layer'));
+    const decisions = page.getByTestId('details').locator('tbody td:last-child');
+    await decisions.nth(8).waitFor();
+    const counts = new Map<string, number>();
+    for (const text of await decisions.allInnerTexts()) {
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+    }
+    expect(Object.fromEntries(counts)).toEqual({
+      yes: 6,
+      '3 dimensions': 1,
+      'one-dimensional': 2,
+    });
+    await page.locator('[data-tensor="model.embed_tokens.weight"]').click();
+    await page.getByText('not quantized by default: an embedding').waitFor();
+  });
+
   it('start quantizing what is selected', async () => {
     const { page, host } = await pages.editor(fakeEditorHost(), selected(DOWN));
     const details = page.getByTestId('details');

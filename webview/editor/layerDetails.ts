@@ -81,7 +81,7 @@ export class LayerDetails extends LightElement {
                 <td class="number">${formatInteger(tensor.elements)}</td>
                 <td class="number">${formatSize(tensor.bytes)}</td>
                 <td class="note">
-                  ${chosen.has(tensor) ? 'yes' : (tensor.notQuantizable ?? 'not by default')}
+                  ${chosen.has(tensor) ? 'yes' : (tensor.notQuantizable ?? tensor.notByDefault)}
                 </td>
               </tr>`,
           )}

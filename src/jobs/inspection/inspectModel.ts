@@ -34,8 +34,9 @@ export async function inspectModel(
     tensors,
     2 + (pool?.threads ?? 0),
     async (tensor, signal) => {
-      const { name, file, dtype, exactShape, bytes, offset } = tensor;
-      const shape = exactShape ?? tensor.shape;
+      // Whoever reads the document needs the exact dimensions, and not where the host reads bytes.
+      const { source: _, exactShape, shape, ...described } = tensor;
+      const { name, dtype } = tensor;
       const withStats = request.stats && pool && hasPlainNumbers(dtype) && tensor.elements > 0;
       let reported = 0;
       const report = (elements: number) => {
@@ -50,7 +51,7 @@ export async function inspectModel(
           })
         : undefined;
       done += tensor.elements - reported;
-      return { name, file, dtype, shape, bytes, offset, ...(stats ? { stats } : {}) };
+      return { ...described, shape: exactShape ?? shape, ...(stats && { stats }) };
     },
     options.signal,
   );
