@@ -29,6 +29,20 @@ export interface TensorReport {
   readonly notQuantizable?: string;
 }
 
+/** What the tensors of a layer come to. */
+export interface LayerReport {
+  /** Its name, e.g. "layers.0". */
+  readonly layer: string;
+  /** How many tensors it has. */
+  readonly tensors: number;
+  readonly elements: number;
+  readonly bytes: number;
+  /** Names of what quantizing the layer takes: what is quantized by default, else all that can be. */
+  readonly quantizable: readonly string[];
+  /** Elements of these tensors. */
+  readonly quantizableElements: number;
+}
+
 /** A checkpoint as the editor shows it before any weight is read. */
 export interface CheckpointReport {
   readonly path: string;
@@ -40,6 +54,8 @@ export interface CheckpointReport {
     readonly headerBytes: number;
   }[];
   readonly tensors: readonly TensorReport[];
+  /** In the order in which lists show them. */
+  readonly layers: readonly LayerReport[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly problems: readonly CheckpointProblem[];
   readonly totalBytes: number;

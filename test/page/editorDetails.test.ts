@@ -6,6 +6,7 @@ import type { GroupRanges, Histogram, TensorStatistics } from '../../src/metrics
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { CallContext } from '../../src/rpc/rpc.js';
 import { makeCancelledError } from '../../src/rpc/rpc.js';
+import { describeLayers } from '../../src/jobs/inspection/describeLayers.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleCheckpoint, sampleWeights } from '../support/sampleModel.js';
@@ -216,7 +217,11 @@ describePages('the details of a tensor', (pages) => {
         ? { ...tensor, quantizedByDefault: false, notByDefault: '3 dimensions' }
         : tensor,
     );
-    const host = fakeEditorHost({ ...sampleCheckpoint, tensors });
+    const host = fakeEditorHost({
+      ...sampleCheckpoint,
+      tensors,
+      layers: describeLayers(tensors),
+    });
     const { page } = await pages.editor(host, selected('layers.0', 'layer'));
     const decisions = page.getByTestId('details').locator('tbody td:last-child');
     await decisions.nth(8).waitFor();
@@ -229,6 +234,7 @@ describePages('the details of a tensor', (pages) => {
       '3 dimensions': 1,
       'one-dimensional': 2,
     });
+    await page.getByText('9 tensors · 786,944 weights · 1.50 MB · 6 tensors').waitFor();
     await page.locator('[data-tensor="model.embed_tokens.weight"]').click();
     await page.getByText('not quantized by default: an embedding').waitFor();
   });

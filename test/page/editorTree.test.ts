@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { describeLayers } from '../../src/jobs/inspection/describeLayers.js';
 import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
@@ -37,6 +38,7 @@ function listOf(tensors: readonly TensorReport[]): CheckpointReport {
   return {
     ...sampleCheckpoint,
     tensors,
+    layers: describeLayers(tensors),
     totalBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     totalElements: tensors.reduce((sum, { elements }) => sum + elements, 0),
   };

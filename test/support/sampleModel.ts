@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { describeLayers } from '../../src/jobs/inspection/describeLayers.js';
 import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 
 const SAMPLE = new URL('../../media/sample/', import.meta.url);
@@ -59,6 +60,7 @@ export const sampleCheckpoint: CheckpointReport = (() => {
     name: 'model.safetensors',
     files: [{ name: 'model.safetensors', sizeBytes: file.length, headerBytes }],
     tensors,
+    layers: describeLayers(tensors),
     metadata,
     problems: [],
     totalBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),

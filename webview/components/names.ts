@@ -13,9 +13,6 @@ export function visibleName(name: string): string {
   );
 }
 
-/** Order in which "layers.2" comes before "layers.10". */
-export const compareNames = new Intl.Collator('en', { numeric: true }).compare;
-
 /**
  * Names within a layer, without the ".weight" that nearly all end in where the rest is unique:
  * "q_proj" beside "k_proj", but "fc.weight" beside "fc.bias". In the order of `names`.

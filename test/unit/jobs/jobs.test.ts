@@ -144,6 +144,25 @@ describe('inspect', () => {
     expect(report.configSummary).toMatch(/4 layers · hidden 256 · 8 heads, 4 KV/);
   });
 
+  it('totals each layer, in counting order, and says what quantizing it takes', async () => {
+    const matrix = () => f32Tensor([2, 8], new Float32Array(16));
+    const vector = () => f32Tensor([8], new Float32Array(8));
+    const path = await writeCheckpoint({
+      'h.10.fc.weight': matrix(),
+      'h.10.fc.bias': vector(),
+      'h.2.wte.weight': matrix(),
+      'h.2.ln.weight': vector(),
+      'wte.weight': matrix(),
+    });
+    const { layers } = describeModel(await openLocalModel(path));
+    const totals = { tensors: 2, elements: 24, bytes: 96, quantizableElements: 16 };
+    expect(layers).toEqual([
+      // It holds nothing but an embedding: then that is what is meant.
+      { layer: 'h.2', ...totals, quantizable: ['h.2.wte.weight'] },
+      { layer: 'h.10', ...totals, quantizable: ['h.10.fc.weight'] },
+    ]);
+  });
+
   it('counts every weight of a BF16 tensor exactly', async () => {
     const pool = await createPool();
     const checkpoint = await openLocalModel(SAMPLE);
