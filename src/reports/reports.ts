@@ -110,6 +110,8 @@ export interface FormatComparison {
   readonly bitsPerWeight: number;
   /** True where the format's definition is reconstructed or a result is not exact. */
   readonly approximate: boolean;
+  /** True where the format's definition is reconstructed, since none is public in full. */
+  readonly reconstructed: boolean;
   /** What a reader of the numbers must know: warnings, provenance. */
   readonly notes: readonly string[];
   /** All tensors as if they were one. */
@@ -165,6 +167,7 @@ export interface PerplexityReport {
     readonly label: string;
     readonly bitsPerWeight: number;
     readonly approximate: boolean;
+    readonly reconstructed: boolean;
     readonly notes: readonly string[];
     readonly perplexity: Perplexity;
   }[];

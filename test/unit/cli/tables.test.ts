@@ -114,6 +114,7 @@ function comparison(
       label: id,
       bitsPerWeight: 4.15625,
       approximate: false,
+      reconstructed: false,
       notes,
       layers: [],
       summary: {

@@ -49,7 +49,8 @@ describe('compare', () => {
     expect(int4.summary.sizeBytes).toBe(1634304);
     expect(int4.tensors).toHaveLength(28);
     expect(int4.tensors.every(({ name }) => /_proj\.weight$/.test(name))).toBe(true);
-    expect(dint4.approximate).toBe(true);
+    expect(dint4).toMatchObject({ approximate: true, reconstructed: true });
+    expect(int4).toMatchObject({ approximate: false, reconstructed: false });
     expect(dint4.notes.join()).toMatch(/reconstructed/);
 
     // One tensor by hand, from the definition: range, f16 scale, zero point, codes.
