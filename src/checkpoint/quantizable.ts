@@ -1,16 +1,34 @@
 import type { StoredTensor } from '../storage/container.js';
 import { ELEMENT_TYPES, hasPlainNumbers } from '../storage/elementTypes.js';
-import type { ModelTensor } from './types.js';
+import type { ModelTensor, TensorRole } from './types.js';
 
-/** Modules whose weights quantizers leave alone (the papers' protocol), and how they are called. */
-const LEFT_ALONE: readonly (readonly [what: string, names: RegExp])[] = [
+/** How modules of a role are called. */
+const MODULE_NAMES: readonly (readonly [role: TensorRole, names: RegExp])[] = [
   [
-    'an embedding',
+    'embedding',
     /^(embed_tokens|embed_positions|embed_in|tok_embeddings|word_embeddings|position_embeddings|token_type_embeddings|embeddings?|wte|wpe|shared|rotary_emb)$/i,
   ],
-  ['a head', /^(embed_out|lm_head|output|score|classifier)$/i],
-  ['a norm', /^ln_[a-z0-9]+$/i],
+  ['head', /^(embed_out|lm_head|output|score|classifier)$/i],
+  ['norm', /^ln_[a-z0-9]+$/i],
 ];
+
+/** Roles that quantizers leave alone (the papers' protocol), as a reason. */
+const LEFT_ALONE: Readonly<Partial<Record<TensorRole, string>>> = {
+  embedding: 'an embedding',
+  head: 'a head',
+  norm: 'a norm',
+  bias: 'a bias',
+};
+
+/** What a tensor is for, by its name. */
+function roleOf(name: string): TensorRole {
+  const parts = name.split('.');
+  if (parts.length > 1 && parts[parts.length - 1] === 'bias') return 'bias';
+  const modules = parts.slice(0, -1);
+  if (modules.some((module) => /norm/i.test(module))) return 'norm';
+  const module = modules[modules.length - 1] ?? '';
+  return MODULE_NAMES.find(([, names]) => names.test(module))?.[0] ?? 'other';
+}
 
 /** Why a tensor cannot be quantized at all; undefined where it can. */
 function whyNotQuantizable({ dtype, elements, shape }: StoredTensor): string | undefined {
@@ -24,21 +42,16 @@ function whyNotQuantizable({ dtype, elements, shape }: StoredTensor): string | u
 }
 
 /** Why quantizers leave a tensor alone that they could take; undefined where they take it. */
-function whyLeftAlone({ name, shape }: StoredTensor): string | undefined {
-  if (shape.length > 2) return `${shape.length} dimensions`;
-  const parts = name.split('.');
-  if (parts.length > 1 && parts[parts.length - 1] === 'bias') return 'a bias';
-  const modules = parts.slice(0, -1);
-  if (modules.some((module) => /norm/i.test(module))) return 'a norm';
-  const module = modules[modules.length - 1] ?? '';
-  return LEFT_ALONE.find(([, names]) => names.test(module))?.[0];
+function whyLeftAlone({ shape }: StoredTensor, role: TensorRole): string | undefined {
+  return shape.length > 2 ? `${shape.length} dimensions` : LEFT_ALONE[role];
 }
 
-/** What a quantizer does with a tensor by default, and why. */
+/** What a tensor is for, what a quantizer does with it by default, and why. */
 export function describeQuantization(
   tensor: StoredTensor,
-): Pick<ModelTensor, 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'> {
+): Pick<ModelTensor, 'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'> {
+  const role = roleOf(tensor.name);
   const notQuantizable = whyNotQuantizable(tensor);
-  const notByDefault = notQuantizable ?? whyLeftAlone(tensor);
-  return { quantizedByDefault: notByDefault === undefined, notByDefault, notQuantizable };
+  const notByDefault = notQuantizable ?? whyLeftAlone(tensor, role);
+  return { role, quantizedByDefault: notByDefault === undefined, notByDefault, notQuantizable };
 }

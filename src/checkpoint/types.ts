@@ -43,6 +43,9 @@ export interface Checkpoint<Tensor extends CheckpointTensor = CheckpointTensor> 
   readonly problems: readonly CheckpointProblem[];
 }
 
+/** What a tensor is for, as far as its name says; weights of linear layers are among the others. */
+export type TensorRole = 'embedding' | 'head' | 'norm' | 'bias' | 'other';
+
 /** A tensor of an opened model: what its file says of it, and what the model does. */
 export interface ModelTensor extends CheckpointTensor {
   /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
@@ -51,9 +54,10 @@ export interface ModelTensor extends CheckpointTensor {
   readonly nameInLayer: string;
   /** Stored as [inputs × outputs], so that groups, which run along the inputs, run down its columns. */
   readonly transposed: boolean;
+  readonly role: TensorRole;
   /** True for what quantizers touch unless told otherwise: weights of linear layers. */
   readonly quantizedByDefault: boolean;
-  /** Why quantizers leave it alone unless told otherwise ("an embedding or a head"). */
+  /** Why quantizers leave it alone by default ("an embedding"), or cannot quantize it at all. */
   readonly notByDefault?: string;
   /** Why it cannot be quantized at all, when it cannot ("one-dimensional"). */
   readonly notQuantizable?: string;

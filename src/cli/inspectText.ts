@@ -75,19 +75,13 @@ function heading(report: CheckpointReport): string {
   );
 }
 
-/** Tensors by layer; layers stand where their first tensor stands. */
-function byLayer(tensors: readonly TensorReport[]): Map<string, TensorReport[]> {
-  const layers = new Map<string, TensorReport[]>();
-  for (const tensor of tensors) {
-    const layer = layers.get(tensor.layer);
-    if (layer) layer.push(tensor);
-    else layers.set(tensor.layer, [tensor]);
-  }
-  return layers;
+/** "9 tensors", or "2 of 9 tensors" where some are left out. */
+function countText(shown: number, all: number): string {
+  return `${shown < all ? `${formatCount(shown)} of ` : ''}${formatCount(all)} tensors`;
 }
 
 /**
- * The tensors of a model for people at a terminal, grouped by layer.
+ * The tensors of a model for people at a terminal: embeddings, layers, the rest.
  * @param inspected the tensors to show, with statistics where they were asked for
  */
 export function formatInspection(
@@ -96,23 +90,24 @@ export function formatInspection(
 ): string {
   const statsByName = new Map(inspected.map((tensor) => [tensor.name, tensor.stats]));
   const shown = report.tensors.filter(({ name }) => statsByName.has(name));
-  const rows: string[][] = [];
-  for (const [layer, tensors] of byLayer(shown)) {
-    if (layer !== '') {
-      const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-      rows.push([visible(layer), '', `${formatCount(tensors.length)} tensors`, formatSize(bytes)]);
-    }
-    for (const tensor of tensors) {
-      const name = layer === '' ? tensor.name : `  ${tensor.nameInLayer}`;
-      rows.push([
-        visible(name),
-        tensor.dtype,
-        shapeText(tensor),
-        formatSize(tensor.bytes),
-        ...statsCells(statsByName.get(tensor.name)),
-      ]);
-    }
+  const tensorRow = (tensor: TensorReport): string[] => [
+    visible(tensor.layer === '' ? tensor.name : `  ${tensor.nameInLayer}`),
+    tensor.dtype,
+    shapeText(tensor),
+    formatSize(tensor.bytes),
+    ...statsCells(statsByName.get(tensor.name)),
+  ];
+  const outside = shown.filter(({ layer }) => layer === '');
+  const inLayers = new Map(report.layers.map(({ layer }): [string, TensorReport[]] => [layer, []]));
+  for (const tensor of shown) inLayers.get(tensor.layer)?.push(tensor);
+  const rows = outside.filter(({ role }) => role === 'embedding').map(tensorRow);
+  for (const { layer, tensors: count, bytes } of report.layers) {
+    const tensors = inLayers.get(layer)!;
+    if (tensors.length === 0) continue;
+    rows.push([visible(layer), '', countText(tensors.length, count), formatSize(bytes)]);
+    rows.push(...tensors.map(tensorRow));
   }
+  rows.push(...outside.filter(({ role }) => role !== 'embedding').map(tensorRow));
   const withStats = inspected.some(({ stats }) => stats !== undefined);
   const columns = withStats ? [...BASE_COLUMNS, ...STATS_COLUMNS] : BASE_COLUMNS;
   const filtered =

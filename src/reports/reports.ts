@@ -1,7 +1,7 @@
 import type { ErrorMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { Protocol } from '../model/text/textProtocol.js';
-import type { CheckpointProblem } from '../checkpoint/types.js';
+import type { CheckpointProblem, TensorRole } from '../checkpoint/types.js';
 import type { ElementTypeName } from '../storage/elementTypes.js';
 
 /** One tensor as the list shows it. */
@@ -20,12 +20,27 @@ export interface TensorReport {
   readonly nameInLayer: string;
   /** Stored as [inputs × outputs]: groups, which run along the inputs, run down its columns. */
   readonly transposed: boolean;
+  readonly role: TensorRole;
   /** True for the two-dimensional weights that quantizers touch by default. */
   readonly quantizedByDefault: boolean;
-  /** Why quantizers leave it alone unless told otherwise ("an embedding"). */
+  /** Why quantizers leave it alone by default ("an embedding"), or cannot quantize it at all. */
   readonly notByDefault?: string;
   /** Why it cannot be quantized, when it cannot ("one-dimensional", "integer type I64"). */
   readonly notQuantizable?: string;
+}
+
+/** What the tensors of a layer come to. */
+export interface LayerReport {
+  /** Its name, e.g. "layers.0". */
+  readonly layer: string;
+  /** How many tensors it has. */
+  readonly tensors: number;
+  readonly elements: number;
+  readonly bytes: number;
+  /** Names of what quantizing the layer takes: what is quantized by default, else all that can be. */
+  readonly quantizable: readonly string[];
+  /** Elements of these tensors. */
+  readonly quantizableElements: number;
 }
 
 /** A checkpoint as the editor shows it before any weight is read. */
@@ -39,6 +54,8 @@ export interface CheckpointReport {
     readonly headerBytes: number;
   }[];
   readonly tensors: readonly TensorReport[];
+  /** In the order in which lists show them. */
+  readonly layers: readonly LayerReport[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly problems: readonly CheckpointProblem[];
   readonly totalBytes: number;
@@ -93,6 +110,8 @@ export interface FormatComparison {
   readonly bitsPerWeight: number;
   /** True where the format's definition is reconstructed or a result is not exact. */
   readonly approximate: boolean;
+  /** True where the format's definition is reconstructed, since none is public in full. */
+  readonly reconstructed: boolean;
   /** What a reader of the numbers must know: warnings, provenance. */
   readonly notes: readonly string[];
   /** All tensors as if they were one. */
@@ -148,6 +167,7 @@ export interface PerplexityReport {
     readonly label: string;
     readonly bitsPerWeight: number;
     readonly approximate: boolean;
+    readonly reconstructed: boolean;
     readonly notes: readonly string[];
     readonly perplexity: Perplexity;
   }[];

@@ -107,6 +107,16 @@ describePages('the comparison table', (pages) => {
     expect(await focusable.count()).toBe(1);
   });
 
+  it('marks what is not exact as approximate, whatever its notes say', async () => {
+    const approximate = withFormat(report, DINT4, {
+      reconstructed: false,
+      notes: ['Reconstructed scales are rounded.'],
+    });
+    const { page } = await pages.comparison(doneComparison(approximate));
+    const row = table(page).locator(`tr[data-format="${DINT4}"]`);
+    expect(await row.locator('.badge').innerText()).toBe('approximate');
+  });
+
   it('marks what is reconstructed, with its notes as text', async () => {
     const noted = withFormat(report, DINT4, {
       notes: ['Reconstructed: <img src=x onerror="window.hacked=1">', 'F16 cannot hold 3 scales.'],

@@ -6,6 +6,7 @@ import type { GroupRanges, Histogram, TensorStatistics } from '../../src/metrics
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { CallContext } from '../../src/rpc/rpc.js';
 import { makeCancelledError } from '../../src/rpc/rpc.js';
+import { describeLayers } from '../../src/jobs/inspection/describeLayers.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleCheckpoint, sampleWeights } from '../support/sampleModel.js';
@@ -208,6 +209,34 @@ describePages('the details of a tensor', (pages) => {
     await quantize.click({ force: true });
     expect(host.calls).toEqual([]);
     await page.getByText('not quantizable: one-dimensional').waitFor();
+  });
+
+  it('say why a tensor is left alone by default', async () => {
+    const tensors = sampleCheckpoint.tensors.map((tensor) =>
+      tensor.name === DOWN
+        ? { ...tensor, quantizedByDefault: false, notByDefault: '3 dimensions' }
+        : tensor,
+    );
+    const host = fakeEditorHost({
+      ...sampleCheckpoint,
+      tensors,
+      layers: describeLayers(tensors),
+    });
+    const { page } = await pages.editor(host, selected('layers.0', 'layer'));
+    const decisions = page.getByTestId('details').locator('tbody td:last-child');
+    await decisions.nth(8).waitFor();
+    const counts = new Map<string, number>();
+    for (const text of await decisions.allInnerTexts()) {
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+    }
+    expect(Object.fromEntries(counts)).toEqual({
+      yes: 6,
+      '3 dimensions': 1,
+      'one-dimensional': 2,
+    });
+    await page.getByText('9 tensors · 786,944 weights · 1.50 MB · 6 tensors').waitFor();
+    await page.locator('[data-tensor="model.embed_tokens.weight"]').click();
+    await page.getByText('not quantized by default: an embedding').waitFor();
   });
 
   it('start quantizing what is selected', async () => {

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { describeLayers } from '../../src/jobs/inspection/describeLayers.js';
 import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
@@ -37,6 +38,7 @@ function listOf(tensors: readonly TensorReport[]): CheckpointReport {
   return {
     ...sampleCheckpoint,
     tensors,
+    layers: describeLayers(tensors),
     totalBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     totalElements: tensors.reduce((sum, { elements }) => sum + elements, 0),
   };
@@ -51,6 +53,7 @@ function tensor(name: string, layer = '', nameInLayer = name): TensorReport {
     shape: [64, 64],
     elements: 4096,
     bytes: 8192,
+    role: 'other',
     quantizedByDefault: false,
     notQuantizable: undefined,
   };

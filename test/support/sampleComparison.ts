@@ -134,6 +134,7 @@ function compareSample(groupSize: number, layer?: string): ComparisonReport {
       label: format.label,
       bitsPerWeight,
       approximate: format.notes !== undefined,
+      reconstructed: format.notes !== undefined,
       notes: format.notes ?? [],
       summary: { ...totalOf(measured), sizeBytes: (n * bitsPerWeight) / 8 },
       layers: layers.map((name) => ({

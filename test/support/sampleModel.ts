@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { describeLayers } from '../../src/jobs/inspection/describeLayers.js';
 import type { CheckpointReport, TensorReport } from '../../src/reports/reports.js';
 
 const SAMPLE = new URL('../../media/sample/', import.meta.url);
@@ -15,6 +16,11 @@ const header = JSON.parse(file.toString('utf8', 8, 8 + headerBytes)) as Record<s
 const { __metadata__: metadata, ...entries } = header as typeof header & {
   __metadata__: Record<string, string>;
 };
+
+function roleOf(name: string): TensorReport['role'] {
+  if (name.includes('embed_tokens')) return 'embedding';
+  return name.includes('norm') ? 'norm' : 'other';
+}
 
 /** The sample model as the host reports it, read with a few lines of its own. */
 export const sampleCheckpoint: CheckpointReport = (() => {
@@ -42,8 +48,10 @@ export const sampleCheckpoint: CheckpointReport = (() => {
           layer,
           nameInLayer: rest,
           transposed: false,
+          role: roleOf(name),
           quantizedByDefault: /_proj\.weight$/.test(name),
           ...(shape.length === 1 && { notQuantizable: 'one-dimensional' }),
+          ...(/embed/.test(name) && { notByDefault: 'an embedding' }),
         };
       },
     );
@@ -52,6 +60,7 @@ export const sampleCheckpoint: CheckpointReport = (() => {
     name: 'model.safetensors',
     files: [{ name: 'model.safetensors', sizeBytes: file.length, headerBytes }],
     tensors,
+    layers: describeLayers(tensors),
     metadata,
     problems: [],
     totalBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),

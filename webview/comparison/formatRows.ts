@@ -31,5 +31,5 @@ export function sortKey(row: FormatRow, column: string): number | string | undef
 /** What marks a format whose numbers need a reservation. */
 export function badgeOf(result: FormatComparison | undefined): string {
   if (!result?.approximate) return '';
-  return result.notes.some((note) => /reconstruct/i.test(note)) ? 'reconstructed' : 'approximate';
+  return result.reconstructed ? 'reconstructed' : 'approximate';
 }

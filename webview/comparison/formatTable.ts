@@ -2,9 +2,9 @@ import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { TABLE_MEASURES } from '../../src/metrics/measures.js';
+import { compareNames } from '../../src/reports/compareNames.js';
 import { chevronIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
-import { compareNames } from '../components/names.js';
 import { countOf } from '../components/numbers.js';
 import type {
   ComparisonReport,

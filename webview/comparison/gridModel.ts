@@ -1,5 +1,6 @@
 import type { ErrorMeasures } from '../../src/metrics/measures.js';
-import { compareNames, shortNames } from '../components/names.js';
+import { compareNames } from '../../src/reports/compareNames.js';
+import { shortNames } from '../components/names.js';
 import type {
   ComparisonReport,
   LayerComparison,

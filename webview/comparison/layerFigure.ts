@@ -1,7 +1,7 @@
 import type { Data } from 'plotly.js';
 import type { ErrorMeasure } from '../../src/metrics/measures.js';
 import type { ChartContent } from '../components/chartFrame.js';
-import { visibleName } from '../components/names.js';
+import { shortestTails, visibleName } from '../components/names.js';
 import { NO_NUMBER } from '../components/numbers.js';
 import type { Figure } from '../components/plot.js';
 import { escapeText } from '../components/plotText.js';
@@ -162,6 +162,7 @@ function layerFigure(
     };
   });
   const every = Math.max(1, Math.ceil((rows.length * LABEL_WIDTH) / Math.max(1, width - 80)));
+  const labels = shortestTails(rows.map(({ label }) => label));
   const ticks = rows.map((_, i) => i).filter((i) => i % every === 0);
   return {
     data,
@@ -172,7 +173,7 @@ function layerFigure(
       xaxis: {
         range: [-0.6, rows.length - 0.4],
         tickvals: ticks,
-        ticktext: ticks.map((i) => escapeText(shortLabel(rows[i].label))),
+        ticktext: ticks.map((i) => escapeText(axisLabel(labels[i]))),
         zeroline: false,
       },
       yaxis: {
@@ -187,8 +188,8 @@ function layerFigure(
   };
 }
 
-/** A name short enough for an axis. */
-function shortLabel(label: string): string {
-  const name = visibleName(label.replace(/^(self_attn|mlp)\./, ''));
-  return name.length > 16 ? `${name.slice(0, 15)}…` : name;
+/** A name short enough for an axis; cut in front, since names of one model differ at the end. */
+function axisLabel(label: string): string {
+  const name = visibleName(label);
+  return name.length > 16 ? `…${name.slice(-15)}` : name;
 }

@@ -5,6 +5,7 @@ import type { EditorHostApi } from '../../src/reports/editorPage.js';
 // The pages see the rooms behind the protocol only through its contracts.
 export type Checkpoint = EditorState['checkpoint'];
 export type Tensor = Checkpoint['tensors'][number];
+export type LayerReport = Checkpoint['layers'][number];
 export type TensorDetails = Details;
 export type Statistics = Details['statistics'];
 export type Histogram = Details['histogram'];

@@ -43,7 +43,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
   private readonly opening = new LongRead<EditorState>(this);
   // Handed on whole: the remote is a proxy that templates cannot carry.
   private readonly connection: Connection<EditorHostApi>;
-  private model = new TreeModel([]);
+  private model = new TreeModel({ tensors: [], layers: [] });
   private list: TreeView = { rows: [], found: { tensors: 0, elements: 0, bytes: 0 } };
   private pendingReveal?: string;
   private readonly resizes = new ResizeObserver(() => {
@@ -103,7 +103,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     this.opened = value;
     this.fileHasChanged = false;
     this.groupSize = value.groupSize;
-    this.model = new TreeModel(value.checkpoint.tensors);
+    this.model = new TreeModel(value.checkpoint);
     if (first) this.showFirstTensor();
     if (this.pendingReveal !== undefined) this.revealTensor({ tensor: this.pendingReveal });
     this.pendingReveal = undefined;

@@ -26,14 +26,14 @@ export class LayerDetails extends LightElement {
 
   override render(): TemplateResult {
     const { layer } = this;
+    const { tensors, elements, bytes, quantizableElements } = layer.report;
     const names = quantizableTensors(layer);
-    const weights = layer.quantizable.reduce((sum, { elements }) => sum + elements, 0);
     const facts = [
-      countOf(layer.tensors.length, 'tensor'),
-      countOf(layer.elements, 'weight'),
-      formatSize(layer.bytes),
+      countOf(tensors, 'tensor'),
+      countOf(elements, 'weight'),
+      formatSize(bytes),
       names.length
-        ? `${countOf(names.length, 'tensor')} with ${countOf(weights, 'weight')} to quantize`
+        ? `${countOf(names.length, 'tensor')} with ${countOf(quantizableElements, 'weight')} to quantize`
         : 'nothing to quantize',
     ];
     return html`<article>
@@ -51,8 +51,8 @@ export class LayerDetails extends LightElement {
   }
 
   private renderTensors(): TemplateResult {
-    const { tensors, quantizable, listNames } = this.layer;
-    const chosen = new Set(quantizable);
+    const { tensors, listNames } = this.layer;
+    const chosen = new Set(quantizableTensors(this.layer));
     return html`<table class="layer-table">
         <caption class="visually-hidden">
           Tensors of ${visibleName(this.layer.name)}
@@ -81,7 +81,7 @@ export class LayerDetails extends LightElement {
                 <td class="number">${formatInteger(tensor.elements)}</td>
                 <td class="number">${formatSize(tensor.bytes)}</td>
                 <td class="note">
-                  ${chosen.has(tensor) ? 'yes' : (tensor.notQuantizable ?? 'not by default')}
+                  ${chosen.has(tensor.name) ? 'yes' : (tensor.notQuantizable ?? tensor.notByDefault)}
                 </td>
               </tr>`,
           )}

@@ -111,7 +111,8 @@ export class TensorDetails extends LightElement {
   }
 
   private factsOf(tensor: Tensor): string {
-    const { dtype, shape, exactShape, elements, bytes, offset, file, notQuantizable } = tensor;
+    const { dtype, shape, exactShape, elements, bytes, offset, file } = tensor;
+    const { notQuantizable, notByDefault } = tensor;
     const axes = axisNames(tensor);
     return [
       dtype,
@@ -119,8 +120,12 @@ export class TensorDetails extends LightElement {
       countOf(elements, 'weight'),
       `${formatInteger(bytes)} B at offset ${formatInteger(offset)}`,
       visibleName(file),
-      ...(notQuantizable ? [`not quantizable: ${notQuantizable}`] : []),
-    ].join(' · ');
+      notQuantizable
+        ? `not quantizable: ${notQuantizable}`
+        : notByDefault && `not quantized by default: ${notByDefault}`,
+    ]
+      .filter(Boolean)
+      .join(' · ');
   }
 
   private renderBody(): TemplateResult {

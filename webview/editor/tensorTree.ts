@@ -201,7 +201,7 @@ function rowIndex(event: Event): number | undefined {
 
 function isQuantizable(row: TreeRow): boolean {
   return row.kind === 'layer'
-    ? row.layer.quantizable.length > 0
+    ? row.layer.report.quantizable.length > 0
     : row.tensor.notQuantizable === undefined;
 }
 
@@ -216,7 +216,7 @@ function menuContext(row: TreeRow): string {
 
 function rowLabel(row: TreeRow): string {
   if (row.kind === 'layer') {
-    return `${visibleName(row.layer.name)}, ${countOf(row.matches, 'tensor')}, ${formatSize(row.layer.bytes)}`;
+    return `${visibleName(row.layer.name)}, ${countOf(row.matches, 'tensor')}, ${formatSize(row.layer.report.bytes)}`;
   }
   const { tensor } = row;
   const shape = formatShape(tensor.shape, tensor.exactShape).replaceAll('×', 'by');
@@ -231,7 +231,7 @@ function renderLayerCells(row: TreeRow & { kind: 'layer' }): TemplateResult {
       ><bdi>${visibleName(layer.name)}</bdi><span class="tree-count">${count}</span>
     </span>
     <span class="tree-dtype"></span><span class="tree-shape"></span>
-    <span class="tree-size">${formatSize(layer.bytes)}</span>`;
+    <span class="tree-size">${formatSize(layer.report.bytes)}</span>`;
 }
 
 function renderTensorCells(row: TreeRow & { kind: 'tensor' }): TemplateResult {

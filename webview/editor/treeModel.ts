@@ -1,14 +1,12 @@
-import { compareNames, shortNames } from '../components/names.js';
-import type { Tensor } from '../components/protocolTypes.js';
+import { shortNames } from '../components/names.js';
+import type { Checkpoint, LayerReport, Tensor } from '../components/protocolTypes.js';
 
 /** Tensors that share a layer. */
 export interface Layer {
   readonly name: string;
+  /** What the tensors come to, and which of them are quantized. */
+  readonly report: LayerReport;
   readonly tensors: readonly Tensor[];
-  readonly bytes: number;
-  readonly elements: number;
-  /** The tensors a quantizer touches by default; where there are none, all that can be quantized. */
-  readonly quantizable: readonly Tensor[];
   /** What the list calls the tensors. */
   readonly listNames: ReadonlyMap<Tensor, string>;
 }
@@ -41,9 +39,6 @@ export interface TreeView {
   readonly found: Totals;
 }
 
-/** Embeddings come before the first layer, whatever the order of the file. */
-const EMBEDDING = /embed|\b(wte|wpe)\b/i;
-
 /** What is selected or expanded: a tensor's or a layer's name. */
 export interface TreeItem {
   readonly kind: 'tensor' | 'layer';
@@ -52,7 +47,7 @@ export interface TreeItem {
 
 type Root = { readonly layer: Layer } | { readonly tensor: Tensor };
 
-/** Tensors grouped by layer: embeddings, layers in counting order, the rest; else in file order. */
+/** Tensors grouped by layer: embeddings, layers as reported, the rest; else in file order. */
 export class TreeModel {
   readonly layers: ReadonlyMap<string, Layer>;
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -60,15 +55,12 @@ export class TreeModel {
   /** Lower-case text that the filter looks in. */
   private readonly haystacks = new Map<Tensor, string>();
 
-  constructor(tensors: readonly Tensor[]) {
-    const groups = new Map<string, Tensor[]>();
-    for (const tensor of tensors) {
-      if (tensor.layer === '') continue;
-      const group = groups.get(tensor.layer);
-      if (group) group.push(tensor);
-      else groups.set(tensor.layer, [tensor]);
-    }
-    this.layers = new Map([...groups].map(([name, group]) => [name, makeLayer(name, group)]));
+  constructor({ tensors, layers }: Pick<Checkpoint, 'tensors' | 'layers'>) {
+    const members = new Map(layers.map(({ layer }): [string, Tensor[]] => [layer, []]));
+    for (const tensor of tensors) members.get(tensor.layer)?.push(tensor);
+    this.layers = new Map(
+      layers.map((report) => [report.layer, makeLayer(report, members.get(report.layer)!)]),
+    );
     this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     this.roots = [...rootsInOrder(tensors, this.layers)];
   }
@@ -135,7 +127,7 @@ export function filterWords(filter: string): string[] {
 
 /** The tensors that "Quantize Layer…" means for this selection. */
 export function quantizableTensors(item: Tensor | Layer): readonly string[] {
-  if ('tensors' in item) return item.quantizable.map(({ name }) => name);
+  if ('tensors' in item) return item.report.quantizable;
   return item.notQuantizable === undefined ? [item.name] : [];
 }
 
@@ -158,17 +150,13 @@ function totalsOf(tensors: readonly Tensor[]): Totals {
   return { tensors: tensors.length, elements, bytes };
 }
 
-function makeLayer(name: string, tensors: readonly Tensor[]): Layer {
-  const byDefault = tensors.filter((tensor) => tensor.quantizedByDefault);
+function makeLayer(report: LayerReport, tensors: readonly Tensor[]): Layer {
   const names = shortNames(tensors.map((tensor) => tensor.nameInLayer || tensor.name));
   return {
-    name,
-    listNames: new Map(tensors.map((tensor, i) => [tensor, names[i]])),
-    ...totalsOf(tensors),
+    name: report.layer,
+    report,
     tensors,
-    quantizable: byDefault.length
-      ? byDefault
-      : tensors.filter((tensor) => tensor.notQuantizable === undefined),
+    listNames: new Map(tensors.map((tensor, i) => [tensor, names[i]])),
   };
 }
 
@@ -177,17 +165,8 @@ function* rootsInOrder(
   layers: ReadonlyMap<string, Layer>,
 ): Generator<Root> {
   const outside = tensors.filter((tensor) => tensor.layer === '');
-  // "layers.3" and "layers.10" are one family, "vision.layers.3" is another.
-  const families = new Map<string, Layer[]>();
-  for (const layer of layers.values()) {
-    const family = layer.name.replace(/\d+/g, '#');
-    const members = families.get(family);
-    if (members) members.push(layer);
-    else families.set(family, [layer]);
-  }
-  for (const tensor of outside) if (EMBEDDING.test(tensor.name)) yield { tensor };
-  for (const family of families.values()) {
-    for (const layer of family.sort((a, b) => compareNames(a.name, b.name))) yield { layer };
-  }
-  for (const tensor of outside) if (!EMBEDDING.test(tensor.name)) yield { tensor };
+  // Embeddings come before the first layer, whatever the order of the file.
+  for (const tensor of outside) if (tensor.role === 'embedding') yield { tensor };
+  for (const layer of layers.values()) yield { layer };
+  for (const tensor of outside) if (tensor.role !== 'embedding') yield { tensor };
 }

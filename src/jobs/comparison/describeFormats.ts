@@ -63,6 +63,7 @@ function describeFormat(
     label: formatLabel(format),
     bitsPerWeight: bits / elements,
     approximate: format.entry.reconstructed,
+    reconstructed: format.entry.reconstructed,
     notes: [
       ...format.entry.notes,
       ...warnings(format, scaleDtype, total.errors.sums, groups),

@@ -1,20 +1,28 @@
-import type { CheckpointProblem, OpenedModel } from '../../checkpoint/types.js';
+import type { CheckpointProblem, ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import { nameArchitecture, summarizeConfig } from '../../model/config/configSummary.js';
-import type { CheckpointReport } from '../../reports/reports.js';
+import type { CheckpointReport, TensorReport } from '../../reports/reports.js';
+import { describeLayers } from './describeLayers.js';
 
 /** What is wrong with a model's files, and what is not certain of them. */
 export function listProblems({ problems, notes }: OpenedModel): readonly CheckpointProblem[] {
   return [...problems, ...notes];
 }
 
+/** What is known of a tensor, without the way to its bytes. */
+export function describeTensor({ source: _, ...tensor }: ModelTensor): TensorReport {
+  return tensor;
+}
+
 /** An opened model as lists show it. */
 export function describeModel(model: OpenedModel): CheckpointReport {
-  const { path, fileSystem, files, tensors, metadata, config } = model;
+  const { path, fileSystem, files, metadata, config } = model;
+  const tensors = model.tensors.map(describeTensor);
   return {
     path,
     name: fileSystem.split(path).name,
     files: files.map(({ name, sizeBytes, headerBytes }) => ({ name, sizeBytes, headerBytes })),
-    tensors: tensors.map(({ source: _, ...tensor }) => tensor),
+    tensors,
+    layers: describeLayers(tensors),
     metadata,
     problems: listProblems(model),
     totalBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),

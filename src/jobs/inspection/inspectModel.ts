@@ -4,7 +4,7 @@ import type { CallOptions } from '../../rpc/rpc.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
 import { mapConcurrently } from '../mapConcurrently.js';
 import { SelectionError, makeTensorMatcher } from '../selection.js';
-import { listProblems } from './describeModel.js';
+import { describeTensor, listProblems } from './describeModel.js';
 import { computeTensorStatistics } from './tensorStatistics.js';
 
 export interface InspectRequest {
@@ -34,8 +34,8 @@ export async function inspectModel(
     tensors,
     2 + (pool?.threads ?? 0),
     async (tensor, signal) => {
-      const { name, file, dtype, exactShape, bytes, offset } = tensor;
-      const shape = exactShape ?? tensor.shape;
+      const { exactShape, shape, ...described } = describeTensor(tensor);
+      const { name, dtype } = tensor;
       const withStats = request.stats && pool && hasPlainNumbers(dtype) && tensor.elements > 0;
       let reported = 0;
       const report = (elements: number) => {
@@ -50,7 +50,7 @@ export async function inspectModel(
           })
         : undefined;
       done += tensor.elements - reported;
-      return { name, file, dtype, shape, bytes, offset, ...(stats ? { stats } : {}) };
+      return { ...described, shape: exactShape ?? shape, ...(stats && { stats }) };
     },
     options.signal,
   );

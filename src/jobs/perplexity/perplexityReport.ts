@@ -54,6 +54,7 @@ export async function measurePerplexity(
         label: formatLabel(format),
         bitsPerWeight: bits / elements,
         approximate: format.entry.reconstructed,
+        reconstructed: format.entry.reconstructed,
         notes: format.entry.notes,
         perplexity: measured.formats[index].whole,
       };

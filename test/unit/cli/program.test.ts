@@ -240,7 +240,18 @@ describe('inspect', () => {
       expect(metadata).toEqual({ format: 'pt' });
       expect(tensors).toHaveLength(9);
       const tensor = tensors.find(({ name }: { name: string }) => name === V_PROJ);
-      expect(tensor).toMatchObject({ dtype: 'BF16', shape: [128, 256], bytes: 65536 });
+      expect(tensor).toMatchObject({
+        ...{ dtype: 'BF16', shape: [128, 256], bytes: 65536, elements: 32768 },
+        ...{ layer: 'layers.3', nameInLayer: 'self_attn.v_proj.weight', transposed: false },
+        ...{ role: 'other', quantizedByDefault: true },
+      });
+      expect(tensor).not.toHaveProperty('source');
+      const norm = tensors.find(({ name }: { name: string }) => /input_layernorm/.test(name));
+      expect(norm).toMatchObject({
+        quantizedByDefault: false,
+        notByDefault: 'one-dimensional',
+        notQuantizable: 'one-dimensional',
+      });
       const weights = widened(readRawSafetensors(SAMPLE).get(V_PROJ)!);
       expect(tensor.stats).toMatchObject({
         min: Math.min(...weights),

@@ -12,6 +12,7 @@ import {
 import { formatSizeIn, chooseSizeUnit } from '../../../src/cli/numbers.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
 import { formatTable } from '../../../src/cli/tables.js';
+import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
 import { measures } from '../../support/measures.js';
 
@@ -113,6 +114,7 @@ function comparison(
       label: id,
       bitsPerWeight: 4.15625,
       approximate: false,
+      reconstructed: false,
       notes,
       layers: [],
       summary: {
@@ -213,42 +215,47 @@ describe('the table of inspect', () => {
     layer,
     nameInLayer,
     transposed: false,
+    role: name.startsWith('embed') ? ('embedding' as const) : ('other' as const),
     quantizedByDefault: true,
   });
+  const tensors = [
+    tensor('norm.weight', '', 'norm.weight'),
+    tensor('l.10.a', 'l.10', 'a'),
+    tensor('l.2.a', 'l.2', 'a'),
+    tensor('embed.weight', '', 'embed.weight'),
+    tensor('l.2.b', 'l.2', 'b'),
+  ];
   const report: CheckpointReport = {
     path: '/models/model.safetensors',
     name: 'model.safetensors',
     files: [{ name: 'model.safetensors', sizeBytes: 1, headerBytes: 1 }],
-    tensors: [
-      tensor('embed.weight', '', 'embed.weight'),
-      tensor('l.0.a', 'l.0', 'a'),
-      tensor('norm.weight', '', 'norm.weight'),
-      tensor('l.0.b', 'l.0', 'b'),
-    ],
+    tensors,
+    layers: describeLayers(tensors),
     metadata: {},
     problems: [],
-    totalBytes: 4 * 393216,
-    totalElements: 4 * 196608,
+    totalBytes: 5 * 393216,
+    totalElements: 5 * 196608,
   };
 
-  test('groups tensors by layer', () => {
+  test('shows embeddings, layers in counting order, the rest', () => {
     const rows = formatInspection(report, report.tensors)
       .split('\n')
       .map((line) => line.trimEnd());
     const from = rows.findIndex((row) => row.startsWith('Tensor'));
     expect(rows.slice(from + 1, -1).map((row) => row.split(/ {2,}(?=\S)/)[0])).toEqual([
       'embed.weight',
+      ...['l.2', '', ''],
+      ...['l.10', ''],
       'norm.weight',
-      'l.0',
-      '',
-      '',
     ]);
     expect(rows.find((row) => row.startsWith('  a '))).toMatch(/^ {2}a +BF16 +256 × 768 +384 KB$/);
-    expect(rows.find((row) => row.startsWith('l.0'))).toMatch(/^l\.0 +2 tensors +768 KB$/);
+    expect(rows.find((row) => row.startsWith('l.2'))).toMatch(/^l\.2 +2 tensors +768 KB$/);
   });
 
   test('says how many are shown when some are left out', () => {
-    expect(formatInspection(report, [{ name: 'l.0.b' }])).toContain('1 of 4 shown');
+    expect(formatInspection(report, [{ name: 'l.2.b' }])).toMatch(
+      /1 of 5 shown\n[^]*^l\.2 +1 of 2 tensors +768 KB *\n {2}b .*\n$/m,
+    );
     expect(formatInspection(report, report.tensors)).not.toContain('shown');
   });
 });

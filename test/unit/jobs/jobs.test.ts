@@ -49,7 +49,8 @@ describe('compare', () => {
     expect(int4.summary.sizeBytes).toBe(1634304);
     expect(int4.tensors).toHaveLength(28);
     expect(int4.tensors.every(({ name }) => /_proj\.weight$/.test(name))).toBe(true);
-    expect(dint4.approximate).toBe(true);
+    expect(dint4).toMatchObject({ approximate: true, reconstructed: true });
+    expect(int4).toMatchObject({ approximate: false, reconstructed: false });
     expect(dint4.notes.join()).toMatch(/reconstructed/);
 
     // One tensor by hand, from the definition: range, f16 scale, zero point, codes.
@@ -142,6 +143,25 @@ describe('inspect', () => {
     const norm = report.tensors.find(({ name }) => name === 'model.norm.weight');
     expect(norm).toMatchObject({ layer: '', nameInLayer: 'norm.weight' });
     expect(report.configSummary).toMatch(/4 layers · hidden 256 · 8 heads, 4 KV/);
+  });
+
+  it('totals each layer, in counting order, and says what quantizing it takes', async () => {
+    const matrix = () => f32Tensor([2, 8], new Float32Array(16));
+    const vector = () => f32Tensor([8], new Float32Array(8));
+    const path = await writeCheckpoint({
+      'h.10.fc.weight': matrix(),
+      'h.10.fc.bias': vector(),
+      'h.2.wte.weight': matrix(),
+      'h.2.ln.weight': vector(),
+      'wte.weight': matrix(),
+    });
+    const { layers } = describeModel(await openLocalModel(path));
+    const totals = { tensors: 2, elements: 24, bytes: 96, quantizableElements: 16 };
+    expect(layers).toEqual([
+      // It holds nothing but an embedding: then that is what is meant.
+      { layer: 'h.2', ...totals, quantizable: ['h.2.wte.weight'] },
+      { layer: 'h.10', ...totals, quantizable: ['h.10.fc.weight'] },
+    ]);
   });
 
   it('counts every weight of a BF16 tensor exactly', async () => {

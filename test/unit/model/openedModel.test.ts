@@ -65,18 +65,23 @@ describe('opening happens once', () => {
   it('says of each tensor what quantizers do with it, and why', async () => {
     const { tensors } = await openLocalModel(GPT2);
     const of = (name: string) => {
-      const { quantizedByDefault, notByDefault, notQuantizable, transposed } = tensors.find(
+      const { role, quantizedByDefault, notByDefault, notQuantizable, transposed } = tensors.find(
         (tensor) => tensor.name.endsWith(name),
       )!;
-      return { quantizedByDefault, notByDefault, notQuantizable, transposed };
+      return { role, quantizedByDefault, notByDefault, notQuantizable, transposed };
     };
     expect(of('wte.weight')).toMatchObject({
+      role: 'embedding',
       quantizedByDefault: false,
       notByDefault: 'an embedding',
       notQuantizable: undefined,
     });
-    expect(of('h.0.ln_1.weight')).toMatchObject({ notQuantizable: 'one-dimensional' });
+    expect(of('h.0.ln_1.weight')).toMatchObject({
+      role: 'norm',
+      notQuantizable: 'one-dimensional',
+    });
     expect(of('h.0.mlp.c_fc.weight')).toEqual({
+      role: 'other',
       quantizedByDefault: true,
       notByDefault: undefined,
       notQuantizable: undefined,

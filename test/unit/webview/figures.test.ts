@@ -67,6 +67,36 @@ describe('the chart by layer', () => {
     });
   });
 
+  it('labels what stands side by side by what tells it apart', () => {
+    const labelsOf = (names: readonly string[]): unknown => {
+      const [format] = report.formats;
+      const tensors = names.map((nameInLayer, i) => ({
+        ...format.tensors[i],
+        name: `h.0.${nameInLayer}`,
+        layer: 'h.0',
+        nameInLayer,
+      }));
+      const layers = [{ ...format.layers[0], layer: 'h.0' }];
+      const layer = { ...report, formats: [{ ...format, layers, tensors }] };
+      const chart = {
+        report: layer,
+        root: gridTree(layer),
+        measure: 'mse',
+        marks: 'bars',
+        hidden: new Set<string>(),
+      } as const;
+      return layerContent(chart).figure(THEME, 800).layout.xaxis!.ticktext;
+    };
+    expect(
+      labelsOf([
+        'attn.c_attn.weight',
+        'attn.c_proj.weight',
+        'mlp.c_proj.weight',
+        'mlp.a_very_long_projection.weight',
+      ]),
+    ).toEqual(['c_attn', 'attn.c_proj', 'mlp.c_proj', '…long_projection']);
+  });
+
   it('leaves a gap where there is no error', () => {
     const [format] = report.formats;
     const layers = format.layers.map((layer, i) =>

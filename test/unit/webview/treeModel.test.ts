@@ -1,20 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { TreeModel, filterWords } from '../../../webview/editor/treeModel.js';
+import { describeQuantization } from '../../../src/checkpoint/quantizable.js';
+import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
+import type { TensorReport } from '../../../src/reports/reports.js';
+import {
+  TreeModel,
+  filterWords,
+  quantizableTensors,
+  rowKey,
+} from '../../../webview/editor/treeModel.js';
 import { sampleCheckpoint } from '../../support/sampleModel.js';
 
+const treeOf = (tensors: readonly TensorReport[]): TreeModel =>
+  new TreeModel({ tensors, layers: describeLayers(tensors) });
 const NONE = (): boolean => false;
 
 describe('the tree of tensors', () => {
   const [sample] = sampleCheckpoint.tensors;
-  const tensor = (layer: string, nameInLayer: string) => ({
-    ...sample,
-    name: `model.${layer && `${layer}.`}${nameInLayer}`,
-    layer,
-    nameInLayer,
-  });
+  const tensor = (layer: string, nameInLayer: string) => {
+    const name = `model.${layer && `${layer}.`}${nameInLayer}`;
+    return { ...sample, ...describeQuantization({ ...sample, name }), name, layer, nameInLayer };
+  };
 
   it('counts layers in order, embeddings first, whatever the order of the file', () => {
-    const model = new TreeModel([
+    const model = treeOf([
       tensor('', 'norm.weight'),
       tensor('layers.10', 'a'),
       tensor('layers.2', 'b'),
@@ -36,9 +44,24 @@ describe('the tree of tensors', () => {
     ]);
   });
 
+  it('puts the head of GPT-NeoX last, though its name says "embed"', () => {
+    const model = treeOf([
+      tensor('', 'embed_out.weight'),
+      tensor('layers.0', 'attention.dense.weight'),
+      tensor('', 'final_layer_norm.weight'),
+      tensor('', 'embed_in.weight'),
+    ]);
+    expect(model.view(NONE, '').rows.map((row) => rowKey(row).name)).toEqual([
+      'model.embed_in.weight',
+      'layers.0',
+      'model.embed_out.weight',
+      'model.final_layer_norm.weight',
+    ]);
+  });
+
   it('writes shapes in a filter as people do', () => {
     expect(filterWords(' BF16  2,048 × 256 ')).toEqual(['bf16', '2048x256']);
-    const model = new TreeModel(sampleCheckpoint.tensors);
+    const model = new TreeModel(sampleCheckpoint);
     for (const filter of ['2048x256', '2,048×256', '2048 * 256', 'embed bf16']) {
       expect(model.view(NONE, filter).found).toEqual({
         tensors: 1,
@@ -49,7 +72,7 @@ describe('the tree of tensors', () => {
   });
 
   it('quantizes by default what quantizers touch', () => {
-    const layer = new TreeModel(sampleCheckpoint.tensors).layers.get('layers.0')!;
-    expect(layer.quantizable).toHaveLength(7);
+    const layer = new TreeModel(sampleCheckpoint).layers.get('layers.0')!;
+    expect(quantizableTensors(layer)).toHaveLength(7);
   });
 });
