@@ -1,9 +1,17 @@
 import {
+  formatLabel,
   parseFormat,
   countStoredBits,
   type NumberFormat,
   type ScaleDtype,
 } from '../formats/index.js';
+import type { FormatReport } from '../reports/reports.js';
+
+/** What tensors take in a format. */
+interface StoredSize {
+  readonly bits: number;
+  readonly elements: number;
+}
 
 /** Formats by name, each once. */
 export function parseFormats(names: readonly string[]): NumberFormat[] {
@@ -19,7 +27,7 @@ export function computeStoredSize(
   format: NumberFormat,
   shapes: readonly (readonly number[])[],
   scaleDtype: ScaleDtype,
-): { readonly bits: number; readonly elements: number } {
+): StoredSize {
   let bits = 0;
   let elements = 0;
   for (const shape of shapes) {
@@ -27,4 +35,17 @@ export function computeStoredSize(
     elements += shape.reduce((product, size) => product * size, 1);
   }
   return { bits, elements };
+}
+
+/** A format as reports name it, by what the tensors in it take. */
+export function identifyFormat(format: NumberFormat, { bits, elements }: StoredSize): FormatReport {
+  const { id, entry } = format;
+  return {
+    id,
+    label: formatLabel(format),
+    bitsPerWeight: bits / elements,
+    approximate: entry.reconstructed,
+    reconstructed: entry.reconstructed,
+    notes: entry.notes,
+  };
 }

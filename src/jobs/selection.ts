@@ -28,6 +28,18 @@ export class SelectionError extends Error {
 }
 
 /**
+ * Of the tensors of a layer, those that quantizing the layer takes: what is quantized by default, else all
+ * that can be. A layer chosen by hand may hold nothing but an embedding: then that is what is meant.
+ */
+export function selectInLayer<
+  Tensor extends Pick<ModelTensor, 'quantizedByDefault' | 'notQuantizable'>,
+>(tensors: readonly Tensor[]): Tensor[] {
+  const byDefault = tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
+  if (byDefault.length > 0) return byDefault;
+  return tensors.filter(({ notQuantizable }) => notQuantizable === undefined);
+}
+
+/**
  * The tensors a quantizing job works on, in checkpoint order.
  * @throws SelectionError when a name is unknown, cannot be quantized, or nothing matches
  */

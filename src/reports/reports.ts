@@ -1,33 +1,10 @@
 import type { ErrorMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { Protocol } from '../model/text/textProtocol.js';
-import type { CheckpointProblem, TensorRole } from '../checkpoint/types.js';
-import type { ElementTypeName } from '../storage/elementTypes.js';
+import type { CheckpointProblem, ModelTensor } from '../checkpoint/types.js';
 
-/** One tensor as the list shows it. */
-export interface TensorReport {
-  readonly name: string;
-  readonly file: string;
-  readonly dtype: ElementTypeName;
-  readonly shape: readonly number[];
-  readonly exactShape?: readonly string[];
-  readonly bytes: number;
-  readonly offset: number;
-  readonly elements: number;
-  /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
-  readonly layer: string;
-  /** Name within its layer ("mlp.down_proj.weight"). */
-  readonly nameInLayer: string;
-  /** Stored as [inputs × outputs]: groups, which run along the inputs, run down its columns. */
-  readonly transposed: boolean;
-  readonly role: TensorRole;
-  /** True for the two-dimensional weights that quantizers touch by default. */
-  readonly quantizedByDefault: boolean;
-  /** Why quantizers leave it alone by default ("an embedding"), or cannot quantize it at all. */
-  readonly notByDefault?: string;
-  /** Why it cannot be quantized, when it cannot ("one-dimensional", "integer type I64"). */
-  readonly notQuantizable?: string;
-}
+/** One tensor as the list shows it: all that is known of it but where its bytes are read from. */
+export type TensorReport = Omit<ModelTensor, 'source'>;
 
 /** What the tensors of a layer come to. */
 export interface LayerReport {
@@ -74,15 +51,10 @@ export interface MeasuredWeights extends ErrorMeasures {
   readonly sumSquares: number;
 }
 
-export interface TensorComparison extends MeasuredWeights {
-  readonly name: string;
-  /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
-  readonly layer: string;
-  /** Name within its layer ("mlp.down_proj.weight"). */
-  readonly nameInLayer: string;
-  readonly shape: readonly number[];
-  /** Stored as [inputs × outputs]. */
-  readonly transposed: boolean;
+export interface TensorComparison
+  extends
+    MeasuredWeights,
+    Pick<ModelTensor, 'name' | 'layer' | 'nameInLayer' | 'shape' | 'transposed'> {
   /** Of the model with this tensor alone quantized. */
   readonly perplexityAlone?: Perplexity;
 }
@@ -103,7 +75,8 @@ export interface LayerComparison extends TotalComparison {
   readonly layer: string;
 }
 
-export interface FormatComparison {
+/** A format that something was measured in. */
+export interface FormatReport {
   /** Canonical format name, e.g. "afp4-e2m1:g128". */
   readonly id: string;
   readonly label: string;
@@ -114,6 +87,9 @@ export interface FormatComparison {
   readonly reconstructed: boolean;
   /** What a reader of the numbers must know: warnings, provenance. */
   readonly notes: readonly string[];
+}
+
+export interface FormatComparison extends FormatReport {
   /** All tensors as if they were one. */
   readonly summary: TotalComparison & {
     /** Bytes of the quantized tensors in this format. */
@@ -162,15 +138,7 @@ export interface PerplexityReport {
   readonly text: PerplexityText;
   /** The unquantized model. */
   readonly baseline: { readonly perplexity: Perplexity };
-  readonly formats: readonly {
-    readonly id: string;
-    readonly label: string;
-    readonly bitsPerWeight: number;
-    readonly approximate: boolean;
-    readonly reconstructed: boolean;
-    readonly notes: readonly string[];
-    readonly perplexity: Perplexity;
-  }[];
+  readonly formats: readonly (FormatReport & { readonly perplexity: Perplexity })[];
   /** What a reader of all these numbers must know. */
   readonly notes: readonly string[];
   readonly timings: {

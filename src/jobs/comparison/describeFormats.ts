@@ -1,5 +1,4 @@
 import {
-  formatLabel,
   countGroups,
   ruleProperties,
   type NumberFormat,
@@ -8,7 +7,7 @@ import {
 import type { ErrorSums } from '../../kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { FormatComparison, LayerComparison, TensorComparison } from '../../reports/reports.js';
-import { computeStoredSize } from '../formatList.js';
+import { computeStoredSize, identifyFormat } from '../formatList.js';
 import type { QuantizedTensor } from './quantizeTensors.js';
 
 /** Sums over several tensors in one format. */
@@ -57,19 +56,16 @@ function describeFormat(
     groups += countGroups(format, quantized.matrixShape);
   }
   const shapes = tensors.map(({ matrixShape }) => matrixShape);
-  const { bits, elements } = computeStoredSize(format, shapes, scaleDtype);
+  const size = computeStoredSize(format, shapes, scaleDtype);
+  const identity = identifyFormat(format, size);
   return {
-    id: format.id,
-    label: formatLabel(format),
-    bitsPerWeight: bits / elements,
-    approximate: format.entry.reconstructed,
-    reconstructed: format.entry.reconstructed,
+    ...identity,
     notes: [
-      ...format.entry.notes,
+      ...identity.notes,
       ...warnings(format, scaleDtype, total.errors.sums, groups),
       ...nonFiniteWarnings(tensors),
     ],
-    summary: { ...total.describe(), sizeBytes: Math.ceil(bits / 8) },
+    summary: { ...total.describe(), sizeBytes: Math.ceil(size.bits / 8) },
     layers: describeLayers(tensors, index),
     tensors: tensors.map((quantized) => describeTensor(quantized, index)),
   };

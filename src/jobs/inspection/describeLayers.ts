@@ -1,5 +1,6 @@
 import { compareNames } from '../../reports/compareNames.js';
 import type { LayerReport, TensorReport } from '../../reports/reports.js';
+import { selectInLayer } from '../selection.js';
 
 /**
  * The layers of a model in counting order ("layers.2" before "layers.10"), each with what its tensors
@@ -26,10 +27,7 @@ export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] 
 }
 
 function describeLayer(layer: string, tensors: readonly TensorReport[]): LayerReport {
-  const byDefault = tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
-  const quantizable = byDefault.length
-    ? byDefault
-    : tensors.filter(({ notQuantizable }) => notQuantizable === undefined);
+  const quantizable = selectInLayer(tensors);
   return {
     layer,
     tensors: tensors.length,

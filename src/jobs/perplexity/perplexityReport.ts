@@ -1,8 +1,8 @@
 import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
-import { formatLabel, type ScaleDtype } from '../../formats/index.js';
+import type { ScaleDtype } from '../../formats/index.js';
 import type { PerplexityReport } from '../../reports/reports.js';
-import { parseFormats, computeStoredSize } from '../formatList.js';
+import { computeStoredSize, identifyFormat, parseFormats } from '../formatList.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from './measurement.js';
@@ -47,18 +47,10 @@ export async function measurePerplexity(
     model: summarizeModel(model, about),
     text: measured.text,
     baseline: { perplexity: measured.baseline },
-    formats: formats.map((format, index) => {
-      const { bits, elements } = computeStoredSize(format, shapes, scaleDtype);
-      return {
-        id: format.id,
-        label: formatLabel(format),
-        bitsPerWeight: bits / elements,
-        approximate: format.entry.reconstructed,
-        reconstructed: format.entry.reconstructed,
-        notes: format.entry.notes,
-        perplexity: measured.formats[index].whole,
-      };
-    }),
+    formats: formats.map((format, index) => ({
+      ...identifyFormat(format, computeStoredSize(format, shapes, scaleDtype)),
+      perplexity: measured.formats[index].whole,
+    })),
     notes: measured.notes,
     timings: { tokenizeSeconds, forwardSeconds, totalSeconds, peakRssBytes, backend, threads },
   };

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { selectInLayer } from '../../jobs/selection.js';
 import { visible } from '../../storage/errors.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
 
@@ -79,10 +80,11 @@ function named(model: OpenedModel, names: readonly string[]): ModelTensor[] {
 
 function candidates(model: OpenedModel, { tensors, layer }: QuantizeTarget): ModelTensor[] {
   if (tensors) return named(model, tensors);
-  const inScope = model.tensors.filter((tensor) => layer === undefined || tensor.layer === layer);
-  const byDefault = inScope.filter((tensor) => tensor.quantizedByDefault);
-  // A layer chosen by hand may hold nothing but an embedding: then that is what is meant.
-  return byDefault.length > 0 || layer === undefined ? byDefault : inScope;
+  if (layer === undefined) return model.tensors.filter((tensor) => tensor.quantizedByDefault);
+  const inLayer = model.tensors.filter((tensor) => tensor.layer === layer);
+  const chosen = selectInLayer(inLayer);
+  // Where none can be quantized, the first of them says why.
+  return chosen.length > 0 ? chosen : inLayer;
 }
 
 /**
