@@ -38,6 +38,19 @@ describe('weights of GPT-2 without a configuration that says so', () => {
     expect(notes.slice(0, -1).join()).toMatch(config?.endsWith('gp') ? /config\.json: / : /^$/);
   });
 
+  it('includes the attention of a decoder to an encoder, whatever wraps the model', () => {
+    const shapes = { c_attn: [32, 64], q_attn: [32, 32], c_proj: [32, 32] };
+    const decoder = Object.entries(shapes).map(([part, shape]) => ({
+      file,
+      name: `decoder.transformer.h.0.crossattention.${part}.weight`,
+      shape,
+    }));
+    for (const modelType of ['gpt2', 'vision-encoder-decoder']) {
+      const { isTransposed } = findOrientation(modelType, decoder);
+      expect(decoder.map(isTransposed), modelType).toEqual([true, true, true]);
+    }
+  });
+
   it('a configuration that says so needs no note', async () => {
     expect((await openLocalModel(GPT2)).notes).toEqual([]);
   });

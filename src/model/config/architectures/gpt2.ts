@@ -75,7 +75,8 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
   };
 }
 
-const LINEAR_WEIGHT = /(^|\.)h\.\d+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight$/;
+const LINEAR_WEIGHT =
+  /(^|\.)h\.\d+\.((attn|crossattention)\.(c_attn|q_attn|c_proj)|mlp\.(c_fc|c_proj))\.weight$/;
 
 /** GPT-2; its linear weights are stored as [inputs × outputs]. */
 export const gpt2: Architecture = {
@@ -83,7 +84,7 @@ export const gpt2: Architecture = {
   plan: planGpt2,
   transposedWeights: {
     has: (name) => LINEAR_WEIGHT.test(name),
-    // Queries, keys and values come out of one product. The width of the feed-forward part is free.
-    hasMoreOutputs: (name) => name.endsWith('.attn.c_attn.weight'),
+    // Keys and values, mostly queries too, come out of one product. The feed-forward width is free.
+    hasMoreOutputs: (name) => name.endsWith('.c_attn.weight'),
   },
 };
