@@ -129,21 +129,11 @@ function printSizes(results) {
   }
 }
 
-/** Writes the licences of all packages that the bundles contain: most ask to be shipped along. */
-function writeLicenses(results) {
-  const folders = results
-    .flatMap(({ metafile }) => Object.keys(metafile.inputs))
-    .map((path) => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(path)?.[0])
-    .filter((folder) => folder !== undefined);
-  const texts = [...new Set(folders)].sort().map((folder) => {
-    const path = join(__dirname, folder);
-    const { name, version, license } = JSON.parse(fs.readFileSync(join(path, 'package.json')));
-    const file = readdirSync(path).find((each) => /^licen[cs]e(\.|$)/i.test(each));
-    const text = file ? fs.readFileSync(join(path, file), 'utf8').trim() : '';
-    return `${name} ${version} (${license})\n\n${text}`;
-  });
-  const rule = `\n\n${'-'.repeat(80)}\n\n`;
-  fs.writeFileSync(join(DIST, 'THIRD_PARTY_LICENSES.txt'), `${texts.join(rule)}\n`);
+/** Writes the licences of all packages that the bundles contain; fails where one is not declared. */
+async function writeLicences(results) {
+  const { findShipped, formatLicences } = await import('./scripts/lib/licences.mjs');
+  const shipped = findShipped(results.map(({ metafile }) => metafile));
+  fs.writeFileSync(join(DIST, 'THIRD_PARTY_LICENSES.txt'), formatLicences(shipped));
 }
 
 async function build() {
@@ -154,7 +144,7 @@ async function build() {
   }
   await compileKernels();
   const results = await Promise.all(bundles.map((options) => esbuild.build(options)));
-  writeLicenses(results);
+  await writeLicences(results);
   printSizes(results);
 }
 
