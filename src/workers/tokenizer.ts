@@ -1,7 +1,9 @@
 // Program of the thread that tokenizes: a large vocabulary and a long text take seconds, and the host
 // must answer meanwhile.
 import { serveThread } from '../host/node/serveThread.js';
-import { makeTextEncoder, type TokenizerDocument } from '../model/text/textEncoder.js';
+import { makeTextEncoder } from '../model/text/textEncoder.js';
+import type { TokenizerDocument } from '../model/text/tokenizerDocument.js';
+import { describeError } from '../storage/describeError.js';
 import type { TokenizerApi } from '../model/text/tokenizerApi.js';
 
 serveThread<unknown, TokenizerApi>(() => ({
@@ -13,7 +15,7 @@ serveThread<unknown, TokenizerApi>(() => ({
       const encode = makeTextEncoder(parse(tokenizer), settings);
       return { ids: texts.map(encode) };
     } catch (error) {
-      return { file, problem: error instanceof Error ? error.message : String(error) };
+      return { file, problem: describeError(error) };
     }
   },
 }));

@@ -1,7 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-
-/** A parsed `tokenizer.json` or `tokenizer_config.json`: anything may be missing. */
-export type TokenizerDocument = Readonly<Record<string, unknown>>;
+import { checkTokenizerDocument, type TokenizerDocument } from './tokenizerDocument.js';
 
 /** Longer words are cut where no merge can join them; most tokenizers never make such words. */
 const LONG_WORD = 256;
@@ -14,6 +12,7 @@ export function makeTextEncoder(
   tokenizerDocument: TokenizerDocument,
   configuration: TokenizerDocument,
 ): (text: string) => Int32Array {
+  checkTokenizerDocument(tokenizerDocument);
   const document: TokenizerDocument = { ...ABSENT_PARTS, ...tokenizerDocument };
   const tokenizer = new Tokenizer(document, configuration);
   const { model } = tokenizer;

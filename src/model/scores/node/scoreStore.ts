@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, utimes, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ScaleDtype } from '../../../formats/types.js';
-import { describeSystemError, visible } from '../../../storage/errors.js';
+import { describeSystemError } from '../../../storage/describeError.js';
+import { visible } from '../../../storage/errors.js';
 import { pruneScores } from './scorePruning.js';
 import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/types.js';
 
