@@ -1,5 +1,6 @@
 import { readAll } from '../storage/byteSource.js';
-import { describeSystemError, visible } from '../storage/errors.js';
+import { describeSystemError } from '../storage/describeError.js';
+import { visible } from '../storage/errors.js';
 import { withSource, type FileSystem } from '../storage/fileSystem.js';
 
 /** A model folder's `config.json`, or what is wrong with it. Both are absent when there is none. */

@@ -1,5 +1,6 @@
 import type { Container } from '../storage/container.js';
-import { CheckpointError, listQuoted, describeSystemError } from '../storage/errors.js';
+import { describeSystemError } from '../storage/describeError.js';
+import { CheckpointError, listQuoted } from '../storage/errors.js';
 import { withSource, type FileSystem } from '../storage/fileSystem.js';
 import { CONTAINERS, containerOf } from './containers.js';
 import { mergeShards, type OpenedShard, type ShardOutcome } from './shards.js';

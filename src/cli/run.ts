@@ -11,10 +11,12 @@ import { quantize } from './commands/quantize.js';
 import type { Session } from './commands/session.js';
 import { getHelp } from './help.js';
 import { isBrokenPipe, writeAll } from './output.js';
-import { remedyOf, visible, type Remedy } from '../storage/errors.js';
+import { describeError } from '../storage/describeError.js';
+import { remedyOf, type Remedy } from '../storage/errors.js';
 import { ProgressLine } from './progress.js';
 import type { ProgressStream } from './progress.js';
 import { UsageError } from './usageError.js';
+import { Warnings } from './warnings.js';
 
 export const EXIT = { done: 0, badInput: 1, wrongUsage: 2, interrupted: 130 } as const;
 
@@ -61,7 +63,7 @@ function report(error: unknown, stderr: ProgressStream): number {
     stderr.write('quantscope: interrupted\n');
     return EXIT.interrupted;
   }
-  const message = visible((error instanceof Error ? error.message : String(error)).trim());
+  const message = describeError(error);
   if (error instanceof UsageError) {
     const help = error.command ? `quantscope ${error.command} --help` : 'quantscope --help';
     stderr.write(`quantscope: ${message}${error.saysWhere ? '' : ` (see ${help})`}\n`);
@@ -80,6 +82,7 @@ function report(error: unknown, stderr: ProgressStream): number {
 export async function run(args: readonly string[], streams: Process): Promise<number> {
   const quiet = args.includes('--quiet') || args.includes('-q');
   const progress = new ProgressLine(streams.stderr, quiet);
+  const warnings = new Warnings(streams.stderr);
   try {
     await dispatch(args, {
       write: async (text) => {
@@ -89,14 +92,16 @@ export async function run(args: readonly string[], streams: Process): Promise<nu
       },
       warn: (message) => {
         progress.clear();
-        streams.stderr.write(`quantscope: warning: ${visible(message)}\n`);
+        warnings.add(message);
       },
       host: streams.host,
       options: { signal: streams.signal, onProgress: progress.report },
     });
+    warnings.end();
     return EXIT.done;
   } catch (error) {
     progress.clear();
+    warnings.end();
     // The reader has what it wanted (head, less): not an error of ours.
     if (isBrokenPipe(error)) return EXIT.done;
     return report(error, streams.stderr);

@@ -1,19 +1,36 @@
 import { ALL_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
+import { visible } from '../storage/errors.js';
 import type { ComparisonReport } from './reports.js';
 
-/** JSON that ends in a line break, with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
+/** Characters that JSON need not escape, but that a terminal would obey or a reader not see. */
+const UNSEEN = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * JSON that ends in a line break, with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity".
+ * Control and direction characters of names are escaped, so that it can be looked at in a terminal.
+ */
 export function formatReportJson(report: unknown): string {
   const replacer = (_: string, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-  return `${JSON.stringify(report, replacer, 2)}\n`;
+  const text = JSON.stringify(report, replacer, 2);
+  return `${text.replace(UNSEEN, escapeUnits)}\n`;
 }
 
-/** A CSV field; text that a spreadsheet would take for a formula is quoted with a leading apostrophe. */
+function escapeUnits(character: string): string {
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+}
+
+/**
+ * A CSV field. Control and direction characters become visible escapes, as everywhere; text that a
+ * spreadsheet would take for a formula is quoted with a leading apostrophe.
+ */
 function csvField(value: string | number): string {
   if (typeof value === 'number') return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const shown = visible(value);
+  const text = /^[=+\-@]/.test(shown) ? `'${shown}` : shown;
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const PERPLEXITY_COLUMNS = [

@@ -1,3 +1,5 @@
+import { shorten } from './text.js';
+
 /**
  * The rule a checkpoint breaks. The first ten are the verdicts of the format's reference reader;
  * the rest concern what it does not look at: duplicate names, shards, folders, the disk.
@@ -30,6 +32,9 @@ export type CheckpointRule =
   | 'WouldOverwriteInput'
   | 'WriteFailed';
 
+/** Longer paths and names, which only hostile files have, are shortened in messages. */
+export const MAX_PATH_CHARACTERS = 1000;
+
 /** A file that is not what it says it is, or cannot be read or written. The message is one line. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError';
@@ -47,7 +52,9 @@ export class CheckpointError extends Error {
     readonly detail: string,
     options?: ErrorOptions,
   ) {
-    const parts = [visible(file), place, detail].filter((part) => part !== '');
+    const parts = [visible(shorten(file, MAX_PATH_CHARACTERS)), place, detail].filter(
+      (part) => part !== '',
+    );
     super(`${parts.join(': ')} (${rule})`, options);
   }
 
@@ -72,9 +79,7 @@ const MAX_QUOTED_CHARACTERS = 120;
 
 /** A name from a file in quotation marks, shortened and made fit for one line. */
 export function quoted(text: string): string {
-  const short =
-    text.length > MAX_QUOTED_CHARACTERS ? `${text.slice(0, MAX_QUOTED_CHARACTERS)}…` : text;
-  return `"${visible(short)}"`;
+  return `"${visible(shorten(text, MAX_QUOTED_CHARACTERS))}"`;
 }
 
 const LISTED_NAMES = 6;
@@ -84,34 +89,6 @@ export function listQuoted(names: readonly string[]): string {
   const shown = names.slice(0, LISTED_NAMES).map(quoted).join(', ');
   const rest = names.length - LISTED_NAMES;
   return rest > 0 ? `${shown} and ${rest} more` : shown;
-}
-
-/** What the operating system said, as one short line without the path it repeats. */
-export function describeSystemError(error: unknown): string {
-  if (!(error instanceof Error)) return visible(String(error));
-  switch ((error as { readonly code?: string }).code) {
-    case 'ENOENT':
-      return 'there is no such file or folder';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission denied';
-    case 'EISDIR':
-      return 'it is a folder';
-    case 'ENOTDIR':
-      return 'a part of the path is not a folder';
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'no space is left on the disk';
-    case 'EROFS':
-      return 'the disk is read-only';
-    case 'EMFILE':
-    case 'ENFILE':
-      return 'too many files are open';
-    case 'EBUSY':
-      return 'another program is using the file';
-    default:
-      return visible(error.message.split('\n')[0]);
-  }
 }
 
 /**

@@ -1,12 +1,8 @@
 import * as vscode from 'vscode';
 import { isCancelled } from '../rpc/rpc.js';
-
-/** What went wrong, as one line for people. */
-export function formatError(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
-}
+import { describeError } from '../storage/describeError.js';
 
 /** Shows one error message; a cancelled job is not an error. */
 export function showError(error: unknown): void {
-  if (!isCancelled(error)) void vscode.window.showErrorMessage(formatError(error));
+  if (!isCancelled(error)) void vscode.window.showErrorMessage(describeError(error));
 }

@@ -1,12 +1,5 @@
 import * as vscode from 'vscode';
-
-/** A name that every file system takes: format names hold colons, tensor names anything. */
-export function makeSafeFileName(text: string): string {
-  return text
-    .replace(/[^\p{L}\p{N}._-]+/gu, '-')
-    .replace(/^[-.]+|[-.]+$/g, '')
-    .slice(0, 120);
-}
+import { makeSafeFileName } from './safeFileName.js';
 
 /** Folder that save dialogs start in: the first workspace folder, else that of the model. */
 function startFolder(model: vscode.Uri): vscode.Uri {
@@ -15,8 +8,8 @@ function startFolder(model: vscode.Uri): vscode.Uri {
 }
 
 /** A file beside others of the user's, for a save dialog to propose. */
-export function proposeFile(model: vscode.Uri, name: string): vscode.Uri {
-  return vscode.Uri.joinPath(startFolder(model), makeSafeFileName(name));
+export function proposeFile(model: vscode.Uri, stem: string, extension: string): vscode.Uri {
+  return vscode.Uri.joinPath(startFolder(model), makeSafeFileName(stem, extension));
 }
 
 /** Asks where to save, and saves. Does nothing when the user leaves the dialog. */

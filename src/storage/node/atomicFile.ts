@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CheckpointError, quoted, describeSystemError } from '../errors.js';
+import { describeSystemError } from '../describeError.js';
+import { CheckpointError, quoted } from '../errors.js';
 
 export interface WriteOptions {
   /** Stops the write; it then rejects with an AbortError and leaves nothing behind. */

@@ -3,7 +3,8 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkRange, type ByteSource } from '../byteSource.js';
-import { CheckpointError, describeSystemError } from '../errors.js';
+import { describeSystemError } from '../describeError.js';
+import { CheckpointError } from '../errors.js';
 import type { SourceRef } from '../sourceRef.js';
 
 /** Larger single reads are no faster, and smaller ones keep the thread pool free for others. */

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { CheckpointError, describeSystemError } from '../errors.js';
+import { describeSystemError } from '../describeError.js';
+import { CheckpointError } from '../errors.js';
 import type { FileSystem } from '../fileSystem.js';
 import { openLocalFile } from './localFile.js';
 

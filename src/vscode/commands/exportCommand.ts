@@ -116,7 +116,7 @@ async function chooseTarget(
   } else {
     const base = fileSystem.split(path).name.replace(/\.safetensors$/, '');
     chosen = await vscode.window.showSaveDialog({
-      defaultUri: proposeFile(resource, `${base}-${format.id}.safetensors`),
+      defaultUri: proposeFile(resource, `${base}-${format.id}`, '.safetensors'),
       filters: { Safetensors: ['safetensors'] },
     });
   }

@@ -120,9 +120,9 @@ export class ComparisonPanel {
     return vscode.Uri.parse(this.run.request.resource, true);
   }
 
-  private proposed(name: string): vscode.Uri {
+  private proposed(name: string, extension: string): vscode.Uri {
     const { modelName, scope } = this.run.request;
-    return proposeFile(this.model, `${modelName}-${scope}-${name}`);
+    return proposeFile(this.model, `${modelName}-${scope}-${name}`, extension);
   }
 
   private handlers(): Handlers<ComparisonHostApi> {
@@ -137,11 +137,11 @@ export class ComparisonPanel {
       copyCsv: () => this.copyCsv(),
       saveJson: async () => {
         const json = new TextEncoder().encode(formatReportJson(this.report()));
-        await saveFile(this.proposed('comparison.json'), { JSON: ['json'] }, json);
+        await saveFile(this.proposed('comparison', '.json'), { JSON: ['json'] }, json);
       },
       copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
       savePng: async ({ name, png }) => {
-        await saveFile(this.proposed(`${name}.png`), { PNG: ['png'] }, png);
+        await saveFile(this.proposed(name, '.png'), { PNG: ['png'] }, png);
       },
       revealTensor: async ({ tensor }) => {
         await this.host.revealTensor(this.model, tensor).catch(showError);

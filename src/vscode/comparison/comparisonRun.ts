@@ -7,7 +7,7 @@ import { isCancelled } from '../../rpc/rpc.js';
 import type { Progress } from '../../rpc/rpc.js';
 import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
-import { formatError } from '../errors.js';
+import { describeError } from '../../storage/describeError.js';
 import { ModelSnapshot } from '../modelSnapshot.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SharedPool } from '../sharedPool.js';
@@ -135,7 +135,7 @@ export class ComparisonRun {
           ? { status: 'cancelled', secondsLeft: undefined }
           : {
               status: 'failed',
-              error: formatError(error),
+              error: describeError(error),
               progress: undefined,
               secondsLeft: undefined,
             },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
 import { MAX_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
-import { makeSafeFileName } from '../saveFile.js';
+import { makeSafeFileName } from '../safeFileName.js';
 
 /** Texts that were dropped without a path; the oldest go when there are more. */
 const MAX_KEPT = 8;
@@ -40,7 +40,7 @@ export class KeptTexts {
   private async keep(name: string, bytes: Uint8Array): Promise<string> {
     const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
     const folder = vscode.Uri.joinPath(this.folder, hash);
-    const file = vscode.Uri.joinPath(folder, makeSafeFileName(name) || 'text.txt');
+    const file = vscode.Uri.joinPath(folder, makeSafeFileName(...splitExtension(name)));
     await vscode.workspace.fs.createDirectory(folder);
     await vscode.workspace.fs.writeFile(file, bytes);
     await this.removeOld();
@@ -60,6 +60,12 @@ export class KeptTexts {
       await vscode.workspace.fs.delete(uri, { recursive: true });
     }
   }
+}
+
+/** "notes" and ".md"; what comes after a last dot is an extension only where it is short and plain. */
+function splitExtension(name: string): [stem: string, extension: string] {
+  const extension = /\.[A-Za-z0-9]{1,10}$/.exec(name.slice(-11))?.[0] ?? '.txt';
+  return [name.endsWith(extension) ? name.slice(0, -extension.length) : name, extension];
 }
 
 function tooLong(name: string): Error {

@@ -121,13 +121,17 @@ describe('compare', () => {
     await expect(job).rejects.toThrow(message);
   });
 
-  it('writes CSV that quotes hostile names and JSON that holds infinities', async () => {
+  it('writes hostile names so that no spreadsheet or terminal obeys them, and infinities', async () => {
     const pool = await createPool();
-    const name = '=HYPERLINK("x"),\n.weight';
+    const name = '=HYPERLINK("x"),\n\x1b[31m\x9b\u202e.weight';
     const path = await writeCheckpoint({ [name]: f32Tensor([2, 64], new Float32Array(128)) });
     const report = await compareOn(pool, await openLocalModel(path), { formats: ['int4'] });
-    expect(formatComparisonCsv(report)).toContain(`"'=HYPERLINK(""x""),\n.weight",2x64,128`);
-    expect(JSON.parse(formatReportJson(report)).formats[0].summary.sqnrDb).toBe('Infinity');
+    const shown = '\\u{a}\\u{1b}[31m\\u{9b}\\u{202e}.weight';
+    expect(formatComparisonCsv(report)).toContain(`"'=HYPERLINK(""x""),${shown}",2x64,128`);
+    const json = formatReportJson(report);
+    for (const unseen of '\x1b\x9b\u202e') expect(json).not.toContain(unseen);
+    const { summary, tensors } = JSON.parse(json).formats[0];
+    expect([summary.sqnrDb, tensors[0].name]).toEqual(['Infinity', name]);
   });
 });
 

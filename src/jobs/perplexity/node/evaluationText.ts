@@ -13,7 +13,8 @@ import {
 } from '../../../model/text/windows.js';
 import type { Host } from '../../../host/host.js';
 import type { TextRequest } from '../measurement.js';
-import { describeSystemError, visible } from '../../../storage/errors.js';
+import { describeSystemError } from '../../../storage/describeError.js';
+import { visible } from '../../../storage/errors.js';
 
 export interface EvaluationText {
   readonly windows: Windows;
