@@ -1,6 +1,6 @@
 /**
  * The rule a checkpoint breaks. The first ten are the verdicts of the format's reference reader;
- * the rest concern what it does not look at: duplicate names, shards, folders, the disk.
+ * the rest concern what it does not look at: sizes beyond reason, duplicate names, shards, folders, the disk.
  */
 export type CheckpointRule =
   | 'HeaderTooSmall'
@@ -13,6 +13,7 @@ export type CheckpointRule =
   | 'ValidationOverflow'
   | 'MisalignedSlice'
   | 'TensorInvalidInfo'
+  | 'TooManyDimensions'
   | 'DuplicateName'
   | 'InvalidName'
   | 'InvalidIndex'
@@ -79,10 +80,13 @@ export function quoted(text: string): string {
 
 const LISTED_NAMES = 6;
 
-/** Names from a file, quoted, the first few of many. */
-export function listQuoted(names: readonly string[]): string {
+/**
+ * Names from a file, quoted, the first few of many.
+ * @param count how many there are, where `names` are only the first of them
+ */
+export function listQuoted(names: readonly string[], count = names.length): string {
   const shown = names.slice(0, LISTED_NAMES).map(quoted).join(', ');
-  const rest = names.length - LISTED_NAMES;
+  const rest = count - LISTED_NAMES;
   return rest > 0 ? `${shown} and ${rest} more` : shown;
 }
 

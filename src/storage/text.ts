@@ -1,11 +1,14 @@
+import type { Steps } from './slices.js';
+
 const CHECKED_AT_ONCE = 1 << 20;
 
 /** True when bytes are well-formed UTF-8. Looks at a piece at a time, whatever their length. */
-export function isUtf8(bytes: Uint8Array): boolean {
+export function* isUtf8(bytes: Uint8Array): Steps<boolean> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
     for (let done = 0; done < bytes.length; done += CHECKED_AT_ONCE) {
       decoder.decode(bytes.subarray(done, done + CHECKED_AT_ONCE), { stream: true });
+      yield;
     }
     decoder.decode();
     return true;
