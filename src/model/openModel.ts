@@ -1,11 +1,12 @@
 import { readConfigFile } from '../checkpoint/configFile.js';
-import { nameLayersInSteps } from '../checkpoint/layers.js';
+import { nameLayersInSteps, type LayerPlace } from '../checkpoint/layers.js';
 import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
-import { describeQuantization } from '../checkpoint/quantizable.js';
+import { describeQuantization, type QuantizationOfTensor } from '../checkpoint/quantizable.js';
 import type { FreshCheckpoint, ModelTensor, OpenedModel } from '../checkpoint/types.js';
 import type { CallOptions } from '../rpc/rpc.js';
 import type { StoredTensor } from '../storage/container.js';
 import type { FileSystem } from '../storage/fileSystem.js';
+import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
 import { findOrientation } from './config/orientation.js';
 
@@ -47,11 +48,41 @@ function* makeModelTensors(
 ): Steps<ModelTensor[]> {
   const sources = new Map(files.map(({ name, source }) => [name, source]));
   const placeOf = yield* nameLayersInSteps(tensors);
-  return yield* replaceInSteps(tensors, (tensor): ModelTensor => ({
-    ...tensor,
-    source: sources.get(tensor.file)!,
-    ...placeOf(tensor.name),
-    transposed: isTransposed(tensor),
-    ...describeQuantization(tensor),
-  }));
+  return yield* replaceInSteps(tensors, (tensor) =>
+    makeModelTensor(
+      tensor,
+      sources.get(tensor.file)!,
+      placeOf(tensor.name),
+      isTransposed(tensor),
+      describeQuantization(tensor),
+    ),
+  );
+}
+
+/** Written out, not spread: a million tensors made so take a third of the time and of the memory. */
+function makeModelTensor(
+  { name, file, dtype, shape, exactShape, offset, bytes, elements }: StoredTensor,
+  source: SourceRef,
+  { layer, nameInLayer }: LayerPlace,
+  transposed: boolean,
+  { role, quantizedByDefault, notByDefault, notQuantizable }: QuantizationOfTensor,
+): ModelTensor {
+  const tensor: ModelTensor = {
+    name,
+    file,
+    dtype,
+    shape,
+    offset,
+    bytes,
+    elements,
+    source,
+    layer,
+    nameInLayer,
+    transposed,
+    role,
+    quantizedByDefault,
+    notByDefault,
+    notQuantizable,
+  };
+  return exactShape ? { ...tensor, exactShape } : tensor;
 }

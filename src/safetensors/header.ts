@@ -110,15 +110,16 @@ function* checkTensors(
     }
     reached = end;
     previous = name;
-    return {
+    const stored: StoredTensor = {
       name,
       file: fileName,
       dtype,
-      ...plainShape(shape),
+      shape: isPlain(shape) ? shape : shape.map(Number),
       offset: dataStart + Number(begin),
       bytes: Number(span),
       elements: Number(size.elements),
     };
+    return isPlain(shape) ? stored : { ...stored, exactShape: shape.map(String) };
   });
   if (reached !== dataBytes) throw incomplete(BigInt(reached), BigInt(dataBytes), fileName);
   return tensors;
@@ -132,10 +133,9 @@ function incomplete(declared: bigint, present: bigint, fileName: string): Checkp
   return new CheckpointError(fileName, 'end of data', 'MetadataIncompleteBuffer', detail);
 }
 
-/** Dimensions as numbers, with their digits beside them where numbers cannot hold them. */
-function plainShape(shape: readonly Unsigned[]): Pick<StoredTensor, 'shape' | 'exactShape'> {
-  if (shape.every((dimension) => typeof dimension === 'number')) return { shape };
-  return { shape: shape.map(Number), exactShape: shape.map(String) };
+/** True where numbers hold all dimensions exactly. */
+function isPlain(shape: readonly Unsigned[]): shape is readonly number[] {
+  return shape.every((dimension) => typeof dimension === 'number');
 }
 
 function compareUnsigned(a: Unsigned, b: Unsigned): number {
