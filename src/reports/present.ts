@@ -4,9 +4,11 @@ import type { ComparisonReport } from './reports.js';
 
 /** JSON that ends in a line break, with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity". */
 export function formatReportJson(report: unknown): string {
-  const replacer = (_: string, value: unknown) =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-  return `${JSON.stringify(report, replacer, 2)}\n`;
+  return `${JSON.stringify(report, replaceNonFinite, 2)}\n`;
+}
+
+function replaceNonFinite(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 /** A CSV field; text that a spreadsheet would take for a formula is quoted with a leading apostrophe. */

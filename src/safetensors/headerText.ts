@@ -48,16 +48,16 @@ export function* readHeaderText(
   try {
     reader.enterObject();
     for (;;) {
-      const before = reader.position;
+      const start = reader.position;
       const name = reader.nextKey();
       if (name === undefined) break;
       inside = name;
       if (name === '__metadata__') {
-        if (metadata) throw new StrictJsonError(before, 'the key stands in the header twice');
+        if (metadata) throw new StrictJsonError(start, 'the key stands in the header twice');
         metadata = yield* readMetadata(reader);
       } else {
-        if (names.has(name)) duplicate ??= name;
-        names.add(name);
+        const before = names.size;
+        if (names.add(name).size === before) duplicate ??= name;
         declared.push(yield* readTensor(reader, name, shapes));
       }
       inside = undefined;
