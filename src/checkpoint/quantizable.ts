@@ -47,9 +47,13 @@ function whyLeftAlone({ shape }: StoredTensor, role: TensorRole): string | undef
 }
 
 /** What a tensor is for, what a quantizer does with it by default, and why. */
-export function describeQuantization(
-  tensor: StoredTensor,
-): Pick<ModelTensor, 'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'> {
+export type QuantizationOfTensor = Pick<
+  ModelTensor,
+  'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'
+>;
+
+/** Finds out {@link QuantizationOfTensor}, by a tensor's name, element type and shape. */
+export function describeQuantization(tensor: StoredTensor): QuantizationOfTensor {
   const role = roleOf(tensor.name);
   const notQuantizable = whyNotQuantizable(tensor);
   const notByDefault = notQuantizable ?? whyLeftAlone(tensor, role);

@@ -15,11 +15,6 @@ export interface CheckpointFile {
   readonly source: SourceRef;
 }
 
-/** A tensor with the file that holds its bytes. */
-export interface CheckpointTensor extends StoredTensor {
-  readonly source: SourceRef;
-}
-
 /** Something that is wrong with a checkpoint but leaves the rest of it usable. */
 export interface CheckpointProblem {
   readonly file: string;
@@ -27,7 +22,7 @@ export interface CheckpointProblem {
 }
 
 /** A checkpoint as its files say, whatever their format: one file, or all shards of an index. */
-export interface Checkpoint<Tensor extends CheckpointTensor = CheckpointTensor> {
+export interface Checkpoint<Tensor extends StoredTensor = StoredTensor> {
   /** Path of what was opened: the file or the index. */
   readonly path: string;
   /** Folder of the files. */
@@ -43,11 +38,16 @@ export interface Checkpoint<Tensor extends CheckpointTensor = CheckpointTensor> 
   readonly problems: readonly CheckpointProblem[];
 }
 
+/** A checkpoint that was just opened: its list of tensors is the caller's, who may use it up. */
+export type FreshCheckpoint = Checkpoint & { readonly tensors: StoredTensor[] };
+
 /** What a tensor is for, as far as its name says; weights of linear layers are among the others. */
 export type TensorRole = 'embedding' | 'head' | 'norm' | 'bias' | 'other';
 
 /** A tensor of an opened model: what its file says of it, and what the model does. */
-export interface ModelTensor extends CheckpointTensor {
+export interface ModelTensor extends StoredTensor {
+  /** How any thread opens the file that holds its bytes. */
+  readonly source: SourceRef;
   /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
   readonly layer: string;
   /** Name within its layer ("mlp.down_proj.weight"). */

@@ -2,7 +2,7 @@ import { shorten } from './text.js';
 
 /**
  * The rule a checkpoint breaks. The first ten are the verdicts of the format's reference reader;
- * the rest concern what it does not look at: duplicate names, shards, folders, the disk.
+ * the rest concern what it does not look at: sizes beyond reason, duplicate names, shards, folders, the disk.
  */
 export type CheckpointRule =
   | 'HeaderTooSmall'
@@ -15,6 +15,7 @@ export type CheckpointRule =
   | 'ValidationOverflow'
   | 'MisalignedSlice'
   | 'TensorInvalidInfo'
+  | 'TooManyDimensions'
   | 'DuplicateName'
   | 'InvalidName'
   | 'InvalidIndex'
@@ -52,7 +53,7 @@ export class CheckpointError extends Error {
     readonly detail: string,
     options?: ErrorOptions,
   ) {
-    const parts = [visible(shorten(file, MAX_PATH_CHARACTERS)), place, detail].filter(
+    const parts = [shorten(file, MAX_PATH_CHARACTERS, visible), place, detail].filter(
       (part) => part !== '',
     );
     super(`${parts.join(': ')} (${rule})`, options);
@@ -79,15 +80,18 @@ const MAX_QUOTED_CHARACTERS = 120;
 
 /** A name from a file in quotation marks, shortened and made fit for one line. */
 export function quoted(text: string): string {
-  return `"${visible(shorten(text, MAX_QUOTED_CHARACTERS))}"`;
+  return `"${shorten(text, MAX_QUOTED_CHARACTERS, visible)}"`;
 }
 
 const LISTED_NAMES = 6;
 
-/** Names from a file, quoted, the first few of many. */
-export function listQuoted(names: readonly string[]): string {
+/**
+ * Names from a file, quoted, the first few of many.
+ * @param count how many there are, where `names` are only the first of them
+ */
+export function listQuoted(names: readonly string[], count = names.length): string {
   const shown = names.slice(0, LISTED_NAMES).map(quoted).join(', ');
-  const rest = names.length - LISTED_NAMES;
+  const rest = count - LISTED_NAMES;
   return rest > 0 ? `${shown} and ${rest} more` : shown;
 }
 

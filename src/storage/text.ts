@@ -1,11 +1,14 @@
+import type { Steps } from './slices.js';
+
 const CHECKED_AT_ONCE = 1 << 20;
 
 /** True when bytes are well-formed UTF-8. Looks at a piece at a time, whatever their length. */
-export function isUtf8(bytes: Uint8Array): boolean {
+export function* isUtf8(bytes: Uint8Array): Steps<boolean> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
     for (let done = 0; done < bytes.length; done += CHECKED_AT_ONCE) {
       decoder.decode(bytes.subarray(done, done + CHECKED_AT_ONCE), { stream: true });
+      yield;
     }
     decoder.decode();
     return true;
@@ -15,18 +18,28 @@ export function isUtf8(bytes: Uint8Array): boolean {
 }
 
 /**
- * A text of at most `most` UTF-16 units: where it is longer, its middle gives way to an ellipsis, since
- * names differ at their ends. Characters stay whole.
+ * A text in at most `most` characters (UTF-16 units): of a longer one beginning and end are left, since
+ * names differ there, and "…" between. Characters of two units stay whole.
+ * @param escape makes characters visible, which may lengthen the text; only what is shown is given to it
  */
-export function shorten(text: string, most: number): string {
-  if (text.length <= most) return text;
-  let head = Math.ceil((most - 1) / 2);
-  let tail = text.length - Math.floor((most - 1) / 2);
-  if (isLowSurrogate(text.charCodeAt(head))) head--;
-  if (isLowSurrogate(text.charCodeAt(tail))) tail++;
-  return `${text.slice(0, head)}…${text.slice(tail)}`;
+export function shorten(
+  text: string,
+  most: number,
+  escape: (text: string) => string = (same) => same,
+): string {
+  if (text.length <= most) {
+    const whole = escape(text);
+    if (whole.length <= most) return whole;
+  }
+  const head = Math.ceil((most - 1) / 3);
+  const tail = most - 1 - head;
+  const begin = escape(text.slice(0, isInsidePair(text, head) ? head - 1 : head));
+  const end = Math.max(0, text.length - tail);
+  const rest = escape(text.slice(isInsidePair(text, end) ? end + 1 : end));
+  return `${begin.slice(0, head)}…${rest.slice(-tail)}`;
 }
 
-function isLowSurrogate(unit: number): boolean {
-  return unit >= 0xdc00 && unit <= 0xdfff;
+/** True where a character that takes two units would be cut in half. */
+function isInsidePair(text: string, at: number): boolean {
+  return /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(Math.max(0, at - 1), at + 1));
 }

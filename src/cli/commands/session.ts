@@ -4,8 +4,8 @@ import type { CallOptions } from '../../rpc/rpc.js';
 
 /** What a command works with: where its result goes, and how it is told to stop. */
 export interface Session {
-  /** Writes to standard output; resolves once written. */
-  readonly write: (text: string) => Promise<void>;
+  /** Writes to standard output, a text or its parts one after the other; resolves once written. */
+  readonly write: (text: string | Iterable<string>) => Promise<void>;
   /** One line on standard error that is not progress. */
   readonly warn: (message: string) => void;
   /** What the process offers: threads and bundled files. */

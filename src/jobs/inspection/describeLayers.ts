@@ -1,11 +1,9 @@
-import { compareNames } from '../../reports/compareNames.js';
 import type { LayerReport, TensorReport } from '../../reports/reports.js';
+import { runAtOnce } from '../../storage/slices.js';
 import { selectInLayer } from '../selection.js';
+import { inListOrder } from './layerOrder.js';
 
-/**
- * The layers of a model in counting order ("layers.2" before "layers.10"), each with what its tensors
- * come to. Stacks of layers, such as "layers.#" and "vision.layers.#", follow each other as in the files.
- */
+/** The layers of a model in the order of lists, each with what its tensors come to. */
 export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] {
   const layers = new Map<string, TensorReport[]>();
   for (const tensor of tensors) {
@@ -14,16 +12,8 @@ export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] 
     if (members) members.push(tensor);
     else layers.set(tensor.layer, [tensor]);
   }
-  const stacks = new Map<string, string[]>();
-  for (const layer of layers.keys()) {
-    const stack = layer.replace(/\d+/g, '#');
-    const members = stacks.get(stack);
-    if (members) members.push(layer);
-    else stacks.set(stack, [layer]);
-  }
-  return [...stacks.values()]
-    .flatMap((stack) => stack.sort(compareNames))
-    .map((layer) => describeLayer(layer, layers.get(layer)!));
+  const ordered = runAtOnce(inListOrder([...layers], ([layer]) => layer));
+  return ordered.map(([layer, members]) => describeLayer(layer, members));
 }
 
 function describeLayer(layer: string, tensors: readonly TensorReport[]): LayerReport {

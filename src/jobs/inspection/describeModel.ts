@@ -13,6 +13,31 @@ export function describeTensor({ source: _, ...tensor }: ModelTensor): TensorRep
   return tensor;
 }
 
+/** What `inspect --json` says of a tensor whose weights it has not read. */
+export type InspectedTensor = Omit<TensorReport, 'shape' | 'exactShape'> & {
+  readonly shape: readonly (number | string)[];
+};
+
+/** A tensor for `inspect --json`; written out, not spread, since there may be a million of them. */
+export function describeForInspection(tensor: ModelTensor): InspectedTensor {
+  return {
+    name: tensor.name,
+    file: tensor.file,
+    dtype: tensor.dtype,
+    offset: tensor.offset,
+    bytes: tensor.bytes,
+    elements: tensor.elements,
+    layer: tensor.layer,
+    nameInLayer: tensor.nameInLayer,
+    transposed: tensor.transposed,
+    role: tensor.role,
+    quantizedByDefault: tensor.quantizedByDefault,
+    notByDefault: tensor.notByDefault,
+    notQuantizable: tensor.notQuantizable,
+    shape: tensor.exactShape ?? tensor.shape,
+  };
+}
+
 /** An opened model as lists show it. */
 export function describeModel(model: OpenedModel): CheckpointReport {
   const { path, fileSystem, files, metadata, config } = model;

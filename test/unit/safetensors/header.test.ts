@@ -3,8 +3,10 @@ import { SAFETENSORS_DTYPES } from '../../../src/safetensors/dtypes.js';
 import { readHeaderLength, parseHeader } from '../../../src/safetensors/header.js';
 import { countBitsPerElement } from '../../../src/storage/elementTypes.js';
 import { bytesFile, expectRefusal, rawFile, refusal } from '../../support/safetensorsFiles.js';
+import { runAtOnce } from '../../../src/storage/slices.js';
 
-const parse = (bytes: Uint8Array, size = bytes.length) => parseHeader(bytes, size, 'm.safetensors');
+const parse = (bytes: Uint8Array, size = bytes.length) =>
+  runAtOnce(parseHeader(bytes, size, 'm.safetensors'));
 const tensor =
   (members: string, data = 0) =>
   () =>
