@@ -177,5 +177,5 @@ function isPositive(value: unknown): value is number {
 function describeValue(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : String(value);
+  return typeof value === 'object' ? 'an object' : String(value as number | boolean | null);
 }

@@ -1,4 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { checkTokenId, checkTokenizerIds } from './tokenIds.js';
 
 /** A parsed `tokenizer.json` or `tokenizer_config.json`: anything may be missing. */
 export type TokenizerDocument = Readonly<Record<string, unknown>>;
@@ -15,6 +16,7 @@ export function makeTextEncoder(
   configuration: TokenizerDocument,
 ): (text: string) => Int32Array {
   const document: TokenizerDocument = { ...ABSENT_PARTS, ...tokenizerDocument };
+  checkTokenizerIds(document);
   const tokenizer = new Tokenizer(document, configuration);
   const { model } = tokenizer;
   if (!model) throw new Error('it has no model');
@@ -32,10 +34,7 @@ export function makeTextEncoder(
   };
   return (text) => {
     const { ids, tokens } = tokenizer.encode(text);
-    return Int32Array.from(ids as (number | undefined)[], (id, index) => {
-      if (id === undefined) throw new Error(`it has no id for "${tokens[index]}"`);
-      return id;
-    });
+    return Int32Array.from(ids as unknown[], (id, index) => checkTokenId(id, tokens[index]));
   };
 }
 

@@ -130,7 +130,7 @@ describe('token ids', () => {
         [1, 2],
         [[3], 4],
       ],
-      'window 2, id 1: [3] is not a token id',
+      'window 2, id 1: an array is not a token id',
     ],
   ])('names the place that is wrong in %j', (json, message) => {
     expect(() => readTokenIdWindows(json, {}, limits)).toThrow(message);
