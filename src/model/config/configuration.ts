@@ -39,6 +39,11 @@ export class Configuration {
     return this.whole(key, 0, fallback);
   }
 
+  /** A whole number from 2: in a window of one token there is nothing to predict. */
+  positions(key: string, fallback?: number): number {
+    return this.whole(key, 2, fallback);
+  }
+
   /** A number above 0 that is so in single precision, in which models are computed. */
   positive(key: string, fallback?: number): number {
     const value = this.number(key, fallback);
@@ -148,7 +153,9 @@ export class Configuration {
   }
 
   private checkLength(key: string, list: readonly unknown[], length: number): void {
-    if (list.length !== length) this.fail(`"${key}" has ${list.length} entries, not ${length}`);
+    if (list.length === length) return;
+    const entries = list.length === 1 ? '1 entry' : `${list.length} entries`;
+    this.fail(`"${key}" has ${entries}, not ${length}`);
   }
 
   private meaningOf<Meaning>(
@@ -176,6 +183,8 @@ function isPositive(value: unknown): value is number {
 /** A value of the file in a few words, however large or deep it is. */
 function describeValue(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : String(value as number | boolean | null);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) {
+    return String(value);
+  }
+  return Array.isArray(value) ? 'a list' : 'an object';
 }

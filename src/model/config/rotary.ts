@@ -73,14 +73,12 @@ function longRope(
   frequencies: Float32Array,
 ): Omit<RotaryPlan, 'dims'> {
   const holder = scaling.has('original_max_position_embeddings') ? scaling : config;
-  const original = holder.count('original_max_position_embeddings');
-  if (original < 2)
-    holder.fail('"original_max_position_embeddings" is 1, which has no logarithm to divide by');
+  const original = holder.positions('original_max_position_embeddings');
   const divided = (key: string) => {
     const factors = scaling.positives(key, frequencies.length);
     return frequencies.map((frequency, i) => frequency / Math.fround(factors[i]));
   };
-  const ratio = config.count('max_position_embeddings') / original;
+  const ratio = config.positions('max_position_embeddings') / original;
   const factor = ratio <= 1 ? 1 : Math.sqrt(1 + Math.log(ratio) / Math.log(original));
   return {
     frequencies: divided('short_factor'),
@@ -128,7 +126,7 @@ function scaled(
     case 'dynamic':
       scaling!.positive('factor', 1);
       // Changes nothing up to max_position_embeddings, and no longer window is allowed then.
-      return { frequencies, factor: 1, longAfter: config.count('max_position_embeddings') };
+      return { frequencies, factor: 1, longAfter: config.positions('max_position_embeddings') };
     case 'linear': {
       const factor = scaling!.positive('factor');
       return { frequencies: frequencies.map((each) => each / factor), factor: 1 };

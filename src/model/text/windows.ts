@@ -48,11 +48,6 @@ export class WindowError extends Error {
  */
 export function chooseContext(request: WindowRequest, limits: WindowLimits): number {
   const { context = Math.min(limits.maxPositions, DEFAULT_CONTEXT) } = request;
-  if (context < 2) {
-    throw new WindowError(
-      `windows of ${tokens(context)} have nothing to predict (the model has ${limits.maxPositions} positions)`,
-    );
-  }
   if (limits.positionsAreHard && context > limits.maxPositions) {
     throw new WindowError(
       `windows of ${context} tokens are too long: the model has ${limits.maxPositions} positions`,

@@ -88,7 +88,7 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
   return {
     modelType: config.text('model_type'),
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 8192),
+    maxPositions: config.positions('max_position_embeddings', 8192),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: Math.fround(Math.sqrt(hiddenSize)) },
     rotary: planRotary(config, headSize),

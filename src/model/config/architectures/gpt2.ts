@@ -18,7 +18,7 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
   const layers = tensors.layerCount(config, 'n_layer', 'h.');
   const counts = readEqualHeads(config, hiddenSize, 'n_head');
   const { headSize } = counts;
-  const maxPositions = config.count('n_positions', 1024);
+  const maxPositions = config.positions('n_positions', 1024);
   const width = config.count('n_inner', 4 * hiddenSize);
   const epsilon = config.positive('layer_norm_epsilon', 1e-5);
   const activation = readActivation(config, 'activation_function', 'gelu_new');

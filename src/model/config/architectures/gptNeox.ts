@@ -59,7 +59,7 @@ function planGptNeox(config: Configuration, model: OpenedModel): ModelPlan {
   return {
     modelType: 'gpt_neox',
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 2048),
+    maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: planRotary(config, headSize, {

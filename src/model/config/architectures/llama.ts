@@ -73,7 +73,7 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
   return {
     modelType: config.text('model_type'),
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 2048),
+    maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: planRotary(config, headSize),

@@ -22,7 +22,7 @@ function planOpt(config: Configuration, model: OpenedModel): ModelPlan {
   const hiddenSize = config.count('hidden_size');
   const embeddingSize = config.count('word_embed_proj_dim', hiddenSize);
   const width = config.count('ffn_dim');
-  const maxPositions = config.count('max_position_embeddings', 2048);
+  const maxPositions = config.positions('max_position_embeddings', 2048);
   const layers = tensors.layerCount(config, 'num_hidden_layers', 'layers.');
   const counts = readEqualHeads(config, hiddenSize);
   const bias = config.boolean('enable_bias', true);

@@ -60,7 +60,7 @@ function planPhi(config: Configuration, model: OpenedModel): ModelPlan {
   return {
     modelType: 'phi',
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 2048),
+    maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: planRotary(config, counts.headSize, {
@@ -126,7 +126,7 @@ function planPhi3(config: Configuration, model: OpenedModel): ModelPlan {
   return {
     modelType: 'phi3',
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 4096),
+    maxPositions: config.positions('max_position_embeddings', 4096),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: planRotary(config, headSize, {
