@@ -73,7 +73,7 @@ export class Configuration {
    */
   optional(key: string, read: 'count' | 'positive', fallback?: number): number | undefined {
     if (this.has(key)) return this[read](key);
-    return Object.hasOwn(this.fields, key) ? undefined : fallback;
+    return this.fields[key] === null ? undefined : fallback;
   }
 
   boolean(key: string, fallback: boolean): boolean {
@@ -136,7 +136,7 @@ export class Configuration {
 
   /** A field's value; undefined where it is missing or null. */
   private read(key: string): NonNullable<unknown> | undefined {
-    return Object.hasOwn(this.fields, key) ? (this.fields[key] ?? undefined) : undefined;
+    return this.fields[key] ?? undefined;
   }
 
   private number(key: string, fallback: number | undefined): number {
