@@ -4,8 +4,8 @@
  */
 export function explainNoPerplexity(names: readonly string[]): string {
   return (
-    `The perplexity of ${names.join(', ')} is NaN or infinite, so it says nothing: config.json does ` +
-    'not describe these weights, or what they compute outgrows single precision.'
+    `No finite perplexity comes out for ${names.join(', ')}: config.json does not describe these ` +
+    'weights, some are not finite themselves, or what they compute outgrows single precision.'
   );
 }
 

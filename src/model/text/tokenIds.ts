@@ -50,11 +50,11 @@ const NUMBER_OR_PLACE = /[-\d][-+.\deE]*|[[,]/g;
 /**
  * The first number of a JSON text of arrays of numbers that is not written as digits alone, which its value no
  * longer tells: 0.99999999999999999 is 1 once it is read.
- * @returns its place, counted from 1, and how it is written; undefined where there is none
+ * @returns its place, counted from 1, without a window in a single array; undefined where there is none
  */
 export function findUnusualNumber(
   json: string,
-): { readonly window: number; readonly id: number; readonly written: string } | undefined {
+): { readonly window?: number; readonly id: number; readonly written: string } | undefined {
   if (!NOT_DIGITS.test(json)) return undefined;
   let arrays = 0;
   let id = 1;
@@ -65,7 +65,7 @@ export function findUnusualNumber(
     } else if (token === ',') {
       id++;
     } else if (NOT_DIGITS.test(token)) {
-      return { window: Math.max(1, arrays - 1), id, written: token };
+      return { window: arrays > 1 ? arrays - 1 : undefined, id, written: token };
     }
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { quoted, type Remedy } from '../../storage/errors.js';
+import type { Remedy } from '../../storage/errors.js';
 import { describeId, findUnusualNumber } from './tokenIds.js';
 import type { Protocol } from './textProtocol.js';
 
@@ -211,5 +211,6 @@ export function parseTokenIdWindows(
   const unusual = findUnusualNumber(text);
   if (!unusual) return windows;
   const { window, id, written } = unusual;
-  throw notAnId(`window ${window}, id ${id}`, quoted(written), limits.vocabularySize);
+  const place = window === undefined ? '' : `window ${window}, `;
+  throw notAnId(`${place}id ${id}`, written.slice(0, 60), limits.vocabularySize);
 }
