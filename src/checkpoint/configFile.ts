@@ -18,7 +18,8 @@ const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
  * Reads `config.json` of a model folder. Never throws: weights can be viewed without it.
  *
  * Python writes NaN and Infinity as bare words, which JSON does not have; published configurations
- * contain them, so they are understood here (NaN as null).
+ * contain them, so they are understood here (NaN as the text "NaN", which is no number to any reader;
+ * as null it would pass for a field that is left out).
  */
 export async function readConfigFile(folder: string, fileSystem: FileSystem): Promise<ConfigFile> {
   const path = fileSystem.join(folder, 'config.json');
@@ -36,7 +37,7 @@ export async function readConfigFile(folder: string, fileSystem: FileSystem): Pr
 
 const STRING_OR_PYTHON_NUMBER = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs;
 const AS_JSON: Readonly<Record<string, string>> = {
-  NaN: 'null',
+  NaN: '"NaN"',
   Infinity: '1e999',
   '-Infinity': '-1e999',
 };

@@ -51,7 +51,7 @@ export async function evaluate(
   const ids = [BASELINE, ...variants.map(({ id }) => id)];
   const pending = [...windows.keys()].filter((window) => ids.some((id) => !scores.get(id, window)));
   const missing = variants.filter(({ id }) => pending.some((window) => !scores.get(id, window)));
-  let nonFinite = 0;
+  let nonFinite: number | undefined;
   if (pending.length > 0) {
     const evaluation = new Evaluation({ ...request, variants: missing, pending }, options);
     await evaluation.run((results) => scores.put(results));

@@ -99,7 +99,7 @@ export interface EvaluationResult {
   readonly baseline: readonly WindowScore[];
   /** One list per variant, in the order asked for. */
   readonly variants: readonly (readonly WindowScore[])[];
-  /** Weights of the model that are NaN or ±Inf and counted as 0. */
-  readonly nonFinite: number;
+  /** Weights of the model that are NaN or ±Inf and counted as 0; undefined where no window was run. */
+  readonly nonFinite: number | undefined;
   readonly forwardSeconds: number;
 }

@@ -1,4 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { checkTokenId } from './tokenIds.js';
 import { checkTokenizerDocument, type TokenizerDocument } from './tokenizerDocument.js';
 
 /** Longer words are cut where no merge can join them; most tokenizers never make such words. */
@@ -31,10 +32,7 @@ export function makeTextEncoder(
   };
   return (text) => {
     const { ids, tokens } = tokenizer.encode(text);
-    return Int32Array.from(ids as (number | undefined)[], (id, index) => {
-      if (id === undefined) throw new Error(`it has no id for "${tokens[index]}"`);
-      return id;
-    });
+    return Int32Array.from(ids as unknown[], (id, index) => checkTokenId(id, tokens[index]));
   };
 }
 

@@ -357,7 +357,7 @@ describe('readConfigFile', () => {
     expect((await readConfigFile(folder, localFileSystem)).config).toEqual({
       model_type: 'x',
       limit: [0, Infinity, -Infinity],
-      n: null,
+      n: 'NaN',
       s: 'NaN, "Infinity"',
     });
   });

@@ -72,6 +72,21 @@ describe('textEncoder', () => {
     );
   });
 
+  it.each([0.5, '0', -1, 4294967296, 1e20, null, true, [1], { a: 1 }])(
+    'refuses the id %j, which would be folded into that of another token',
+    (id) => {
+      const encode = (change: object, more: object = {}) =>
+        makeTextEncoder({ model: { ...wholeTextTokenizer().model, ...change }, ...more }, {});
+      const { vocab } = wholeTextTokenizer().model;
+      const message = /^the id of "[^"]+" is .*, not a whole number from 0 to 2147483647$/;
+      expect(() => encode({ vocab: { ...vocab, new: id } })).toThrow(message);
+      expect(() => encode({}, { added_tokens: [{ id, content: 'new' }] })).toThrow(message);
+      if (id === null) return;
+      const unigram = { ...unigramTokenizer(true).model, unk_id: id };
+      expect(() => makeTextEncoder({ model: unigram }, {})).toThrow(message);
+    },
+  );
+
   it('lets Metaspace cut in front of every space unless told not to', () => {
     // "▁▁▁a": three words, or one whose best pieces join spaces.
     expect([...makeTextEncoder(unigramTokenizer(undefined), {})('   a')]).toEqual([1, 1, 4]);
@@ -110,7 +125,7 @@ describe('tokenize', () => {
     const path = join(folder, 'tokenizer.json');
     await writeFile(path, '{"model": {"type": "\\nNEW"}}');
     const attempt = () => tokenize(HOST, local(folder), texts);
-    await expect(attempt()).rejects.toThrow(new RegExp(`^${path}: .*Unknown TokenizerModel`));
+    await expect(attempt()).rejects.toThrow(new RegExp(`^${path}: .*its type .* is not known`));
     await copyFile(join(SAMPLE, 'tokenizer.json'), path);
     await writeFile(join(folder, 'tokenizer_config.json'), '{');
     await expect(attempt()).rejects.toThrow(/tokenizer_config\.json: /);

@@ -7,7 +7,7 @@ import {
   cutDocumentWindows,
   splitDocuments,
   cutStreamWindows,
-  readTokenIdWindows,
+  parseTokenIdWindows,
   WindowError,
   type Windows,
 } from '../../../model/text/windows.js';
@@ -56,11 +56,16 @@ export async function findOwnTextFile(folder: string): Promise<string | undefine
   return (await exists(path)) ? path : undefined;
 }
 
-async function readTokenIds(path: string): Promise<unknown> {
+async function readTokenIds(
+  path: string,
+  request: TextRequest,
+  plan: LanguageModel['plan'],
+): Promise<Windows> {
   const text = await readText(path);
   try {
-    return JSON.parse(text);
+    return parseTokenIdWindows(text, request, plan);
   } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw new Error(`${visible(path)}: this is not JSON: ${describeSystemError(error)}`, {
       cause: error,
     });
@@ -87,8 +92,7 @@ export async function readWindows(
     // Before anything is read: it costs nothing and needs no tokenizer.
     chooseContext(request, plan);
     if (tokenIdsFile) {
-      const windows = readTokenIdWindows(await readTokenIds(source), request, plan);
-      return { windows, source, bundled };
+      return { windows: await readTokenIds(source, request, plan), source, bundled };
     }
     const text = await readText(source);
     const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);

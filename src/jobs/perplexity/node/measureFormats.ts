@@ -11,13 +11,19 @@ import type {
 } from '../../../model/evaluation/types.js';
 import { inFormat } from '../../../model/evaluation/variants.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
-import { FileScoreStore, hashOf } from '../../../model/scores/node/scoreStore.js';
-import { computeBaselinePerplexity, computePerplexity } from '../../../model/scores/perplexity.js';
+import { hashOf } from '../../../model/scores/node/hashOf.js';
+import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
+import {
+  computeBaselinePerplexity,
+  computePerplexity,
+  type Perplexity,
+} from '../../../model/scores/perplexity.js';
 import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { parseFormats } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
+import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
 
@@ -86,13 +92,16 @@ export async function measureFormats(
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
   const { ids } = text.windows;
-  const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
+  const run = (
+    more: Pick<EvaluationSettings, 'store' | 'onLogits'>,
+    { windows = ids, variants: wanted = [...variants.values()] } = {},
+  ) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
     const evaluation = {
       pool,
       model,
-      windows: ids,
-      variants: [...variants.values()],
+      windows,
+      variants: wanted,
       settings: { scaleDtype, memoryBudgetBytes, ...more },
     };
     return evaluate(evaluation, options);
@@ -113,8 +122,11 @@ export async function measureFormats(
     const store = await openStore(pool, scored, settings.cacheFolder, warn);
     try {
       result = await run({ store });
-      if (result.nonFinite > 0) await store?.putNonFinite(result.nonFinite);
-      else result = { ...result, nonFinite: store?.nonFinite ?? 0 };
+      let nonFinite = result.nonFinite ?? store?.nonFinite;
+      // All scores were kept but not this count: one window more sees all weights.
+      nonFinite ??= (await run({}, { windows: ids.slice(0, 1), variants: [] })).nonFinite ?? 0;
+      await store?.putNonFinite(nonFinite);
+      result = { ...result, nonFinite };
     } finally {
       await store?.close();
     }
@@ -123,14 +135,24 @@ export async function measureFormats(
   const scores = new Map([...variants.keys()].map((id, index) => [id, result.variants[index]]));
   const perplexity = ({ id }: Variant) => computePerplexity(scores.get(id)!, result.baseline);
   const baseline = computeBaselinePerplexity(result.baseline);
+  const measured = whole.map((variant, index) => ({
+    whole: perplexity(variant),
+    alone: alone[index].map(perplexity),
+  }));
   return {
     text: describeText(text, baseline.tokens, settings.perDocument),
     baseline,
-    formats: whole.map((variant, index) => ({
-      whole: perplexity(variant),
-      alone: alone[index].map(perplexity),
-    })),
-    notes: [...textNotes(text, model), ...model.plan.notes, ...nonFiniteNotes(result), ...notes],
+    formats: measured,
+    notes: [
+      ...noNumberNotes([
+        [UNQUANTIZED, baseline],
+        ...formats.map(({ id }, index) => [id, measured[index].whole] as const),
+      ]),
+      ...textNotes(text, model),
+      ...model.plan.notes,
+      ...nonFiniteNotes(result),
+      ...notes,
+    ],
     tokenizeSeconds,
     forwardSeconds: result.forwardSeconds,
     peakRssBytes: pool.host.peakMemoryBytes(),
@@ -176,7 +198,12 @@ function textNotes({ bundled, windows }: EvaluationText, { plan }: LanguageModel
   return notes;
 }
 
-function nonFiniteNotes({ nonFinite }: EvaluationResult): string[] {
+function noNumberNotes(perplexities: readonly (readonly [string, Perplexity])[]): string[] {
+  const without = perplexities.filter(([, { value }]) => !Number.isFinite(value));
+  return without.length === 0 ? [] : [explainNoPerplexity(without.map(([name]) => name))];
+}
+
+function nonFiniteNotes({ nonFinite = 0 }: EvaluationResult): string[] {
   if (nonFinite === 0) return [];
   const weights = nonFinite === 1 ? '1 weight is' : `${nonFinite} weights are`;
   return [`${weights} NaN or infinite and counted as 0 in every perplexity.`];

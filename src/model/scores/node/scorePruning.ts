@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const UNUSED_MILLISECONDS = 30 * 24 * 3600 * 1000;
@@ -14,7 +14,7 @@ export async function pruneScores(folder: string, suffix: string, keep: string):
   for (const name of await readdir(folder)) {
     if (!name.endsWith(suffix)) continue;
     const path = join(folder, name);
-    const found = await stat(path).catch(() => undefined);
+    const found = await lstat(path).catch(() => undefined);
     if (found?.isFile()) files.push({ path, used: found.mtimeMs, bytes: found.size });
   }
   files.sort((one, other) => one.used - other.used);
