@@ -1,6 +1,7 @@
 import type { Container } from '../storage/container.js';
 import { CheckpointError, listQuoted, describeSystemError } from '../storage/errors.js';
 import { withSource, type FileSystem } from '../storage/fileSystem.js';
+import { WHOLE_FILES } from '../storage/wholeFiles.js';
 import { CONTAINERS, containerOf } from './containers.js';
 import { mergeShards, type OpenedShard, type ShardOutcome } from './shards.js';
 import type { Checkpoint } from './types.js';
@@ -81,7 +82,7 @@ async function openIndex(
   fileSystem: FileSystem,
 ): Promise<Checkpoint> {
   const { folder, name } = fileSystem.split(path);
-  const index = await withSource(fileSystem, path, (source) => container.readIndex!(source, name));
+  const index = container.readIndex!(await fileSystem.read(path, WHOLE_FILES.shardIndex), name);
   const shardNames = [...index.shards.keys()];
   const outcomes = await mapInOrder(shardNames, SHARDS_AT_ONCE, (shard) =>
     tryShard(folder, shard, container, fileSystem),

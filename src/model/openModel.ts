@@ -4,6 +4,7 @@ import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import { describeQuantization } from '../checkpoint/quantizable.js';
 import type { OpenedModel } from '../checkpoint/types.js';
 import type { FileSystem } from '../storage/fileSystem.js';
+import { recordInputs, type InputState } from '../storage/inputs.js';
 import { findOrientation } from './config/orientation.js';
 
 /**
@@ -14,12 +15,16 @@ import { findOrientation } from './config/orientation.js';
  *   read is a property of the model, since its weights can be viewed without
  */
 export async function openModel(path: string, fileSystem: FileSystem): Promise<OpenedModel> {
-  const checkpoint = await openCheckpoint(path, fileSystem);
-  const { config, problem } = await readConfigFile(checkpoint.folder, fileSystem);
+  const inputs = new Map<string, InputState>();
+  const recorded = recordInputs(fileSystem, inputs);
+  const checkpoint = await openCheckpoint(path, recorded);
+  const { config, problem } = await readConfigFile(checkpoint.folder, recorded);
   const { isTransposed, note } = findOrientation(config?.model_type, checkpoint.tensors);
   const placeOf = nameLayers(checkpoint.tensors.map(({ name }) => name));
   return {
     ...checkpoint,
+    fileSystem,
+    inputs,
     config,
     configProblem: problem,
     notes: [

@@ -3,9 +3,6 @@ import { isUtf8 } from '../storage/text.js';
 import type { ShardIndex } from '../storage/container.js';
 import { StrictJsonError, StrictJsonReader } from './strictJson.js';
 
-/** Longest index that is read; the same bound as a header's. */
-export const MAX_INDEX_BYTES = 100_000_000;
-
 const naturalOrder = new Intl.Collator('en', { numeric: true });
 
 /**

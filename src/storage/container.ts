@@ -45,6 +45,6 @@ export interface Container {
   readonly indexSuffix?: string;
   /** Reads and checks a file's header; never weights. @throws CheckpointError */
   readHeader(source: ByteSource, fileName: string): Promise<FileHeader>;
-  /** Reads an index of shards. @throws CheckpointError */
-  readIndex?(source: ByteSource, fileName: string): Promise<ShardIndex>;
+  /** Reads an index of shards from all its bytes. @throws CheckpointError */
+  readIndex?(bytes: Uint8Array, fileName: string): ShardIndex;
 }

@@ -24,6 +24,8 @@ export type CheckpointRule =
   | 'AmbiguousFolder'
   | 'FileNotFound'
   | 'NotAFile'
+  | 'FileTooLarge'
+  | 'NotUtf8'
   | 'ReadFailed'
   | 'ReadBeyondEnd'
   | 'FileChanged'

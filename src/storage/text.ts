@@ -1,3 +1,5 @@
+import { CheckpointError } from './errors.js';
+
 const CHECKED_AT_ONCE = 1 << 20;
 
 /** True when bytes are well-formed UTF-8. Looks at a piece at a time, whatever their length. */
@@ -11,5 +13,14 @@ export function isUtf8(bytes: Uint8Array): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** The text of a file. @throws CheckpointError NotUtf8 */
+export function decodeText(file: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new CheckpointError(file, '', 'NotUtf8', 'this is not UTF-8 text', { cause: error });
   }
 }

@@ -5,6 +5,7 @@ import type { InspectArguments } from '../arguments.js';
 import { formatInspection } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
 import { openModel } from '../openModel.js';
+import { refuseChanged } from '../../storage/inputs.js';
 import { withPool } from './session.js';
 import type { Session } from './session.js';
 
@@ -20,6 +21,7 @@ export async function inspect(args: InspectArguments, session: Session): Promise
   const report = args.stats
     ? await withPool(session, args, (pool) => inspectModel(pool, model, request, session.options))
     : await inspectModel(undefined, model, request, session.options);
+  if (args.stats) await refuseChanged(model.inputs, model.fileSystem);
   const { tensors } = report as { readonly tensors: readonly InspectedTensor[] };
   if (args.tensorGlobs && tensors.length === 0) {
     const globs = args.tensorGlobs.map((glob) => `"${glob}"`).join(', ');

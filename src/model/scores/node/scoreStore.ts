@@ -1,15 +1,23 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, utimes, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants } from 'node:fs';
+import { open, utimes, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ScaleDtype } from '../../../formats/types.js';
 import { describeSystemError, visible } from '../../../storage/errors.js';
+import { readLocalFile } from '../../../storage/node/localFile.js';
+import { makeFolder } from '../../../storage/node/makeFolder.js';
+import { refuseInputs, refuseSpecial } from '../../../storage/node/outputTarget.js';
+import { WHOLE_FILES } from '../../../storage/wholeFiles.js';
 import { pruneScores } from './scorePruning.js';
 import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/types.js';
 
 /** Changes whenever the meaning of a stored line does. */
 const STORE_VERSION = 1;
 const STORE_SUFFIX = '.scores.jsonl';
+
+/** To append, without waiting for what is no file. */
+const APPEND_FLAGS =
+  constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
 
 export interface ScoreStoreOptions {
   readonly folder: string;
@@ -19,6 +27,8 @@ export interface ScoreStoreOptions {
   readonly windows: readonly Int32Array[];
   /** Type that variants' scales are rounded to; the unquantized model has none. */
   readonly scaleDtype: ScaleDtype;
+  /** Files that the job reads: none of them is written to or removed. */
+  readonly inputs?: readonly string[];
   /** Hears once, in one line, of a store that cannot be kept. */
   readonly warn: (message: string) => void;
 }
@@ -72,7 +82,7 @@ export class FileScoreStore implements ScoreStore {
 
   /** Opens or makes the file; a folder that cannot be used is warned of, and scores last for the run. */
   static async open(options: ScoreStoreOptions): Promise<FileScoreStore> {
-    const { folder, key, windows, scaleDtype, warn } = options;
+    const { folder, key, windows, scaleDtype, inputs = [], warn } = options;
     const path = join(folder, hashOf([String(STORE_VERSION), ...key]) + STORE_SUFFIX);
     const scores = new Map<string, WindowScore>();
     let file: FileHandle | undefined;
@@ -80,8 +90,10 @@ export class FileScoreStore implements ScoreStore {
     let nonFinite = 0;
     try {
       await makeFolder(folder);
-      file = await open(path, 'a+');
-      text = await readFile(path, 'utf8');
+      await refuseSpecial(path);
+      await refuseInputs(path, inputs);
+      file = await open(path, APPEND_FLAGS);
+      text = new TextDecoder().decode(await readLocalFile(path, path, WHOLE_FILES.scores));
       for (const line of text.split('\n')) {
         const parsed = parseLine(line);
         if (typeof parsed === 'number') nonFinite = parsed;
@@ -90,7 +102,7 @@ export class FileScoreStore implements ScoreStore {
       // Pruning goes by the time of the last change, and reading is use.
       const now = new Date();
       await utimes(path, now, now);
-      await pruneScores(folder, STORE_SUFFIX, path);
+      await pruneScores(folder, STORE_SUFFIX, [path, ...inputs]);
     } catch (error) {
       warn(unusable(folder, error));
       await file?.close().catch(() => undefined);
@@ -153,20 +165,6 @@ export class FileScoreStore implements ScoreStore {
 
   private nameOf(variant: string): string {
     return variant === BASELINE ? BASELINE : `${this.scaleDtype} ${variant}`;
-  }
-}
-
-/** Makes a folder and those above it. Node's own way never returns where /proc refuses a folder. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    const parent = dirname(folder);
-    if (code !== 'ENOENT' || parent === folder || existsSync(parent)) throw error;
-    await makeFolder(parent);
-    await mkdir(folder);
   }
 }
 
