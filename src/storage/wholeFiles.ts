@@ -40,9 +40,10 @@ export const WHOLE_FILES = Object.freeze({
     maxBytes: 256 * MEBIBYTE,
     advice: 'take a part of it',
   },
+  /** Some six million ids, parsed in about a second. */
   tokenIds: {
     what: 'a list of token ids',
-    maxBytes: 128 * MEBIBYTE,
+    maxBytes: 32 * MEBIBYTE,
     advice: 'score it in several parts',
   },
   comparison: {
@@ -50,7 +51,7 @@ export const WHOLE_FILES = Object.freeze({
     maxBytes: 256 * MEBIBYTE,
     advice: 'run it again',
   },
-  scores: { what: 'a file of scores', maxBytes: 64 * MEBIBYTE, advice: 'remove it' },
+  scores: { what: 'a file of scores', maxBytes: 256 * MEBIBYTE, advice: 'remove it' },
 } satisfies Record<string, SizeLimit>);
 
 /** @throws CheckpointError FileTooLarge where a file of `bytes` bytes is over the limit */

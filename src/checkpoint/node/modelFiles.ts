@@ -82,6 +82,9 @@ async function filesOfFolder(folder: string, opened: string | undefined): Promis
       continue;
     }
     ours.add(name);
+    // Programs would take it for the whole model, in place of the index.
+    const { fileSuffix, indexSuffix = '' } = recognized.container;
+    ours.add(name.slice(0, -indexSuffix.length) + fileSuffix);
     try {
       const bytes = await localFileSystem.read(join(folder, name), WHOLE_FILES.shardIndex);
       addShards(recognized.container.readIndex!(bytes, name).shards.keys());

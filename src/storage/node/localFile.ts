@@ -100,17 +100,13 @@ function refuseSpecial(name: string, found: Stats): void {
 }
 
 class LocalFile implements ByteSource {
-  readonly #version: string;
-
   constructor(
     private readonly path: string,
     readonly name: string,
     private readonly stats: Stats,
     private readonly handle: FileHandle,
     private readonly blocking: boolean,
-  ) {
-    this.#version = versionOf(stats);
-  }
+  ) {}
 
   get size(): number {
     return this.stats.size;
@@ -119,7 +115,7 @@ class LocalFile implements ByteSource {
   get ref(): SourceRef {
     const uri = pathToFileURL(resolve(this.path)).href;
     const { name, size } = this;
-    return { kind: 'uri', name, uri, sizeBytes: size, version: this.#version };
+    return { kind: 'uri', name, uri, sizeBytes: size, version: versionOf(this.stats) };
   }
 
   async read(offset: number, target: Uint8Array): Promise<void> {
@@ -160,7 +156,9 @@ class LocalFile implements ByteSource {
   #checkUnchanged(): void {
     // Synchronous on purpose: about a microsecond, where a turn through the thread pool costs thirty.
     const now = fstatSync(this.handle.fd);
-    if (versionOf(now) === this.#version) return;
+    // Not by the time of its status, which changes when another file takes its name: what is open
+    // stays what it was.
+    if (now.size === this.size && now.mtimeMs === this.stats.mtimeMs) return;
     throw fileChanged(this.name, this.size, now.size, 'while it was open');
   }
 }
