@@ -1,7 +1,8 @@
-import { readAll } from '../storage/byteSource.js';
 import { describeSystemError } from '../storage/describeError.js';
-import { visible } from '../storage/errors.js';
-import { withSource, type FileSystem } from '../storage/fileSystem.js';
+import { CheckpointError, visible } from '../storage/errors.js';
+import type { FileSystem } from '../storage/fileSystem.js';
+import { decodeText } from '../storage/text.js';
+import { WHOLE_FILES } from '../storage/wholeFiles.js';
 
 /** A model folder's `config.json`, or what is wrong with it. Both are absent when there is none. */
 export interface ConfigFile {
@@ -10,9 +11,6 @@ export interface ConfigFile {
   /** Why it could not be read, in one line that names the file. */
   readonly problem?: string;
 }
-
-/** Configurations are a few kilobytes; more than this is no configuration. */
-const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads `config.json` of a model folder. Never throws: weights can be viewed without it.
@@ -25,12 +23,10 @@ export async function readConfigFile(folder: string, fileSystem: FileSystem): Pr
   const path = fileSystem.join(folder, 'config.json');
   try {
     if ((await fileSystem.kind(path)) === undefined) return {};
-    return await withSource(fileSystem, path, async (source) => {
-      if (source.size > MAX_CONFIG_BYTES) throw new Error(`${source.size} bytes are too many`);
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(await readAll(source));
-      return { config: parseConfig(text) };
-    });
+    const bytes = await fileSystem.read(path, WHOLE_FILES.configuration);
+    return { config: parseConfig(decodeText(path, bytes)) };
   } catch (error) {
+    if (error instanceof CheckpointError) return { problem: error.inFile(path).message };
     return { problem: `${visible(path)}: ${describeSystemError(error)}` };
   }
 }

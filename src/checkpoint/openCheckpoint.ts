@@ -1,8 +1,9 @@
 import type { CallOptions } from '../rpc/rpc.js';
 import type { Container } from '../storage/container.js';
 import { CheckpointError, listQuoted } from '../storage/errors.js';
-import { withSource, type FileSystem } from '../storage/fileSystem.js';
+import type { FileSystem } from '../storage/fileSystem.js';
 import { runInSlices } from '../storage/slices.js';
+import { WHOLE_FILES } from '../storage/wholeFiles.js';
 import { CONTAINERS, containerOf } from './containers.js';
 import { mergeShards } from './mergeShards.js';
 import { asCheckpointError, openShard, openShards } from './shards.js';
@@ -89,9 +90,8 @@ async function openIndex(
   options: CallOptions,
 ): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
-  const index = await withSource(fileSystem, path, (source) =>
-    container.readIndex!(source, name, options),
-  );
+  const bytes = await fileSystem.read(path, WHOLE_FILES.shardIndex);
+  const index = await runInSlices(container.readIndex!(bytes, name), options);
   const outcomes = await openShards(folder, index.shards, container, fileSystem, options);
   const merged = await runInSlices(mergeShards(name, index, outcomes), options);
   return { path: fileSystem.join(folder, name), folder, fileSystem, ...merged };

@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../storage/container.js';
 import type { FileSystem } from '../storage/fileSystem.js';
+import type { InputStates } from '../storage/inputs.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 
 /** One file of a checkpoint. */
@@ -72,6 +73,8 @@ export interface OpenedModel extends Checkpoint<ModelTensor> {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Why `config.json` could not be read, in one line that names the file. */
   readonly configProblem?: string;
+  /** What was looked at to open it, and as what it was found. */
+  readonly inputs: InputStates;
   /** What a reader of any number of this model must know; its `configProblem` among it. */
   readonly notes: readonly CheckpointProblem[];
 }

@@ -2,7 +2,7 @@ import type { ListBounds, ModelListing } from '../jobs/inspection/listModel.js';
 import type { TensorReport } from '../reports/reports.js';
 import { formatCount, formatFixed, formatSignificant, formatSize } from './numbers.js';
 import { visible } from '../storage/errors.js';
-import { shorten } from '../storage/text.js';
+import { shorten } from '../storage/shorten.js';
 import { showName, showShape } from './shownNames.js';
 import { formatTable } from './tables.js';
 import type { Column } from './tables.js';

@@ -1,5 +1,5 @@
 import { visible } from '../storage/errors.js';
-import { shorten } from '../storage/text.js';
+import { shorten } from '../storage/shorten.js';
 import { formatCount } from './numbers.js';
 
 /** Names of real models have some 60 characters; a table must stay readable whatever a file holds. */

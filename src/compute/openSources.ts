@@ -14,8 +14,8 @@ export class OpenSources {
 
   private sourceOf(ref: SourceRef): Promise<ByteSource> {
     if (ref.kind === 'memory') return this.openSource(ref);
-    // The size belongs to the name: a file that was opened anew after a change is another one.
-    const key = `${ref.sizeBytes} ${ref.uri}`;
+    // The version belongs to the name: a file that was opened anew after a change is another one.
+    const key = `${ref.version} ${ref.uri}`;
     const known = this.open.get(key);
     if (known) return known;
     const source = this.openSource(ref);

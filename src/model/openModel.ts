@@ -6,6 +6,7 @@ import type { FreshCheckpoint, ModelTensor, OpenedModel } from '../checkpoint/ty
 import type { CallOptions } from '../rpc/rpc.js';
 import type { StoredTensor } from '../storage/container.js';
 import type { FileSystem } from '../storage/fileSystem.js';
+import { recordInputs, type InputState } from '../storage/inputs.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
 import { findOrientation } from './config/orientation.js';
@@ -22,8 +23,10 @@ export async function openModel(
   fileSystem: FileSystem,
   options: CallOptions = {},
 ): Promise<OpenedModel> {
-  const checkpoint = await openCheckpoint(path, fileSystem, options);
-  const { config, problem } = await readConfigFile(checkpoint.folder, fileSystem);
+  const inputs = new Map<string, InputState>();
+  const recorded = recordInputs(fileSystem, inputs);
+  const checkpoint = await openCheckpoint(path, recorded, options);
+  const { config, problem } = await readConfigFile(checkpoint.folder, recorded);
   const orientation = await runInSlices(
     findOrientation(config?.model_type, checkpoint.tensors),
     options,
@@ -31,6 +34,8 @@ export async function openModel(
   const { isTransposed, note } = orientation;
   return {
     ...checkpoint,
+    fileSystem,
+    inputs,
     config,
     configProblem: problem,
     notes: [

@@ -1,9 +1,8 @@
-import { readAll, type ByteSource } from '../storage/byteSource.js';
+import type { ByteSource } from '../storage/byteSource.js';
 import type { Container, FileHeader } from '../storage/container.js';
-import { CheckpointError } from '../storage/errors.js';
 import { runInSlices, type SliceOptions } from '../storage/slices.js';
 import { readHeaderLength, LENGTH_FIELD_BYTES, parseHeader } from './header.js';
-import { MAX_INDEX_BYTES, parseShardIndex } from './shardIndex.js';
+import { parseShardIndex } from './shardIndex.js';
 
 /** Most headers fit, so that one read is enough; on remote disks each read is a round trip. */
 const FIRST_READ_BYTES = 64 * 1024;
@@ -13,13 +12,7 @@ export const safetensors: Container = {
   fileSuffix: '.safetensors',
   indexSuffix: '.safetensors.index.json',
   readHeader,
-  async readIndex(source, fileName, options) {
-    if (source.size > MAX_INDEX_BYTES) {
-      const detail = `${source.size} bytes, over the limit of ${MAX_INDEX_BYTES}`;
-      throw new CheckpointError(fileName, '', 'InvalidIndex', detail);
-    }
-    return runInSlices(parseShardIndex(await readAll(source), fileName), options);
-  },
+  readIndex: parseShardIndex,
 };
 
 async function readHeader(

@@ -4,9 +4,6 @@ import { isUtf8 } from '../storage/text.js';
 import type { ShardIndex } from '../storage/container.js';
 import { STEP_BYTES, StrictJsonError, StrictJsonReader } from './strictJson.js';
 
-/** Longest index that is read; the same bound as a header's. */
-export const MAX_INDEX_BYTES = 100_000_000;
-
 /**
  * Reads a shard index, in steps. Everything about it must be in order: an index that names a tensor twice, or
  * a file outside its own folder, is refused as a whole.

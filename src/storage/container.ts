@@ -1,6 +1,6 @@
 import type { ByteSource } from './byteSource.js';
 import type { ElementTypeName } from './elementTypes.js';
-import type { SliceOptions } from './slices.js';
+import type { SliceOptions, Steps } from './slices.js';
 
 /** One tensor of a file and where its bytes lie. */
 export interface StoredTensor {
@@ -46,6 +46,6 @@ export interface Container {
   readonly indexSuffix?: string;
   /** Reads and checks a file's header; never weights. In slices. @throws CheckpointError */
   readHeader(source: ByteSource, fileName: string, options?: SliceOptions): Promise<FileHeader>;
-  /** Reads an index of shards, in slices. @throws CheckpointError */
-  readIndex?(source: ByteSource, fileName: string, options?: SliceOptions): Promise<ShardIndex>;
+  /** Reads an index of shards from all its bytes, in steps. @throws CheckpointError */
+  readIndex?(bytes: Uint8Array, fileName: string): Steps<ShardIndex>;
 }

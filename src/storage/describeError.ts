@@ -1,4 +1,4 @@
-import { shorten } from './text.js';
+import { shorten } from './shorten.js';
 import { MAX_PATH_CHARACTERS, visible } from './errors.js';
 
 /** What systems call their refusals, in words. */

@@ -1,4 +1,4 @@
-import { shorten } from './text.js';
+import { shorten } from './shorten.js';
 
 /**
  * The rule a checkpoint breaks. The first ten are the verdicts of the format's reference reader;
@@ -27,6 +27,8 @@ export type CheckpointRule =
   | 'AmbiguousFolder'
   | 'FileNotFound'
   | 'NotAFile'
+  | 'FileTooLarge'
+  | 'NotUtf8'
   | 'ReadFailed'
   | 'ReadBeyondEnd'
   | 'FileChanged'

@@ -21,5 +21,5 @@ serveThread<unknown, TokenizerApi>(() => ({
 }));
 
 function parse(bytes: Uint8Array): TokenizerDocument {
-  return JSON.parse(new TextDecoder().decode(bytes)) as TokenizerDocument;
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as TokenizerDocument;
 }

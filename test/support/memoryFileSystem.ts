@@ -25,6 +25,10 @@ export async function memoryCopyOf(folder: string): Promise<MemoryFileSystem> {
       opened.set(path, (opened.get(path) ?? 0) + 1);
       return makeMemorySource(path.slice(root.length + 1), files.get(path)!);
     },
+    read: async (path) => {
+      opened.set(path, (opened.get(path) ?? 0) + 1);
+      return files.get(path)!;
+    },
     list: async () => [...files.keys()].map((path) => path.slice(root.length + 1)),
     join: (at, name) => `${at}/${name}`,
     split: (path) => {
@@ -34,16 +38,26 @@ export async function memoryCopyOf(folder: string): Promise<MemoryFileSystem> {
   };
 }
 
-/** A file system that counts how often each file of it is opened. */
+/** A file system that counts how often each file of it is opened or read. */
 export function countingOpens(fileSystem: FileSystem): {
   readonly fileSystem: FileSystem;
   readonly opened: ReadonlyMap<string, number>;
 } {
   const opened = new Map<string, number>();
-  const open = (path: string) => {
+  const count = (path: string) => {
     const { name } = fileSystem.split(path);
     opened.set(name, (opened.get(name) ?? 0) + 1);
-    return fileSystem.open(path);
   };
-  return { fileSystem: { ...fileSystem, open }, opened };
+  const counting: FileSystem = {
+    ...fileSystem,
+    open(path) {
+      count(path);
+      return fileSystem.open(path);
+    },
+    read(path, limit) {
+      count(path);
+      return fileSystem.read(path, limit);
+    },
+  };
+  return { fileSystem: counting, opened };
 }

@@ -10,6 +10,7 @@ import type { InspectArguments } from '../arguments.js';
 import { formatInspection, TERMINAL_BOUNDS } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
 import { openModel } from '../openModel.js';
+import { refuseChanged } from '../../storage/inputs.js';
 import { withPool } from './session.js';
 import type { Session } from './session.js';
 
@@ -38,6 +39,7 @@ async function inspectWeights(
   const report = await withPool(session, args, (pool) =>
     inspectModel(pool, model, request, session.options),
   );
+  await refuseChanged(model.inputs, model.fileSystem);
   if (args.json) return session.write(formatReportJson(report));
   const { tensors } = report as { readonly tensors: readonly InspectedTensor[] };
   return writeList(model, selected, tensors, session);

@@ -1,9 +1,9 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
 import { makeCancelledError } from '../../rpc/rpc.js';
-import { readAll } from '../../storage/byteSource.js';
 import { visible, type Remedy } from '../../storage/errors.js';
-import { withSource, type FileSystem } from '../../storage/fileSystem.js';
+import type { FileSystem } from '../../storage/fileSystem.js';
+import { WHOLE_FILES } from '../../storage/wholeFiles.js';
 import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
 
 /** A text cannot be tokenized because the model folder has no `tokenizer.json`; one line. */
@@ -22,8 +22,9 @@ const THREAD = {
 
 const OTHER_TOKENIZERS = ['tokenizer.model', 'vocab.json', 'vocab.txt', 'spiece.model'];
 
-async function isFile(fileSystem: FileSystem, path: string): Promise<boolean> {
-  return (await fileSystem.kind(path)) === 'file';
+/** True where something is, which is then read, or refused as no file. */
+async function isThere(fileSystem: FileSystem, path: string): Promise<boolean> {
+  return (await fileSystem.kind(path)) !== undefined;
 }
 
 /** Why there is nothing to tokenize with, and what would help. */
@@ -31,7 +32,7 @@ async function missingTokenizer(fileSystem: FileSystem, folder: string): Promise
   const path = visible(fileSystem.join(folder, 'tokenizer.json'));
   const present = [];
   for (const other of OTHER_TOKENIZERS) {
-    if (await isFile(fileSystem, fileSystem.join(folder, other))) present.push(other);
+    if (await isThere(fileSystem, fileSystem.join(folder, other))) present.push(other);
   }
   const cannot =
     present.length > 0 ? ` (${present.join(', ')} alone cannot be read: convert it to that)` : '';
@@ -57,13 +58,12 @@ export async function tokenize(
     tokenizer: fileSystem.join(folder, 'tokenizer.json'),
     configuration: fileSystem.join(folder, 'tokenizer_config.json'),
   };
-  if (!(await isFile(fileSystem, files.tokenizer)))
+  if (!(await isThere(fileSystem, files.tokenizer)))
     throw await missingTokenizer(fileSystem, folder);
-  const read = (path: string) => withSource(fileSystem, path, readAll);
   const request = {
-    tokenizer: await read(files.tokenizer),
-    configuration: (await isFile(fileSystem, files.configuration))
-      ? await read(files.configuration)
+    tokenizer: await fileSystem.read(files.tokenizer, WHOLE_FILES.tokenizer),
+    configuration: (await isThere(fileSystem, files.configuration))
+      ? await fileSystem.read(files.configuration, WHOLE_FILES.tokenizerConfiguration)
       : undefined,
     texts,
   };

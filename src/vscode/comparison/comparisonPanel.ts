@@ -10,7 +10,7 @@ import type { Handlers } from '../../rpc/rpc.js';
 import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
 import { showError } from '../errors.js';
-import { proposeFile, saveFile } from '../saveFile.js';
+import { proposeFile, saveFile, type SavedFrom } from '../saveFile.js';
 import { WebviewConnection } from '../webviewConnection.js';
 import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
 
@@ -125,6 +125,14 @@ export class ComparisonPanel {
     return proposeFile(this.model, `${modelName}-${scope}-${name}`, extension);
   }
 
+  /** What is behind the report, which files saved from it must not replace. */
+  private savedFrom(): SavedFrom {
+    const { request, state } = this.run;
+    const texts = [request.perplexity?.textFile, state.report?.text?.source];
+    const others = texts.filter((text) => text !== undefined).map((text) => vscode.Uri.file(text));
+    return { model: this.model, others };
+  }
+
   private handlers(): Handlers<ComparisonHostApi> {
     return {
       open: async () => this.run.state,
@@ -137,11 +145,13 @@ export class ComparisonPanel {
       copyCsv: () => this.copyCsv(),
       saveJson: async () => {
         const json = new TextEncoder().encode(formatReportJson(this.report()));
-        await saveFile(this.proposed('comparison', '.json'), { JSON: ['json'] }, json);
+        const proposed = this.proposed('comparison', '.json');
+        await saveFile(proposed, { JSON: ['json'] }, json, this.savedFrom());
       },
       copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
       savePng: async ({ name, png }) => {
-        await saveFile(this.proposed(name, '.png'), { PNG: ['png'] }, png);
+        const proposed = this.proposed(name, '.png');
+        await saveFile(proposed, { PNG: ['png'] }, png, this.savedFrom());
       },
       revealTensor: async ({ tensor }) => {
         await this.host.revealTensor(this.model, tensor).catch(showError);

@@ -3,9 +3,12 @@ import * as vscode from 'vscode';
 import { MAX_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
 import { makeSafeFileName } from '../safeFileName.js';
+import { readWorkspaceFile } from '../virtualFileSystem.js';
 
 /** Texts that were dropped without a path; the oldest go when there are more. */
 const MAX_KEPT = 8;
+
+const DROPPED = { what: 'a dropped text', advice: 'choose it as a file instead' };
 
 /** Dropped texts as files, so that a measurement can be resumed, and repeated after a reload. */
 export class KeptTexts {
@@ -34,7 +37,8 @@ export class KeptTexts {
     }
     if (uri.scheme === 'file') return uri.fsPath;
     if (size > MAX_DROPPED_CHARACTERS) throw tooLong(name);
-    return this.keep(name, await vscode.workspace.fs.readFile(uri));
+    const limit = { ...DROPPED, maxBytes: MAX_DROPPED_CHARACTERS };
+    return this.keep(name, await readWorkspaceFile(uri, name, limit));
   }
 
   private async keep(name: string, bytes: Uint8Array): Promise<string> {

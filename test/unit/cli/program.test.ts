@@ -1,40 +1,19 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { version } from '../../../package.json';
 import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
+import { run, start } from '../../support/commandLine.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 import type { RawTensor } from '../../support/rawSafetensors.js';
 import { bytesFile, folderOf, rawFile, temporaryFolder } from '../../support/safetensorsFiles.js';
 
-// The built command line, as users run it.
-const CLI = join(import.meta.dirname, '../../../dist/cli.js');
 const SAMPLE = join(import.meta.dirname, '../../../media/sample/model.safetensors');
 const UNTOKENIZED = join(import.meta.dirname, '../../fixtures/own-models/llama-biases');
 const V_PROJ = 'model.layers.3.self_attn.v_proj.weight';
 const TIMEOUT = 60_000;
-
-beforeAll(() => {
-  if (!existsSync(CLI)) throw new Error('dist/cli.js is missing: run "npm run build" first');
-});
-
-function start(args: readonly string[]) {
-  return spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-async function run(...args: string[]) {
-  const child = start(args);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const [code] = (await once(child, 'close')) as [number];
-  return { code, stdout, stderr };
-}
 
 describe('a configuration that cannot be read', () => {
   test('is said with every number that it may change', async () => {

@@ -113,7 +113,7 @@ describe('worker pool', () => {
     const checkpoint = await openLocalModel(path);
     await truncate(path, 1000);
     await expect(compareOn(pool, checkpoint, { formats: ['int4'] })).rejects.toThrow(
-      /model\.safetensors: the file has 1000 bytes now/,
+      /model\.safetensors: the file was cut off since its header was read: .* 1000 now/,
     );
   });
 

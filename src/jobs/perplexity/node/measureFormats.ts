@@ -1,3 +1,4 @@
+import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../../formats/index.js';
@@ -20,6 +21,8 @@ import {
 } from '../../../model/scores/perplexity.js';
 import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
+import { recordInputs, refuseChanged, type InputState } from '../../../storage/inputs.js';
+import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import { parseFormats } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
@@ -43,6 +46,8 @@ interface Scored {
   readonly model: OpenedModel;
   readonly windows: readonly Int32Array[];
   readonly scaleDtype: ScaleDtype;
+  /** Files that the job reads. */
+  readonly inputs: readonly string[];
 }
 
 /**
@@ -51,7 +56,7 @@ interface Scored {
  */
 async function openStore(
   { host, backend }: WorkerPool,
-  { model, windows, scaleDtype }: Scored,
+  { model, windows, scaleDtype, inputs }: Scored,
   folder: string | undefined,
   warn: (message: string) => void,
 ): Promise<FileScoreStore | undefined> {
@@ -59,7 +64,7 @@ async function openStore(
   const fingerprint = await fingerprintModel(model);
   if (!fingerprint) return undefined;
   const key = [fingerprint, await host.assets.programHash(), backend];
-  return FileScoreStore.open({ folder, key, windows, scaleDtype, warn });
+  return FileScoreStore.open({ folder, key, windows, scaleDtype, inputs, warn });
 }
 
 /**
@@ -81,7 +86,20 @@ export async function measureFormats(
   const model = await planLanguageModel(opened);
   onProgress?.({ done: 0, total: 1, message: 'Tokenizing' });
   const begin = performance.now();
-  const text = await readWindows(pool.host, model, settings, signal);
+  const modelInputs = new Map<string, InputState>(opened.inputs);
+  const textInputs = new Map<string, InputState>();
+  const text = await readWindows(
+    pool.host,
+    { ...model, opened: { ...opened, fileSystem: recordInputs(opened.fileSystem, modelInputs) } },
+    settings,
+    signal,
+    recordInputs(localFileSystem, textInputs),
+  );
+  const inputs = [...modelInputs.keys(), ...textInputs.keys()];
+  const refuseMixture = async () => {
+    await refuseChanged(modelInputs, opened.fileSystem);
+    await refuseChanged(textInputs, localFileSystem);
+  };
   const tokenizeSeconds = (performance.now() - begin) / 1000;
 
   const whole = formats.map((format) => variantOf(format, names));
@@ -113,12 +131,13 @@ export async function measureFormats(
       path: settings.logitsFile,
       windows: ids,
       vocabularySize: model.plan.vocabularySize,
-      inputs: [...opened.files.map(({ path }) => path), text.source],
+      inputs: [...inputs, ...(await findModelFiles(opened.path))],
+      beforeRename: refuseMixture,
       evaluate: (onLogits: EvaluationSettings['onLogits']) => run({ onLogits }),
     };
     result = await saveLogits(file, signal);
   } else {
-    const scored = { model: opened, windows: ids, scaleDtype };
+    const scored = { model: opened, windows: ids, scaleDtype, inputs };
     const store = await openStore(pool, scored, settings.cacheFolder, warn);
     try {
       result = await run({ store });
@@ -132,6 +151,7 @@ export async function measureFormats(
     }
   }
 
+  await refuseMixture();
   const scores = new Map([...variants.keys()].map((id, index) => [id, result.variants[index]]));
   const perplexity = ({ id }: Variant) => computePerplexity(scores.get(id)!, result.baseline);
   const baseline = computeBaselinePerplexity(result.baseline);

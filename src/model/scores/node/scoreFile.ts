@@ -1,6 +1,7 @@
-import { constants, existsSync } from 'node:fs';
-import { lstat, mkdir, open, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../../storage/node/makeFolder.js';
 
 /** A larger file is started again, so that it can be read at once. */
 const MAX_BYTES = 128 * 1024 * 1024;
@@ -94,18 +95,4 @@ async function openRegularFile(path: string, flags: number): Promise<FileHandle>
 
 function notAFile(): Error {
   return new Error('what lies there is no file of scores but a folder, a link or the like');
-}
-
-/** Makes a folder and those above it. Node's own way never returns where /proc refuses a folder. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    const parent = dirname(folder);
-    if (code !== 'ENOENT' || parent === folder || existsSync(parent)) throw error;
-    await makeFolder(parent);
-    await mkdir(folder);
-  }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ScaleDtype } from '../../../formats/types.js';
 import { describeSystemError } from '../../../storage/describeError.js';
 import { visible } from '../../../storage/errors.js';
+import { refuseInputs } from '../../../storage/node/outputTarget.js';
 import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/types.js';
 import { hashOf } from './hashOf.js';
 import { openScoreFile } from './scoreFile.js';
@@ -21,6 +22,8 @@ export interface ScoreStoreOptions {
   readonly windows: readonly Int32Array[];
   /** Type that variants' scales are rounded to; the unquantized model has none. */
   readonly scaleDtype: ScaleDtype;
+  /** Files that the job reads: none of them is written to or removed. */
+  readonly inputs?: readonly string[];
   /** Hears, in one line each, of a store that cannot be kept and of damaged scores. */
   readonly warn: (message: string) => void;
 }
@@ -52,12 +55,14 @@ export class FileScoreStore implements ScoreStore {
 
   /** Opens or makes the file; a folder that cannot be used is warned of, and scores last for the run. */
   static async open(options: ScoreStoreOptions): Promise<FileScoreStore> {
+    const { folder, inputs = [] } = options;
     const store = new FileScoreStore(options);
     try {
+      await refuseInputs(store.path, inputs);
       await store.read();
-      await pruneScores(options.folder, STORE_SUFFIX, store.path);
+      await pruneScores(folder, STORE_SUFFIX, [store.path, ...inputs]);
     } catch (error) {
-      options.warn(unusable(options.folder, error));
+      options.warn(unusable(folder, error));
       await store.close();
     }
     return store;
