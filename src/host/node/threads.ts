@@ -49,7 +49,9 @@ export function startThread<Api extends Methods<Api>>(
   const waiting = new Set<(end: Error) => void>();
   const fail = (reason: string, cause?: Error) => {
     if (end) return;
-    end = new Error(`${description} stopped unexpectedly (${reason}). Run the job again.`, { cause });
+    end = new Error(`${description} stopped unexpectedly (${reason}). Run the job again.`, {
+      cause,
+    });
     for (const reject of waiting) reject(end);
     connection.close();
   };

@@ -7,9 +7,11 @@ import { summarizeAsymmetries, summarizeAsymmetry } from '../../metrics/groupRan
 import type { AsymmetrySummary, Histogram, TensorStatistics } from '../../metrics/types.js';
 import { countHistogram, summarizeCodes } from '../../metrics/valueCounts.js';
 import type { TensorDetails } from '../../reports/editorPage.js';
+import type { CallOptions } from '../../rpc/rpc.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
 import { GatheredAsymmetries } from './gatheredAsymmetries.js';
 import { findGroupExtremes, planGroups } from './groupRanges.js';
+import { isSmall, readSmallStatistics } from './smallStatistics.js';
 import { runOverSpans, type CountRequest, type SpanOptions } from './statisticsSpans.js';
 import { readWideStatistics } from './wideStatistics.js';
 
@@ -49,6 +51,9 @@ export async function computeTensorStatistics(
   options: SpanOptions = {},
 ): Promise<TensorStatistics & { readonly groups: GroupStatistics }> {
   requireNumbers(tensor);
+  if (isSmall(tensor)) {
+    return (await computeSmallStatistics(pool, [tensor], groupSize, options))[0];
+  }
   const { rows, groupsPerRow, size } = planGroups(tensor, groupSize);
   if (tensor.transposed) {
     // Groups run across the order in which such weights are stored: another pass.
@@ -74,6 +79,25 @@ export async function computeTensorStatistics(
   return { ...statistics, groups: { count, size, asymmetry } };
 }
 
+/**
+ * The same of several small tensors in one task.
+ * @param tensors at most `MAX_SMALL_TENSORS`, see `isSmall`
+ */
+export async function computeSmallStatistics(
+  pool: WorkerPool,
+  tensors: readonly ModelTensor[],
+  groupSize: number,
+  { signal }: CallOptions = {},
+): Promise<(TensorStatistics & { readonly groups: GroupStatistics })[]> {
+  const sizeOf = (tensor: ModelTensor) => planGroups(tensor, groupSize).size;
+  const found = await readSmallStatistics(pool, tensors, sizeOf, signal);
+  return found.map(({ statistics, asymmetries }, index) => {
+    const { rows, groupsPerRow, size } = planGroups(tensors[index], groupSize);
+    const asymmetry = summarizeAsymmetries(asymmetries!);
+    return { ...statistics, groups: { count: rows * groupsPerRow, size, asymmetry } };
+  });
+}
+
 interface CountedTensor {
   readonly statistics: TensorStatistics;
   readonly histogram?: Histogram;
@@ -92,6 +116,16 @@ async function countTensor(
   requireNumbers(tensor);
   if (tensor.elements === 0) {
     throw new Error(`${tensor.file}: "${tensor.name}" has no elements`);
+  }
+  if (isSmall(tensor)) {
+    const [{ statistics, values }] = await readSmallStatistics(
+      pool,
+      [tensor],
+      undefined,
+      options.signal,
+    );
+    const { bins } = counted;
+    return { statistics, histogram: bins === undefined ? undefined : countHistogram(values, bins) };
   }
   const order = orderCodes(tensor.dtype);
   return order
