@@ -23,7 +23,9 @@ export async function withPool<T>(
   const pool = await WorkerPool.create(host, options);
   const { threads } = options;
   if (threads !== undefined && threads > pool.threads) {
-    warn(`--threads ${threads}: this machine runs ${host.parallelism} at once, and no more are used`);
+    warn(
+      `--threads ${threads}: this machine runs ${host.parallelism} at once, and no more are used`,
+    );
   }
   try {
     return await job(pool);

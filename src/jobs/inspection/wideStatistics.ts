@@ -14,7 +14,12 @@ import {
   QUANTILE_PROBABILITIES,
   quantileRank,
 } from '../../metrics/valueCounts.js';
-import { runOverSpans, type CountRequest, type SpanOptions } from './statisticsSpans.js';
+import {
+  addAsymmetries,
+  runOverSpans,
+  type CountRequest,
+  type SpanOptions,
+} from './statisticsSpans.js';
 
 /** Place of the upper half of an f32's bits among all, in the order of the values. */
 const PLACE_OF_UPPER = Uint16Array.from({ length: 65536 }, (_, upper) =>
@@ -59,7 +64,7 @@ export async function readWideStatistics(
       onResult: ({ uppers, asymmetries: list, ...moments }, first) => {
         found = mergeWeightMoments(found, moments, first);
         parts.push(uppers);
-        asymmetries?.add(list);
+        addAsymmetries(pool, asymmetries, list);
       },
     },
     half(0),
