@@ -125,6 +125,17 @@ describe('compare', () => {
     TIMEOUT,
   );
 
+  test('uses no more threads than the machine runs at once, and says so', async () => {
+    const args = ['compare', SAMPLE, '--format', 'int4', '--tensor', V_PROJ, '--json'];
+    const { code, stdout, stderr } = await run(...args, '--threads', '100000', '--quiet');
+    expect(code).toBe(0);
+    const machine = availableParallelism();
+    expect((JSON.parse(stdout) as ComparisonReport).timings.threads).toBe(machine);
+    expect(stderr).toBe(
+      `quantscope: warning: --threads 100000: this machine runs ${machine} at once, and no more are used\n`,
+    );
+  });
+
   test(
     'takes the linear weights of a folder by default, and prints a row a format',
     async () => {
