@@ -16,11 +16,17 @@ export interface Session {
 
 /** Runs a job with a pool of workers that ends with it, whatever happens. */
 export async function withPool<T>(
-  { host }: Session,
+  { host, warn }: Session,
   options: { readonly threads?: number; readonly backend: 'wasm' | 'reference' },
   job: (pool: WorkerPool) => Promise<T>,
 ): Promise<T> {
   const pool = await WorkerPool.create(host, options);
+  const { threads } = options;
+  if (threads !== undefined && threads > pool.threads) {
+    warn(
+      `--threads ${threads}: this machine runs ${host.parallelism} at once, and no more are used`,
+    );
+  }
   try {
     return await job(pool);
   } finally {

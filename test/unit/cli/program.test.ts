@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { version } from '../../../package.json';
@@ -96,11 +97,23 @@ describe('compare', () => {
       ]);
       const [one, other] = results.map(({ stdout }) => JSON.parse(stdout) as ComparisonReport);
       expect(one.timings).toMatchObject({ backend: 'wasm', threads: 1 });
-      expect(other.timings).toMatchObject({ backend: 'reference', threads: 3 });
+      const most = Math.min(3, availableParallelism());
+      expect(other.timings).toMatchObject({ backend: 'reference', threads: most });
       expect(other.formats).toEqual(one.formats);
     },
     TIMEOUT,
   );
+
+  test('uses no more threads than the machine runs at once, and says so', async () => {
+    const args = ['compare', SAMPLE, '--format', 'int4', '--tensor', V_PROJ, '--json'];
+    const { code, stdout, stderr } = await run(...args, '--threads', '100000', '--quiet');
+    expect(code).toBe(0);
+    const machine = availableParallelism();
+    expect((JSON.parse(stdout) as ComparisonReport).timings.threads).toBe(machine);
+    expect(stderr).toBe(
+      `quantscope: warning: --threads 100000: this machine runs ${machine} at once, and no more are used\n`,
+    );
+  });
 
   test(
     'takes the linear weights of a folder by default, and prints a row a format',
