@@ -5,14 +5,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { installDependencies } from './setup.mjs';
-import { bundleFuzzing, fuzzFolder, fuzzTarget, saveInput } from './lib/fuzzing.mjs';
+import { bundleFuzzing, fuzzReportFile, fuzzTarget, saveInput } from './lib/fuzzing.mjs';
 import { inRoot, root } from './lib/paths.mjs';
 import { runMain, say, UserError } from './lib/terminal.mjs';
 
 /** @typedef {import('../test/fuzz/fuzzer.js').FuzzResult} FuzzResult */
-
-/** What the last run came to, for `npm test`. */
-export const fuzzReportFile = path.join(fuzzFolder, 'report.json');
 
 const DEFAULT_SECONDS = 60;
 const SHOWN_BYTES = 400;

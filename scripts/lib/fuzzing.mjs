@@ -10,7 +10,10 @@ import { outFolder, root } from './paths.mjs';
 /** @typedef {import('../../test/fuzz/serve.js').FuzzReply} FuzzReply */
 
 /** Bundles, and inputs that broke something. */
-export const fuzzFolder = path.join(outFolder, 'fuzz');
+const fuzzFolder = path.join(outFolder, 'fuzz');
+
+/** What the last run came to, for `npm test`. */
+export const fuzzReportFile = path.join(fuzzFolder, 'report.json');
 
 const MAX_INPUT_BYTES = 8 << 20;
 /** An input that holds a thread for so long hangs it, however busy the machine is. */
@@ -81,8 +84,10 @@ async function runThread(program, what, hangMilliseconds) {
       watch = setInterval(() => {
         const now = performance.now();
         if (count[0] !== seen) [seen, since] = [count[0], now];
-        else if (now - since > hangMilliseconds) {
-          stop(`no answer within ${hangMilliseconds / 1000} s`);
+        else {
+          // Until the first input, the thread is being started.
+          const limit = count[0] === 0 ? HANG_MILLISECONDS : hangMilliseconds;
+          if (now - since > limit) stop(`no answer within ${limit / 1000} s`);
         }
       }, WATCH_MILLISECONDS);
     });
@@ -115,16 +120,16 @@ function readInput(bytes) {
  * @param {string} program
  * @param {Omit<FuzzStart, 'root' | 'counter' | 'current' | 'only'>} what
  * @param {Input} input
+ * @param {{ hang: number, shrink: number }} milliseconds
  */
-async function shrinkInThreads(program, what, input) {
+async function shrinkInThreads(program, what, input, milliseconds) {
   const bundle = await bundleFuzzing(path.join(root, 'test/fuzz/shrink.ts'), 'shrink');
   /** @type {typeof import('../../test/fuzz/shrink.js')} */
   const { shrink } = await import(pathToFileURL(bundle).href);
   return shrink(
     input,
-    async (only) =>
-      'hung' in (await runThread(program, { ...what, only }, HANG_AGAIN_MILLISECONDS)),
-    SHRINK_MILLISECONDS,
+    async (only) => 'hung' in (await runThread(program, { ...what, only }, milliseconds.hang)),
+    milliseconds.shrink,
   );
 }
 
@@ -132,11 +137,11 @@ async function shrinkInThreads(program, what, input) {
  * Fuzzes one target.
  * @param {string} program bundle of the threads' program
  * @param {{ target: string, seed: number, milliseconds: number, only?: Input }} what
- * @param {{ hangMilliseconds?: number }} [limits]
+ * @param {{ hangMilliseconds?: number, shrinkMilliseconds?: number }} [limits]
  * @returns {Promise<FuzzResult>}
  */
 export async function fuzzTarget(program, what, limits = {}) {
-  const { hangMilliseconds = HANG_MILLISECONDS } = limits;
+  const { hangMilliseconds = HANG_MILLISECONDS, shrinkMilliseconds = SHRINK_MILLISECONDS } = limits;
   fs.mkdirSync(fuzzFolder, { recursive: true });
   const scratch = fs.mkdtempSync(path.join(fuzzFolder, 'scratch-'));
   const started = performance.now();
@@ -150,7 +155,10 @@ export async function fuzzTarget(program, what, limits = {}) {
       return { ...nothing, findings: [finding] };
     }
     const { why, inputs, hung } = reply;
-    const input = await shrinkInThreads(program, { ...what, scratch }, readInput(hung));
+    const input = await shrinkInThreads(program, { ...what, scratch }, readInput(hung), {
+      hang: Math.min(HANG_AGAIN_MILLISECONDS, hangMilliseconds),
+      shrink: shrinkMilliseconds,
+    });
     const slowestMilliseconds = hangMilliseconds;
     return {
       ...nothing,
