@@ -1,6 +1,6 @@
-import { makeMemorySource } from '../../src/storage/byteSource.js';
+import { makeMemorySource, readAll } from '../../src/storage/byteSource.js';
 import { CheckpointError } from '../../src/storage/errors.js';
-import type { FileSystem } from '../../src/storage/fileSystem.js';
+import type { FileKind, FileSystem } from '../../src/storage/fileSystem.js';
 import type { Input } from './input.js';
 import { promise } from './target.js';
 
@@ -19,20 +19,24 @@ export function filesOf(input: Input): FileSystem {
     return name;
   };
   const find = (path: string) => input.find(({ name }) => name === nameOf(path));
-  return {
+  const open = async (path: string) => {
+    const part = find(path);
+    if (!part) throw new CheckpointError(path, '', 'FileNotFound', 'there is no such file');
+    return makeMemorySource(part.name, part.bytes);
+  };
+  const fileSystem = {
     isLocal: false,
-    kind: async (path) => (path === FOLDER ? 'folder' : find(path) ? 'file' : undefined),
+    kind: async (path: string): Promise<FileKind | undefined> =>
+      path === FOLDER ? 'folder' : find(path) ? 'file' : undefined,
     version: async () => undefined,
-    async open(path) {
-      const part = find(path);
-      if (!part) throw new CheckpointError(path, '', 'FileNotFound', 'there is no such file');
-      return makeMemorySource(part.name, part.bytes);
-    },
+    open,
+    read: async (path: string) => readAll(await open(path)),
     list: async () => input.map(({ name }) => name),
-    join: (folder, name) => `${folder}/${name}`,
-    split(path) {
+    join: (folder: string, name: string) => `${folder}/${name}`,
+    split(path: string) {
       const cut = path.lastIndexOf('/');
       return { folder: path.slice(0, cut), name: path.slice(cut + 1) };
     },
   };
+  return fileSystem;
 }

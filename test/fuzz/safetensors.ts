@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { SAFETENSORS_DTYPES } from '../../src/safetensors/dtypes.js';
+import { safetensors } from '../../src/safetensors/container.js';
+import { makeMemorySource } from '../../src/storage/byteSource.js';
+import type { FileHeader, ShardIndex } from '../../src/storage/container.js';
 import { ELEMENT_TYPES, type ElementTypeName } from '../../src/storage/elementTypes.js';
 import { evaluateTree, parseTree, printTree, type JsonNode } from './json.js';
 import { mutateBytes } from './mutateBytes.js';
@@ -42,6 +45,21 @@ export const HEADER_WORDS = [
 /** The element type that a value names, F32 where it names none. */
 export function dtypeOf(value: unknown): ElementTypeName {
   return SAFETENSORS_DTYPES.find((dtype) => dtype === value) ?? 'F32';
+}
+
+/** A file's header, by the container's way in. */
+export function readHeader(bytes: Uint8Array, name: string): Promise<FileHeader> {
+  return safetensors.readHeader(makeMemorySource(name, bytes), name);
+}
+
+/** The shard of each tensor that an index names. */
+export async function readIndex(bytes: Uint8Array, name: string): Promise<ShardIndex['weightMap']> {
+  return (await safetensors.readIndex!(makeMemorySource(name, bytes), name)).weightMap;
+}
+
+/** The shape that a value states, [] where it states none. */
+export function shapeOf(value: unknown): number[] {
+  return Array.isArray(value) ? value.map((each) => (typeof each === 'number' ? each : 0)) : [];
 }
 
 /** Length and text of a file's header; undefined where the length field is wrong. */

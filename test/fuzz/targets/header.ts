@@ -1,20 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { safetensors } from '../../../src/safetensors/container.js';
 import { layOutFile } from '../../../src/safetensors/layout.js';
-import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import type { FileHeader } from '../../../src/storage/container.js';
 import { countBitsPerElement } from '../../../src/storage/elementTypes.js';
 import { CheckpointError } from '../../../src/storage/errors.js';
 import { bytesOf, withPart, type Input } from '../input.js';
-import { mutateFile, smallFile } from '../safetensors.js';
+import { mutateFile, readHeader, smallFile } from '../safetensors.js';
 import { promise, refusal, type FuzzTarget } from '../target.js';
 
 const FILE = 'model.safetensors';
-
-function readHeader(bytes: Uint8Array): Promise<FileHeader> {
-  return safetensors.readHeader(makeMemorySource(FILE, bytes), FILE);
-}
 
 /** What holds for every header that is taken: its tensors tile the data, each of the size it needs. */
 export function promiseTiling({ tensors, headerBytes }: FileHeader, sizeBytes: number): void {
@@ -60,7 +54,7 @@ export const header: FuzzTarget = {
     const bytes = bytesOf(input, FILE);
     let read: FileHeader;
     try {
-      read = await readHeader(bytes);
+      read = await readHeader(bytes, FILE);
     } catch (error) {
       return refusal(error, CheckpointError);
     }
@@ -70,7 +64,7 @@ export const header: FuzzTarget = {
     const { head, sizeBytes } = layOutFile(read.tensors, read.metadata, FILE);
     const written = new Uint8Array(sizeBytes);
     written.set(head);
-    const again = await readHeader(written);
+    const again = await readHeader(written, FILE);
     promiseTiling(again, sizeBytes);
     promise(describe(again) === describe(read), 'what was written is not what was read');
     return true;

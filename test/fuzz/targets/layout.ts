@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { safetensors } from '../../../src/safetensors/container.js';
 import { writeSafetensors, writeShardIndex } from '../../../src/safetensors/node/writer.js';
 import type { TensorEntry } from '../../../src/safetensors/layout.js';
-import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import { CheckpointError } from '../../../src/storage/errors.js';
 import { textInput, textOf, withPart } from '../input.js';
 import { evaluateTree, parseTree } from '../json.js';
 import { mutateJson } from '../mutateJson.js';
-import { dtypeOf, HEADER_WORDS } from '../safetensors.js';
+import { dtypeOf, HEADER_WORDS, readHeader, readIndex, shapeOf } from '../safetensors.js';
 import { scratchFolder } from '../scratch.js';
 import { promise, refusal, type FuzzTarget } from '../target.js';
 import { promiseTiling } from './header.js';
@@ -35,7 +33,7 @@ function askedBy(text: string): Asked | undefined {
       return {
         name: typeof name === 'string' ? name : '',
         dtype: dtypeOf(dtype),
-        shape: Array.isArray(shape) ? (shape as number[]) : [],
+        shape: shapeOf(shape),
       };
     },
   );
@@ -77,7 +75,7 @@ export const layout: FuzzTarget = {
       return refusal(error, CheckpointError);
     }
     const file = readFileSync(path);
-    const read = await safetensors.readHeader(makeMemorySource(path, file), 'model.safetensors');
+    const read = await readHeader(file, 'model.safetensors');
     promiseTiling(read, file.length);
     const [stated, given] = [read.metadata, asked.metadata].map((texts) =>
       JSON.stringify(Object.entries(texts).map(String).sort()),
@@ -108,7 +106,7 @@ async function promiseIndex(
 ): Promise<void> {
   await writeShardIndex(path, [{ file: 'model.safetensors', tensors }]);
   const bytes = readFileSync(path);
-  const { weightMap } = await safetensors.readIndex!(makeMemorySource(path, bytes), 'index');
+  const weightMap = await readIndex(bytes, 'index');
   promise(weightMap.size === tensors.length, 'the index lacks tensors');
   promise(
     tensors.every(({ name }) => weightMap.has(name)),

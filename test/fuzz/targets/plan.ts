@@ -15,7 +15,7 @@ import { textInput, textOf, withPart, type Input } from '../input.js';
 import { evaluateTree, parseTree } from '../json.js';
 import { filesOf, FOLDER } from '../memoryFiles.js';
 import { mutateJson } from '../mutateJson.js';
-import { dtypeOf, headerText, HEADER_WORDS } from '../safetensors.js';
+import { dtypeOf, headerText, HEADER_WORDS, shapeOf } from '../safetensors.js';
 import { BrokenPromise, plainRefusal, promise, refusal, type FuzzTarget } from '../target.js';
 import { CONFIG_WORDS, configSeeds } from './config.js';
 
@@ -45,12 +45,7 @@ function fileOf(text: string): Uint8Array | undefined {
   const list = tree && (evaluateTree(tree) as Record<string, { dtype?: unknown; shape?: unknown }>);
   if (typeof list !== 'object' || list === null) return undefined;
   const entries = Object.entries(list).map(([name, fields]): TensorEntry => {
-    const shape: unknown = fields?.shape;
-    return {
-      name,
-      dtype: dtypeOf(fields?.dtype),
-      shape: Array.isArray(shape) ? shape : [],
-    };
+    return { name, dtype: dtypeOf(fields?.dtype), shape: shapeOf(fields?.shape) };
   });
   const { head, sizeBytes } = layOutFile(entries, {}, FILE);
   if (sizeBytes > MAX_FILE_BYTES) return undefined;

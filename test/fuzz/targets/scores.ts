@@ -5,7 +5,7 @@ import { FileScoreStore } from '../../../src/model/scores/node/scoreStore.js';
 import { bytesOf, withPart, type Input } from '../input.js';
 import { mutateBytes } from '../mutateBytes.js';
 import { scratchFolder } from '../scratch.js';
-import { promise, type FuzzTarget } from '../target.js';
+import { promise, promiseOneLine, type FuzzTarget } from '../target.js';
 
 const FILE = 'scores.jsonl';
 const WINDOWS = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5), Int32Array.of(1, 2, 3, 4)];
@@ -24,7 +24,8 @@ let folder: string | undefined;
 /** Opens the store of the one model; `use` works on it. */
 async function withStore(use: (store: FileScoreStore) => void | Promise<void>): Promise<void> {
   folder ??= scratchFolder();
-  const warn = (message: string) => promise(false, message);
+  // Of damaged lines, it may.
+  const warn = (message: string) => promiseOneLine(message);
   const key = ['model', 'program'];
   const store = await FileScoreStore.open({
     folder,
@@ -96,9 +97,8 @@ export const scores: FuzzTarget = {
         }),
       );
       const { nonFinite } = store;
-      promise(nonFinite === 0 || nonFinite === NON_FINITE, `${nonFinite} weights are not finite`);
+      promise(!nonFinite || nonFinite === NON_FINITE, `${nonFinite} weights are not finite`);
     });
-    // Taken is what lost nothing.
-    return found === VARIANTS.length * WINDOWS.length;
+    return found > 0;
   },
 };

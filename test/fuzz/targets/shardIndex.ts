@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { safetensors } from '../../../src/safetensors/container.js';
-import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import type { ShardIndex } from '../../../src/storage/container.js';
 import { CheckpointError } from '../../../src/storage/errors.js';
 import { bytesOf, textInput, textOf, withPart } from '../input.js';
 import { mutateJson } from '../mutateJson.js';
+import { readIndex } from '../safetensors.js';
 import { promise, refusal, type FuzzTarget } from '../target.js';
 
 const FILE = 'model.safetensors.index.json';
@@ -39,28 +38,20 @@ export const shardIndex: FuzzTarget = {
     );
   },
   async check(input) {
-    let index: ShardIndex;
+    let weightMap: ShardIndex['weightMap'];
     try {
-      index = await safetensors.readIndex!(makeMemorySource(FILE, bytesOf(input, FILE)), FILE);
+      weightMap = await readIndex(bytesOf(input, FILE), FILE);
     } catch (error) {
       return refusal(error, CheckpointError);
     }
     const { weight_map: stated } = JSON.parse(textOf(input, FILE)) as { weight_map: object };
     const entries = new Map(Object.entries(stated));
-    promise(entries.size === index.weightMap.size, 'tensors were lost');
-    for (const [tensor, shard] of index.weightMap) {
+    promise(entries.size === weightMap.size, 'tensors were lost');
+    for (const [tensor, shard] of weightMap) {
       promise(entries.get(tensor) === shard, `"${tensor}" is said to lie in "${shard}"`);
-      promise(
-        index.shards.get(shard)?.has(tensor) === true,
-        `"${shard}" does not list "${tensor}"`,
-      );
+      const isFile = !/[/\\\0]|^[a-z]:|^\.{0,2}$/i.test(shard);
+      promise(isFile, `"${shard}" is no name of a file`);
     }
-    let listed = 0;
-    for (const [shard, tensors] of index.shards) {
-      promise(!/[/\\\0]|^[a-z]:|^\.{0,2}$/i.test(shard), `"${shard}" is no name of a file`);
-      listed += tensors.size;
-    }
-    promise(listed === index.weightMap.size, 'shards list tensors that the map lacks');
     return true;
   },
 };
