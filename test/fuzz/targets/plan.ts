@@ -8,6 +8,7 @@ import {
   type ModelPlan,
   type NormPlan,
 } from '../../../src/model/config/plan.js';
+import { computeRotaryTables } from '../../../src/model/config/rotary.js';
 import { openModel } from '../../../src/model/openModel.js';
 import { layOutFile, type TensorEntry } from '../../../src/safetensors/layout.js';
 import { CheckpointError } from '../../../src/storage/errors.js';
@@ -23,6 +24,8 @@ const CONFIG = 'config.json';
 /** Names, types and shapes, of which a file of zeros is made. */
 const TENSORS = 'tensors.json';
 const FILE = 'model.safetensors';
+/** Of which rotary tables are made. */
+const POSITIONS = 5;
 const MAX_FILE_BYTES = 1 << 20;
 
 function tensorsOf(folder: string): string {
@@ -105,7 +108,13 @@ function promisePlan(plan: ModelPlan, shapes: ReadonlyMap<string, readonly numbe
   promiseCount(rotary.dims, 'what is rotated');
   promise(rotary.frequencies.length === rotary.dims / 2, 'frequencies are missing');
   promise(rotary.factor > 0, `the rotary factor is ${rotary.factor}`);
-  if (rotary.longAfter !== undefined) promiseCount(rotary.longAfter, 'where long windows begin');
+  const { longAfter, longFrequencies } = rotary;
+  if (longAfter !== undefined) promiseCount(longAfter, 'where long windows begin');
+  const windows = [POSITIONS, ...(longAfter && longFrequencies ? [longAfter + 1] : [])];
+  for (const window of windows) {
+    if (longAfter !== undefined && window > longAfter && !longFrequencies) continue;
+    promiseFinite(computeRotaryTables(rotary, POSITIONS, window), 'tables');
+  }
 }
 
 /** config.json of every architecture becomes a plan that can be computed with, or is refused. */
