@@ -24,7 +24,7 @@ export interface FuzzTarget {
 }
 
 /** Inputs are small: whatever takes longer than this does not take time in proportion to its size. */
-export const SLOW_MILLISECONDS = 2000;
+export const SLOW_MILLISECONDS = 5000;
 
 /** A promise of a reader that an input broke. */
 export class BrokenPromise extends Error {
