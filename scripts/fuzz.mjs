@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { installDependencies } from './setup.mjs';
 import { bundleFuzzing, fuzzReportFile, fuzzTarget, saveInput } from './lib/fuzzing.mjs';
@@ -14,14 +15,23 @@ import { runMain, say, UserError } from './lib/terminal.mjs';
 const DEFAULT_SECONDS = 60;
 const SHOWN_BYTES = 400;
 
+const OPTIONS = /** @type {const} */ ({
+  seconds: { type: 'string' },
+  seed: { type: 'string' },
+  target: { type: 'string', multiple: true },
+  input: { type: 'string' },
+});
+
+function parseOptions() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    throw new UserError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function readOptions() {
-  const options = /** @type {const} */ ({
-    seconds: { type: 'string' },
-    seed: { type: 'string' },
-    target: { type: 'string', multiple: true },
-    input: { type: 'string' },
-  });
-  const { values } = parseArgs({ options });
+  const values = parseOptions();
   const number = (/** @type {'seconds' | 'seed'} */ name, /** @type {number} */ otherwise) => {
     const value = Number(values[name] ?? otherwise);
     if (!Number.isSafeInteger(value) || value < 0) {
@@ -45,14 +55,11 @@ function readOptions() {
  * The names of the targets, in their order.
  * @param {readonly string[] | undefined} wanted
  */
-function targetNames(wanted) {
-  const folder = inRoot('test/fuzz/targets');
-  const known = fs
-    .readdirSync(folder)
-    .flatMap((file) => [
-      ...fs.readFileSync(path.join(folder, file), 'utf8').matchAll(/^ {2}name: '([a-z-]+)',$/gm),
-    ])
-    .map(([, name]) => name);
+async function targetNames(wanted) {
+  const bundle = await bundleFuzzing(inRoot('test/fuzz/targets/index.ts'), 'targets');
+  /** @type {typeof import('../test/fuzz/targets/index.js')} */
+  const { TARGETS } = await import(pathToFileURL(bundle).href);
+  const known = TARGETS.map(({ name }) => name);
   const unknown = wanted?.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new UserError(`There is no target "${unknown}"; there are ${known.join(', ')}`);
@@ -62,6 +69,7 @@ function targetNames(wanted) {
 
 /** @param {string} folder */
 function readFolder(folder) {
+  if (!fs.existsSync(folder)) throw new UserError(`There is no folder ${folder}`);
   return fs.readdirSync(folder).map((name) => {
     return { name, bytes: Uint8Array.from(fs.readFileSync(path.join(folder, name))) };
   });
@@ -118,7 +126,7 @@ await runMain(async () => {
   await installDependencies();
   const program = await bundleFuzzing(inRoot('test/fuzz/main.ts'), 'main');
   const only = input === undefined ? undefined : readFolder(input);
-  const waiting = targetNames(targets);
+  const waiting = await targetNames(targets);
   /** @type {Map<string, FuzzResult>} */
   const results = new Map(waiting.map((name) => [name, /** @type {any} */ (undefined)]));
   const queue = [...waiting];
