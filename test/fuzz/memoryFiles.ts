@@ -1,7 +1,7 @@
-import { makeMemorySource, readAll } from '../../src/storage/byteSource.js';
+import { makeMemorySource } from '../../src/storage/byteSource.js';
 import { CheckpointError } from '../../src/storage/errors.js';
 import type { FileKind, FileSystem } from '../../src/storage/fileSystem.js';
-import type { Input } from './input.js';
+import type { Input, Part } from './input.js';
 import { promise } from './target.js';
 
 /** The folder of an input's files. */
@@ -19,18 +19,21 @@ export function filesOf(input: Input): FileSystem {
     return name;
   };
   const find = (path: string) => input.find(({ name }) => name === nameOf(path));
-  const open = async (path: string) => {
+  const require = (path: string): Part => {
     const part = find(path);
-    if (!part) throw new CheckpointError(path, '', 'FileNotFound', 'there is no such file');
-    return makeMemorySource(part.name, part.bytes);
+    if (part) return part;
+    throw new CheckpointError(path, '', 'FileNotFound', 'there is no such file');
   };
   const fileSystem = {
     isLocal: false,
     kind: async (path: string): Promise<FileKind | undefined> =>
       path === FOLDER ? 'folder' : find(path) ? 'file' : undefined,
     version: async () => undefined,
-    open,
-    read: async (path: string) => readAll(await open(path)),
+    async open(path: string) {
+      const { name, bytes } = require(path);
+      return makeMemorySource(name, bytes);
+    },
+    read: async (path: string) => require(path).bytes,
     list: async () => input.map(({ name }) => name),
     join: (folder: string, name: string) => `${folder}/${name}`,
     split(path: string) {
