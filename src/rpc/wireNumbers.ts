@@ -10,6 +10,11 @@
 const NUMBER_KEY = '$number';
 const OBJECT_KEY = '$object';
 
+/** What may stand for a number; the other side may send anything. */
+const NUMBERS: ReadonlyMap<unknown, number> = new Map(
+  [NaN, Infinity, -Infinity].map((number) => [String(number), number]),
+);
+
 /** Replaces non-finite numbers in plain data by their wire form. Shares what needs no change. */
 export function encodeNumbers(value: unknown): unknown {
   if (typeof value === 'number') {
@@ -30,7 +35,8 @@ export function decodeNumbers(value: unknown): unknown {
   if (hasOwn(value, OBJECT_KEY) && isPlainObject(value[OBJECT_KEY])) {
     return mapObject(value[OBJECT_KEY], decodeNumbers);
   }
-  if (hasOwn(value, NUMBER_KEY)) return Number(value[NUMBER_KEY]);
+  const number = NUMBERS.get(value[NUMBER_KEY]);
+  if (number !== undefined) return number;
   return mapObject(value, decodeNumbers);
 }
 
