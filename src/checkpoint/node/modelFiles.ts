@@ -89,7 +89,7 @@ async function filesOfFolder(folder: string, opened: string | undefined): Promis
     try {
       const bytes = await localFileSystem.read(join(folder, name), WHOLE_FILES.shardIndex);
       const index = await runInSlices(recognized.container.readIndex!(bytes, name));
-      addShards(index.shards.keys());
+      addShards(index.shards);
     } catch {
       // An index that cannot be read places no shards.
     }
