@@ -1,12 +1,11 @@
 import { CheckpointError, quoted } from '../storage/errors.js';
+import { sortNaturally } from '../storage/naturalOrder.js';
 import { isUtf8 } from '../storage/text.js';
 import type { ShardIndex } from '../storage/container.js';
 import { StrictJsonError, StrictJsonReader } from './strictJson.js';
 
 /** Longest index that is read; the same bound as a header's. */
 export const MAX_INDEX_BYTES = 100_000_000;
-
-const naturalOrder = new Intl.Collator('en', { numeric: true });
 
 /**
  * Reads a shard index. Everything about it must be in order: an index that names a tensor twice, or
@@ -76,8 +75,5 @@ function groupByShard(weightMap: ReadonlyMap<string, string>): Map<string, Set<s
     if (group) group.add(tensor);
     else groups.set(shard, new Set([tensor]));
   }
-  const inOrder = [...groups].sort(
-    ([a], [b]) => naturalOrder.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0),
-  );
-  return new Map(inOrder);
+  return new Map(sortNaturally(groups, ([shard]) => shard));
 }

@@ -1,5 +1,6 @@
 // Program of the thread that tokenizes: a large vocabulary and a long text take seconds, and the host
 // must answer meanwhile.
+import { parseJson } from '../checkpoint/jsonText.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { makeTextEncoder, type TokenizerDocument } from '../model/text/textEncoder.js';
 import type { TokenizerApi } from '../model/text/tokenizerApi.js';
@@ -19,5 +20,5 @@ serveThread<unknown, TokenizerApi>(() => ({
 }));
 
 function parse(bytes: Uint8Array): TokenizerDocument {
-  return JSON.parse(new TextDecoder().decode(bytes)) as TokenizerDocument;
+  return parseJson(new TextDecoder().decode(bytes)) as TokenizerDocument;
 }

@@ -1,5 +1,5 @@
-import { compareNames } from '../../reports/compareNames.js';
 import type { LayerReport, TensorReport } from '../../reports/reports.js';
+import { sortNaturally } from '../../storage/naturalOrder.js';
 import { selectInLayer } from '../selection.js';
 
 /**
@@ -22,7 +22,7 @@ export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] 
     else stacks.set(stack, [layer]);
   }
   return [...stacks.values()]
-    .flatMap((stack) => stack.sort(compareNames))
+    .flatMap((stack) => sortNaturally(stack, (layer) => layer))
     .map((layer) => describeLayer(layer, layers.get(layer)!));
 }
 

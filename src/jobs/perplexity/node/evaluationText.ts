@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseJson } from '../../../checkpoint/jsonText.js';
 import { tokenize } from '../../../model/text/tokenizer.js';
 import type { LanguageModel } from '../../../model/evaluation/types.js';
 import {
@@ -58,9 +59,9 @@ export async function findOwnTextFile(folder: string): Promise<string | undefine
 async function readTokenIds(path: string): Promise<unknown> {
   const text = await readText(path);
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
-    throw new Error(`${visible(path)}: this is not JSON: ${describeSystemError(error)}`, {
+    throw new Error(`${visible(path)}: ${describeSystemError(error)}`, {
       cause: error,
     });
   }
