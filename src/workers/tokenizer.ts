@@ -14,11 +14,23 @@ serveThread<unknown, TokenizerApi>(() => ({
       const encode = makeTextEncoder(parse(tokenizer), settings);
       return { ids: texts.map(encode) };
     } catch (error) {
-      return { file, problem: error instanceof Error ? error.message : String(error) };
+      return { file, problem: describe(error) };
     }
   },
 }));
 
 function parse(bytes: Uint8Array): TokenizerDocument {
-  return parseJson(new TextDecoder().decode(bytes)) as TokenizerDocument;
+  const value = parseJson(new TextDecoder().decode(bytes));
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as TokenizerDocument;
+  }
+  throw new Error('the text is JSON but not an object');
+}
+
+function describe(error: unknown): string {
+  // Regular expressions remember the ways that they have not tried yet.
+  if (error instanceof RangeError && error.message.includes('call stack')) {
+    return 'its expressions take more memory on this text than there is';
+  }
+  return error instanceof Error ? error.message : String(error);
 }

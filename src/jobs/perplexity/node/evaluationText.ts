@@ -93,7 +93,7 @@ export async function readWindows(
     const text = await readText(source);
     const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);
     if (texts.length === 0) throw new WindowError('there is no document in the text');
-    const ids = await tokenize(host, opened, texts, signal);
+    const ids = await tokenize(host, opened, texts, { signal });
     const windows =
       perDocument === undefined
         ? cutStreamWindows(ids[0], request, plan)
