@@ -3,6 +3,7 @@ import { CheckpointError, visible } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
 import { decodeText } from '../storage/text.js';
 import { WHOLE_FILES } from '../storage/wholeFiles.js';
+import { parseJson } from './jsonText.js';
 
 /** A model folder's `config.json`, or what is wrong with it. Both are absent when there is none. */
 export interface ConfigFile {
@@ -31,17 +32,8 @@ export async function readConfigFile(folder: string, fileSystem: FileSystem): Pr
   }
 }
 
-const STRING_OR_PYTHON_NUMBER = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs;
-const AS_JSON: Readonly<Record<string, string>> = {
-  NaN: '"NaN"',
-  Infinity: '1e999',
-  '-Infinity': '-1e999',
-};
-
 function parseConfig(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(
-    text.replace(STRING_OR_PYTHON_NUMBER, (token) => AS_JSON[token] ?? token),
-  );
+  const value = parseJson(text, { pythonNumbers: true });
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Record<string, unknown>;
   }

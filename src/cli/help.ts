@@ -22,7 +22,8 @@ Common options:
 Exit codes: 0 done, 1 bad input, 2 wrong usage, 130 interrupted.
 `;
 
-const TENSOR_OPTION = `  --tensor GLOB          only tensors whose name matches; repeats`;
+const TENSOR_OPTION = `  --tensor GLOB          only tensors whose whole name matches; repeats. * is any characters,
+                         dots included, ? one; [0-9], [!a], {q,k}_proj, {0..3}, !(norm|bias)`;
 const SCALE_OPTION = `  --scale-dtype TYPE     f16, bf16 or f32: type scales are rounded to before codes are
                          chosen (default: f16)`;
 const COMMON = `  --json                 one JSON document on standard output

@@ -70,12 +70,21 @@ export class CheckpointError extends Error {
 /** Characters that would break a line, vanish, or reorder the text around them. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
+/** Escapes that have been needed; there are no more than such characters. */
+const escapes = new Map<string, string>();
+
+function escapeOf(character: string): string {
+  let escape = escapes.get(character);
+  if (escape === undefined) {
+    escape = `\\u{${character.codePointAt(0)!.toString(16)}}`;
+    escapes.set(character, escape);
+  }
+  return escape;
+}
+
 /** Text from a file made fit for one line: control and direction characters become visible escapes. */
 export function visible(text: string): string {
-  return text.replace(UNSAFE, (character) => {
-    const code = character.codePointAt(0)!.toString(16);
-    return `\\u{${code}}`;
-  });
+  return text.replace(UNSAFE, escapeOf);
 }
 
 const MAX_QUOTED_CHARACTERS = 120;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { SAFETENSORS_DTYPES } from '../../src/safetensors/dtypes.js';
 import { safetensors } from '../../src/safetensors/container.js';
 import { makeMemorySource } from '../../src/storage/byteSource.js';
+import { runInSlices } from '../../src/storage/slices.js';
 import type { FileHeader, ShardIndex } from '../../src/storage/container.js';
 import { ELEMENT_TYPES, type ElementTypeName } from '../../src/storage/elementTypes.js';
 import { evaluateTree, parseTree, printTree, type JsonNode } from './json.js';
@@ -54,7 +55,7 @@ export function readHeader(bytes: Uint8Array, name: string): Promise<FileHeader>
 
 /** The shard of each tensor that an index names. */
 export async function readIndex(bytes: Uint8Array, name: string): Promise<ShardIndex['weightMap']> {
-  return (await safetensors.readIndex!(makeMemorySource(name, bytes), name)).weightMap;
+  return (await runInSlices(safetensors.readIndex!(bytes, name))).weightMap;
 }
 
 /** The shape that a value states, [] where it states none. */

@@ -1,3 +1,4 @@
+import { parseJson } from '../../checkpoint/jsonText.js';
 import type { Remedy } from '../../storage/errors.js';
 import { describeId, findUnusualNumber } from './tokenIds.js';
 import type { Protocol } from './textProtocol.js';
@@ -207,7 +208,7 @@ export function parseTokenIdWindows(
   request: WindowRequest,
   limits: WindowLimits,
 ): Windows {
-  const windows = readTokenIdWindows(JSON.parse(text), request, limits);
+  const windows = readTokenIdWindows(parseJson(text), request, limits);
   const unusual = findUnusualNumber(text);
   if (!unusual) return windows;
   const { window, id, written } = unusual;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeTextEncoder, type TokenizerDocument } from '../../../src/model/text/textEncoder.js';
+import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
+import type { TokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { textInput, textOf, withPart, type Input } from '../input.js';
 import { mutateJson } from '../mutateJson.js';
 import { promise, type FuzzTarget } from '../target.js';

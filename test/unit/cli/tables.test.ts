@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { ModelTensor, OpenedModel } from '../../../src/checkpoint/types.js';
 import { formatComparison } from '../../../src/cli/comparisonText.js';
-import { formatInspection } from '../../../src/cli/inspectText.js';
+import { formatInspection, TERMINAL_BOUNDS } from '../../../src/cli/inspectText.js';
 import {
   formatCount,
   formatFixed,
@@ -12,8 +13,9 @@ import {
 import { formatSizeIn, chooseSizeUnit } from '../../../src/cli/numbers.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
 import { formatTable } from '../../../src/cli/tables.js';
-import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
-import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+import { listModel } from '../../../src/jobs/inspection/listModel.js';
+import type { ComparisonReport } from '../../../src/reports/reports.js';
+import { runAtOnce } from '../../../src/storage/slices.js';
 import { measures } from '../../support/measures.js';
 
 describe('numbers', () => {
@@ -217,6 +219,7 @@ describe('the table of inspect', () => {
     transposed: false,
     role: name.startsWith('embed') ? ('embedding' as const) : ('other' as const),
     quantizedByDefault: true,
+    source: { kind: 'memory' as const, name: 'model.safetensors', bytes: new SharedArrayBuffer(0) },
   });
   const tensors = [
     tensor('norm.weight', '', 'norm.weight'),
@@ -225,20 +228,14 @@ describe('the table of inspect', () => {
     tensor('embed.weight', '', 'embed.weight'),
     tensor('l.2.b', 'l.2', 'b'),
   ];
-  const report: CheckpointReport = {
-    path: '/models/model.safetensors',
-    name: 'model.safetensors',
-    files: [{ name: 'model.safetensors', sizeBytes: 1, headerBytes: 1 }],
-    tensors,
-    layers: describeLayers(tensors),
-    metadata: {},
-    problems: [],
-    totalBytes: 5 * 393216,
-    totalElements: 5 * 196608,
+  const about = { path: '/models/model.safetensors', files: 1 };
+  const show = (selected: readonly ModelTensor[]) => {
+    const model = { path: about.path, tensors } as unknown as OpenedModel;
+    return formatInspection(about, runAtOnce(listModel(model, selected, TERMINAL_BOUNDS)));
   };
 
   test('shows embeddings, layers in counting order, the rest', () => {
-    const rows = formatInspection(report, report.tensors)
+    const rows = show(tensors)
       .split('\n')
       .map((line) => line.trimEnd());
     const from = rows.findIndex((row) => row.startsWith('Tensor'));
@@ -253,10 +250,10 @@ describe('the table of inspect', () => {
   });
 
   test('says how many are shown when some are left out', () => {
-    expect(formatInspection(report, [{ name: 'l.2.b' }])).toMatch(
+    expect(show(tensors.filter(({ name }) => name === 'l.2.b'))).toMatch(
       /1 of 5 shown\n[^]*^l\.2 +1 of 2 tensors +768 KB *\n {2}b .*\n$/m,
     );
-    expect(formatInspection(report, report.tensors)).not.toContain('shown');
+    expect(show(tensors)).not.toContain('shown');
   });
 });
 

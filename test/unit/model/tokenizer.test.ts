@@ -140,7 +140,7 @@ describe('tokenize', () => {
       listen(...args);
       cancellation.abort();
     };
-    const work = tokenize(HOST, local(SAMPLE), ['word '.repeat(5_000_000)], signal);
+    const work = tokenize(HOST, local(SAMPLE), ['word '.repeat(5_000_000)], { signal });
     await expect(work).rejects.toMatchObject({ name: 'AbortError' });
   });
 });

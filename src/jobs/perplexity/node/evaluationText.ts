@@ -51,8 +51,8 @@ async function readTokenIds(
   try {
     return parseTokenIdWindows(text, request, plan);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new Error(`${visible(path)}: this is not JSON: ${describeSystemError(error)}`, {
+    if (error instanceof WindowError) throw error;
+    throw new Error(`${visible(path)}: ${describeSystemError(error)}`, {
       cause: error,
     });
   }
@@ -90,7 +90,7 @@ export async function readWindows(
     const text = await readText(files, source, limit);
     const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);
     if (texts.length === 0) throw new WindowError('there is no document in the text');
-    const ids = await tokenize(host, opened, texts, signal);
+    const ids = await tokenize(host, opened, texts, { signal });
     const windows =
       perDocument === undefined
         ? cutStreamWindows(ids[0], request, plan)
