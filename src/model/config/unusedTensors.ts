@@ -24,7 +24,7 @@ function tensorsOf(plan: ModelPlan): ReadonlySet<string> {
 
 /** "layers." of "layers.0". */
 function stemOf(layer: string): string {
-  return layer.replace(/\d+$/, '');
+  return layer.slice(0, layer.lastIndexOf('.') + 1);
 }
 
 function listSome(names: readonly string[], write: (name: string) => string): string {

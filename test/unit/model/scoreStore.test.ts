@@ -124,7 +124,7 @@ describe('score store', () => {
     const folder = await temporaryFolder();
     const { store } = await openStore({ folder });
     expect(store.nonFinite).toBeUndefined();
-    await store.putNonFinite(3);
+    await store.put([{ variant: BASELINE, window: 0, score: first }], 3);
     expect((await openStore({ folder })).store.nonFinite).toBe(3);
   });
 

@@ -110,16 +110,13 @@ export async function measureFormats(
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
   const { ids } = text.windows;
-  const run = (
-    more: Pick<EvaluationSettings, 'store' | 'onLogits'>,
-    { windows = ids, variants: wanted = [...variants.values()] } = {},
-  ) => {
+  const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
     const evaluation = {
       pool,
       model,
-      windows,
-      variants: wanted,
+      windows: ids,
+      variants: [...variants.values()],
       settings: { scaleDtype, memoryBudgetBytes, ...more },
     };
     return evaluate(evaluation, options);
@@ -141,11 +138,7 @@ export async function measureFormats(
     const store = await openStore(pool, scored, settings.cacheFolder, warn);
     try {
       result = await run({ store });
-      let nonFinite = result.nonFinite ?? store?.nonFinite;
-      // All scores were kept but not this count: one window more sees all weights.
-      nonFinite ??= (await run({}, { windows: ids.slice(0, 1), variants: [] })).nonFinite ?? 0;
-      await store?.putNonFinite(nonFinite);
-      result = { ...result, nonFinite };
+      result = { ...result, nonFinite: result.nonFinite ?? store?.nonFinite };
     } finally {
       await store?.close();
     }

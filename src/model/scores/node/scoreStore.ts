@@ -7,7 +7,7 @@ import { refuseInputs } from '../../../storage/node/outputTarget.js';
 import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/types.js';
 import { hashOf } from './hashOf.js';
 import { openScoreFile } from './scoreFile.js';
-import { readLine, writeLine, type StoredEntry } from './scoreLines.js';
+import { readLine, writeLine, type StoredScore } from './scoreLines.js';
 import { pruneScores } from './scorePruning.js';
 
 /** Changes whenever the meaning of a stored line does. */
@@ -34,7 +34,7 @@ export interface ScoreStoreOptions {
  * line has a checksum: what is damaged, half-written or none of ours counts as not there.
  */
 export class FileScoreStore implements ScoreStore {
-  /** Weights of the model that are NaN or infinite; undefined until a run has counted them. */
+  /** Weights of the model that are NaN or infinite; undefined while there is no score. */
   nonFinite: number | undefined;
   private readonly fileKey: string;
   private readonly path: string;
@@ -62,7 +62,7 @@ export class FileScoreStore implements ScoreStore {
       await store.read();
       await pruneScores(folder, STORE_SUFFIX, [store.path, ...inputs]);
     } catch (error) {
-      options.warn(unusable(folder, error));
+      options.warn(unusable(store.path, error));
       await store.close();
     }
     return store;
@@ -74,8 +74,8 @@ export class FileScoreStore implements ScoreStore {
     const opened = await openScoreFile(path, (line) => {
       const entry = readLine(this.fileKey, line);
       if (!entry) return false;
-      if ('nonFinite' in entry) this.nonFinite = entry.nonFinite;
-      else if (wanted.has(entry.window)) {
+      this.nonFinite = entry.nonFinite;
+      if (wanted.has(entry.window)) {
         this.scores.set(scoreName(entry.variant, entry.window), entry.score);
       }
       return true;
@@ -99,11 +99,14 @@ export class FileScoreStore implements ScoreStore {
 
   async put(
     scores: readonly { variant: string; window: number; score: WindowScore }[],
+    nonFinite = 0,
   ): Promise<void> {
+    this.nonFinite = nonFinite;
     const entries = scores.map(({ variant, window, score }) => ({
       variant: this.nameOf(variant),
       window: this.windowHashes[window],
       score,
+      nonFinite,
     }));
     for (const { variant, window, score } of entries) {
       this.scores.set(scoreName(variant, window), score);
@@ -111,14 +114,7 @@ export class FileScoreStore implements ScoreStore {
     await this.append(entries);
   }
 
-  /** Keeps what a run that reads no weights could not tell. */
-  async putNonFinite(count: number): Promise<void> {
-    if (count === this.nonFinite) return;
-    this.nonFinite = count;
-    await this.append([{ nonFinite: count }]);
-  }
-
-  private async append(entries: readonly StoredEntry[]): Promise<void> {
+  private async append(entries: readonly StoredScore[]): Promise<void> {
     if (!this.file || entries.length === 0) return;
     try {
       const lines = entries.map((entry) => `${writeLine(this.fileKey, entry)}\n`);
