@@ -1,7 +1,15 @@
 import type * as vscode from 'vscode';
+import { guardHandlers } from '../rpc/guard.js';
+import type { ArgumentSchemas } from '../rpc/guard.js';
 import { connect } from '../rpc/rpc.js';
 import type { Connection, Handlers, MessageChannelEnd, Methods, Remote } from '../rpc/rpc.js';
 import { decodeNumbers, encodeNumbers } from '../rpc/wireNumbers.js';
+import { formatError } from './errors.js';
+import { log } from './log.js';
+
+function logRefused(reason: string): void {
+  log.warn(`Refused what a page sent: ${reason}`);
+}
 
 function channelOf(webview: vscode.Webview): MessageChannelEnd {
   return {
@@ -13,9 +21,16 @@ function channelOf(webview: vscode.Webview): MessageChannelEnd {
       }
     },
     listen: (listener) => {
-      const subscription = webview.onDidReceiveMessage((message) =>
-        listener(decodeNumbers(message)),
-      );
+      const subscription = webview.onDidReceiveMessage((message) => {
+        let decoded: unknown;
+        try {
+          decoded = decodeNumbers(message);
+        } catch (error) {
+          // Nested deeper than anything a page of ours sends.
+          return logRefused(formatError(error));
+        }
+        listener(decoded);
+      });
       return () => subscription.dispose();
     },
   };
@@ -46,12 +61,16 @@ export class WebviewConnection<Page extends Methods<Page>> implements vscode.Dis
     );
   }
 
-  /** Joins a panel's page by the interfaces of both sides. */
+  /** Joins a panel's page by the interfaces of both sides; the page's arguments are checked. */
   static connect<Host extends Methods<Host>, Page extends Methods<Page>>(
     panel: vscode.WebviewPanel,
     handlers: Handlers<Host>,
+    schemas: ArgumentSchemas<Host>,
   ): WebviewConnection<Page> {
-    return new WebviewConnection<Page>(panel, (channel) => connect<Host, Page>(channel, handlers));
+    const guarded = guardHandlers(handlers, schemas, logRefused);
+    return new WebviewConnection<Page>(panel, (channel) =>
+      connect<Host, Page>(channel, guarded, () => logRefused('not a message of a call')),
+    );
   }
 
   /** The page as it is now. Calls wait until its script runs. */
