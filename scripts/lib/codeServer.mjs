@@ -162,13 +162,13 @@ export async function startCodeServer(install, options = {}) {
     // Its own process group, so that the extension hosts it starts end with it.
     { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: environment(env) },
   );
+  /** @type {import('./gate.mjs').Gate | undefined} */
+  let gate;
   const stop = atExit(() => {
     gate?.close();
     killTree(child);
     fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
-  /** @type {import('./gate.mjs').Gate | undefined} */
-  let gate;
   await untilListening(child);
   await untilHealthy(socket, child);
   gate = await openGate(socket, port);

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+import { UserError } from './terminal.mjs';
 
 /**
  * The names by which a browser on this machine, or behind a forwarded port, reaches the gate. A page
@@ -113,7 +114,7 @@ function passUpgradeOn(request, socket, head, socketPath, path) {
  * address and not a cookie: browsers send the cookies of one port of a machine to all its ports.
  * @param {string} socketPath in a folder that nobody else can enter
  * @param {number} port 0 for any free one
- * @returns {Promise<Gate>}
+ * @returns {Promise<Gate>} rejects with a {@link UserError} where nobody can listen on the port
  */
 export async function openGate(socketPath, port) {
   const key = randomBytes(32).toString('base64url');
@@ -138,7 +139,11 @@ export async function openGate(socketPath, port) {
     }
   });
   server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new UserError(`Port ${port}: ${error instanceof Error ? error.message : error}`);
+  }
   const { port: listening } = /** @type {net.AddressInfo} */ (server.address());
   return {
     address: `http://127.0.0.1:${listening}/${key}`,

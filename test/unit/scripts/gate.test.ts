@@ -62,10 +62,12 @@ function send(
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path: target, method, headers, agent: false };
-    const request = http.request(options, async (response) => {
+    const request = http.request(options, (response) => {
       let text = '';
-      for await (const chunk of response) text += String(chunk);
-      resolve({ status: response.statusCode, text, headers: response.headers });
+      response.on('data', (chunk) => (text += String(chunk)));
+      response.on('end', () => {
+        resolve({ status: response.statusCode, text, headers: response.headers });
+      });
     });
     request.on('error', reject);
     request.end();
@@ -171,6 +173,11 @@ describe('the gate of a served window', () => {
     await send(`/${key}/`, { ...own(), ...claims });
     expect(Object.keys(seen.at(-1)!.headers)).not.toContain('x-forwarded-host');
     expect(Object.keys(seen.at(-1)!.headers)).not.toContain('forwarded');
+  });
+
+  it('says in one line that its port is taken', async () => {
+    const taken = openGate(path.join(folder, 'other.sock'), Number(port));
+    await expect(taken).rejects.toThrow(/^Port \d+: .*EADDRINUSE[^\n]*$/);
   });
 
   it('answers when the server behind it has gone', async () => {
