@@ -6,10 +6,12 @@ import type {
   ComparisonPageApi,
   DroppedText,
 } from '../../reports/comparisonPage.js';
+import { comparisonArguments } from '../../reports/pageArguments.js';
 import type { Handlers } from '../../rpc/rpc.js';
 import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
 import { showError } from '../errors.js';
+import { readPageFile } from '../localFiles.js';
 import { proposeFile, saveFile, type SavedFrom } from '../saveFile.js';
 import { WebviewConnection } from '../webviewConnection.js';
 import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
@@ -45,6 +47,7 @@ export class ComparisonPanel {
     this.connection = WebviewConnection.connect<ComparisonHostApi, ComparisonPageApi>(
       panel,
       this.handlers(),
+      comparisonArguments,
     );
     this.id = computeComparisonId(run.request);
     this.shown = run;
@@ -133,11 +136,23 @@ export class ComparisonPanel {
     return { model: this.model, others };
   }
 
+  /** A dropped text, at a place that a page may name. */
+  private locate(text: DroppedText): DroppedText {
+    return 'uri' in text ? { uri: readPageFile(text.uri, this.panel.webview).toString() } : text;
+  }
+
   private handlers(): Handlers<ComparisonHostApi> {
     return {
       open: async () => this.run.state,
       cancel: async () => this.run.cancel(),
-      measurePerplexity: async ({ text }) => this.host.measurePerplexity(this, text),
+      measurePerplexity: async ({ text }) => {
+        try {
+          this.host.measurePerplexity(this, text && this.locate(text));
+        } catch (error) {
+          // The page does not know what its part of the drop would have led to.
+          showError(error);
+        }
+      },
       runAgain: async () => {
         // The state says how it went; a click in the page has nobody else to tell.
         this.host.start(this).catch(() => undefined);

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { EditorHostApi, EditorPageApi, EditorState } from '../../reports/editorPage.js';
+import { editorArguments } from '../../reports/pageArguments.js';
 import type { CallContext, CallOptions, Handlers } from '../../rpc/rpc.js';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import { COMMAND } from '../identifiers.js';
@@ -27,6 +28,7 @@ export class EditorSession {
     this.connection = WebviewConnection.connect<EditorHostApi, EditorPageApi>(
       panel,
       this.handlers(),
+      editorArguments,
     );
     const subscriptions = [
       document.onDidChangeFile(() => {

@@ -54,9 +54,8 @@ async function storedBytes(variants: readonly string[]): Promise<Uint8Array> {
         window,
         score: scoreOf(index, window),
       }));
-      await store.put(scores);
+      await store.put(scores, NON_FINITE);
     }
-    await store.putNonFinite(NON_FINITE);
   });
   const bytes = readFileSync(storeFile());
   rmSync(storeFile());
