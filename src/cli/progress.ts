@@ -32,7 +32,8 @@ export class ProgressLine {
     if (this.now() - this.lastShown < interval) return;
     this.lastShown = this.now();
     const share = total > 0 ? Math.floor((100 * done) / total) : 0;
-    const line = `${String(share).padStart(3)} %  ${visible((message ?? '').slice(0, MAX_MESSAGE))}`.trimEnd();
+    const line =
+      `${String(share).padStart(3)} %  ${visible((message ?? '').slice(0, MAX_MESSAGE))}`.trimEnd();
     if (this.stream.isTTY) {
       // Cut to the window: a wrapped line could not be rewritten.
       const cut = [...line].slice(0, Math.max(10, (this.stream.columns ?? 80) - 1)).join('');

@@ -1,11 +1,17 @@
 import * as vscode from 'vscode';
 
+const MAX_NAME_CHARACTERS = 120;
+
 /** A name that every file system takes: format names hold colons, tensor names anything. */
 export function makeSafeFileName(text: string): string {
-  return text
-    .replace(/[^\p{L}\p{N}._-]+/gu, '-')
-    .replace(/^[-.]+|[-.]+$/g, '')
-    .slice(0, 120);
+  const safe = text.replace(/[^\p{L}\p{N}._-]+/gu, '-');
+  // By hand: an expression for the end would be tried from every dash on.
+  const isEdge = (at: number) => safe[at] === '-' || safe[at] === '.';
+  let begin = 0;
+  while (isEdge(begin)) begin++;
+  let end = Math.min(safe.length, begin + MAX_NAME_CHARACTERS);
+  while (end > begin && isEdge(end - 1)) end--;
+  return safe.slice(begin, end);
 }
 
 /** Folder that save dialogs start in: the first workspace folder, else that of the model. */
