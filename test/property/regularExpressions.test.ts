@@ -36,7 +36,7 @@ function regularExpressions(): Map<string, string> {
 /** Characters that expressions tell apart, and words that they look for. */
 function piecesFor(expression: string): string[] {
   const words = expression.match(/[A-Za-z0-9_]{2,}/g) ?? [];
-  return [...'a0 .-_/:,"<[({+=×x\n\r\\', '[:', 'h.0.', '1,000', '\u0001', ...words];
+  return [...Array.from('a0 .-_/:,"<[({+=×x\n\r\\'), '[:', 'h.0.', '1,000', '\u0001', ...words];
 }
 
 /** Texts that make an expression try again what it has tried: a piece, over and over, then another. */

@@ -1,5 +1,5 @@
 import type { CheckpointProblem, ModelTensor } from '../../checkpoint/types.js';
-import { visible } from '../../storage/errors.js';
+import { quoted, visible } from '../../storage/errors.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import type { Architecture } from './architectures/shared.js';
 
@@ -46,7 +46,7 @@ function orient(
   const votes = new Set(named.map((tensor) => looksTransposed(tensor, names)));
   const agreed = votes.has(true) !== votes.has(false);
   const { file } = named[0];
-  const which = `${visible(file)}: "${visible(named[0].name)}" and the other weights of its kind are taken as`;
+  const which = `${visible(file)}: ${quoted(named[0].name)} and the other weights of its kind are taken as`;
   if (agreed && votes.has(false)) {
     if (!stated) return AS_USUAL;
     const usual = `[inputs × outputs], as ${modelType} has them`;
