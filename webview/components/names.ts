@@ -17,10 +17,19 @@ export function visibleName(name: string): string {
 }
 
 function spellOut(name: string): string {
-  return name.replace(
-    INVISIBLE,
-    (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`,
-  );
+  return name.replace(INVISIBLE, codeOf);
+}
+
+/** What has been spelled out; there are no more than such characters. */
+const codes = new Map<string, string>();
+
+function codeOf(character: string): string {
+  let code = codes.get(character);
+  if (code === undefined) {
+    code = `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`;
+    codes.set(character, code);
+  }
+  return code;
 }
 
 /**

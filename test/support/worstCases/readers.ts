@@ -311,10 +311,10 @@ export const READERS: readonly Reader[] = [
     file: 'src/model/text/windows.ts',
     cases: function* (bytes) {
       const ids = Array.from({ length: bytes / 2 }, () => 1);
-      const wrong = { ...{ text: 'a'.repeat(bytes) } };
+      const wrong = { text: 'a'.repeat(bytes) };
       const lists = {
         ids,
-        'one list each': ids.map(() => [1, 1]),
+        'one list each': Array.from({ length: bytes / 6 }, () => [1, 1]),
         'a long text': [1, 'a'.repeat(bytes)],
         'an object': [1, wrong],
       };
@@ -428,7 +428,7 @@ export const READERS: readonly Reader[] = [
     file: 'webview/editor/treeModel.ts',
     cases: over(names, checkpointOf, (report) => {
       const tree = new TreeModel(report);
-      return ['', 'weight a', '.0.'].map((filter) => tree.view(() => true, filter));
+      return tree.view(() => true, 'weight a');
     }),
   },
   {

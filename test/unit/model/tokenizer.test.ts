@@ -93,6 +93,12 @@ describe('textEncoder', () => {
     expect([...makeTextEncoder(unigramTokenizer(false), {})('   a')]).toEqual([2, 4]);
   });
 
+  it('takes a Metaspace that replaces spaces by nothing', () => {
+    const tokenizer = unigramTokenizer(true);
+    const pre_tokenizer = { ...tokenizer.pre_tokenizer, replacement: '' };
+    expect([...makeTextEncoder({ ...tokenizer, pre_tokenizer }, {})('aa')]).toEqual([3, 3]);
+  });
+
   it('takes texts of more tokens than a call has room for', () => {
     const ids = makeTextEncoder(unigramTokenizer(true), {})(' a'.repeat(300_000));
     expect(ids).toHaveLength(300_000);
@@ -129,6 +135,52 @@ describe('tokenize', () => {
     await copyFile(join(SAMPLE, 'tokenizer.json'), path);
     await writeFile(join(folder, 'tokenizer_config.json'), '{');
     await expect(attempt()).rejects.toThrow(/tokenizer_config\.json: /);
+  });
+
+  /** A folder with the sample's tokenizer, changed. */
+  async function folderWith(changes: object): Promise<string> {
+    const folder = await temporaryFolder();
+    const sample = JSON.parse(await readFile(join(SAMPLE, 'tokenizer.json'), 'utf8')) as object;
+    await writeFile(join(folder, 'tokenizer.json'), JSON.stringify({ ...sample, ...changes }));
+    return folder;
+  }
+
+  const ENDLESS = { Regex: '(a+)+$' };
+
+  it.each([
+    [
+      'a pre-tokenizer',
+      { pre_tokenizer: { type: 'Split', pattern: ENDLESS, behavior: 'Isolated' } },
+    ],
+    ['a normalizer', { normalizer: { type: 'Replace', pattern: ENDLESS, content: '' } }],
+  ])('ends %s whose expression never finishes', async (_, changes) => {
+    const folder = await folderWith(changes);
+    const text = `${'a'.repeat(40)}!`;
+    const work = tokenize(HOST, local(folder), [text], { limitSeconds: 2 });
+    const path = join(folder, 'tokenizer.json');
+    await expect(work).rejects.toThrow(
+      `${path}: its expressions did not finish within 2 seconds on this text`,
+    );
+    await expect(work).rejects.toMatchObject({ remedy: 'token-ids' });
+  });
+
+  it('stops such an expression when cancelled, too', async () => {
+    const folder = await folderWith({
+      normalizer: { type: 'Replace', pattern: ENDLESS, content: '' },
+    });
+    const signal = AbortSignal.timeout(500);
+    const work = tokenize(HOST, local(folder), [`${'a'.repeat(40)}!`], { signal });
+    await expect(work).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it.each([
+    ['['.repeat(1_000_000), 'the JSON cannot be read: byte 127: nesting deeper than 127 levels'],
+    ['null', 'the text is JSON but not an object'],
+    ['{"model":{"type":"BPE","merges":["a b",["a","b"]]}}', 'merge 2 is not a pair of texts'],
+  ])('says in plain words what is wrong with %.60j', async (text, problem) => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'tokenizer.json'), text);
+    await expect(tokenize(HOST, local(folder), texts)).rejects.toThrow(problem);
   });
 
   it('stops at once when cancelled', async () => {
