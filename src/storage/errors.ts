@@ -14,6 +14,7 @@ export type CheckpointRule =
   | 'MisalignedSlice'
   | 'TensorInvalidInfo'
   | 'TooManyDimensions'
+  | 'TooMuchMetadata'
   | 'DuplicateName'
   | 'InvalidName'
   | 'InvalidIndex'

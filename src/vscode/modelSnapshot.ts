@@ -1,6 +1,7 @@
 import type * as vscode from 'vscode';
 import type { OpenedModel } from '../checkpoint/types.js';
 import { openModel } from '../model/openModel.js';
+import type { CallOptions } from '../rpc/rpc.js';
 import type { FileSystem } from '../storage/fileSystem.js';
 import { localFileSystem } from '../storage/node/localFileSystem.js';
 import { VirtualFileSystem } from './virtualFileSystem.js';
@@ -51,12 +52,12 @@ export class ModelSnapshot {
    * headers are read, and none stays open.
    * @throws CheckpointError with one line that names file, place and rule
    */
-  static async open(uri: vscode.Uri): Promise<ModelSnapshot> {
+  static async open(uri: vscode.Uri, options?: CallOptions): Promise<ModelSnapshot> {
     const isLocal = uri.scheme === 'file';
     const fileSystem = isLocal ? localFileSystem : new VirtualFileSystem();
     const states = new Map<string, string | undefined>();
     const path = isLocal ? uri.fsPath : uri.toString();
-    const model = await openModel(path, noteStates(fileSystem, states));
+    const model = await openModel(path, noteStates(fileSystem, states), options);
     return new ModelSnapshot({ ...model, fileSystem }, states);
   }
 
