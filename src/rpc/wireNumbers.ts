@@ -54,14 +54,17 @@ function mapObject(
   object: Readonly<Record<string, unknown>>,
   map: (value: unknown) => unknown,
 ): Readonly<Record<string, unknown>> {
-  let changed = false;
-  const entries = Object.entries(object).map(([key, value]): [string, unknown] => {
-    const mapped = map(value);
-    changed ||= !Object.is(mapped, value);
-    return [key, mapped];
+  const keys = Object.keys(object);
+  // Made where something changes only: there may be a hundred thousand objects, and few have numbers to encode.
+  let changed: [string, unknown][] | undefined;
+  keys.forEach((key, i) => {
+    const mapped = map(object[key]);
+    if (!changed && Object.is(mapped, object[key])) return;
+    changed ??= keys.slice(0, i).map((before) => [before, object[before]]);
+    changed.push([key, mapped]);
   });
   // fromEntries defines own properties, so a key "__proto__" stays a key.
-  return changed ? Object.fromEntries(entries) : object;
+  return changed ? Object.fromEntries(changed) : object;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

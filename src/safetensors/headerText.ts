@@ -2,7 +2,8 @@ import type { ElementTypeName } from '../storage/elementTypes.js';
 import { CheckpointError, quoted } from '../storage/errors.js';
 import type { Steps } from '../storage/slices.js';
 import { isSafetensorsDtype } from './dtypes.js';
-import { SharedShapes, TooManyDimensionsError } from './sharedShapes.js';
+import { HeaderLimitError } from './headerLimitError.js';
+import { SharedShapes } from './sharedShapes.js';
 import type { Unsigned } from './size.js';
 import { STEP_BYTES, StrictJsonError, StrictJsonReader } from './strictJson.js';
 
@@ -26,11 +27,14 @@ export interface HeaderText {
 /** Unknown keys of one tensor that are remembered, to find one given twice; nobody writes as many. */
 const MAX_UNKNOWN_KEYS = 1000;
 
+/** Most keys of the metadata. Files have some ten, adapters a hundred; more only fill memory. */
+export const MAX_METADATA_KEYS = 1_000_000;
+
 /**
  * Reads a header's JSON text, in steps.
  * @param text UTF-8
  * @param recognize what the file really is, asked when the text is empty
- * @throws CheckpointError InvalidHeaderDeserialization, TooManyDimensions or DuplicateName
+ * @throws CheckpointError InvalidHeaderDeserialization, TooManyDimensions, TooMuchMetadata or DuplicateName
  */
 export function* readHeaderText(
   text: Uint8Array,
@@ -68,12 +72,11 @@ export function* readHeaderText(
     }
     reader.end();
   } catch (error) {
-    if (error instanceof TooManyDimensionsError) {
-      const place = `tensor ${quoted(inside ?? '')}`;
-      throw new CheckpointError(fileName, place, 'TooManyDimensions', error.message);
+    const member = inside === '__metadata__' ? inside : `tensor ${quoted(inside ?? '')}`;
+    if (error instanceof HeaderLimitError) {
+      throw new CheckpointError(fileName, member, error.rule, error.message);
     }
     if (!(error instanceof StrictJsonError)) throw error;
-    const member = inside === '__metadata__' ? inside : `tensor ${quoted(inside ?? '')}`;
     const place = `${inside === undefined ? '' : `${member}, `}header byte ${error.position}`;
     const foreign = text.length === 0 ? recognize() : undefined;
     const hint = foreign === undefined ? '' : `; this is ${foreign}`;
@@ -97,7 +100,12 @@ function* readMetadata(reader: StrictJsonReader): Steps<Record<string, string>> 
   }
   let yielded = reader.position;
   reader.enterObject();
+  let keys = 0;
   for (let key = reader.nextKey(); key !== undefined; key = reader.nextKey()) {
+    if (++keys > MAX_METADATA_KEYS) {
+      const detail = `more than ${MAX_METADATA_KEYS} keys, the most that are read`;
+      throw new HeaderLimitError('TooMuchMetadata', detail);
+    }
     metadata[key] = reader.readString();
     if (reader.position - yielded > STEP_BYTES) {
       yielded = reader.position;

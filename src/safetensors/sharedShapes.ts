@@ -1,3 +1,4 @@
+import { HeaderLimitError } from './headerLimitError.js';
 import type { Unsigned } from './size.js';
 import type { StrictJsonReader } from './strictJson.js';
 
@@ -7,26 +8,22 @@ import type { StrictJsonReader } from './strictJson.js';
  */
 export const MAX_DIMENSIONS = 65_536;
 
-/** Raised for a tensor of more than {@link MAX_DIMENSIONS}; one line. */
-export class TooManyDimensionsError extends Error {
-  constructor() {
-    super(`more than ${MAX_DIMENSIONS} dimensions, the most that are read`);
-  }
-}
-
 const SLOTS = 256;
 
 /** Shapes of one header, read so that tensors of equal shape share it: models have few different ones. */
 export class SharedShapes {
   readonly #known = new Array<readonly Unsigned[] | undefined>(SLOTS).fill(undefined);
 
-  /** @throws TooManyDimensionsError, or StrictJsonError where there is no array of unsigned integers */
+  /** @throws HeaderLimitError, or StrictJsonError where there is no array of unsigned integers */
   read(reader: StrictJsonReader): readonly Unsigned[] {
     const shape: Unsigned[] = [];
     let hash = 0;
     reader.enterArray();
     while (reader.nextElement()) {
-      if (shape.length === MAX_DIMENSIONS) throw new TooManyDimensionsError();
+      if (shape.length === MAX_DIMENSIONS) {
+        const detail = `more than ${MAX_DIMENSIONS} dimensions, the most that are read`;
+        throw new HeaderLimitError('TooManyDimensions', detail);
+      }
       const dimension = reader.readUnsigned();
       shape.push(dimension);
       hash = (hash * 31 + Number(dimension)) % 65_521;

@@ -16,6 +16,7 @@ export type CheckpointRule =
   | 'MisalignedSlice'
   | 'TensorInvalidInfo'
   | 'TooManyDimensions'
+  | 'TooMuchMetadata'
   | 'DuplicateName'
   | 'InvalidName'
   | 'InvalidIndex'

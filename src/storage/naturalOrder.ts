@@ -20,7 +20,7 @@ export function naturalKey(text: string): string {
     copied = begin;
     at = end;
   }
-  return copied === 0 ? folded : key + folded.slice(copied);
+  return key === '' ? folded : key + folded.slice(copied);
 }
 
 /** Texts in the order of their keys; equal ones stay as they were. */

@@ -12,8 +12,8 @@ export interface SliceOptions {
 /** A thread that answers its user is not kept busy for longer than this at a time. */
 const SLICE_MILLISECONDS = 20;
 
-/** Items of ordinary size that are worked on between two yields. */
-const ITEMS_PER_STEP = 512;
+/** Items that are worked on between two yields: few, since a tensor may have thousands of dimensions. */
+const ITEMS_PER_STEP = 8;
 
 /** Does all of the work without a pause. */
 export function runAtOnce<Result>(steps: Steps<Result>): Result {

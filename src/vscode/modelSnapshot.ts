@@ -1,6 +1,7 @@
 import type * as vscode from 'vscode';
 import type { OpenedModel } from '../checkpoint/types.js';
 import { openModel } from '../model/openModel.js';
+import type { CallOptions } from '../rpc/rpc.js';
 import { areUnchanged } from '../storage/inputs.js';
 import { localFileSystem } from '../storage/node/localFileSystem.js';
 import { VirtualFileSystem } from './virtualFileSystem.js';
@@ -17,10 +18,11 @@ export class ModelSnapshot {
    * headers are read, and none stays open.
    * @throws CheckpointError with one line that names file, place and rule
    */
-  static async open(uri: vscode.Uri): Promise<ModelSnapshot> {
+  static async open(uri: vscode.Uri, options?: CallOptions): Promise<ModelSnapshot> {
     const isLocal = uri.scheme === 'file';
     const fileSystem = isLocal ? localFileSystem : new VirtualFileSystem();
-    return new ModelSnapshot(await openModel(isLocal ? uri.fsPath : uri.toString(), fileSystem));
+    const path = isLocal ? uri.fsPath : uri.toString();
+    return new ModelSnapshot(await openModel(path, fileSystem, options));
   }
 
   /**

@@ -1,19 +1,24 @@
 import type { LayerReport, TensorReport } from '../../reports/reports.js';
-import { runAtOnce } from '../../storage/slices.js';
+import { forEachInSteps, replaceInSteps, runAtOnce, type Steps } from '../../storage/slices.js';
 import { selectInLayer } from '../selection.js';
 import { inListOrder } from './layerOrder.js';
 
-/** The layers of a model in the order of lists, each with what its tensors come to. */
-export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] {
+/** The layers of a model in the order of lists, each with what its tensors come to; in steps. */
+export function* describeLayersInSteps(tensors: readonly TensorReport[]): Steps<LayerReport[]> {
   const layers = new Map<string, TensorReport[]>();
-  for (const tensor of tensors) {
-    if (tensor.layer === '') continue;
+  yield* forEachInSteps(tensors, (tensor) => {
+    if (tensor.layer === '') return;
     const members = layers.get(tensor.layer);
     if (members) members.push(tensor);
     else layers.set(tensor.layer, [tensor]);
-  }
-  const ordered = runAtOnce(inListOrder([...layers], ([layer]) => layer));
-  return ordered.map(([layer, members]) => describeLayer(layer, members));
+  });
+  const ordered = yield* inListOrder([...layers], ([layer]) => layer);
+  return yield* replaceInSteps(ordered, ([layer, members]) => describeLayer(layer, members));
+}
+
+/** {@link describeLayersInSteps} at once. */
+export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] {
+  return runAtOnce(describeLayersInSteps(tensors));
 }
 
 function describeLayer(layer: string, tensors: readonly TensorReport[]): LayerReport {
