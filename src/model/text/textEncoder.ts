@@ -62,7 +62,8 @@ function metaspaceSplitter(preTokenizer: unknown): ((word: string) => string[]) 
   if (type === 'Sequence' && Array.isArray(pretokenizers)) {
     return pretokenizers.map(metaspaceSplitter).find((splitter) => splitter !== undefined);
   }
-  if (type !== 'Metaspace' || split === false || typeof replacement !== 'string') return undefined;
+  if (type !== 'Metaspace' || split === false) return undefined;
+  if (typeof replacement !== 'string' || replacement === '') return undefined;
   return (word) => {
     const pieces: string[] = [];
     let begin = 0;
