@@ -262,7 +262,7 @@ describe('notes', () => {
     );
     await writeFile(textFile, '[1, ');
     await expect(measure(SAMPLE, { tokenIdsFile: textFile })).rejects.toThrow(
-      'the JSON cannot be read',
+      'the JSON cannot be read: byte 4',
     );
     await expect(measure(SAMPLE, { textFile: join(folder, 'none') })).rejects.toThrow(
       'there is no such file',
