@@ -230,13 +230,15 @@ export const READERS: readonly Reader[] = [
     file: 'src/safetensors/header.ts',
     cases: over(jsons, fileWithHeader, (file) => runAtOnce(parseHeader(file, file.length, 'x'))),
   },
-  ...['src/safetensors/sharedStrings.ts', 'src/safetensors/sharedShapes.ts'].map(
-    (file): Reader => ({
-      name: `parseHeader, of names (${file})`,
-      file,
-      cases: over(names, fileOf, (bytes) => runAtOnce(parseHeader(bytes, bytes.length, 'x'))),
-    }),
-  ),
+  ...[
+    'src/safetensors/sharedStrings.ts',
+    'src/safetensors/sharedShapes.ts',
+    'src/safetensors/duplicateNames.ts',
+  ].map((file): Reader => ({
+    name: `parseHeader, of names (${file})`,
+    file,
+    cases: over(names, fileOf, (bytes) => runAtOnce(parseHeader(bytes, bytes.length, 'x'))),
+  })),
   {
     name: 'parseHeader, of names',
     file: 'src/safetensors/headerText.ts',
