@@ -20,6 +20,7 @@ import {
 import { formatNotes } from './notesText.js';
 import { formatPerplexityTable, formatSigned, describeText } from './perplexityText.js';
 import { visible } from '../storage/errors.js';
+import { nameText, shapeText } from './tensorText.js';
 import { formatTable } from './tables.js';
 import type { Column } from './tables.js';
 
@@ -94,8 +95,8 @@ function worstTable(formats: readonly FormatComparison[]): string {
   const rows = formats.flatMap(({ id, tensors }) =>
     worstTensors(tensors).map((tensor, index) => [
       index === 0 ? id : '',
-      visible(tensor.name),
-      tensor.shape.join(' × '),
+      nameText(tensor.name),
+      shapeText(tensor),
       ...MAIN_MEASURES.map((measure) => measureCell(tensor, measure)),
     ]),
   );
@@ -111,7 +112,7 @@ function perplexitySection({ text, baseline, formats }: ComparisonReport): strin
   const rows = formats.flatMap(({ id, tensors }) =>
     findCostliest(tensors).map(({ tensor, alone }, index) => [
       index === 0 ? id : '',
-      visible(tensor.name),
+      nameText(tensor.name),
       formatSignificant(alone.value),
       formatSigned(alone.deltaVsBaseline),
       alone.deltaStandardError === null ? '–' : formatSignificant(alone.deltaStandardError),

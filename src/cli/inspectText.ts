@@ -4,14 +4,13 @@ import { formatCount, formatFixed, formatSignificant, formatSize } from './numbe
 import { visible } from '../storage/errors.js';
 import { shortenMiddle } from './shorten.js';
 import { formatTable } from './tables.js';
+import { nameText, shapeText } from './tensorText.js';
 import type { Column } from './tables.js';
 
 /** What a terminal shows of a model: all of any dense one; of the rest, `--json` lists everything. */
 export const TERMINAL_BOUNDS: ListBounds = { tensors: 2000, layers: 2000 };
 
-/** Characters of a name, dimensions of a shape and characters of a line that are shown. */
-const MAX_NAME = 120;
-const MAX_DIMENSIONS = 8;
+/** Characters of the line that says what is listed. */
 const MAX_LINE = 1000;
 
 /** What the table needs of one tensor of `inspect --json`. */
@@ -53,18 +52,6 @@ const STATS_COLUMNS: readonly Column[] = [
   { title: 'asymmetry p50', align: 'right' },
   { title: 'p95', align: 'right' },
 ];
-
-function shapeText({ shape, exactShape }: TensorReport): string {
-  if (shape.length === 0) return 'scalar';
-  const dimensions = exactShape ?? shape;
-  if (dimensions.length <= MAX_DIMENSIONS) return dimensions.join(' × ');
-  const first = dimensions.slice(0, MAX_DIMENSIONS - 2).join(' × ');
-  return `${first} × … (${formatCount(dimensions.length)} dimensions)`;
-}
-
-function nameText(name: string): string {
-  return shortenMiddle(name, MAX_NAME, visible);
-}
 
 function statsCells(stats: InspectedTensor['stats']): string[] {
   if (!stats) return [];

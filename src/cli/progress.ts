@@ -1,5 +1,6 @@
 import type { Progress } from '../rpc/rpc.js';
 import { visible } from '../storage/errors.js';
+import { shortenMiddle } from './shorten.js';
 
 /** Where progress goes: a stream that may or may not be a terminal. */
 export interface ProgressStream {
@@ -7,6 +8,9 @@ export interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
+
+/** Characters of what is being worked on; files may name tensors at any length. */
+const MAX_MESSAGE = 200;
 
 const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 5000;
@@ -30,7 +34,8 @@ export class ProgressLine {
     if (this.now() - this.lastShown < interval) return;
     this.lastShown = this.now();
     const share = total > 0 ? Math.floor((100 * done) / total) : 0;
-    const line = `${String(share).padStart(3)} %  ${visible(message ?? '')}`.trimEnd();
+    const line =
+      `${String(share).padStart(3)} %  ${shortenMiddle(message ?? '', MAX_MESSAGE, visible)}`.trimEnd();
     if (this.stream.isTTY) {
       // Cut to the window: a wrapped line could not be rewritten.
       const cut = [...line].slice(0, Math.max(10, (this.stream.columns ?? 80) - 1)).join('');
