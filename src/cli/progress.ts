@@ -1,5 +1,6 @@
 import type { Progress } from '../rpc/rpc.js';
 import { visible } from '../storage/errors.js';
+import { shorten } from '../storage/shorten.js';
 
 /** Where progress goes: a stream that may or may not be a terminal. */
 export interface ProgressStream {
@@ -8,10 +9,11 @@ export interface ProgressStream {
   readonly columns?: number;
 }
 
+/** Characters of what is being worked on; files may name tensors at any length. */
+const MAX_MESSAGE = 200;
+
 const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 5000;
-/** Characters of a message, which may be a name from a file, that are shown at most. */
-const MAX_MESSAGE = 200;
 
 /** Shows progress on standard error: one line rewritten on a terminal, else a line now and then. */
 export class ProgressLine {
@@ -33,7 +35,7 @@ export class ProgressLine {
     this.lastShown = this.now();
     const share = total > 0 ? Math.floor((100 * done) / total) : 0;
     const line =
-      `${String(share).padStart(3)} %  ${visible((message ?? '').slice(0, MAX_MESSAGE))}`.trimEnd();
+      `${String(share).padStart(3)} %  ${shorten(message ?? '', MAX_MESSAGE, visible)}`.trimEnd();
     if (this.stream.isTTY) {
       // Cut to the window: a wrapped line could not be rewritten.
       const cut = [...line].slice(0, Math.max(10, (this.stream.columns ?? 80) - 1)).join('');
