@@ -11,7 +11,6 @@ import {
   type TensorSink,
   type WrittenShard,
 } from '../../safetensors/node/writer.js';
-import type { ByteSource } from '../../storage/byteSource.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import { reportWeights } from '../comparison/compareWeights.js';
 import {
@@ -19,6 +18,7 @@ import {
   type QuantizedTensor,
   type QuantizeTimes,
 } from '../comparison/quantizeTensors.js';
+import { openStoredSources } from '../../layouts/node/openStored.js';
 import { selectTensors, type Selection } from '../selection.js';
 
 export interface QuantizeRequest extends Selection {
@@ -98,7 +98,7 @@ interface QuantizePlan {
 class QuantizeJob {
   readonly results: QuantizedTensor[] = [];
   readonly times: QuantizeTimes = { read: 0, kernel: 0 };
-  private readonly sources = new Map<string, ByteSource>();
+  private readonly sources = openStoredSources();
   private readonly totalBytes: number;
   private doneBytes = 0;
   /** For tensors that are copied, one after the other. */
@@ -207,7 +207,7 @@ class QuantizeJob {
       throwIfCancelled(this.options.signal);
       const length = Math.min(this.copyBuffer.length, source.bytes - done);
       const piece = this.copyBuffer.subarray(0, length);
-      await this.read(source, source.offset + done, piece);
+      await this.sources.read(source.source, source.offset + done, piece);
       await sink.write(piece);
       done += piece.length;
       this.report(this.doneBytes + done, source.name);
@@ -215,20 +215,11 @@ class QuantizeJob {
     this.doneBytes += source.bytes;
   }
 
-  private async read(tensor: ModelTensor, offset: number, target: Uint8Array): Promise<void> {
-    let source = this.sources.get(tensor.file);
-    if (!source) {
-      source = await this.pool.host.openSource(tensor.source);
-      this.sources.set(tensor.file, source);
-    }
-    await source.read(offset, target);
-  }
-
   private report(done: number, message: string): void {
     this.options.onProgress?.({ done, total: this.totalBytes, message });
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.sources.values()].map((source) => source.close()));
+  close(): Promise<void> {
+    return this.sources.close();
   }
 }

@@ -1,4 +1,4 @@
-import type { ElementTypeName } from '../../storage/elementTypes.js';
+import type { ElementTypeName } from './elementTypes.js';
 
 /** Value of a small binary float with `exponentBits` and `fractionBits` and the given bias. */
 function smallFloat(
