@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../../storage/container.js';
+import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { describeGroup, moduleOf, presentParts, text } from './shared.js';
 
@@ -54,6 +55,7 @@ export const awq: Layout = {
     const [outputs, inputs] = shape;
     const groupSize = Number(parameters.groupSize);
     const scales = await parts.values('scales');
+    const halfScales = parts.part('scales').dtype === 'F16';
     const zeroBytes = await parts.bytes('zeros');
     const zeroWords = new Uint32Array(zeroBytes.buffer, zeroBytes.byteOffset, zeroBytes.length / 4);
     const zeros = new Uint8Array(zeroWords.length * 8);
@@ -75,6 +77,8 @@ export const awq: Layout = {
             target[row * inputs + input] = fround(scales[stored + row] * centred);
           }
         }
+        // The original multiplies in the type of its scales, which others that load such files do as well.
+        if (halfScales) roundToF16InPlace(target);
       },
     };
   },
