@@ -1,3 +1,4 @@
+import { afpq } from './entries/afpq.js';
 import { awq } from './entries/awq.js';
 import { bitsandbytesInt8, bitsandbytes4bit } from './entries/bitsandbytes.js';
 import { float8 } from './entries/float8.js';
@@ -7,10 +8,12 @@ import { gptq } from './entries/gptq.js';
 import { int8 } from './entries/int8.js';
 import { mlx } from './entries/mlx.js';
 import { packQuantized } from './entries/packQuantized.js';
+import { vptq } from './entries/vptq.js';
 import type { Layout } from './layout.js';
 
 /** Every way in which weights are stored other than as plain numbers. A new one: a file, a line here. */
 export const LAYOUTS: readonly Layout[] = Object.freeze([
+  afpq,
   gptq,
   awq,
   packQuantized,
@@ -21,6 +24,7 @@ export const LAYOUTS: readonly Layout[] = Object.freeze([
   bitsandbytes4bit,
   mlx,
   gptOss,
+  vptq,
 ]);
 
 const byId = new Map(LAYOUTS.map((layout) => [layout.id, layout]));

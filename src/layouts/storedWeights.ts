@@ -8,7 +8,7 @@ import { countElements } from './partReader.js';
 
 /** Codes are of these types; a checkpoint without any of them stores all weights plainly. */
 const CODE_TYPES: ReadonlySet<string> = new Set([
-  ...['I8', 'U8', 'I32', 'U32'],
+  ...['I8', 'U8', 'I16', 'I32', 'U32'],
   ...['F8_E4M3', 'F8_E5M2', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ'],
 ]);
 
