@@ -87,5 +87,6 @@ await runMain(async () => {
     say('› Opening VS Code …');
     return openDesktop(model);
   }
-  return serve(model, port);
+  // The sample comes with Quantscope, but a window for it may open other folders, too.
+  return serve(model, port, named === undefined ? 'restrict' : 'ask');
 });

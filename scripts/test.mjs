@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { packageExtension } from './lib/build.mjs';
 import { ensureChromium, ensureCodeServer, installDependencies } from './setup.mjs';
+import { fuzzReportFile } from './lib/fuzzing.mjs';
 import { hostReportFile } from './lib/hostTests.mjs';
 import { outFolder } from './lib/paths.mjs';
 import { runNode, runTool } from './lib/process.mjs';
@@ -114,6 +115,14 @@ const staticChecks = [
 const groups = [
   staticChecks,
   [vitest('Unit, golden, property and hostile tests', 'unit')],
+  [
+    tests(
+      'Fuzzing of every reader',
+      // The same inputs each time: what passes today passes tomorrow.
+      (options) => runNode(['scripts/fuzz.mjs', '--seconds', '10', '--seed', '1'], options),
+      () => readReport(fuzzReportFile),
+    ),
+  ],
   [vitest('Tests of the pages in a browser', 'page')],
   [
     tests(

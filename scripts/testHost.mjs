@@ -63,6 +63,7 @@ await runMain(async () => {
   say('› Running the tests in the extension host …');
   const server = await startCodeServer(codeServer, {
     testDriver: true,
+    trust: 'all',
     env: { QUANTSCOPE_TEST_REPORT: hostReportFile },
   });
   const browser = await launchBrowser(chromium);

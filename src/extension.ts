@@ -7,6 +7,7 @@ import { ComparisonPanels } from './vscode/comparison/comparisonPanels.js';
 import { ComparisonStore } from './vscode/comparison/comparisonStore.js';
 import { PerplexityMeter } from './vscode/comparison/perplexityMeter.js';
 import { SafetensorsEditorProvider } from './vscode/editor/safetensorsEditorProvider.js';
+import { log } from './vscode/log.js';
 import { SharedPool } from './vscode/sharedPool.js';
 
 /** Joins the parts; each of them explains itself. */
@@ -21,6 +22,7 @@ export function activate(context: ExtensionContext): void {
   const panels = new ComparisonPanels(extensionUri, pool, meter, store, editors);
 
   subscriptions.push(
+    log,
     pool,
     editors.register(),
     panels.register(),

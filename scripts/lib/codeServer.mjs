@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { atExit, temporaryFolder } from './cleanup.mjs';
+import { openGate } from './gate.mjs';
 import { killTree, run } from './process.mjs';
 
 /** @typedef {import('./installCodeServer.mjs').CodeServerInstall} CodeServerInstall */
@@ -46,7 +48,7 @@ export class CodeServer {
   /**
    * @param {import('node:child_process').ChildProcess} child
    * @param {string} profile folder of settings and extensions
-   * @param {string} address where it listens, "http://127.0.0.1:PORT"
+   * @param {string} address by which it is reached, "http://127.0.0.1:PORT/KEY": a secret
    * @param {() => void} stop
    */
   constructor(child, profile, address, stop) {
@@ -90,20 +92,44 @@ function writeJson(file, value) {
 }
 
 /**
- * Starts VS Code for the browser on a free port.
+ * How VS Code is to treat the folders that it opens. "ask": as the user says; "restrict": as those of
+ * strangers, without asking, which Quantscope does not mind; "all": as trusted, which only tests may
+ * say, of folders that they have written themselves.
+ * @typedef {'ask' | 'restrict' | 'all'} FolderTrust
+ */
+
+/** @type {Record<FolderTrust, { settings: Record<string, unknown>, options: readonly string[] }>} */
+const TRUST = {
+  ask: { settings: { 'security.workspace.trust.startupPrompt': 'once' }, options: [] },
+  restrict: {
+    settings: {
+      'security.workspace.trust.startupPrompt': 'never',
+      'security.workspace.trust.banner': 'never',
+    },
+    options: [],
+  },
+  all: { settings: {}, options: ['--disable-workspace-trust'] },
+};
+
+/**
+ * Starts VS Code for the browser. It can be reached by its address alone, which is made anew for
+ * each start: on its own it listens on a socket in its profile, which only this user can enter.
  * @param {CodeServerInstall} install
  * @param {object} [options]
  * @param {string[]} [options.extensions] VSIX files to install first
  * @param {boolean} [options.testDriver] let a page run tests inside the extension host
  * @param {number} [options.port] 0, the default, takes a free one
  * @param {Record<string, unknown>} [options.settings] user settings on top of the quiet ones
+ * @param {FolderTrust} [options.trust] "ask" by default
  * @param {NodeJS.ProcessEnv} [options.env] reaches the extension host
  * @returns {Promise<CodeServer>}
  */
 export async function startCodeServer(install, options = {}) {
   const { extensions = [], testDriver = false, port = 0, settings = {}, env = {} } = options;
+  const trust = TRUST[options.trust ?? 'ask'];
   const profile = temporaryFolder('vscode');
-  writeJson(settingsFile(profile), { ...USER_SETTINGS, ...settings });
+  const socket = path.join(profile, 'code-server.sock');
+  writeJson(settingsFile(profile), { ...USER_SETTINGS, ...trust.settings, ...settings });
   const common = [
     install.entry,
     ...['--config', path.join(profile, 'config.yaml')],
@@ -122,10 +148,11 @@ export async function startCodeServer(install, options = {}) {
     install.node,
     [
       ...common,
-      ...['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`],
+      ...['--auth', 'none', '--socket', socket, '--socket-mode', '600'],
+      '--disable-proxy',
       '--disable-telemetry',
       '--disable-update-check',
-      '--disable-workspace-trust',
+      ...trust.options,
       '--disable-getting-started-override',
       '--ignore-last-opened',
       ...(testDriver && install.hasVscodeOption
@@ -135,29 +162,32 @@ export async function startCodeServer(install, options = {}) {
     // Its own process group, so that the extension hosts it starts end with it.
     { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: environment(env) },
   );
+  /** @type {import('./gate.mjs').Gate | undefined} */
+  let gate;
   const stop = atExit(() => {
+    gate?.close();
     killTree(child);
     fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
-  const address = await listeningAddress(child);
-  await untilHealthy(address, child);
-  return new CodeServer(child, profile, address, stop);
+  await untilListening(child);
+  await untilHealthy(socket, child);
+  gate = await openGate(socket, port);
+  return new CodeServer(child, profile, gate.address, stop);
 }
 
 /**
- * The address a starting server announces.
+ * Waits until a starting server says that it listens.
  * @param {import('node:child_process').ChildProcess} child
- * @returns {Promise<string>}
+ * @returns {Promise<void>}
  */
-function listeningAddress(child) {
+function untilListening(child) {
   return new Promise((resolve, reject) => {
     let output = '';
     /** @param {Buffer} data */
     const onData = (data) => {
-      // Goes on listening after the address is known: a full pipe would block the server.
+      // Goes on listening afterwards: a full pipe would block the server.
       output = (output + data).slice(-20_000);
-      const found = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(output);
-      if (found) resolve(found[1]);
+      if (/HTTP server listening on /.test(output)) resolve();
     };
     child.stdout?.on('data', onData);
     child.stderr?.on('data', onData);
@@ -166,12 +196,21 @@ function listeningAddress(child) {
   });
 }
 
-/** @param {string} address @param {import('node:child_process').ChildProcess} child */
-async function untilHealthy(address, child) {
+/** @param {string} socketPath @returns {Promise<boolean>} */
+function isHealthy(socketPath) {
+  return new Promise((resolve) => {
+    const request = http.get({ socketPath, path: '/healthz', agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.on('error', () => resolve(false));
+  });
+}
+
+/** @param {string} socketPath @param {import('node:child_process').ChildProcess} child */
+async function untilHealthy(socketPath, child) {
   for (let wait = 20; child.exitCode === null; wait = Math.min(wait * 2, 500)) {
-    const response = await fetch(`${address}/healthz`).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.ok) return;
+    if (await isHealthy(socketPath)) return;
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
   throw new Error(`code-server ended with exit code ${child.exitCode}`);

@@ -13,12 +13,14 @@ import { ensureCodeServer } from './installCodeServer.mjs';
 /**
  * Starts VS Code for the browser with extensions installed, and a headless browser.
  * @param {string[]} extensions VSIX files
- * @param {NodeJS.ProcessEnv} [env] reaches the extension host
+ * @param {object} options
+ * @param {import('./codeServer.mjs').FolderTrust} options.trust
+ * @param {NodeJS.ProcessEnv} [options.env] reaches the extension host
  * @returns {Promise<Session>}
  */
-export async function startSession(extensions, env) {
+export async function startSession(extensions, { trust, env }) {
   const chromium = await ensureChromium();
-  const server = await startCodeServer(await ensureCodeServer(), { extensions, env });
+  const server = await startCodeServer(await ensureCodeServer(), { extensions, trust, env });
   const { launchBrowser } = await import('./browser.mjs');
   const browser = await launchBrowser(chromium);
   return {

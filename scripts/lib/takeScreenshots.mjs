@@ -21,7 +21,7 @@ export async function takeScreenshots(model, folder) {
   await ensureCodeServer();
   const extensions = [await packageExtension(), await packageOpener()];
   const session = await step('Starting VS Code', () =>
-    startSession(extensions, { QUANTSCOPE_OPEN: model.file }),
+    startSession(extensions, { trust: 'restrict', env: { QUANTSCOPE_OPEN: model.file } }),
   );
   const window = await step('Opening the model in a window', () =>
     Workbench.open(session.browser, session.server, { folder: model.folder }),

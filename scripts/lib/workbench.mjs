@@ -36,7 +36,7 @@ export class Workbench {
   static async open(browser, server, { folder, viewport = { width: 1440, height: 900 } }) {
     const context = await browser.newContext({ viewport });
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], {
-      origin: server.address,
+      origin: new URL(server.address).origin,
     });
     const page = await context.newPage();
     page.setDefaultTimeout(TIMEOUT);

@@ -1,7 +1,9 @@
-import { readAll } from '../storage/byteSource.js';
 import { describeSystemError } from '../storage/describeError.js';
-import { visible } from '../storage/errors.js';
-import { withSource, type FileSystem } from '../storage/fileSystem.js';
+import { CheckpointError, visible } from '../storage/errors.js';
+import type { FileSystem } from '../storage/fileSystem.js';
+import { decodeText } from '../storage/text.js';
+import { WHOLE_FILES } from '../storage/wholeFiles.js';
+import { parseJson } from './jsonText.js';
 
 /** A model folder's `config.json`, or what is wrong with it. Both are absent when there is none. */
 export interface ConfigFile {
@@ -11,40 +13,31 @@ export interface ConfigFile {
   readonly problem?: string;
 }
 
-/** Configurations are a few kilobytes; more than this is no configuration. */
-const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
-
 /**
- * Reads `config.json` of a model folder. Never throws: weights can be viewed without it.
+ * Reads `config.json` of a model folder, or another file of its kind. Never throws: weights can be viewed without it.
  *
  * Python writes NaN and Infinity as bare words, which JSON does not have; published configurations
- * contain them, so they are understood here (NaN as null).
+ * contain them, so they are understood here (NaN as the text "NaN", which is no number to any reader;
+ * as null it would pass for a field that is left out).
  */
-export async function readConfigFile(folder: string, fileSystem: FileSystem): Promise<ConfigFile> {
-  const path = fileSystem.join(folder, 'config.json');
+export async function readConfigFile(
+  folder: string,
+  fileSystem: FileSystem,
+  name = 'config.json',
+): Promise<ConfigFile> {
+  const path = fileSystem.join(folder, name);
   try {
     if ((await fileSystem.kind(path)) === undefined) return {};
-    return await withSource(fileSystem, path, async (source) => {
-      if (source.size > MAX_CONFIG_BYTES) throw new Error(`${source.size} bytes are too many`);
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(await readAll(source));
-      return { config: parseConfig(text) };
-    });
+    const bytes = await fileSystem.read(path, WHOLE_FILES.configuration);
+    return { config: parseConfig(decodeText(path, bytes)) };
   } catch (error) {
+    if (error instanceof CheckpointError) return { problem: error.inFile(path).message };
     return { problem: `${visible(path)}: ${describeSystemError(error)}` };
   }
 }
 
-const STRING_OR_PYTHON_NUMBER = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/gs;
-const AS_JSON: Readonly<Record<string, string>> = {
-  NaN: 'null',
-  Infinity: '1e999',
-  '-Infinity': '-1e999',
-};
-
 function parseConfig(text: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(
-    text.replace(STRING_OR_PYTHON_NUMBER, (token) => AS_JSON[token] ?? token),
-  );
+  const value = parseJson(text, { pythonNumbers: true });
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Record<string, unknown>;
   }

@@ -1,3 +1,5 @@
+import { forEachInSteps, runAtOnce, type Steps } from '../storage/slices.js';
+
 /** A tensor's place among the repeated blocks of a model. */
 export interface LayerPlace {
   /** "layers.0"; "" for tensors outside the repeated blocks. */
@@ -5,49 +7,73 @@ export interface LayerPlace {
   readonly nameInLayer: string;
 }
 
+const ZERO = 0x30;
+const NINE = 0x39;
+
 /** Splits at the first part that is a number: "model.layers.0" and "mlp.up_proj.weight". */
 function splitName(name: string): { readonly layer: string; readonly rest: string } | undefined {
-  let end = -1;
-  for (const part of name.split('.')) {
-    end += part.length + 1;
-    if (end >= name.length - 1) return undefined;
-    if (/^\d+$/.test(part)) return { layer: name.slice(0, end), rest: name.slice(end + 1) };
+  for (let begin = 0; ;) {
+    const end = name.indexOf('.', begin);
+    if (end < 0 || end === name.length - 1) return undefined;
+    if (isNumber(name, begin, end)) return { layer: name.slice(0, end), rest: name.slice(end + 1) };
+    begin = end + 1;
   }
-  return undefined;
 }
 
-/** What all layers begin with, up to a dot, leaving each its last two parts. */
-function sharedPrefix(layers: Iterable<string>): string {
-  let shared: string[] | undefined;
-  for (const layer of layers) {
-    const parts = layer.split('.').slice(0, -2);
-    if (!shared) {
-      shared = parts;
-      continue;
-    }
-    let same = 0;
-    while (same < shared.length && shared[same] === parts[same]) same++;
-    shared.length = same;
+function isNumber(name: string, begin: number, end: number): boolean {
+  for (let at = begin; at < end; at++) {
+    const code = name.charCodeAt(at);
+    if (code < ZERO || code > NINE) return false;
   }
-  return (shared ?? []).map((part) => `${part}.`).join('');
+  return begin < end;
+}
+
+/** A layer's name up to a dot, without its last two parts: "model." of "model.layers.0". */
+function prefixOf(layer: string): string {
+  const lastDot = layer.lastIndexOf('.');
+  return lastDot <= 0 ? '' : layer.slice(0, layer.lastIndexOf('.', lastDot - 1) + 1);
+}
+
+/** What both begin with, up to a dot. */
+function sharedStart(a: string, b: string): string {
+  if (a === b) return a;
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same++;
+  const shared = a.slice(0, same);
+  return shared.slice(0, shared.lastIndexOf('.') + 1);
 }
 
 /**
  * Splits tensor names into layers and names within them: the one rule for reports, lists and pages. What
- * all layers share in front ("model." of "model.layers.0") is left out.
- * @param names of all tensors of the model
+ * all layers share in front ("model." of "model.layers.0"), leaving each its last two parts, is left out.
+ * @param tensors all tensors of the model, looked at in steps
  */
-export function nameLayers(names: readonly string[]): (name: string) => LayerPlace {
-  const layers = new Set<string>();
-  for (const name of names) {
-    const split = splitName(name);
-    if (split) layers.add(split.layer);
-  }
-  const shared = sharedPrefix(layers);
+export function* nameLayersInSteps(
+  tensors: Iterable<{ readonly name: string }>,
+): Steps<(name: string) => LayerPlace> {
+  let found: string | undefined;
+  yield* forEachInSteps(tensors, ({ name }) => {
+    const split = found === '' ? undefined : splitName(name);
+    if (!split) return;
+    const prefix = prefixOf(split.layer);
+    found = found === undefined ? prefix : sharedStart(found, prefix);
+  });
+  const shared = found ?? '';
+  // One after the other, tensors mostly belong to the same layer, whose name they then share.
+  let last = '';
   return (name) => {
     const split = splitName(name);
-    if (split) return { layer: split.layer.slice(shared.length), nameInLayer: split.rest };
+    if (split) {
+      const layer = split.layer.slice(shared.length);
+      if (layer !== last) last = layer;
+      return { layer: last, nameInLayer: split.rest };
+    }
     const isBelow = name.startsWith(shared) && name.length > shared.length;
     return { layer: '', nameInLayer: isBelow ? name.slice(shared.length) : name };
   };
+}
+
+/** {@link nameLayersInSteps} at once, for the names of all tensors of a model. */
+export function nameLayers(names: readonly string[]): (name: string) => LayerPlace {
+  return runAtOnce(nameLayersInSteps(names.map((name) => ({ name }))));
 }

@@ -1,13 +1,13 @@
+import type { CallOptions } from '../rpc/rpc.js';
 import type { Container } from '../storage/container.js';
-import { describeSystemError } from '../storage/describeError.js';
 import { CheckpointError, listQuoted } from '../storage/errors.js';
-import { withSource, type FileSystem } from '../storage/fileSystem.js';
+import type { FileSystem } from '../storage/fileSystem.js';
+import { runInSlices } from '../storage/slices.js';
+import { WHOLE_FILES } from '../storage/wholeFiles.js';
 import { CONTAINERS, containerOf } from './containers.js';
-import { mergeShards, type OpenedShard, type ShardOutcome } from './shards.js';
-import type { Checkpoint } from './types.js';
-
-/** Shards whose headers are read at once. */
-const SHARDS_AT_ONCE = 8;
+import { mergeShards } from './mergeShards.js';
+import { asCheckpointError, openShard, openShards } from './shards.js';
+import type { FreshCheckpoint } from './types.js';
 
 /**
  * Opens a checkpoint: a file of tensors, an index of shards, or a model folder. Reads headers only,
@@ -16,16 +16,22 @@ const SHARDS_AT_ONCE = 8;
  * A missing or damaged shard, or one without a tensor that the index promises, becomes a problem of
  * the checkpoint, whose other shards stay usable. What makes the whole untrustworthy is thrown: a
  * malformed index, a path that leaves the folder, a tensor in two places, no readable shard at all.
+ *
+ * Works in slices, so that the thread answers others meanwhile, and can be cancelled.
  * @throws CheckpointError
  */
-export async function openCheckpoint(path: string, fileSystem: FileSystem): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  fileSystem: FileSystem,
+  options: CallOptions = {},
+): Promise<FreshCheckpoint> {
   const entry = await findEntry(path, fileSystem);
   // A file of an unknown name is tried as the first container, whose error says what it really is.
   const { container, isIndex } = containerOf(entry) ?? { container: CONTAINERS[0], isIndex: false };
   try {
     return isIndex
-      ? await openIndex(entry, container, fileSystem)
-      : await openSingle(entry, container, fileSystem);
+      ? await openIndex(entry, container, fileSystem, options)
+      : await openSingle(entry, container, fileSystem, options);
   } catch (error) {
     throw asCheckpointError(error, entry);
   }
@@ -70,9 +76,10 @@ async function openSingle(
   path: string,
   container: Container,
   fileSystem: FileSystem,
-): Promise<Checkpoint> {
+  options: CallOptions,
+): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
-  const { tensors, metadata, file } = await openShard(folder, name, container, fileSystem);
+  const { tensors, metadata, file } = await openShard(folder, name, container, fileSystem, options);
   return { path: file.path, folder, fileSystem, files: [file], tensors, metadata, problems: [] };
 }
 
@@ -80,71 +87,12 @@ async function openIndex(
   path: string,
   container: Container,
   fileSystem: FileSystem,
-): Promise<Checkpoint> {
+  options: CallOptions,
+): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
-  const index = await withSource(fileSystem, path, (source) => container.readIndex!(source, name));
-  const shardNames = [...index.shards.keys()];
-  const outcomes = await mapInOrder(shardNames, SHARDS_AT_ONCE, (shard) =>
-    tryShard(folder, shard, container, fileSystem),
-  );
-  const merged = mergeShards(name, index, outcomes);
+  const bytes = await fileSystem.read(path, WHOLE_FILES.shardIndex);
+  const index = await runInSlices(container.readIndex!(bytes, name), options);
+  const outcomes = await openShards(folder, index.shards, container, fileSystem, options);
+  const merged = await runInSlices(mergeShards(name, index, outcomes), options);
   return { path: fileSystem.join(folder, name), folder, fileSystem, ...merged };
-}
-
-async function tryShard(
-  folder: string,
-  shard: string,
-  container: Container,
-  fileSystem: FileSystem,
-): Promise<ShardOutcome> {
-  try {
-    if ((await fileSystem.kind(fileSystem.join(folder, shard))) === undefined) {
-      return { shard, missing: true };
-    }
-    return { shard, opened: await openShard(folder, shard, container, fileSystem) };
-  } catch (error) {
-    return { shard, error: asCheckpointError(error, shard) };
-  }
-}
-
-async function openShard(
-  folder: string,
-  name: string,
-  container: Container,
-  fileSystem: FileSystem,
-): Promise<OpenedShard> {
-  const path = fileSystem.join(folder, name);
-  return withSource(fileSystem, path, async (opened) => {
-    const { tensors, metadata, headerBytes } = await container.readHeader(opened, name);
-    const source = opened.ref;
-    const file = { name, path, sizeBytes: opened.size, headerBytes, source };
-    return { file, metadata, tensors: tensors.map((tensor) => ({ ...tensor, source })) };
-  });
-}
-
-/** Whatever a host's file system throws, told as an error of the file. */
-function asCheckpointError(error: unknown, file: string): CheckpointError {
-  if (!(error instanceof CheckpointError)) {
-    return new CheckpointError(file, '', 'ReadFailed', describeSystemError(error), {
-      cause: error,
-    });
-  }
-  return error.inFile(file);
-}
-
-async function mapInOrder<Item, Result>(
-  items: readonly Item[],
-  atOnce: number,
-  map: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < items.length) {
-      const at = next++;
-      results[at] = await map(items[at]);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work));
-  return results;
 }

@@ -20,13 +20,18 @@ const LEFT_ALONE: Readonly<Partial<Record<TensorRole, string>>> = {
   bias: 'a bias',
 };
 
+/** No module that is known has a longer name. */
+const MAX_MODULE_CHARACTERS = 100;
+
 /** What a tensor is for, by its name. */
 function roleOf(name: string): TensorRole {
-  const parts = name.split('.');
-  if (parts.length > 1 && parts[parts.length - 1] === 'bias') return 'bias';
-  const modules = parts.slice(0, -1);
-  if (modules.some((module) => /norm/i.test(module))) return 'norm';
-  const module = modules[modules.length - 1] ?? '';
+  const end = name.lastIndexOf('.');
+  if (end < 0) return 'other';
+  if (name.endsWith('.bias')) return 'bias';
+  const modules = name.slice(0, end);
+  if (/norm/i.test(modules)) return 'norm';
+  const module = modules.slice(modules.lastIndexOf('.') + 1);
+  if (module.length > MAX_MODULE_CHARACTERS) return 'other';
   return MODULE_NAMES.find(([, names]) => names.test(module))?.[0] ?? 'other';
 }
 
@@ -47,11 +52,18 @@ function whyLeftAlone({ shape }: StoredTensor, role: TensorRole): string | undef
 }
 
 /** What a tensor is for, what a quantizer does with it by default, and why. */
-export function describeQuantization(
-  tensor: StoredTensor,
-): Pick<ModelTensor, 'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'> {
+export type QuantizationOfTensor = Pick<
+  ModelTensor,
+  'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'
+>;
+
+/**
+ * Finds out {@link QuantizationOfTensor}, by a tensor's name, element type and shape.
+ * @param partOf why it is no weight by itself, where it is a part of another
+ */
+export function describeQuantization(tensor: StoredTensor, partOf?: string): QuantizationOfTensor {
   const role = roleOf(tensor.name);
-  const notQuantizable = whyNotQuantizable(tensor);
+  const notQuantizable = partOf ?? whyNotQuantizable(tensor);
   const notByDefault = notQuantizable ?? whyLeftAlone(tensor, role);
   return { role, quantizedByDefault: notByDefault === undefined, notByDefault, notQuantizable };
 }

@@ -1,121 +1,122 @@
-import { CheckpointError, listQuoted, quoted, visible } from '../storage/errors.js';
-import type { ShardIndex } from '../storage/container.js';
-import type { Checkpoint, CheckpointFile, CheckpointProblem, CheckpointTensor } from './types.js';
+import { isCancelled, throwIfCancelled, type CallOptions } from '../rpc/rpc.js';
+import type { Container } from '../storage/container.js';
+import { describeSystemError } from '../storage/describeError.js';
+import { CheckpointError } from '../storage/errors.js';
+import { withSource, type FileSystem } from '../storage/fileSystem.js';
+import { naturalKey } from '../storage/naturalOrder.js';
+import { runInSlices, sortInSteps, type SliceOptions } from '../storage/slices.js';
+import type { OpenedShard, ShardOutcome } from './mergeShards.js';
 
-/** A shard whose header has been read. */
-export interface OpenedShard {
-  readonly file: CheckpointFile;
-  readonly tensors: readonly CheckpointTensor[];
-  readonly metadata: Readonly<Record<string, string>>;
-}
+/** Shards whose headers are read at once. */
+const SHARDS_AT_ONCE = 8;
 
-/** What came of opening one of an index's shards. */
-export type ShardOutcome =
-  | { readonly shard: string; readonly opened: OpenedShard }
-  | { readonly shard: string; readonly missing: true }
-  | { readonly shard: string; readonly error: CheckpointError };
+/** An index that names more shards than this is compared with its folder before shards are looked for. */
+const LISTED_BEYOND = 1000;
 
-type Merged = Pick<Checkpoint, 'files' | 'tensors' | 'metadata' | 'problems'>;
+/** More shards than any model has are left in the order of the index. */
+const MAX_SORTED = 200_000;
 
 /**
- * Puts the shards of an index together, in the index's order.
- * @throws CheckpointError when a tensor lies in two shards, or no shard could be opened
+ * Opens the shards that an index names, as far as they are there.
+ * @returns an outcome for each, in natural order ("2" before "10")
  */
-export function mergeShards(
-  indexName: string,
-  index: ShardIndex,
-  outcomes: readonly ShardOutcome[],
-): Merged {
-  const errors: CheckpointError[] = [];
-  const opened: OpenedShard[] = [];
-  const shardOf = new Map<string, string>();
-
-  for (const outcome of outcomes) {
-    const promised = index.shards.get(outcome.shard) ?? new Set<string>();
-    if ('missing' in outcome) {
-      const detail = `this shard is missing, and with it ${nameTensors([...promised])}`;
-      errors.push(new CheckpointError(outcome.shard, '', 'MissingShard', detail));
-    } else if ('error' in outcome) {
-      errors.push(outcome.error);
-    } else {
-      opened.push(outcome.opened);
-      for (const tensor of outcome.opened.tensors) {
-        refuseSecond(indexName, tensor, shardOf.get(tensor.name));
-        shardOf.set(tensor.name, tensor.file);
+export async function openShards(
+  folder: string,
+  names: readonly string[],
+  container: Container,
+  fileSystem: FileSystem,
+  options: CallOptions,
+): Promise<ShardOutcome[]> {
+  const shards = await inNaturalOrder(names, options);
+  const mayBeThere = await lookIntoFolder(folder, shards.length, fileSystem);
+  const outcomes: ShardOutcome[] = new Array<ShardOutcome>(shards.length);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < shards.length) {
+      throwIfCancelled(options.signal);
+      const at = next++;
+      const shard = shards[at];
+      if (!mayBeThere(shard)) {
+        outcomes[at] = { shard, missing: true };
+        continue;
       }
-      errors.push(...compareWithIndex(outcome, promised));
+      options.onProgress?.({ done: at, total: shards.length, message: shard });
+      outcomes[at] = await tryShard(folder, shard, container, fileSystem, options);
     }
-  }
-  if (opened.length === 0) throw nothingOpened(indexName, outcomes, errors);
-  return {
-    files: opened.map(({ file }) => file),
-    tensors: opened.flatMap(({ tensors }) => tensors),
-    metadata: mergeMetadata(opened),
-    problems: errors.map(({ file, message }): CheckpointProblem => ({ file, message })),
   };
+  await Promise.all(Array.from({ length: Math.min(SHARDS_AT_ONCE, shards.length) }, work));
+  return outcomes;
 }
 
-function refuseSecond(indexName: string, tensor: CheckpointTensor, first: string | undefined) {
-  if (first === undefined) return;
-  const place = `tensor ${quoted(tensor.name)}`;
-  const detail = `it lies in two shards, ${quoted(first)} and ${quoted(tensor.file)}`;
-  throw new CheckpointError(indexName, place, 'DuplicateName', detail);
+async function inNaturalOrder(
+  names: readonly string[],
+  options: SliceOptions,
+): Promise<readonly string[]> {
+  if (names.length > MAX_SORTED) return names;
+  const keyed = names.map((name) => ({ name, key: naturalKey(name) }));
+  const sorted = await runInSlices(
+    sortInSteps(keyed, (a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
+    options,
+  );
+  return sorted.map(({ name }) => name);
 }
 
-/** Tensors that the index promises and the shard lacks, and the other way round. */
-function compareWithIndex(
-  { shard, opened }: { shard: string; opened: OpenedShard },
-  promised: ReadonlySet<string>,
-): CheckpointError[] {
-  const present = new Set(opened.tensors.map(({ name }) => name));
-  const absent = [...promised].filter((name) => !present.has(name));
-  const unlisted = [...present].filter((name) => !promised.has(name));
-  const errors: CheckpointError[] = [];
-  if (absent.length > 0) {
-    const detail = `the index promises ${nameTensors(absent)} here, which the shard does not hold`;
-    errors.push(new CheckpointError(shard, 'header', 'TensorNotInShard', detail));
-  }
-  if (unlisted.length > 0) {
-    const detail = `the shard holds ${nameTensors(unlisted)}, which the index does not place here`;
-    errors.push(new CheckpointError(shard, 'header', 'TensorNotInIndex', detail));
-  }
-  return errors;
+/**
+ * Which shards are worth looking for: of a great many, those that the folder lists. Letters and accents
+ * are compared loosely, as some disks do; whether the file is there, opening it tells.
+ */
+async function lookIntoFolder(
+  folder: string,
+  shards: number,
+  fileSystem: FileSystem,
+): Promise<(shard: string) => boolean> {
+  if (shards <= LISTED_BEYOND) return () => true;
+  const fold = (name: string) => name.normalize('NFC').toLowerCase();
+  const listed = new Set((await fileSystem.list(folder)).map(fold));
+  return (shard) => listed.has(fold(shard));
 }
 
-function nothingOpened(
-  indexName: string,
-  outcomes: readonly ShardOutcome[],
-  errors: readonly CheckpointError[],
-): CheckpointError {
-  // A shard that is there but damaged tells more than those that are not.
-  const damaged = errors.find(({ rule }) => rule !== 'MissingShard');
-  if (!damaged) {
-    const names = outcomes.map(({ shard }) => shard);
-    const detail = `no shard is there: ${listQuoted(names)} ${names.length === 1 ? 'is' : 'are'} missing`;
-    return new CheckpointError(indexName, '', 'MissingShard', detail);
-  }
-  const where = [visible(damaged.file), damaged.place].filter((part) => part !== '').join(', ');
-  const detail = `no shard can be read; ${where}: ${damaged.detail}`;
-  return new CheckpointError(indexName, '', damaged.rule, detail);
-}
-
-function nameTensors(names: readonly string[]): string {
-  return `${names.length === 1 ? 'tensor' : 'tensors'} ${listQuoted(names)}`;
-}
-
-/** Metadata of all shards; a key whose value differs between shards appears once for each of them. */
-function mergeMetadata(shards: readonly OpenedShard[]): Record<string, string> {
-  const values = new Map<string, Map<string, string>>();
-  for (const { file, metadata } of shards) {
-    for (const [key, value] of Object.entries(metadata)) {
-      if (!values.has(key)) values.set(key, new Map());
-      values.get(key)!.set(file.name, value);
+async function tryShard(
+  folder: string,
+  shard: string,
+  container: Container,
+  fileSystem: FileSystem,
+  options: SliceOptions,
+): Promise<ShardOutcome> {
+  try {
+    if ((await fileSystem.kind(fileSystem.join(folder, shard))) === undefined) {
+      return { shard, missing: true };
     }
+    return { shard, opened: await openShard(folder, shard, container, fileSystem, options) };
+  } catch (error) {
+    if (isCancelled(error)) throw error;
+    return { shard, error: asCheckpointError(error, shard) };
   }
-  const merged = Object.create(null) as Record<string, string>;
-  for (const [key, byFile] of values) {
-    if (new Set(byFile.values()).size === 1) merged[key] = [...byFile.values()][0];
-    else for (const [file, value] of byFile) merged[`${key} (${file})`] = value;
+}
+
+/** Reads the header of one file. */
+export async function openShard(
+  folder: string,
+  name: string,
+  container: Container,
+  fileSystem: FileSystem,
+  options: SliceOptions,
+): Promise<OpenedShard> {
+  const path = fileSystem.join(folder, name);
+  return withSource(fileSystem, path, async (source) => {
+    const { tensors, metadata, headerBytes } = await container.readHeader(source, name, options);
+    const file = { name, path, sizeBytes: source.size, headerBytes, source: source.ref };
+    return { file, metadata, tensors };
+  });
+}
+
+/** Whatever a host's file system throws, told as an error of the file; being cancelled is none. */
+export function asCheckpointError(error: unknown, file: string): CheckpointError {
+  if (isCancelled(error)) throw error;
+  if (!(error instanceof CheckpointError)) {
+    return new CheckpointError(file, '', 'ReadFailed', describeSystemError(error), {
+      cause: error,
+    });
   }
-  return merged;
+  return error.inFile(file);
 }

@@ -13,7 +13,7 @@ PATH is a .safetensors file, a model.safetensors.index.json, or a model folder.
 
 Common options:
   --json           one JSON document on standard output
-  --threads N      worker threads (default: the machine's cores)
+  --threads N      worker threads (default and most: the machine's cores)
   --backend NAME   auto, wasm or reference (default: auto)
   --quiet          no progress on standard error
   --help           help, also for one command: quantscope compare --help
@@ -22,11 +22,12 @@ Common options:
 Exit codes: 0 done, 1 bad input, 2 wrong usage, 130 interrupted.
 `;
 
-const TENSOR_OPTION = `  --tensor GLOB          only tensors whose name matches; repeats`;
+const TENSOR_OPTION = `  --tensor GLOB          only tensors whose whole name matches; repeats. * is any characters,
+                         dots included, ? one; [0-9], [!a], {q,k}_proj, {0..3}, !(norm|bias)`;
 const SCALE_OPTION = `  --scale-dtype TYPE     f16, bf16 or f32: type scales are rounded to before codes are
                          chosen (default: f16)`;
 const COMMON = `  --json                 one JSON document on standard output
-  --threads N            worker threads (default: the machine's cores)
+  --threads N            worker threads (default and most: the machine's cores)
   --backend NAME         auto, wasm or reference (default: auto)
   --quiet                no progress on standard error`;
 const PERPLEXITY_OPTIONS = `  --text FILE            UTF-8 text (default: the model folder's eval.txt, else a bundled one)

@@ -1,8 +1,17 @@
-import type { CheckpointReport, TensorReport } from '../reports/reports.js';
+import type { ListBounds, ModelListing } from '../jobs/inspection/listModel.js';
+import type { TensorReport } from '../reports/reports.js';
 import { formatCount, formatFixed, formatSignificant, formatSize } from './numbers.js';
 import { visible } from '../storage/errors.js';
+import { shorten } from '../storage/shorten.js';
+import { showName, showShape } from './shownNames.js';
 import { formatTable } from './tables.js';
 import type { Column } from './tables.js';
+
+/** What a terminal shows of a model: all of any dense one; of the rest, `--json` lists everything. */
+export const TERMINAL_BOUNDS: ListBounds = { tensors: 2000, layers: 2000 };
+
+/** Characters of a line that are shown. */
+const MAX_LINE = 1000;
 
 /** What the table needs of one tensor of `inspect --json`. */
 export interface InspectedTensor {
@@ -44,10 +53,6 @@ const STATS_COLUMNS: readonly Column[] = [
   { title: 'p95', align: 'right' },
 ];
 
-function shapeText({ shape, exactShape }: TensorReport): string {
-  return shape.length === 0 ? 'scalar' : (exactShape ?? shape).join(' × ');
-}
-
 function statsCells(stats: InspectedTensor['stats']): string[] {
   if (!stats) return [];
   const asymmetry = stats.groups?.asymmetry;
@@ -65,54 +70,64 @@ function statsCells(stats: InspectedTensor['stats']): string[] {
   ];
 }
 
-function heading(report: CheckpointReport): string {
-  const files = `${formatCount(report.files.length)} ${report.files.length === 1 ? 'file' : 'files'}`;
-  const model = [report.path, report.architecture, report.configSummary].filter(Boolean).join('  ');
+/** What the list is of: the path, and one line of what its configuration says. */
+export interface InspectedModel {
+  readonly path: string;
+  readonly files: number;
+  readonly architecture?: string;
+  readonly configSummary?: string;
+}
+
+function heading(model: InspectedModel, { all }: ModelListing): string {
+  const files = `${formatCount(model.files)} ${model.files === 1 ? 'file' : 'files'}`;
+  const title = [model.path, model.architecture, model.configSummary].filter(Boolean).join('  ');
   return (
-    `${visible(model)}\n` +
-    `${formatCount(report.tensors.length)} tensors, ${formatCount(report.totalElements)} weights, ` +
-    `${formatSize(report.totalBytes)} in ${files}\n`
+    `${shorten(title, MAX_LINE, visible)}\n` +
+    `${formatCount(all.tensors)} tensors, ${formatCount(all.elements)} weights, ` +
+    `${formatSize(all.bytes)} in ${files}\n`
   );
 }
 
-/** "9 tensors", or "2 of 9 tensors" where some are left out. */
+/** "9 tensors", or "2 of 9 tensors" where some were not asked for. */
 function countText(shown: number, all: number): string {
   return `${shown < all ? `${formatCount(shown)} of ` : ''}${formatCount(all)} tensors`;
 }
 
 /**
  * The tensors of a model for people at a terminal: embeddings, layers, the rest.
- * @param inspected the tensors to show, with statistics where they were asked for
+ * @param statistics of the listed tensors by name, where they were asked for
  */
 export function formatInspection(
-  report: CheckpointReport,
-  inspected: readonly InspectedTensor[],
+  model: InspectedModel,
+  listing: ModelListing,
+  statistics?: ReadonlyMap<string, InspectedTensor['stats']>,
 ): string {
-  const statsByName = new Map(inspected.map((tensor) => [tensor.name, tensor.stats]));
-  const shown = report.tensors.filter(({ name }) => statsByName.has(name));
   const tensorRow = (tensor: TensorReport): string[] => [
-    visible(tensor.layer === '' ? tensor.name : `  ${tensor.nameInLayer}`),
+    tensor.layer === '' ? showName(tensor.name) : `  ${showName(tensor.nameInLayer)}`,
     tensor.dtype,
-    shapeText(tensor),
+    showShape(tensor.exactShape ?? tensor.shape),
     formatSize(tensor.bytes),
-    ...statsCells(statsByName.get(tensor.name)),
+    ...statsCells(statistics?.get(tensor.name)),
   ];
-  const outside = shown.filter(({ layer }) => layer === '');
-  const inLayers = new Map(report.layers.map(({ layer }): [string, TensorReport[]] => [layer, []]));
-  for (const tensor of shown) inLayers.get(tensor.layer)?.push(tensor);
-  const rows = outside.filter(({ role }) => role === 'embedding').map(tensorRow);
-  for (const { layer, tensors: count, bytes } of report.layers) {
-    const tensors = inLayers.get(layer)!;
-    if (tensors.length === 0) continue;
-    rows.push([visible(layer), '', countText(tensors.length, count), formatSize(bytes)]);
-    rows.push(...tensors.map(tensorRow));
+  const { all, matching, embeddings, layers, rest, unlisted } = listing;
+  const rows = embeddings.map(tensorRow);
+  for (const { layer, tensors, bytes, matching: asked, listed } of layers) {
+    rows.push([showName(layer), '', countText(asked, tensors), formatSize(bytes)]);
+    rows.push(...listed.map(tensorRow));
+    const more = asked - listed.length;
+    if (more > 0 && listed.length > 0) rows.push([`  … ${formatCount(more)} more`]);
   }
-  rows.push(...outside.filter(({ role }) => role !== 'embedding').map(tensorRow));
-  const withStats = inspected.some(({ stats }) => stats !== undefined);
+  rows.push(...rest.map(tensorRow));
+  const withStats = [...(statistics?.values() ?? [])].some((stats) => stats !== undefined);
   const columns = withStats ? [...BASE_COLUMNS, ...STATS_COLUMNS] : BASE_COLUMNS;
+  const verb = unlisted > 0 ? 'match' : 'shown';
   const filtered =
-    shown.length < report.tensors.length
-      ? `${formatCount(shown.length)} of ${formatCount(report.tensors.length)} shown\n`
+    matching < all.tensors
+      ? `${formatCount(matching)} of ${formatCount(all.tensors)} ${verb}\n`
       : '';
-  return `${heading(report)}${filtered}\n${formatTable(columns, rows)}`;
+  const left =
+    unlisted > 0
+      ? `\n${countText(unlisted, matching)} are not listed: --tensor GLOB chooses some, --json lists all\n`
+      : '';
+  return `${heading(model, listing)}${filtered}\n${formatTable(columns, rows)}${left}`;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
 import { makeNodeHost } from '../host/node/nodeHost.js';
-import { run } from './run.js';
+import { listenForInterruption } from './interruption.js';
+import { EXIT, run } from './run.js';
 
 // Fused multiply-add for vectors nearly halves the time of a perplexity; Node 20 has it behind a
 // flag, later ones always. Without it the plain build of the same loops runs.
@@ -9,18 +10,7 @@ if (Number.parseInt(process.versions.node, 10) < 22) {
   setFlagsFromString('--experimental-wasm-relaxed-simd');
 }
 
-const interruption = new AbortController();
-let interruptedAt = 0;
-
-function interrupt(): void {
-  // npx and shells may deliver one Ctrl-C twice; only a later, impatient one ends without cleaning up.
-  const now = performance.now();
-  if (interruptedAt !== 0 && now - interruptedAt > 2000) process.exit(130);
-  if (interruptedAt === 0) interruptedAt = now;
-  interruption.abort();
-}
-
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+const interruption = listenForInterruption();
 // Broken pipes reach the writer through its callback; unheard, the event would end the process.
 process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);
@@ -32,5 +22,5 @@ void run(process.argv.slice(2), {
   signal: interruption.signal,
 }).then((code) => {
   // Not process.exit: what is still on its way to a pipe would be lost.
-  process.exitCode = code;
+  process.exitCode = code === EXIT.interrupted ? (interruption.exitCode ?? code) : code;
 });

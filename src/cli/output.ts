@@ -1,7 +1,38 @@
 import type { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 
-/** Writes text and waits until the stream has taken it, so that ending the process loses nothing. */
-export function writeAll(stream: Writable, text: string): Promise<void> {
+/** Characters given to the stream at a time; a text of any length is on its way only once. */
+const PIECE_CHARACTERS = 1024 * 1024;
+
+/**
+ * Writes text and waits until the stream has taken it, so that ending the process loses nothing.
+ * @param text or its parts, made as the stream takes them
+ * @param signal stops between two pieces, by throwing its reason
+ */
+export async function writeAll(
+  stream: Writable,
+  text: string | Iterable<string>,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const part of typeof text === 'string' ? [text] : text) {
+    for (let start = 0; start < part.length;) {
+      signal?.throwIfAborted();
+      const end = endOfPiece(part, start + PIECE_CHARACTERS);
+      await write(stream, part.slice(start, end));
+      // Files are written at once; an interruption needs a turn to be heard.
+      await setImmediate();
+      start = end;
+    }
+  }
+}
+
+/** Not between the halves of a character that takes two units: each piece is encoded by itself. */
+function endOfPiece(text: string, end: number): number {
+  const unit = text.charCodeAt(end - 1);
+  return unit >= 0xd800 && unit <= 0xdbff ? end + 1 : end;
+}
+
+function write(stream: Writable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => (error ? reject(error) : resolve()));
   });

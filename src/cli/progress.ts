@@ -10,6 +10,8 @@ export interface ProgressStream {
 
 const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 5000;
+/** Characters of a message, which may be a name from a file, that are shown at most. */
+const MAX_MESSAGE = 200;
 
 /** Shows progress on standard error: one line rewritten on a terminal, else a line now and then. */
 export class ProgressLine {
@@ -30,7 +32,8 @@ export class ProgressLine {
     if (this.now() - this.lastShown < interval) return;
     this.lastShown = this.now();
     const share = total > 0 ? Math.floor((100 * done) / total) : 0;
-    const line = `${String(share).padStart(3)} %  ${visible(message ?? '')}`.trimEnd();
+    const line =
+      `${String(share).padStart(3)} %  ${visible((message ?? '').slice(0, MAX_MESSAGE))}`.trimEnd();
     if (this.stream.isTTY) {
       // Cut to the window: a wrapped line could not be rewritten.
       const cut = [...line].slice(0, Math.max(10, (this.stream.columns ?? 80) - 1)).join('');

@@ -88,7 +88,7 @@ export async function run(args: readonly string[], streams: Process): Promise<nu
       write: async (text) => {
         throwIfCancelled(streams.signal);
         progress.clear();
-        await writeAll(streams.stdout, text);
+        await writeAll(streams.stdout, text, streams.signal);
       },
       warn: (message) => {
         progress.clear();

@@ -5,9 +5,16 @@ export interface Column {
   readonly align: 'left' | 'right';
 }
 
-/** Code points, not UTF-16 units, so that ∞ and astral names align. */
+/** Longer texts run over, so that one name does not widen every line. */
+const MAX_COLUMN_WIDTH = 120;
+
+/** Code points, not UTF-16 units, so that ∞ and astral names align; at most {@link MAX_COLUMN_WIDTH}. */
 function width(text: string): number {
-  return [...text].length;
+  let width = 0;
+  for (let at = 0; at < text.length && width < MAX_COLUMN_WIDTH; width++) {
+    at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  }
+  return width;
 }
 
 function pad(text: string, column: Column, columnWidth: number): string {

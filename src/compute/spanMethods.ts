@@ -1,19 +1,15 @@
 import { AsymmetryList } from '../kernels/statistics/asymmetry.js';
-import { orderCodes, type CodeOrder } from '../kernels/statistics/codeOrder.js';
+import { orderCodes } from '../kernels/statistics/codeOrder.js';
 import { mergeWeightMoments, type WeightMoments } from '../kernels/statistics/moments.js';
 import { countBySorting, nonZero, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
 import type { Handlers } from '../rpc/rpc.js';
 import { countBitsPerElement } from '../storage/elementTypes.js';
 import type { ChunkLoader } from './chunkLoader.js';
 import { cutIntoPieces, divideSpanRegion, SPAN_TABLES } from './spans.js';
-import type { ChunkRef, PlacedAsymmetries, SpanApi, StatisticsTask } from './tasks.js';
+import type { PlacedAsymmetries, SpanApi, StatisticsTask } from './tasks.js';
 
-/** Spans of fewer elements are sorted: clearing and scanning a table would take longer. */
-const SORTED_ELEMENTS = 4096;
-
-function elementsOf({ rows, columns }: ChunkRef): number {
-  return rows * columns;
-}
+/** Fewer elements than this share of their tables' entries are sorted: clearing and scanning takes longer. */
+const SORTED_SHARE = 1 / 8;
 
 /** A list in the task's slot for the groups of a span, where the task asks for them. */
 function asymmetryList(loader: ChunkLoader, { chunk, groupSize, output }: StatisticsTask) {
@@ -39,20 +35,16 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       if (!order) throw new Error(`${chunk.dtype} has more than 16 bits`);
       const { kernels, tables, read } = divideSpanRegion(loader, task);
       const wide = countBitsPerElement(chunk.dtype) === 16;
-      const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
-      const counts = wide ? tables(1) : new Uint32Array(256);
-      if (!sorted) counts.fill(0);
+      const counts = wide ? tables(1).fill(0) : new Uint32Array(256);
       const asymmetries = asymmetryList(loader, task);
-      let codeCounts: SparseCounts | undefined;
       let firstNonFinite = -1;
       for (const piece of cutIntoPieces(chunk, groupSize)) {
         const bytes = await read(piece);
         const elements = piece.rows * piece.columns;
         const codes = wide ? new Uint16Array(bytes.buffer, bytes.byteOffset, elements) : bytes;
-        if (sorted) codeCounts = countBySorting(codes);
-        else if (wide) kernels.countCodes(elements, counts);
+        if (wide) kernels.countCodes(elements, counts);
         else for (let i = 0; i < elements; i++) counts[codes[i]]++;
-        if (firstNonFinite < 0 && hasSpecial(order, codeCounts, counts)) {
+        if (firstNonFinite < 0 && order.special.some((code) => counts[code] > 0)) {
           const { placeOf, finite } = order;
           firstNonFinite = piece.first + codes.findIndex((code) => placeOf[code] >= finite);
         }
@@ -61,20 +53,13 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
           asymmetries.add(positive, negative, piece.continues);
         }
       }
-      return {
-        codes: codeCounts ?? nonZero(counts),
-        firstNonFinite,
-        asymmetries: placed(asymmetries),
-      };
+      return { codes: nonZero(counts), firstNonFinite, asymmetries: placed(asymmetries) };
     },
     async wideStatistics(task) {
       const { chunk, groupSize } = task;
       const { kernels, tables, read } = divideSpanRegion(loader, task);
-      const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
-      const counts = tables(1);
-      if (!sorted) counts.fill(0);
+      const counts = tables(1).fill(0);
       const asymmetries = asymmetryList(loader, task);
-      let uppers: SparseCounts | undefined;
       let found: WeightMoments | undefined;
       for (const piece of cutIntoPieces(chunk, groupSize)) {
         await read(piece);
@@ -82,8 +67,7 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
         kernels.decode(chunk.dtype, elements);
         const here = kernels.moments(elements);
         found = mergeWeightMoments(found, here, piece.first);
-        if (sorted) uppers = countBySorting(bitsOf(kernels.weights(elements)).map((b) => b >>> 16));
-        else kernels.countUpper(elements, counts);
+        kernels.countUpper(elements, counts);
         if (asymmetries && groupSize !== undefined) {
           // Replaces NaN and ±Inf by 0.
           if (here.firstNonFinite >= 0) kernels.inspect(elements);
@@ -91,13 +75,12 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
           asymmetries.add(positive, negative, piece.continues);
         }
       }
-      return { ...found!, uppers: uppers ?? nonZero(counts), asymmetries: placed(asymmetries) };
+      return { ...found!, uppers: nonZero(counts), asymmetries: placed(asymmetries) };
     },
     async refineStatistics(task) {
       const { chunk, edges, uppers } = task;
       if (uppers.length > SPAN_TABLES - 1) throw new Error('Too many quantiles for one pass');
       const { kernels, tables, slots, read } = divideSpanRegion(loader, task);
-      const sorted = elementsOf(chunk) <= SORTED_ELEMENTS;
       const all = tables(SPAN_TABLES);
       const counts = all.subarray(0, uppers.length * 65536);
       // The last table; as large as histograms may be.
@@ -106,8 +89,10 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       bins.fill(0);
       slots.fill(0);
       uppers.forEach((upper, index) => (slots[upper] = index + 1));
-      if (!sorted) counts.fill(0);
+      // Such a span is one piece.
+      const sorted = chunk.rows * chunk.columns < counts.length * SORTED_SHARE;
       let lowers: SparseCounts | undefined;
+      if (!sorted) counts.fill(0);
       for (const piece of cutIntoPieces(chunk)) {
         await read(piece);
         const elements = piece.columns;
@@ -121,24 +106,17 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
   };
 }
 
-/** True where a NaN or ±Inf was counted. */
-function hasSpecial(
-  { placeOf, finite, special }: CodeOrder,
-  sparse: SparseCounts | undefined,
-  counts: Uint32Array,
-): boolean {
-  if (sparse) return sparse.keys.some((code) => placeOf[code] >= finite);
-  return special.some((code) => counts[code] > 0);
-}
-
 function bitsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
   return new Uint32Array(buffer, byteOffset, length);
 }
 
 /** Index of the table × 65,536 + lower half, for those that have a table. */
-function* lowerKeys(bits: Uint32Array, slots: Uint8Array): Generator<number> {
-  for (const word of bits) {
-    const slot = slots[word >>> 16];
-    if (slot > 0) yield (slot - 1) * 65536 + (word & 0xffff);
+function lowerKeys(bits: Uint32Array, slots: Uint8Array): Uint32Array {
+  const keys = new Uint32Array(bits.length);
+  let found = 0;
+  for (let i = 0; i < bits.length; i++) {
+    const slot = slots[bits[i] >>> 16];
+    if (slot > 0) keys[found++] = (slot - 1) * 65536 + (bits[i] & 0xffff);
   }
+  return keys.subarray(0, found);
 }

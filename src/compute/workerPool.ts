@@ -9,9 +9,18 @@ import { SharedRegions } from './sharedRegions.js';
 import type { ChunkTask, ScratchTask } from './tasks.js';
 
 export interface PoolOptions {
-  /** Worker threads; default: as many as the machine runs at once. */
+  /** Worker threads, at most as many as the machine runs at once, which is the default. */
   readonly threads?: number;
   readonly backend?: 'wasm' | 'reference';
+}
+
+/**
+ * Threads that a pool has: as many as are wanted and the machine runs at once. More would not be faster,
+ * and each has memory of its own.
+ * @param wanted absent or 0: as many as the machine runs at once
+ */
+export function chooseThreads({ parallelism }: Pick<Host, 'parallelism'>, wanted?: number): number {
+  return Math.max(1, Math.min(Math.floor(wanted || parallelism), parallelism));
 }
 
 /** A task as a job states it; the pool adds where in memory it runs. */
@@ -92,7 +101,7 @@ export class WorkerPool {
   }
 
   static async create(host: Host, options: PoolOptions = {}): Promise<WorkerPool> {
-    const threads = Math.max(1, Math.floor(options.threads || host.parallelism));
+    const threads = chooseThreads(host, options.threads);
     const backend = options.backend ?? 'wasm';
     const modules =
       backend === 'wasm'

@@ -42,13 +42,13 @@ export const FORMAT_CATALOGUE: readonly FormatEntry[] = Object.freeze(
 );
 
 /** Other spellings of listed formats. */
-export const FORMAT_ALIASES: Readonly<Record<string, string>> = Object.freeze({
-  ...Object.fromEntries(INTEGER_BITS.map((bits) => [`int${bits}`, `int${bits}-asym`])),
-  fp4: 'fp4-e2m1',
-  fp3: 'fp3-e2m0',
-  afp4: 'afp4-e2m1',
-  afp3: 'afp3-e2m0',
-});
+export const FORMAT_ALIASES: ReadonlyMap<string, string> = new Map([
+  ...INTEGER_BITS.map((bits) => [`int${bits}`, `int${bits}-asym`] as const),
+  ['fp4', 'fp4-e2m1'],
+  ['fp3', 'fp3-e2m0'],
+  ['afp4', 'afp4-e2m1'],
+  ['afp3', 'afp3-e2m0'],
+]);
 
 const known = new Map(
   [
@@ -74,6 +74,6 @@ function floatByFormula(name: string): FormatEntry | undefined {
 
 /** The catalogue entry of a format name without group and options. */
 export function findFormatEntry(name: string): FormatEntry | undefined {
-  const canonical = FORMAT_ALIASES[name] ?? name;
+  const canonical = FORMAT_ALIASES.get(name) ?? name;
   return known.get(canonical) ?? floatByFormula(canonical);
 }

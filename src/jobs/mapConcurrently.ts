@@ -12,23 +12,35 @@ export async function mapConcurrently<Item, Result>(
   signal?: AbortSignal,
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length);
-  const failed = new AbortController();
-  const stop = () => failed.abort();
+  // One signal for each: Node warns of one with many listeners.
+  const running = new Set<AbortController>();
+  let stopped = false;
+  const stop = () => {
+    stopped = true;
+    for (const controller of running) controller.abort();
+  };
   signal?.addEventListener('abort', stop, { once: true });
   let next = 0;
   const takeTurns = async () => {
-    while (next < items.length) {
+    while (next < items.length && !stopped) {
       throwIfCancelled(signal);
-      throwIfCancelled(failed.signal);
       const index = next++;
-      results[index] = await work(items[index], failed.signal);
+      const controller = new AbortController();
+      running.add(controller);
+      try {
+        results[index] = await work(items[index], controller.signal);
+      } finally {
+        running.delete(controller);
+      }
     }
   };
   try {
-    await Promise.all(Array.from({ length: Math.min(limit, items.length) }, takeTurns));
+    const turns = Array.from({ length: Math.min(limit, items.length) }, takeTurns);
+    await Promise.all(turns);
+    throwIfCancelled(signal);
     return results;
   } finally {
-    failed.abort();
+    stop();
     signal?.removeEventListener('abort', stop);
   }
 }

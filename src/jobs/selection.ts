@@ -1,6 +1,6 @@
-import picomatch from 'picomatch';
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
 import type { Remedy } from '../storage/errors.js';
+import { compileGlob } from './globs/globMatcher.js';
 
 export interface Selection {
   /** Exact names. */
@@ -11,7 +11,7 @@ export interface Selection {
 
 /** A matcher for globs over tensor names. */
 export function makeTensorMatcher(globs: readonly string[]): (name: string) => boolean {
-  const matchers = globs.map((glob) => picomatch(glob, { bash: true, dot: true }));
+  const matchers = globs.map(compileGlob);
   return (name) => matchers.some((matches) => matches(name));
 }
 

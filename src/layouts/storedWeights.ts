@@ -1,6 +1,6 @@
-import type { CheckpointTensor } from '../checkpoint/types.js';
+import type { WeightStorage } from '../checkpoint/types.js';
 import type { StoredTensor } from '../storage/container.js';
-import type { StoredPart } from '../storage/sourceRef.js';
+import type { SourceRef, StoredPart } from '../storage/sourceRef.js';
 import { countDecodedBytes } from './decodedSource.js';
 import { LAYOUTS } from './index.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from './layout.js';
@@ -15,32 +15,25 @@ const CODE_TYPES: ReadonlySet<string> = new Set([
 /** Small tensors that layouts may look into are no larger. */
 const MAX_READ_BYTES = 65536;
 
-/** How a weight is stored, for people and lists. */
-export interface WeightStorage {
-  /** "GPTQ 4-bit g128". */
-  readonly label: string;
-  /** Of all parts, in the file. */
-  readonly bytes: number;
-  readonly parts: readonly Pick<StoredTensor, 'name' | 'dtype' | 'shape' | 'bytes'>[];
-}
-
 /** A weight that is stored in parts, as one tensor of F32 that is decoded while it is read. */
-export interface DecodedTensor extends CheckpointTensor {
+export interface DecodedTensor extends StoredTensor {
+  readonly source: SourceRef;
   readonly storage: WeightStorage;
 }
 
 /** What layouts make of a checkpoint's tensors. */
 export interface StoredWeights {
   /** In the place of each tensor that holds codes: the weight. */
-  readonly weightOf: ReadonlyMap<CheckpointTensor, DecodedTensor>;
+  readonly weightOf: ReadonlyMap<StoredTensor, DecodedTensor>;
   /** Parts of the weights above; they are no tensors of their own. */
-  readonly parts: ReadonlySet<CheckpointTensor>;
+  readonly parts: ReadonlySet<StoredTensor>;
   /** Parts of weights that cannot be decoded, and why. */
-  readonly refused: ReadonlyMap<CheckpointTensor, RefusedWeight>;
+  readonly refused: ReadonlyMap<StoredTensor, RefusedWeight>;
 }
 
 /** A weight of a known layout that cannot be decoded. */
 export interface RefusedWeight {
+  readonly file: string;
   readonly weight: string;
   readonly label: string;
   readonly reason: string;
@@ -51,14 +44,16 @@ const NONE: StoredWeights = { weightOf: new Map(), parts: new Set(), refused: ne
 /**
  * Finds the weights that are stored in parts.
  * @param tensors of the whole checkpoint
- * @param quantization what its configuration says of quantization
+ * @param sourceOf where the bytes of a file are read from
+ * @param readQuantization what its configuration says of quantization; asked for only where it matters
  * @param read bytes of a small tensor
  * @throws CheckpointError where a small tensor cannot be read
  */
 export async function findStoredWeights(
-  tensors: readonly CheckpointTensor[],
-  quantization: QuantizationConfig,
-  read: (tensor: CheckpointTensor) => Promise<Uint8Array>,
+  tensors: readonly StoredTensor[],
+  sourceOf: (file: string) => SourceRef,
+  readQuantization: () => Promise<QuantizationConfig>,
+  read: (tensor: StoredTensor) => Promise<Uint8Array>,
 ): Promise<StoredWeights> {
   const candidates = tensors.filter(({ dtype }) => CODE_TYPES.has(dtype));
   if (candidates.length === 0) return NONE;
@@ -70,11 +65,11 @@ export async function findStoredWeights(
       if (small.bytes > MAX_READ_BYTES) return new Uint8Array(0);
       return read(small);
     },
-    quantization,
+    quantization: await readQuantization(),
   };
-  const weightOf = new Map<CheckpointTensor, DecodedTensor>();
-  const parts = new Set<CheckpointTensor>();
-  const refused = new Map<CheckpointTensor, RefusedWeight>();
+  const weightOf = new Map<StoredTensor, DecodedTensor>();
+  const parts = new Set<StoredTensor>();
+  const refused = new Map<StoredTensor, RefusedWeight>();
   for (const codes of candidates) {
     const found = await findWeight(codes, context);
     if (!found) continue;
@@ -83,17 +78,18 @@ export async function findStoredWeights(
     const reason = weight.refusal ?? whyNotDecodable(weight, byName);
     if (reason !== undefined) {
       const { name, label } = weight;
-      for (const part of stored) refused.set(part, { weight: name, label, reason });
+      const why: RefusedWeight = { file: codes.file, weight: name, label, reason };
+      for (const part of stored) refused.set(part, why);
       continue;
     }
-    weightOf.set(codes, makeDecodedTensor(codes, weight, layout, stored));
+    weightOf.set(codes, makeDecodedTensor(weight, layout, stored, sourceOf));
     for (const part of stored) if (part !== codes) parts.add(part);
   }
   return { weightOf, parts, refused };
 }
 
 async function findWeight(
-  codes: CheckpointTensor,
+  codes: StoredTensor,
   context: LayoutContext,
 ): Promise<{ readonly weight: FoundWeight; readonly layout: Layout } | undefined> {
   for (const layout of LAYOUTS) {
@@ -106,7 +102,7 @@ async function findWeight(
 /** What holds for every layout. */
 function whyNotDecodable(
   { name, shape, parts }: FoundWeight,
-  byName: ReadonlyMap<string, CheckpointTensor>,
+  byName: ReadonlyMap<string, StoredTensor>,
 ): string | undefined {
   if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension > 0)) {
     return 'it has no elements';
@@ -120,37 +116,34 @@ function whyNotDecodable(
 }
 
 function makeDecodedTensor(
-  codes: CheckpointTensor,
   { name, shape, parts, parameters, label }: FoundWeight,
   layout: Layout,
-  stored: readonly CheckpointTensor[],
+  stored: readonly StoredTensor[],
+  sourceOf: (file: string) => SourceRef,
 ): DecodedTensor {
-  const partRefs = Object.entries(parts).map(([role], index): [string, StoredPart] => {
-    const { source, offset, dtype, shape: partShape } = stored[index];
-    return [role, { source, offset, dtype, shape: partShape }];
+  const [{ file }] = stored;
+  const partRefs = Object.keys(parts).map((role, index): [string, StoredPart] => {
+    const { offset, dtype, shape: partShape, file: partFile } = stored[index];
+    return [role, { source: sourceOf(partFile), offset, dtype, shape: partShape }];
   });
+  const weight = {
+    layout: layout.id,
+    tensor: name,
+    shape,
+    parts: Object.fromEntries(partRefs),
+    parameters,
+  };
   return {
     name,
-    file: codes.file,
+    file,
     dtype: 'F32',
     shape,
     offset: 0,
-    bytes: countDecodedBytes(shape),
+    bytes: stored.reduce((sum, { bytes }) => sum + bytes, 0),
     elements: countElements(shape),
-    source: {
-      kind: 'decoded',
-      name: codes.source.name,
-      weight: {
-        layout: layout.id,
-        tensor: name,
-        shape,
-        parts: Object.fromEntries(partRefs),
-        parameters,
-      },
-    },
+    source: { kind: 'decoded', name: sourceOf(file).name, weight },
     storage: {
       label,
-      bytes: stored.reduce((sum, { bytes }) => sum + bytes, 0),
       parts: stored.map((part) => ({
         name: part.name,
         dtype: part.dtype,

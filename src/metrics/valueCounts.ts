@@ -60,7 +60,7 @@ export function summarizeCodes(
     nan,
     inf,
   });
-  const quantiles = quantilesOf(values, moments.count);
+  const quantiles = findQuantiles(values, moments.count);
   return { statistics: { ...statistics, distinct: places.length, quantiles }, values };
 }
 
@@ -78,7 +78,14 @@ export function countHistogram({ values, counts }: WeightedValues, bins: number)
   return { start: edges.start, binWidth: edges.binWidth, counts: histogram };
 }
 
-function quantilesOf({ values, counts }: WeightedValues, finite: number) {
+/**
+ * Quantiles by probability; none where no value is finite.
+ * @param finite how many there are, repeated ones counted
+ */
+export function findQuantiles(
+  { values, counts }: WeightedValues,
+  finite: number,
+): Record<string, number> {
   const quantiles: Record<string, number> = {};
   let seen = 0;
   let at = 0;

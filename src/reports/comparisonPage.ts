@@ -1,6 +1,8 @@
 import type { ScaleDtype } from '../formats/types.js';
+import type { comparisonArguments } from './pageArguments.js';
 import type { ComparisonReport } from './reports.js';
 import type { Progress } from '../rpc/rpc.js';
+import type { Checked } from '../rpc/schema.js';
 
 /** Everything the comparison panel shows; the host holds it, the page draws it. */
 export interface ComparisonState {
@@ -26,29 +28,30 @@ export interface ComparisonState {
   readonly report?: ComparisonReport;
 }
 
-/** A text that was dropped on the page: where it is, or, from outside of VS Code, what it holds. */
-export type DroppedText =
-  { readonly uri: string } | { readonly name: string; readonly content: string };
+/** What a method of the extension host is called with: what its schema lets through. */
+type Argument<Name extends keyof typeof comparisonArguments> = Checked<
+  (typeof comparisonArguments)[Name]
+>;
 
-/** Longest text that is taken as content, in characters. */
-export const MAX_DROPPED_CHARACTERS = 8 * 1024 * 1024;
+/** A text that was dropped on the page: where it is, or, from outside of VS Code, what it holds. */
+export type DroppedText = NonNullable<Argument<'measurePerplexity'>['text']>;
 
 /** Methods the extension host offers to the comparison page. */
 export interface ComparisonHostApi {
-  open(argument: null): Promise<ComparisonState>;
-  cancel(argument: null): Promise<void>;
+  open(argument: Argument<'open'>): Promise<ComparisonState>;
+  cancel(argument: Argument<'cancel'>): Promise<void>;
   /** Starts "Measure Perplexity…" with the panel's formats: asks for what is not given here. */
-  measurePerplexity(argument: { readonly text?: DroppedText }): Promise<void>;
+  measurePerplexity(argument: Argument<'measurePerplexity'>): Promise<void>;
   /** Runs the same request again, after a cancelled or failed run. */
-  runAgain(argument: null): Promise<void>;
+  runAgain(argument: Argument<'runAgain'>): Promise<void>;
   /** Puts the comparison on the clipboard as CSV: the same text as `compare --csv`. */
-  copyCsv(argument: null): Promise<void>;
-  saveJson(argument: null): Promise<void>;
-  copyText(argument: { readonly text: string }): Promise<void>;
+  copyCsv(argument: Argument<'copyCsv'>): Promise<void>;
+  saveJson(argument: Argument<'saveJson'>): Promise<void>;
+  copyText(argument: Argument<'copyText'>): Promise<void>;
   /** Saves a chart the page rendered. */
-  savePng(argument: { readonly name: string; readonly png: Uint8Array }): Promise<void>;
+  savePng(argument: Argument<'savePng'>): Promise<void>;
   /** Opens the model's editor with this tensor selected. */
-  revealTensor(argument: { readonly tensor: string }): Promise<void>;
+  revealTensor(argument: Argument<'revealTensor'>): Promise<void>;
 }
 
 /** Methods the comparison page offers to the extension host. */

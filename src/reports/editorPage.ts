@@ -1,3 +1,5 @@
+import type { Checked } from '../rpc/schema.js';
+import type { editorArguments } from './pageArguments.js';
 import type { CheckpointReport } from './reports.js';
 import type { GroupRanges, Histogram, TensorStatistics } from '../metrics/types.js';
 
@@ -13,37 +15,25 @@ export interface TensorDetails {
   readonly histogram: Histogram;
 }
 
-export interface GroupRangesRequest {
-  readonly tensor: string;
-  /** Columns per group; 0 for whole rows. */
-  readonly groupSize: number;
-  /** Groups to show; the whole tensor where absent. */
-  readonly firstGroup?: number;
-  readonly shownGroups?: number;
-  /** At most this many columns come back. */
-  readonly maxColumns: number;
-}
+/** What a method of the extension host is called with: what its schema lets through. */
+type Argument<Name extends keyof typeof editorArguments> = Checked<(typeof editorArguments)[Name]>;
+
+export type GroupRangesRequest = Argument<'groupRanges'>;
 
 /** Methods the extension host offers to the page of a safetensors editor. */
 export interface EditorHostApi {
   /** The page is up: what to show. Rejects with one clear message when the file cannot be read. */
-  open(argument: null): Promise<EditorState>;
+  open(argument: Argument<'open'>): Promise<EditorState>;
   /** Reads all weights of a tensor; reports progress and can be cancelled. */
-  tensorDetails(argument: {
-    readonly tensor: string;
-    readonly bins: number;
-  }): Promise<TensorDetails>;
-  groupRanges(argument: GroupRangesRequest): Promise<GroupRanges>;
+  tensorDetails(argument: Argument<'tensorDetails'>): Promise<TensorDetails>;
+  groupRanges(argument: Argument<'groupRanges'>): Promise<GroupRanges>;
   /** Starts "Quantize Layer…" for these tensors (asks for formats first). */
-  quantizeLayer(argument: {
-    readonly tensors: readonly string[];
-    readonly label: string;
-  }): Promise<void>;
-  copyText(argument: { readonly text: string }): Promise<void>;
+  quantizeLayer(argument: Argument<'quantizeLayer'>): Promise<void>;
+  copyText(argument: Argument<'copyText'>): Promise<void>;
   /** Remembers the group size chosen in the page. */
-  setGroupSize(argument: { readonly groupSize: number }): Promise<void>;
+  setGroupSize(argument: Argument<'setGroupSize'>): Promise<void>;
   /** Reads the file anew after it changed on disk. */
-  reload(argument: null): Promise<EditorState>;
+  reload(argument: Argument<'reload'>): Promise<EditorState>;
 }
 
 /** Methods the page offers to the extension host. */

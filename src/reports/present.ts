@@ -1,25 +1,19 @@
 import { ALL_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import { visible } from '../storage/errors.js';
+import { escapeUnseen } from './jsonParts.js';
 import type { ComparisonReport } from './reports.js';
-
-/** Characters that JSON need not escape, but that a terminal would obey or a reader not see. */
-const UNSEEN = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
  * JSON that ends in a line break, with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity".
  * Control and direction characters of names are escaped, so that it can be looked at in a terminal.
  */
 export function formatReportJson(report: unknown): string {
-  const replacer = (_: string, value: unknown) =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-  const text = JSON.stringify(report, replacer, 2);
-  return `${text.replace(UNSEEN, escapeUnits)}\n`;
+  return `${escapeUnseen(JSON.stringify(report, replaceNonFinite, 2))}\n`;
 }
 
-function escapeUnits(character: string): string {
-  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
-  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+function replaceNonFinite(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 /**

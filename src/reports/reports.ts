@@ -30,8 +30,11 @@ export interface CheckpointReport {
     readonly sizeBytes: number;
     readonly headerBytes: number;
   }[];
+  /** In file order; of a giant model the first. */
   readonly tensors: readonly TensorReport[];
-  /** In the order in which lists show them. */
+  /** Tensors that are not among them, where there are more than a page bears. */
+  readonly unlistedTensors?: number;
+  /** Of these tensors, in the order in which lists show them. */
   readonly layers: readonly LayerReport[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly problems: readonly CheckpointProblem[];

@@ -1,4 +1,5 @@
 import { createBirpc } from 'birpc';
+import { isWireMessage } from './wire.js';
 
 /** What a call may carry beside its arguments: a way to cancel it and a way to hear of progress. */
 export interface CallOptions {
@@ -96,10 +97,13 @@ interface Wire {
 /**
  * Joins two processes by their interfaces. `handlers` implements what this side offers; the result's
  * `remote` is what the other side offers. Errors, progress and cancellation cross in both directions.
+ * Arguments arrive as they were sent: handlers for a side that is not trusted come from `guardHandlers`.
+ * @param onStray hears that something arrived which is no message of a connection, and was left alone
  */
 export function connect<Local extends Methods<Local>, Api extends Methods<Api>>(
   channel: MessageChannelEnd,
   handlers: Handlers<Local>,
+  onStray: () => void = () => undefined,
 ): Connection<Api> {
   const incoming = new Map<number, AbortController>();
   const outgoing = new Map<number, CallOptions>();
@@ -136,7 +140,10 @@ export function connect<Local extends Methods<Local>, Api extends Methods<Api>>(
     {
       post: (message) => channel.post(message),
       on: (listener) => {
-        unlisten = channel.listen(listener);
+        unlisten = channel.listen((message) => {
+          if (isWireMessage(message)) listener(message);
+          else onStray();
+        });
       },
       off: () => unlisten(),
       // A job lasts as long as it lasts; the caller cancels, not a clock.

@@ -10,6 +10,11 @@
 const NUMBER_KEY = '$number';
 const OBJECT_KEY = '$object';
 
+/** What may stand for a number; the other side may send anything. */
+const NUMBERS: ReadonlyMap<unknown, number> = new Map(
+  [NaN, Infinity, -Infinity].map((number) => [String(number), number]),
+);
+
 /** Replaces non-finite numbers in plain data by their wire form. Shares what needs no change. */
 export function encodeNumbers(value: unknown): unknown {
   if (typeof value === 'number') {
@@ -30,7 +35,8 @@ export function decodeNumbers(value: unknown): unknown {
   if (hasOwn(value, OBJECT_KEY) && isPlainObject(value[OBJECT_KEY])) {
     return mapObject(value[OBJECT_KEY], decodeNumbers);
   }
-  if (hasOwn(value, NUMBER_KEY)) return Number(value[NUMBER_KEY]);
+  const number = NUMBERS.get(value[NUMBER_KEY]);
+  if (number !== undefined) return number;
   return mapObject(value, decodeNumbers);
 }
 
@@ -48,14 +54,17 @@ function mapObject(
   object: Readonly<Record<string, unknown>>,
   map: (value: unknown) => unknown,
 ): Readonly<Record<string, unknown>> {
-  let changed = false;
-  const entries = Object.entries(object).map(([key, value]): [string, unknown] => {
-    const mapped = map(value);
-    changed ||= !Object.is(mapped, value);
-    return [key, mapped];
+  const keys = Object.keys(object);
+  // Made where something changes only: there may be a hundred thousand objects, and few have numbers to encode.
+  let changed: [string, unknown][] | undefined;
+  keys.forEach((key, i) => {
+    const mapped = map(object[key]);
+    if (!changed && Object.is(mapped, object[key])) return;
+    changed ??= keys.slice(0, i).map((before) => [before, object[before]]);
+    changed.push([key, mapped]);
   });
   // fromEntries defines own properties, so a key "__proto__" stays a key.
-  return changed ? Object.fromEntries(entries) : object;
+  return changed ? Object.fromEntries(changed) : object;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

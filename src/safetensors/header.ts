@@ -3,6 +3,7 @@ import { readHeaderText, type DeclaredTensor } from './headerText.js';
 import { subtract, computeTensorSize, type Unsigned } from './size.js';
 import { recognizeForeign } from './foreignFiles.js';
 import type { FileHeader, StoredTensor } from '../storage/container.js';
+import { replaceInSteps, sortInSteps, type Steps } from '../storage/slices.js';
 import { isUtf8 } from '../storage/text.js';
 
 /** Bytes of the length field that a file begins with. */
@@ -45,46 +46,47 @@ export function readHeaderLength(
 }
 
 /**
- * Reads and checks a file's header by every rule of the format.
+ * Reads and checks a file's header by every rule of the format, in steps.
  * @param bytes the file's beginning, at least the length field and the header; more is ignored
  * @param fileSizeBytes size of the whole file
  * @param fileName name for error messages and for {@link StoredTensor.file}
  * @throws CheckpointError naming the file, the place and the rule
  */
-export function parseHeader(
+export function* parseHeader(
   bytes: Uint8Array,
   fileSizeBytes: number,
   fileName: string,
-): FileHeader {
+): Steps<FileHeader> {
   const headerBytes = readHeaderLength(bytes, fileSizeBytes, fileName);
   const dataStart = LENGTH_FIELD_BYTES + headerBytes;
   if (bytes.length < dataStart) {
     throw new RangeError(`${bytes.length} bytes given where the header needs ${dataStart}`);
   }
   const text = bytes.subarray(LENGTH_FIELD_BYTES, dataStart);
-  if (!isUtf8(text)) {
+  if (!(yield* isUtf8(text))) {
     throw new CheckpointError(fileName, 'header', 'InvalidHeader', 'the text is not UTF-8');
   }
-  const { declared, metadata } = readHeaderText(text, fileName, () => recognizeForeign(bytes));
-  const tensors = checkTensors(declared, dataStart, fileSizeBytes, fileName);
+  const recognize = () => recognizeForeign(bytes);
+  const { declared, metadata } = yield* readHeaderText(text, fileName, recognize);
+  const tensors = yield* checkTensors(declared, dataStart, fileSizeBytes, fileName);
   return { tensors, metadata, headerBytes };
 }
 
 /** Checks that the tensors tile the data and that each has the size its shape says. */
-function checkTensors(
+function* checkTensors(
   declared: DeclaredTensor[],
   dataStart: number,
   fileSizeBytes: number,
   fileName: string,
-): StoredTensor[] {
-  const sorted = declared.sort(
+): Steps<StoredTensor[]> {
+  const sorted = yield* sortInSteps(
+    declared,
     (a, b) => compareUnsigned(a.begin, b.begin) || compareUnsigned(a.end, b.end),
   );
   const dataBytes = fileSizeBytes - dataStart;
-  const tensors: StoredTensor[] = [];
   let reached: Unsigned = 0;
   let previous: string | undefined;
-  for (const tensor of sorted) {
+  const tensors = yield* replaceInSteps(sorted, (tensor): StoredTensor => {
     const { begin, end, dtype, shape, name } = tensor;
     const refuse = (rule: CheckpointError['rule'], detail: string) =>
       new CheckpointError(fileName, `tensor ${quoted(name)}`, rule, detail);
@@ -108,16 +110,17 @@ function checkTensors(
     }
     reached = end;
     previous = name;
-    tensors.push({
+    const stored: StoredTensor = {
       name,
       file: fileName,
       dtype,
-      ...plainShape(shape),
+      shape: isPlain(shape) ? shape : shape.map(Number),
       offset: dataStart + Number(begin),
       bytes: Number(span),
       elements: Number(size.elements),
-    });
-  }
+    };
+    return isPlain(shape) ? stored : { ...stored, exactShape: shape.map(String) };
+  });
   if (reached !== dataBytes) throw incomplete(BigInt(reached), BigInt(dataBytes), fileName);
   return tensors;
 }
@@ -130,10 +133,9 @@ function incomplete(declared: bigint, present: bigint, fileName: string): Checkp
   return new CheckpointError(fileName, 'end of data', 'MetadataIncompleteBuffer', detail);
 }
 
-/** Dimensions as numbers, with their digits beside them where numbers cannot hold them. */
-function plainShape(shape: readonly Unsigned[]): Pick<StoredTensor, 'shape' | 'exactShape'> {
-  if (shape.every((dimension) => typeof dimension === 'number')) return { shape };
-  return { shape: shape.map(Number), exactShape: shape.map(String) };
+/** True where numbers hold all dimensions exactly. */
+function isPlain(shape: readonly Unsigned[]): shape is readonly number[] {
+  return shape.every((dimension) => typeof dimension === 'number');
 }
 
 function compareUnsigned(a: Unsigned, b: Unsigned): number {

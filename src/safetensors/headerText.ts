@@ -1,8 +1,11 @@
 import type { ElementTypeName } from '../storage/elementTypes.js';
 import { CheckpointError, quoted } from '../storage/errors.js';
+import type { Steps } from '../storage/slices.js';
 import { isSafetensorsDtype } from './dtypes.js';
+import { HeaderLimitError } from './headerLimitError.js';
+import { SharedShapes } from './sharedShapes.js';
 import type { Unsigned } from './size.js';
-import { StrictJsonError, StrictJsonReader } from './strictJson.js';
+import { STEP_BYTES, StrictJsonError, StrictJsonReader } from './strictJson.js';
 
 /** A tensor as the header states it, before any check of its numbers. */
 export interface DeclaredTensor {
@@ -21,44 +24,59 @@ export interface HeaderText {
   readonly metadata: Record<string, string>;
 }
 
+/** Unknown keys of one tensor that are remembered, to find one given twice; nobody writes as many. */
+const MAX_UNKNOWN_KEYS = 1000;
+
+/** Most keys of the metadata. Files have some ten, adapters a hundred; more only fill memory. */
+export const MAX_METADATA_KEYS = 1_000_000;
+
 /**
- * Reads a header's JSON text.
+ * Reads a header's JSON text, in steps.
  * @param text UTF-8
  * @param recognize what the file really is, asked when the text is empty
- * @throws CheckpointError InvalidHeaderDeserialization or DuplicateName
+ * @throws CheckpointError InvalidHeaderDeserialization, TooManyDimensions, TooMuchMetadata or DuplicateName
  */
-export function readHeaderText(
+export function* readHeaderText(
   text: Uint8Array,
   fileName: string,
   recognize: () => string | undefined,
-): HeaderText {
+): Steps<HeaderText> {
   const reader = new StrictJsonReader(text);
+  const shapes = new SharedShapes();
   const declared: DeclaredTensor[] = [];
   const names = new Set<string>();
   let metadata: Record<string, string> | undefined;
   let duplicate: string | undefined;
   let inside: string | undefined;
+  let yielded = 0;
   try {
     reader.enterObject();
     for (;;) {
-      const before = reader.position;
+      const start = reader.position;
       const name = reader.nextKey();
       if (name === undefined) break;
       inside = name;
       if (name === '__metadata__') {
-        if (metadata) throw new StrictJsonError(before, 'the key stands in the header twice');
-        metadata = readMetadata(reader);
+        if (metadata) throw new StrictJsonError(start, 'the key stands in the header twice');
+        metadata = yield* readMetadata(reader);
       } else {
-        if (names.has(name)) duplicate ??= name;
-        names.add(name);
-        declared.push(readTensor(reader, name));
+        const before = names.size;
+        if (names.add(name).size === before) duplicate ??= name;
+        declared.push(yield* readTensor(reader, name, shapes));
       }
       inside = undefined;
+      if (reader.position - yielded > STEP_BYTES) {
+        yielded = reader.position;
+        yield;
+      }
     }
     reader.end();
   } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error;
     const member = inside === '__metadata__' ? inside : `tensor ${quoted(inside ?? '')}`;
+    if (error instanceof HeaderLimitError) {
+      throw new CheckpointError(fileName, member, error.rule, error.message);
+    }
+    if (!(error instanceof StrictJsonError)) throw error;
     const place = `${inside === undefined ? '' : `${member}, `}header byte ${error.position}`;
     const foreign = text.length === 0 ? recognize() : undefined;
     const hint = foreign === undefined ? '' : `; this is ${foreign}`;
@@ -74,25 +92,39 @@ export function readHeaderText(
 }
 
 /** `__metadata__`: null or an object of strings. A key given twice keeps its last value, as in the reference. */
-function readMetadata(reader: StrictJsonReader): Record<string, string> {
+function* readMetadata(reader: StrictJsonReader): Steps<Record<string, string>> {
   const metadata = noKeys();
   if (reader.peek() === 'null') {
     reader.readNull();
     return metadata;
   }
+  let yielded = reader.position;
   reader.enterObject();
+  let keys = 0;
   for (let key = reader.nextKey(); key !== undefined; key = reader.nextKey()) {
+    if (++keys > MAX_METADATA_KEYS) {
+      const detail = `more than ${MAX_METADATA_KEYS} keys, the most that are read`;
+      throw new HeaderLimitError('TooMuchMetadata', detail);
+    }
     metadata[key] = reader.readString();
+    if (reader.position - yielded > STEP_BYTES) {
+      yielded = reader.position;
+      yield;
+    }
   }
   return metadata;
 }
 
 /** One tensor, as an object or (which the reference takes too) as `[dtype, shape, data_offsets]`. */
-function readTensor(reader: StrictJsonReader, name: string): DeclaredTensor {
-  if (reader.peek() === 'array') return readTensorArray(reader, name);
+function* readTensor(
+  reader: StrictJsonReader,
+  name: string,
+  shapes: SharedShapes,
+): Steps<DeclaredTensor> {
+  if (reader.peek() === 'array') return readTensorArray(reader, name, shapes);
   const start = reader.position;
   let dtype: ElementTypeName | undefined;
-  let shape: Unsigned[] | undefined;
+  let shape: readonly Unsigned[] | undefined;
   let offsets: [Unsigned, Unsigned] | undefined;
   let unknownKeys: Set<string> | undefined;
   reader.enterObject();
@@ -106,15 +138,15 @@ function readTensor(reader: StrictJsonReader, name: string): DeclaredTensor {
       dtype = readDtype(reader);
     } else if (key === 'shape') {
       again = shape !== undefined;
-      shape = readShape(reader);
+      shape = shapes.read(reader);
     } else if (key === 'data_offsets') {
       again = offsets !== undefined;
       offsets = readOffsets(reader);
     } else {
       unknownKeys ??= new Set();
       again = unknownKeys.has(key);
-      unknownKeys.add(key);
-      reader.skipValue();
+      if (unknownKeys.size < MAX_UNKNOWN_KEYS) unknownKeys.add(key);
+      yield* reader.skipValue();
     }
     if (again) throw new StrictJsonError(before, `the key ${quoted(key)} stands here twice`);
   }
@@ -124,7 +156,11 @@ function readTensor(reader: StrictJsonReader, name: string): DeclaredTensor {
   return { name, dtype, shape, begin: offsets[0], end: offsets[1] };
 }
 
-function readTensorArray(reader: StrictJsonReader, name: string): DeclaredTensor {
+function readTensorArray(
+  reader: StrictJsonReader,
+  name: string,
+  shapes: SharedShapes,
+): DeclaredTensor {
   const start = reader.position;
   const expectElement = (more: boolean): void => {
     if (reader.nextElement() === more) return;
@@ -134,7 +170,7 @@ function readTensorArray(reader: StrictJsonReader, name: string): DeclaredTensor
   expectElement(true);
   const dtype = readDtype(reader);
   expectElement(true);
-  const shape = readShape(reader);
+  const shape = shapes.read(reader);
   expectElement(true);
   const [begin, end] = readOffsets(reader);
   expectElement(false);
@@ -150,22 +186,20 @@ function readDtype(reader: StrictJsonReader): ElementTypeName {
   return dtype;
 }
 
-function readShape(reader: StrictJsonReader): Unsigned[] {
-  const shape: Unsigned[] = [];
-  reader.enterArray();
-  while (reader.nextElement()) shape.push(reader.readUnsigned());
-  return shape;
-}
-
 function readOffsets(reader: StrictJsonReader): [Unsigned, Unsigned] {
   reader.peek();
   const start = reader.position;
-  const offsets = readShape(reader);
-  if (offsets.length !== 2) {
-    const detail = `"data_offsets" needs two numbers, found ${offsets.length}`;
-    throw new StrictJsonError(start, detail);
+  const offsets: [Unsigned, Unsigned] = [0, 0];
+  let found = 0;
+  reader.enterArray();
+  for (; reader.nextElement(); found++) {
+    const offset = reader.readUnsigned();
+    if (found < 2) offsets[found] = offset;
   }
-  return [offsets[0], offsets[1]];
+  if (found !== 2) {
+    throw new StrictJsonError(start, `"data_offsets" needs two numbers, found ${found}`);
+  }
+  return offsets;
 }
 
 function noKeys(): Record<string, string> {

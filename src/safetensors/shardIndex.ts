@@ -1,62 +1,72 @@
 import { CheckpointError, quoted } from '../storage/errors.js';
+import type { Steps } from '../storage/slices.js';
 import { isUtf8 } from '../storage/text.js';
 import type { ShardIndex } from '../storage/container.js';
-import { StrictJsonError, StrictJsonReader } from './strictJson.js';
-
-/** Longest index that is read; the same bound as a header's. */
-export const MAX_INDEX_BYTES = 100_000_000;
-
-const naturalOrder = new Intl.Collator('en', { numeric: true });
+import { STEP_BYTES, StrictJsonError, StrictJsonReader } from './strictJson.js';
 
 /**
- * Reads a shard index. Everything about it must be in order: an index that names a tensor twice, or
+ * Reads a shard index, in steps. Everything about it must be in order: an index that names a tensor twice, or
  * a file outside its own folder, is refused as a whole.
  * @throws CheckpointError InvalidIndex, DuplicateName or PathLeavesFolder
  */
-export function parseShardIndex(bytes: Uint8Array, fileName: string): ShardIndex {
+export function* parseShardIndex(bytes: Uint8Array, fileName: string): Steps<ShardIndex> {
   const refuse = (place: string, detail: string) =>
     new CheckpointError(fileName, place, 'InvalidIndex', detail);
-  if (!isUtf8(bytes)) throw refuse('', 'the text is not UTF-8');
-  let weightMap: Map<string, string> | undefined;
+  if (!(yield* isUtf8(bytes))) throw refuse('', 'the text is not UTF-8');
+  let index: ShardIndex | undefined;
   try {
     const reader = new StrictJsonReader(bytes);
     reader.enterObject();
     for (let key = reader.nextKey(); key !== undefined; key = reader.nextKey()) {
       if (key !== 'weight_map') {
-        reader.skipValue();
+        yield* reader.skipValue();
         continue;
       }
-      if (weightMap) throw new StrictJsonError(reader.position, '"weight_map" stands here twice');
-      weightMap = readWeightMap(reader, fileName);
+      if (index) throw new StrictJsonError(reader.position, '"weight_map" stands here twice');
+      index = yield* readWeightMap(reader, fileName);
     }
     reader.end();
   } catch (error) {
     if (error instanceof StrictJsonError) throw refuse(`byte ${error.position}`, error.reason);
     throw error;
   }
-  if (!weightMap) throw refuse('', '"weight_map" is missing');
-  if (weightMap.size === 0) throw refuse('weight_map', 'it names no tensor');
-  return { weightMap, shards: groupByShard(weightMap) };
+  if (!index) throw refuse('', '"weight_map" is missing');
+  if (index.weightMap.size === 0) throw refuse('weight_map', 'it names no tensor');
+  return index;
 }
 
-function readWeightMap(reader: StrictJsonReader, fileName: string): Map<string, string> {
+function* readWeightMap(reader: StrictJsonReader, fileName: string): Steps<ShardIndex> {
   const weightMap = new Map<string, string>();
+  /** Each shard's name by itself: one text for all of its tensors. */
+  const shards = new Map<string, string>();
+  let yielded = reader.position;
   reader.enterObject();
   for (let tensor = reader.nextKey(); tensor !== undefined; tensor = reader.nextKey()) {
-    const place = `weight_map, tensor ${quoted(tensor)}`;
-    const shard = reader.readString();
-    const fault = nameFault(shard);
-    if (fault !== undefined) {
-      const detail = `${quoted(shard)} ${fault}; a shard must lie in the folder of its index`;
-      throw new CheckpointError(fileName, place, 'PathLeavesFolder', detail);
+    const named = reader.readString();
+    let shard = shards.get(named);
+    if (shard === undefined) {
+      const fault = nameFault(named);
+      if (fault !== undefined) {
+        const detail = `${quoted(named)} ${fault}; a shard must lie in the folder of its index`;
+        throw new CheckpointError(fileName, placeOf(tensor), 'PathLeavesFolder', detail);
+      }
+      shards.set(named, (shard = named));
     }
     if (weightMap.has(tensor)) {
       const detail = `listed twice, in ${quoted(weightMap.get(tensor)!)} and in ${quoted(shard)}`;
-      throw new CheckpointError(fileName, place, 'DuplicateName', detail);
+      throw new CheckpointError(fileName, placeOf(tensor), 'DuplicateName', detail);
     }
     weightMap.set(tensor, shard);
+    if (reader.position - yielded > STEP_BYTES) {
+      yielded = reader.position;
+      yield;
+    }
   }
-  return weightMap;
+  return { weightMap, shards: [...shards.keys()] };
+}
+
+function placeOf(tensor: string): string {
+  return `weight_map, tensor ${quoted(tensor)}`;
 }
 
 /** Why a shard's name is not that of a file in the same folder, on any system; undefined when it is. */
@@ -67,17 +77,4 @@ function nameFault(name: string): string | undefined {
   if (name === '.' || name === '..') return 'is a folder';
   if (name.includes('\0')) return 'contains a NUL character';
   return undefined;
-}
-
-function groupByShard(weightMap: ReadonlyMap<string, string>): Map<string, Set<string>> {
-  const groups = new Map<string, Set<string>>();
-  for (const [tensor, shard] of weightMap) {
-    const group = groups.get(shard);
-    if (group) group.add(tensor);
-    else groups.set(shard, new Set([tensor]));
-  }
-  const inOrder = [...groups].sort(
-    ([a], [b]) => naturalOrder.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0),
-  );
-  return new Map(inOrder);
 }

@@ -1,3 +1,5 @@
+import type { Steps } from '../storage/slices.js';
+import { SharedStrings } from './sharedStrings.js';
 import { describeFound, StrictJsonError, textOf } from './strictJsonError.js';
 
 export { StrictJsonError };
@@ -9,8 +11,8 @@ export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'n
 const MAX_DEPTH = 127;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
-const MAX_SHARED_CHARACTERS = 16;
-const SHARED_SLOTS = 64;
+/** Bytes that a long walk reads between two places where it may be interrupted. */
+export const STEP_BYTES = 64 * 1024;
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -41,9 +43,9 @@ export class StrictJsonReader {
   #depth = 0;
   /** For each open container, whether nothing has been read in it yet. */
   readonly #fresh = new Uint8Array(MAX_DEPTH + 1);
-  readonly #sharedStrings: (string | undefined)[] = new Array<undefined>(SHARED_SLOTS).fill(
-    undefined,
-  );
+  /** For each open container, what it was opened by. */
+  readonly #opening = new Uint8Array(MAX_DEPTH + 1);
+  readonly #shared = new SharedStrings();
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -88,8 +90,7 @@ export class StrictJsonReader {
     if (!this.#nextInContainer(CLOSE_OBJECT, '"}"')) return undefined;
     if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a key in quotation marks');
     const key = this.readString();
-    if (this.#skipSpace() !== COLON) throw this.#unexpected('":"');
-    this.#position++;
+    this.#expectColon();
     return key;
   }
 
@@ -100,29 +101,15 @@ export class StrictJsonReader {
 
   /** Reads a string; escapes are resolved, lone surrogates refused. */
   readString(): string {
-    if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a string');
-    const opening = this.#position;
-    const bytes = this.#bytes;
-    let at = opening + 1;
-    let escaped = false;
-    let ascii = true;
-    for (;;) {
-      const byte = bytes[at];
-      if (byte === QUOTE) break;
-      if (byte === undefined) throw this.#fail(opening, 'a string does not end');
-      if (byte < SPACE) throw this.#fail(at, 'a control character inside a string');
-      if (byte > 0x7f) ascii = false;
-      if (byte === BACKSLASH) {
-        escaped = true;
-        at++;
-      }
-      at++;
+    const opening = this.#enterString();
+    const kind = this.#toStringEnd(opening);
+    const end = this.#position - 1;
+    if (kind === 'ascii') {
+      const known = this.#shared.find(this.#bytes, opening + 1, end);
+      if (known !== undefined) return known;
     }
-    this.#position = at + 1;
-    if (ascii && !escaped && at - opening <= MAX_SHARED_CHARACTERS)
-      return this.#shared(opening + 1, at);
-    const raw = textOf(bytes, opening + 1, at);
-    return escaped ? this.#unescape(raw, opening) : raw;
+    const raw = textOf(this.#bytes, opening + 1, end);
+    return kind === 'escaped' ? this.#unescape(raw, opening) : raw;
   }
 
   /** Reads an unsigned 64-bit integer literal: a number up to 2^53 − 1, a bigint above. */
@@ -153,35 +140,57 @@ export class StrictJsonReader {
     this.#literal('null');
   }
 
-  /** Reads past one value of any kind, checking its syntax all the same. */
-  skipValue(): void {
-    switch (this.peek()) {
-      case 'object':
-        this.enterObject();
-        while (this.nextKey() !== undefined) this.skipValue();
-        return;
-      case 'array':
-        this.enterArray();
-        while (this.nextElement()) this.skipValue();
-        return;
-      case 'string':
-        this.readString();
-        return;
-      case 'number':
-        this.#skipNumber();
-        return;
-      case 'null':
-        this.readNull();
-        return;
-      case 'boolean':
-        this.#literal(this.#bytes[this.#position] === 0x74 ? 'true' : 'false');
-        return;
+  /** Reads past one value of any kind, however large, checking its syntax all the same. */
+  *skipValue(): Steps<void> {
+    const outside = this.#depth;
+    let yielded = this.#position;
+    for (;;) {
+      this.#skipScalarOrEnter();
+      do {
+        if (this.#depth === outside) return;
+      } while (!this.#nextSkipped());
+      if (this.#position - yielded > STEP_BYTES) {
+        yielded = this.#position;
+        yield;
+      }
     }
   }
 
   /** Checks that nothing but white space is left. */
   end(): void {
     if (this.#skipSpace() !== undefined) throw this.#unexpected('the end of the text');
+  }
+
+  #skipScalarOrEnter(): void {
+    switch (this.peek()) {
+      case 'object':
+        return this.enterObject();
+      case 'array':
+        return this.enterArray();
+      case 'string':
+        return this.#skipString();
+      case 'number':
+        return this.#skipNumber();
+      case 'null':
+        return this.readNull();
+      case 'boolean':
+        return this.#literal(this.#bytes[this.#position] === 0x74 ? 'true' : 'false');
+    }
+  }
+
+  /** Goes to the next value of the innermost container; false at its end. */
+  #nextSkipped(): boolean {
+    if (this.#opening[this.#depth] === OPEN_ARRAY) return this.nextElement();
+    if (!this.#nextInContainer(CLOSE_OBJECT, '"}"')) return false;
+    if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a key in quotation marks');
+    this.#skipString();
+    this.#expectColon();
+    return true;
+  }
+
+  #expectColon(): void {
+    if (this.#skipSpace() !== COLON) throw this.#unexpected('":"');
+    this.#position++;
   }
 
   #skipSpace(): number | undefined {
@@ -200,6 +209,7 @@ export class StrictJsonReader {
     }
     this.#position++;
     this.#fresh[++this.#depth] = 1;
+    this.#opening[this.#depth] = opening;
   }
 
   #nextInContainer(closing: number, closingText: string): boolean {
@@ -220,18 +230,38 @@ export class StrictJsonReader {
     return true;
   }
 
-  /** A short ASCII string; the same few keys repeat in every entry, so they are made only once. */
-  #shared(start: number, end: number): string {
+  /** Steps into a string. Returns where its quotation mark stands. */
+  #enterString(): number {
+    if (this.#skipSpace() !== QUOTE) throw this.#unexpected('a string');
+    return this.#position++;
+  }
+
+  /** Goes to behind the end of the string that was opened at `opening`, and says what it consists of. */
+  #toStringEnd(opening: number): 'ascii' | 'escaped' | 'unicode' {
     const bytes = this.#bytes;
-    const length = end - start;
-    const slot = (bytes[start] * 7 + bytes[end - 1] + length) & (SHARED_SLOTS - 1);
-    const known = this.#sharedStrings[slot];
-    if (known?.length === length) {
-      let same = 0;
-      while (same < length && known.charCodeAt(same) === bytes[start + same]) same++;
-      if (same === length) return known;
+    let at = opening + 1;
+    let escaped = false;
+    let ascii = true;
+    for (;;) {
+      const byte = bytes[at];
+      if (byte === QUOTE) break;
+      if (byte === undefined) throw this.#fail(opening, 'a string does not end');
+      if (byte < SPACE) throw this.#fail(at, 'a control character inside a string');
+      if (byte > 0x7f) ascii = false;
+      if (byte === BACKSLASH) {
+        escaped = true;
+        at++;
+      }
+      at++;
     }
-    return (this.#sharedStrings[slot] = textOf(bytes, start, end));
+    this.#position = at + 1;
+    return escaped ? 'escaped' : ascii ? 'ascii' : 'unicode';
+  }
+
+  #skipString(): void {
+    const opening = this.#enterString();
+    if (this.#toStringEnd(opening) !== 'escaped') return;
+    this.#unescape(textOf(this.#bytes, opening + 1, this.#position - 1), opening);
   }
 
   #unescape(raw: string, opening: number): string {
@@ -261,11 +291,14 @@ export class StrictJsonReader {
       this.#position++;
       digits();
     }
-    if (bytes[this.#position] === 0x65 || bytes[this.#position] === 0x45) {
+    const hasExponent = bytes[this.#position] === 0x65 || bytes[this.#position] === 0x45;
+    if (hasExponent) {
       const sign = bytes[++this.#position];
       if (sign === PLUS || sign === MINUS) this.#position++;
       digits();
     }
+    // Of fewer digits, only an exponent could make it too large.
+    if (!hasExponent && this.#position - start < 300) return;
     if (!Number.isFinite(Number(textOf(bytes, start, this.#position)))) {
       throw this.#fail(start, 'a number out of range');
     }

@@ -49,10 +49,3 @@ export function checkRange(name: string, size: number, offset: number, length: n
   const detail = `bytes ${offset} to ${offset + length} were asked for, the file has ${size}`;
   throw new CheckpointError(name, '', 'ReadBeyondEnd', detail);
 }
-
-/** All bytes of a source. */
-export async function readAll(source: ByteSource): Promise<Uint8Array> {
-  const bytes = new Uint8Array(source.size);
-  await source.read(0, bytes);
-  return bytes;
-}

@@ -1,5 +1,6 @@
 import type { ByteSource } from './byteSource.js';
 import type { ElementTypeName } from './elementTypes.js';
+import type { SliceOptions, Steps } from './slices.js';
 
 /** One tensor of a file and where its bytes lie. */
 export interface StoredTensor {
@@ -22,7 +23,7 @@ export interface StoredTensor {
 /** What a file's header says, checked against the size of the file. */
 export interface FileHeader {
   /** By offset; tensors at one offset (all but the last are empty) in header order. */
-  readonly tensors: readonly StoredTensor[];
+  readonly tensors: StoredTensor[];
   /** Free text about the file; an object without prototype, since its keys come from the file. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Length of the header in bytes, without a length field in front of it. */
@@ -31,8 +32,8 @@ export interface FileHeader {
 
 /** What an index of shards says. */
 export interface ShardIndex {
-  /** Shard names in natural order ("2" before "10"), each with the tensors it should hold. */
-  readonly shards: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Names of the shards, in the order in which they are first named. */
+  readonly shards: readonly string[];
   /** Shard of each tensor. */
   readonly weightMap: ReadonlyMap<string, string>;
 }
@@ -43,8 +44,8 @@ export interface Container {
   readonly fileSuffix: string;
   /** End of the names of indexes of shards, where the format has such; with the dot. */
   readonly indexSuffix?: string;
-  /** Reads and checks a file's header; never weights. @throws CheckpointError */
-  readHeader(source: ByteSource, fileName: string): Promise<FileHeader>;
-  /** Reads an index of shards. @throws CheckpointError */
-  readIndex?(source: ByteSource, fileName: string): Promise<ShardIndex>;
+  /** Reads and checks a file's header; never weights. In slices. @throws CheckpointError */
+  readHeader(source: ByteSource, fileName: string, options?: SliceOptions): Promise<FileHeader>;
+  /** Reads an index of shards from all its bytes, in steps. @throws CheckpointError */
+  readIndex?(bytes: Uint8Array, fileName: string): Steps<ShardIndex>;
 }

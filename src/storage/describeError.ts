@@ -1,4 +1,4 @@
-import { shorten } from './text.js';
+import { shorten } from './shorten.js';
 import { MAX_PATH_CHARACTERS, visible } from './errors.js';
 
 /** What systems call their refusals, in words. */
@@ -74,7 +74,7 @@ export function describeSystemError(error: unknown): string {
   const [line] = error.message.split('\n', 1);
   // "EFOO: what it means, open '/path'"
   const said = CODE.test(line) ? line.slice(line.indexOf(': ') + 2).split(',', 1)[0] : line;
-  return visible(shorten(said, MAX_MESSAGE_CHARACTERS));
+  return shorten(said, MAX_MESSAGE_CHARACTERS, visible);
 }
 
 /** No message is longer: names within are shortened before, but there may be several. */
@@ -90,8 +90,8 @@ export function describeError(error: unknown): string {
   if (isSystem || CODE.test(message)) {
     const { path } = error as { readonly path?: string };
     const said = describeSystemError(error);
-    return path === undefined ? said : `${visible(shorten(path, MAX_PATH_CHARACTERS))}: ${said}`;
+    return path === undefined ? said : `${shorten(path, MAX_PATH_CHARACTERS, visible)}: ${said}`;
   }
   const said = (error instanceof Error && describeFault(error)) || message;
-  return visible(shorten(said.replace(/\s+/g, ' ').trim(), MAX_MESSAGE_CHARACTERS));
+  return shorten(said.replace(/\s+/g, ' ').trim(), MAX_MESSAGE_CHARACTERS, visible);
 }

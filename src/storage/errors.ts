@@ -1,8 +1,8 @@
-import { shorten } from './text.js';
+import { shorten } from './shorten.js';
 
 /**
  * The rule a checkpoint breaks. The first ten are the verdicts of the format's reference reader;
- * the rest concern what it does not look at: duplicate names, shards, folders, the disk.
+ * the rest concern what it does not look at: sizes beyond reason, duplicate names, shards, folders, the disk.
  */
 export type CheckpointRule =
   | 'HeaderTooSmall'
@@ -15,6 +15,8 @@ export type CheckpointRule =
   | 'ValidationOverflow'
   | 'MisalignedSlice'
   | 'TensorInvalidInfo'
+  | 'TooManyDimensions'
+  | 'TooMuchMetadata'
   | 'DuplicateName'
   | 'InvalidName'
   | 'InvalidIndex'
@@ -26,6 +28,8 @@ export type CheckpointRule =
   | 'AmbiguousFolder'
   | 'FileNotFound'
   | 'NotAFile'
+  | 'FileTooLarge'
+  | 'NotUtf8'
   | 'ReadFailed'
   | 'ReadBeyondEnd'
   | 'FileChanged'
@@ -52,7 +56,7 @@ export class CheckpointError extends Error {
     readonly detail: string,
     options?: ErrorOptions,
   ) {
-    const parts = [visible(shorten(file, MAX_PATH_CHARACTERS)), place, detail].filter(
+    const parts = [shorten(file, MAX_PATH_CHARACTERS, visible), place, detail].filter(
       (part) => part !== '',
     );
     super(`${parts.join(': ')} (${rule})`, options);
@@ -67,27 +71,39 @@ export class CheckpointError extends Error {
 /** Characters that would break a line, vanish, or reorder the text around them. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
+/** Escapes that have been needed; there are no more than such characters. */
+const escapes = new Map<string, string>();
+
+function escapeOf(character: string): string {
+  let escape = escapes.get(character);
+  if (escape === undefined) {
+    escape = `\\u{${character.codePointAt(0)!.toString(16)}}`;
+    escapes.set(character, escape);
+  }
+  return escape;
+}
+
 /** Text from a file made fit for one line: control and direction characters become visible escapes. */
 export function visible(text: string): string {
-  return text.replace(UNSAFE, (character) => {
-    const code = character.codePointAt(0)!.toString(16);
-    return `\\u{${code}}`;
-  });
+  return text.replace(UNSAFE, escapeOf);
 }
 
 const MAX_QUOTED_CHARACTERS = 120;
 
 /** A name from a file in quotation marks, shortened and made fit for one line. */
 export function quoted(text: string): string {
-  return `"${visible(shorten(text, MAX_QUOTED_CHARACTERS))}"`;
+  return `"${shorten(text, MAX_QUOTED_CHARACTERS, visible)}"`;
 }
 
 const LISTED_NAMES = 6;
 
-/** Names from a file, quoted, the first few of many. */
-export function listQuoted(names: readonly string[]): string {
+/**
+ * Names from a file, quoted, the first few of many.
+ * @param count how many there are, where `names` are only the first of them
+ */
+export function listQuoted(names: readonly string[], count = names.length): string {
   const shown = names.slice(0, LISTED_NAMES).map(quoted).join(', ');
-  const rest = names.length - LISTED_NAMES;
+  const rest = count - LISTED_NAMES;
   return rest > 0 ? `${shown} and ${rest} more` : shown;
 }
 

@@ -1,6 +1,7 @@
 import type { ByteSource } from './byteSource.js';
+import type { SizeLimit } from './wholeFiles.js';
 
-/** What lies at a path; "other" is a device, a pipe or the like. */
+/** What lies at a path; "other" is a device, a pipe, a link to nothing or the like. */
 export type FileKind = 'file' | 'folder' | 'other';
 
 /**
@@ -12,10 +13,15 @@ export interface FileSystem {
   readonly isLocal: boolean;
   /** What lies at a path; undefined when nothing does. */
   kind(path: string): Promise<FileKind | undefined>;
-  /** Tells one state of a file from another, by size and time; undefined where that is not known. */
+  /** Tells one state of a file from another, by size and times; undefined where that is not known. */
   version(path: string): Promise<string | undefined>;
   /** Opens a file for reading by range. @throws CheckpointError */
   open(path: string): Promise<ByteSource>;
+  /**
+   * Reads a file whole: a regular file only, and of a larger one no more than tells that it is.
+   * @throws CheckpointError NotAFile, FileTooLarge, FileNotFound or ReadFailed
+   */
+  read(path: string, limit: SizeLimit): Promise<Uint8Array>;
   /** Names of the entries of a folder, without its path. @throws CheckpointError */
   list(folder: string): Promise<string[]>;
   /** Path of the file `name` in a folder. `name` has no separators. */

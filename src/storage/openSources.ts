@@ -44,8 +44,8 @@ export class OpenSources {
 
 /** Tells sources apart. */
 function keyOf(ref: Exclude<SourceRef, { readonly kind: 'memory' }>): string {
-  // The size belongs to the name: a file that was opened anew after a change is another one.
-  if (ref.kind === 'uri') return `${ref.sizeBytes} ${ref.uri}`;
+  // The version belongs to the name: a file that was opened anew after a change is another one.
+  if (ref.kind === 'uri') return `${ref.version} ${ref.uri}`;
   const { layout, parts, parameters } = ref.weight;
   const places = Object.entries(parts).map(([role, { source, offset }]) => [
     role,

@@ -12,6 +12,8 @@ export type SourceRef =
       readonly uri: string;
       /** Size in bytes when the file's header was read. */
       readonly sizeBytes: number;
+      /** Tells the file as it was then from any later state; the file system's `version` of it. */
+      readonly version: string;
     }
   | { readonly kind: 'memory'; readonly name: string; readonly bytes: SharedArrayBuffer }
   | {

@@ -1,11 +1,15 @@
+import type { Steps } from './slices.js';
+import { CheckpointError } from './errors.js';
+
 const CHECKED_AT_ONCE = 1 << 20;
 
 /** True when bytes are well-formed UTF-8. Looks at a piece at a time, whatever their length. */
-export function isUtf8(bytes: Uint8Array): boolean {
+export function* isUtf8(bytes: Uint8Array): Steps<boolean> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
     for (let done = 0; done < bytes.length; done += CHECKED_AT_ONCE) {
       decoder.decode(bytes.subarray(done, done + CHECKED_AT_ONCE), { stream: true });
+      yield;
     }
     decoder.decode();
     return true;
@@ -14,19 +18,11 @@ export function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/**
- * A text of at most `most` UTF-16 units: where it is longer, its middle gives way to an ellipsis, since
- * names differ at their ends. Characters stay whole.
- */
-export function shorten(text: string, most: number): string {
-  if (text.length <= most) return text;
-  let head = Math.ceil((most - 1) / 2);
-  let tail = text.length - Math.floor((most - 1) / 2);
-  if (isLowSurrogate(text.charCodeAt(head))) head--;
-  if (isLowSurrogate(text.charCodeAt(tail))) tail++;
-  return `${text.slice(0, head)}…${text.slice(tail)}`;
-}
-
-function isLowSurrogate(unit: number): boolean {
-  return unit >= 0xdc00 && unit <= 0xdfff;
+/** The text of a file. @throws CheckpointError NotUtf8 */
+export function decodeText(file: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new CheckpointError(file, '', 'NotUtf8', 'this is not UTF-8 text', { cause: error });
+  }
 }

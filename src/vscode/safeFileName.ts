@@ -1,4 +1,4 @@
-import { shorten } from '../storage/text.js';
+import { shorten } from '../storage/shorten.js';
 
 /** File systems take 255 bytes; some programs add a suffix of their own. */
 const MAX_NAME_BYTES = 200;

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { makeMemorySource } from '../storage/byteSource.js';
 import { CheckpointError } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
+import { refuseLarger, type SizeLimit } from '../storage/wholeFiles.js';
 
 /**
  * VS Code reads files of other file systems whole, so this much is held in memory. Larger models
@@ -19,6 +20,30 @@ function baseName(uri: vscode.Uri): string {
 
 function isNotFound(error: unknown): boolean {
   return error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
+}
+
+/** @throws CheckpointError NotAFile */
+async function statFile(uri: vscode.Uri, name: string): Promise<vscode.FileStat> {
+  const found = await vscode.workspace.fs.stat(uri);
+  if (found.type & vscode.FileType.File) return found;
+  throw new CheckpointError(name, '', 'NotAFile', vscode.l10n.t('this is not a file'));
+}
+
+/**
+ * Reads a file whole through VS Code, which knows no way to read a part: its size is looked at before
+ * and after.
+ * @param name for messages
+ * @throws CheckpointError NotAFile or FileTooLarge; what the file system throws
+ */
+export async function readWorkspaceFile(
+  uri: vscode.Uri,
+  name: string,
+  limit: SizeLimit,
+): Promise<Uint8Array> {
+  refuseLarger(name, (await statFile(uri, name)).size, limit);
+  const content = await vscode.workspace.fs.readFile(uri);
+  refuseLarger(name, content.byteLength, limit);
+  return content;
 }
 
 /** The files of a virtual workspace, loaded as they are opened. Paths are the text of URIs. */
@@ -49,23 +74,34 @@ export class VirtualFileSystem implements FileSystem {
     const name = baseName(uri);
     const known = this.loaded.get(path);
     if (known) return makeMemorySource(name, new Uint8Array(known));
-    const { size } = await vscode.workspace.fs.stat(uri);
-    this.totalBytes += size;
-    if (this.totalBytes > MAX_FILE_BYTES) {
-      const detail = vscode.l10n.t(
-        'models that are not on a local disk can be opened up to {0} MB, this is {1} MB or more; copy it to a local folder',
-        megabytes(MAX_FILE_BYTES),
-        megabytes(this.totalBytes),
-      );
-      throw new CheckpointError(name, '', 'ReadFailed', detail);
-    }
+    const { size } = await statFile(uri, name);
+    this.refuseTooMuch(name, size);
     const content = await vscode.workspace.fs.readFile(uri);
+    // Once more: what a file system says of a file's size need not be true.
+    this.refuseTooMuch(name, content.byteLength);
+    this.totalBytes += content.byteLength;
     // Shared, so that the workers see it without a copy each.
     const shared = new SharedArrayBuffer(content.byteLength);
     const bytes = new Uint8Array(shared);
     bytes.set(content);
     this.loaded.set(path, shared);
     return makeMemorySource(name, bytes);
+  }
+
+  async read(path: string, limit: SizeLimit) {
+    const uri = vscode.Uri.parse(path, true);
+    return readWorkspaceFile(uri, baseName(uri), limit);
+  }
+
+  private refuseTooMuch(name: string, bytes: number): void {
+    const total = this.totalBytes + bytes;
+    if (total <= MAX_FILE_BYTES) return;
+    const detail = vscode.l10n.t(
+      'models that are not on a local disk can be opened up to {0} MB, this is {1} MB or more; copy it to a local folder',
+      megabytes(MAX_FILE_BYTES),
+      megabytes(total),
+    );
+    throw new CheckpointError(name, '', 'ReadFailed', detail);
   }
 
   async list(folder: string) {

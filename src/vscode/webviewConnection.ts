@@ -1,7 +1,15 @@
 import type * as vscode from 'vscode';
-import { connect } from '../rpc/rpc.js';
+import { guardHandlers } from '../rpc/guard.js';
+import type { ArgumentSchemas } from '../rpc/guard.js';
+import { connect, isCancelled } from '../rpc/rpc.js';
 import type { Connection, Handlers, MessageChannelEnd, Methods, Remote } from '../rpc/rpc.js';
 import { decodeNumbers, encodeNumbers } from '../rpc/wireNumbers.js';
+import { describeError } from '../storage/describeError.js';
+import { log } from './log.js';
+
+function logRefused(reason: string): void {
+  log.warn(`Refused what a page sent: ${reason}`);
+}
 
 function channelOf(webview: vscode.Webview): MessageChannelEnd {
   return {
@@ -13,12 +21,34 @@ function channelOf(webview: vscode.Webview): MessageChannelEnd {
       }
     },
     listen: (listener) => {
-      const subscription = webview.onDidReceiveMessage((message) =>
-        listener(decodeNumbers(message)),
-      );
+      const subscription = webview.onDidReceiveMessage((message) => {
+        let decoded: unknown;
+        try {
+          decoded = decodeNumbers(message);
+        } catch (error) {
+          // Nested deeper than anything a page of ours sends.
+          return logRefused(describeError(error));
+        }
+        listener(decoded);
+      });
       return () => subscription.dispose();
     },
   };
+}
+
+/** Handlers whose errors are one line for people: pages show them as they come. */
+function describeErrors<Api extends Methods<Api>>(handlers: Handlers<Api>): Handlers<Api> {
+  const describing = <Name extends keyof Api>(name: Name): Handlers<Api>[Name] =>
+    (async (argument, context) => {
+      try {
+        return await handlers[name](argument, context);
+      } catch (error) {
+        if (isCancelled(error)) throw error;
+        throw new Error(describeError(error), { cause: error });
+      }
+    }) as Handlers<Api>[Name];
+  const names = Object.keys(handlers) as (keyof Api)[];
+  return Object.fromEntries(names.map((name) => [name, describing(name)])) as Handlers<Api>;
 }
 
 /**
@@ -46,12 +76,16 @@ export class WebviewConnection<Page extends Methods<Page>> implements vscode.Dis
     );
   }
 
-  /** Joins a panel's page by the interfaces of both sides. */
+  /** Joins a panel's page by the interfaces of both sides; the page's arguments are checked. */
   static connect<Host extends Methods<Host>, Page extends Methods<Page>>(
     panel: vscode.WebviewPanel,
     handlers: Handlers<Host>,
+    schemas: ArgumentSchemas<Host>,
   ): WebviewConnection<Page> {
-    return new WebviewConnection<Page>(panel, (channel) => connect<Host, Page>(channel, handlers));
+    const guarded = guardHandlers(describeErrors(handlers), schemas, logRefused);
+    return new WebviewConnection<Page>(panel, (channel) =>
+      connect<Host, Page>(channel, guarded, () => logRefused('not a message of a call')),
+    );
   }
 
   /** The page as it is now. Calls wait until its script runs. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
+import { makeContentPolicy } from './contentPolicy.js';
 
 /** The pages that dist/webview holds, and their titles for screen readers. */
 export type PageName = 'editor' | 'comparison';
@@ -11,13 +12,16 @@ function pageFolder(extensionUri: vscode.Uri): vscode.Uri {
 
 /** What a page may do: run scripts, and load from its own folder only. */
 export function makeWebviewOptions(extensionUri: vscode.Uri): vscode.WebviewOptions {
-  return { enableScripts: true, localResourceRoots: [pageFolder(extensionUri)] };
+  return {
+    enableScripts: true,
+    // By default on where scripts are.
+    enableForms: false,
+    enableCommandUris: false,
+    localResourceRoots: [pageFolder(extensionUri)],
+  };
 }
 
-/**
- * The shell of a page. Nothing is inline but the policy; the page's own script fills `#app`.
- * Charts are exported as PNG from blob: and data: images.
- */
+/** The shell of a page. Nothing is inline but the policy; the page's own script fills `#app`. */
 export function renderWebviewHtml(
   webview: vscode.Webview,
   extensionUri: vscode.Uri,
@@ -26,13 +30,7 @@ export function renderWebviewHtml(
   const nonce = randomBytes(16).toString('base64url');
   const resource = (name: string) =>
     webview.asWebviewUri(vscode.Uri.joinPath(pageFolder(extensionUri), name)).toString();
-  const policy = [
-    `default-src 'none'`,
-    `img-src ${webview.cspSource} blob: data:`,
-    `style-src ${webview.cspSource}`,
-    `font-src ${webview.cspSource}`,
-    `script-src 'nonce-${nonce}'`,
-  ].join('; ');
+  const policy = makeContentPolicy(webview.cspSource, nonce);
   // plotly.js writes its rules into <head> unless an element of this id is there first.
   return `<!DOCTYPE html>
 <html lang="${vscode.env.language}">

@@ -3,6 +3,7 @@ import { ChunkLoader } from '../compute/chunkLoader.js';
 import { makeChunkMethods } from '../compute/chunkMethods.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
+import { makeSmallTensorMethods, type SmallTensorApi } from '../compute/smallTensors.js';
 import { makeSpanMethods } from '../compute/spanMethods.js';
 import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
@@ -23,16 +24,17 @@ function inTurn<Api extends Methods<Api>>(queue: TaskQueue, methods: Handlers<Ap
   return Object.fromEntries(queued) as Handlers<Api>;
 }
 
-serveThread<WorkerStart, ChunkApi & SpanApi & ForwardApi & WorkerControl>(
-  async ({ memory, modules }) => {
-    const exports = modules && (await instantiateKernels(modules.kernels, memory));
-    const sources = openStoredSources({ blocking: true });
-    const loader = new ChunkLoader(memory, exports, sources);
-    return inTurn<ChunkApi & SpanApi & ForwardApi & WorkerControl>(new TaskQueue(), {
-      ...makeChunkMethods(loader),
-      ...makeSpanMethods(loader),
-      ...(await makeForwardMethods(loader, modules?.forward)),
-      closeFiles: () => sources.close(),
-    });
-  },
-);
+type WorkerApi = ChunkApi & SpanApi & SmallTensorApi & ForwardApi & WorkerControl;
+
+serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
+  const exports = modules && (await instantiateKernels(modules.kernels, memory));
+  const sources = openStoredSources({ blocking: true });
+  const loader = new ChunkLoader(memory, exports, sources);
+  return inTurn<WorkerApi>(new TaskQueue(), {
+    ...makeChunkMethods(loader),
+    ...makeSpanMethods(loader),
+    ...makeSmallTensorMethods(loader),
+    ...(await makeForwardMethods(loader, modules?.forward)),
+    closeFiles: () => sources.close(),
+  });
+});

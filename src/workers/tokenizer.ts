@@ -1,5 +1,6 @@
 // Program of the thread that tokenizes: a large vocabulary and a long text take seconds, and the host
 // must answer meanwhile.
+import { parseJson } from '../checkpoint/jsonText.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { makeTextEncoder } from '../model/text/textEncoder.js';
 import type { TokenizerDocument } from '../model/text/tokenizerDocument.js';
@@ -15,11 +16,23 @@ serveThread<unknown, TokenizerApi>(() => ({
       const encode = makeTextEncoder(parse(tokenizer), settings);
       return { ids: texts.map(encode) };
     } catch (error) {
-      return { file, problem: describeError(error) };
+      return { file, problem: describe(error) };
     }
   },
 }));
 
 function parse(bytes: Uint8Array): TokenizerDocument {
-  return JSON.parse(new TextDecoder().decode(bytes)) as TokenizerDocument;
+  const value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as TokenizerDocument;
+  }
+  throw new Error('the text is JSON but not an object');
+}
+
+function describe(error: unknown): string {
+  // Regular expressions remember the ways that they have not tried yet.
+  if (error instanceof RangeError && error.message.includes('call stack')) {
+    return 'its expressions take more memory on this text than there is';
+  }
+  return describeError(error);
 }

@@ -3,18 +3,38 @@ import { expect, test } from 'vitest';
 import { findStoredWeights } from '../../src/layouts/storedWeights.js';
 import { openStoredSources } from '../../src/layouts/node/openStored.js';
 import { openCheckpoint } from '../../src/checkpoint/openCheckpoint.js';
-import type { CheckpointTensor } from '../../src/checkpoint/types.js';
+import type { StoredTensor } from '../../src/storage/container.js';
+import type { SourceRef } from '../../src/storage/sourceRef.js';
 import { localFileSystem } from '../../src/storage/node/localFileSystem.js';
 
 // Weights as the original code packed them, and as it decodes them itself (AutoGPTQ, AutoAWQ).
 const PACKED = join(import.meta.dirname, '../fixtures/layouts/packed.safetensors');
 
-async function valuesOf(tensor: CheckpointTensor): Promise<Float32Array> {
+async function valuesOf(
+  tensor: StoredTensor & { readonly source?: SourceRef },
+  source = tensor.source!,
+): Promise<Float32Array> {
   const values = new Float32Array(tensor.elements);
   const sources = openStoredSources();
-  await sources.read(tensor.source, tensor.offset, new Uint8Array(values.buffer));
+  await sources.read(source, tensor.offset, new Uint8Array(values.buffer));
   await sources.close();
   return values;
+}
+
+/** A golden file, and what finds weights among its tensors without reading any. */
+async function openGolden(path: string) {
+  const { tensors, files } = await openCheckpoint(path, localFileSystem);
+  const [{ source }] = files;
+  const find = (parts: readonly StoredTensor[], quantization: Record<string, unknown>) =>
+    findStoredWeights(
+      parts,
+      () => source,
+      async () => quantization,
+      () => {
+        throw new Error('nothing needs to be read');
+      },
+    );
+  return { tensors, source, find };
 }
 
 test.each([
@@ -30,13 +50,14 @@ test.each([
   ['afpq_packed.nf4.asym.g32', { quant_method: 'afpq', format: 'nf', bits: 4 }],
   ['afpq_packed.nf3.asym.g32', { quant_method: 'afpq', format: 'nf', bits: 3 }],
 ])('%s decodes to the bits of the original code', async (name, quantization) => {
-  const { tensors } = await openCheckpoint(PACKED, localFileSystem);
-  const { weightOf } = await findStoredWeights(tensors, quantization, () => {
-    throw new Error('nothing needs to be read');
-  });
+  const { tensors, source, find } = await openGolden(PACKED);
+  const { weightOf } = await find(tensors, quantization);
   const decoded = [...weightOf.values()].find((weight) => weight.name === `${name}.weight`)!;
   expect(decoded.shape).toEqual([64, 64]);
-  const expected = await valuesOf(tensors.find((tensor) => tensor.name === name)!);
+  const expected = await valuesOf(
+    tensors.find((tensor) => tensor.name === name)!,
+    source,
+  );
   const found = await valuesOf(decoded);
   const differing = found.findIndex((value, i) => value !== expected[i]);
   expect(differing, `${found[differing]} ${expected[differing]}`).toBe(-1);
@@ -67,7 +88,7 @@ const VPTQ_CASES = [
 test.each(VPTQ_CASES.flatMap((each) => [false, true].map((packed) => ({ ...each, packed }))))(
   'VPTQ decodes to the bits of the original code: $name, packed $packed',
   async ({ name, residual = -1, outliers = 0, groups = 1, packed }) => {
-    const { tensors } = await openCheckpoint(VPTQ, localFileSystem);
+    const { tensors, source, find } = await openGolden(VPTQ);
     const golden = (part: string) => tensors.find((tensor) => tensor.name === `${name}.${part}`);
     const parts = [...CHECKPOINT_NAMES, [packed ? 'packed_indices' : 'indices', 'indices'] as const]
       .map(([part, as]) => ({ tensor: golden(part), name: `layer.${as}` }))
@@ -82,13 +103,14 @@ test.each(VPTQ_CASES.flatMap((each) => [false, true].map((packed) => ({ ...each,
       outlier_size: outliers,
     };
     const quantization = { quant_method: 'vptq', config_for_layers: { layer } };
-    const { weightOf, refused } = await findStoredWeights(parts, quantization, () => {
-      throw new Error('nothing needs to be read');
-    });
+    const { weightOf, refused } = await find(parts, quantization);
     expect([...refused.values()]).toEqual([]);
     const [decoded] = weightOf.values();
     expect([decoded.name, decoded.shape]).toEqual(['layer.weight', [32, 48]]);
-    const expected = await valuesOf(tensors.find((tensor) => tensor.name === name)!);
+    const expected = await valuesOf(
+      tensors.find((tensor) => tensor.name === name)!,
+      source,
+    );
     const found = await valuesOf(decoded);
     expect([...found]).toEqual([...expected]);
   },

@@ -44,6 +44,7 @@ export async function run(): Promise<void> {
   await import('./suites/quantize.js');
   await import('./suites/perplexity.js');
   await import('./suites/virtual.js');
+  await import('./suites/pages.js');
   await new Promise<void>((resolve, reject) => {
     mocha.run((failures) =>
       failures === 0 ? resolve() : reject(new Error(`${failures} tests failed`)),

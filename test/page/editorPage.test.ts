@@ -124,7 +124,7 @@ describePages('the editor page', (pages) => {
       ...sampleCheckpoint,
       architecture: undefined,
       configSummary: undefined,
-      problems: Array.from({ length: 7 }, (_, i) => ({
+      problems: Array.from({ length: 14 }, (_, i) => ({
         file: `model-0000${i}.safetensors`,
         message: `model-0000${i}.safetensors: missing`,
       })),

@@ -1,4 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
+import { comparisonArguments, editorArguments } from '../../src/reports/pageArguments.js';
+import { guardHandlers } from '../../src/rpc/guard.js';
+import type { ArgumentSchemas } from '../../src/rpc/guard.js';
 import type { Connection, Handlers, Methods } from '../../src/rpc/rpc.js';
 import { connect } from '../../src/rpc/rpc.js';
 import { decodeNumbers, encodeNumbers } from '../../src/rpc/wireNumbers.js';
@@ -22,10 +25,12 @@ export interface OpenedPage<PageApi extends Methods<PageApi>> {
   state(): unknown;
   /** Violations of the policy so far. */
   violations(): Promise<string[]>;
-  /** Errors the page threw and did not catch. */
+  /** Errors the page threw and did not catch, and what it sent that the extension host refuses. */
   readonly errors: readonly string[];
   close(): Promise<void>;
 }
+
+const ARGUMENTS = { editor: editorArguments, comparison: comparisonArguments };
 
 /** Opens a page as VS Code would, with these handlers as the extension host. */
 export async function openPage<HostApi extends Methods<HostApi>, PageApi extends Methods<PageApi>>(
@@ -66,7 +71,9 @@ export async function openPage<HostApi extends Methods<HostApi>, PageApi extends
         return () => undefined;
       },
     },
-    host,
+    guardHandlers(host, ARGUMENTS[name] as unknown as ArgumentSchemas<HostApi>, (reason) =>
+      errors.push(reason),
+    ),
   );
   await page.addInitScript(
     (start) => {

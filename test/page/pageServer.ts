@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { makeContentPolicy } from '../../src/vscode/contentPolicy.js';
 import { bundlePages } from './bundlePages.js';
 import { fakeVsCode } from './fakeVsCode.js';
 
@@ -11,19 +12,6 @@ export interface PageServer {
 }
 
 const NONCE = 'dGVzdC1ub25jZQ';
-
-/** The policy of the product's pages, with this server as the source. */
-function policy(source: string): string {
-  return [
-    `default-src 'none'`,
-    `img-src ${source} blob: data:`,
-    `style-src ${source}`,
-    `font-src ${source}`,
-    `script-src 'nonce-${NONCE}' 'wasm-unsafe-eval'`,
-    `worker-src blob:`,
-    `connect-src ${source}`,
-  ].join('; ');
-}
 
 function shell(page: PageName): string {
   return `<!doctype html>
@@ -77,7 +65,8 @@ export async function servePages(): Promise<PageServer> {
       return;
     }
     response.setHeader('Content-Type', types[name.slice(name.lastIndexOf('.') + 1)]);
-    response.setHeader('Content-Security-Policy', policy(`http://${request.headers.host}`));
+    const policy = makeContentPolicy(`http://${request.headers.host}`, NONCE);
+    response.setHeader('Content-Security-Policy', policy);
     response.end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

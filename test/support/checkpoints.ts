@@ -21,12 +21,16 @@ export const ASSETS = fileURLToPath(new URL('../../dist', import.meta.url));
 /** The built workers and kernels. */
 export const HOST = makeNodeHost(ASSETS);
 
-/** A pool over the built worker; closed when the test ends. */
+/**
+ * A pool over the built worker; closed when the test ends. It has the threads asked for, however many
+ * the machine runs at once.
+ */
 export async function createPool(
   options: PoolOptions = {},
   host: Host = HOST,
 ): Promise<WorkerPool> {
-  const pool = await WorkerPool.create(host, { threads: 2, ...options });
+  const { threads = 2 } = options;
+  const pool = await WorkerPool.create({ ...host, parallelism: threads }, { ...options, threads });
   onTestFinished(() => pool.dispose());
   return pool;
 }

@@ -8,24 +8,35 @@ export interface MemoryFileSystem extends FileSystem {
   readonly opened: ReadonlyMap<string, number>;
 }
 
+const ROOT = 'memory:/model';
+
 /** Copies a folder from the disk; its path is then "memory:/model". */
 export async function memoryCopyOf(folder: string): Promise<MemoryFileSystem> {
-  const root = 'memory:/model';
-  const files = new Map<string, Uint8Array>();
-  for (const name of await readdir(folder)) {
-    files.set(`${root}/${name}`, await readFile(join(folder, name)));
-  }
+  const files: Record<string, Uint8Array> = {};
+  for (const name of await readdir(folder)) files[name] = await readFile(join(folder, name));
+  return memoryFiles(files);
+}
+
+/** A folder "memory:/model" of these files. */
+export function memoryFiles(contents: Readonly<Record<string, Uint8Array>>): MemoryFileSystem {
+  const files = new Map<string, Uint8Array>(
+    Object.entries(contents).map(([name, bytes]) => [`${ROOT}/${name}`, bytes]),
+  );
   const opened = new Map<string, number>();
   return {
     opened,
     isLocal: false,
-    kind: async (path) => (path === root ? 'folder' : files.has(path) ? 'file' : undefined),
+    kind: async (path) => (path === ROOT ? 'folder' : files.has(path) ? 'file' : undefined),
     version: async () => undefined,
     open: async (path) => {
       opened.set(path, (opened.get(path) ?? 0) + 1);
-      return makeMemorySource(path.slice(root.length + 1), files.get(path)!);
+      return makeMemorySource(path.slice(ROOT.length + 1), files.get(path)!);
     },
-    list: async () => [...files.keys()].map((path) => path.slice(root.length + 1)),
+    read: async (path) => {
+      opened.set(path, (opened.get(path) ?? 0) + 1);
+      return files.get(path)!;
+    },
+    list: async () => [...files.keys()].map((path) => path.slice(ROOT.length + 1)),
     join: (at, name) => `${at}/${name}`,
     split: (path) => {
       const cut = path.lastIndexOf('/');
@@ -34,16 +45,26 @@ export async function memoryCopyOf(folder: string): Promise<MemoryFileSystem> {
   };
 }
 
-/** A file system that counts how often each file of it is opened. */
+/** A file system that counts how often each file of it is opened or read. */
 export function countingOpens(fileSystem: FileSystem): {
   readonly fileSystem: FileSystem;
   readonly opened: ReadonlyMap<string, number>;
 } {
   const opened = new Map<string, number>();
-  const open = (path: string) => {
+  const count = (path: string) => {
     const { name } = fileSystem.split(path);
     opened.set(name, (opened.get(name) ?? 0) + 1);
-    return fileSystem.open(path);
   };
-  return { fileSystem: { ...fileSystem, open }, opened };
+  const counting: FileSystem = {
+    ...fileSystem,
+    open(path) {
+      count(path);
+      return fileSystem.open(path);
+    },
+    read(path, limit) {
+      count(path);
+      return fileSystem.read(path, limit);
+    },
+  };
+  return { fileSystem: counting, opened };
 }

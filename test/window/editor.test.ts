@@ -93,6 +93,15 @@ describe('the editor of a safetensors file', () => {
     expect(await editor.locator('img').count()).toBe(0);
   });
 
+  test('is served to those alone who have its whole address', async () => {
+    const { address } = open.workbench.server;
+    const file = `/vscode-remote-resource?path=${encodeURIComponent(`${open.folder}/config.json`)}`;
+    const statuses = [new URL(address).origin, address].flatMap((base) =>
+      ['/', file].map(async (target) => (await fetch(`${base}${target}`)).status),
+    );
+    expect(await Promise.all(statuses)).toEqual([403, 403, 200, 200]);
+  });
+
   test('runs without a complaint of the browser', () => {
     expect(open.complaints).toEqual([]);
   });

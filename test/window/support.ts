@@ -53,7 +53,7 @@ export class TestWindow {
     this.scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-window-'));
     this.folder = copySample(path.join(this.scratch, 'sample'));
     prepare(this.folder);
-    this.session = await startSession([vsixFile]);
+    this.session = await startSession([vsixFile], { trust: 'all' });
     const { browser, server } = this.session;
     this.workbench = await Workbench.open(browser, server, { folder: this.folder });
     this.workbench.page.on('console', (message) => {

@@ -6,7 +6,12 @@ import type { ColumnFormat, FormatMeasure } from './measures.js';
 import { MEASURES } from './measures.js';
 
 /** Bits of an element as stored, where all weights have one type. */
-const STORED_BITS: Readonly<Record<string, number>> = { F64: 64, F32: 32, F16: 16, BF16: 16 };
+const STORED_BITS: ReadonlyMap<string, number> = new Map([
+  ['F64', 64],
+  ['F32', 32],
+  ['F16', 16],
+  ['BF16', 16],
+]);
 
 export type BaselineValues = Partial<Record<FormatMeasure, number>>;
 
@@ -16,7 +21,7 @@ export function baselineValues(
   weights: number | undefined,
   perplexity: Perplexity | undefined,
 ): BaselineValues {
-  const bits = STORED_BITS[model?.dtype ?? ''] as number | undefined;
+  const bits = STORED_BITS.get(model?.dtype ?? '');
   return {
     bitsPerWeight: bits,
     sizeBytes: bits && weights && (weights * bits) / 8,

@@ -1,5 +1,5 @@
 import type { DroppedText } from '../../src/reports/comparisonPage.js';
-import { MAX_DROPPED_CHARACTERS } from '../../src/reports/comparisonPage.js';
+import { MAX_DROPPED_CHARACTERS } from '../../src/reports/pageLimits.js';
 
 /** Kinds of data that name files, the best first. Drags from VS Code carry its own kind. */
 const URI_LISTS = ['application/vnd.code.uri-list', 'text/uri-list'];

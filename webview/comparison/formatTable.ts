@@ -2,7 +2,6 @@ import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { TABLE_MEASURES } from '../../src/metrics/measures.js';
-import { compareNames } from '../../src/reports/compareNames.js';
 import { chevronIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { countOf } from '../components/numbers.js';
@@ -97,7 +96,7 @@ export class FormatTable extends LightElement implements GridHost {
     );
     const { sorting } = this;
     this.rows = sorting
-      ? sortRows(rows, (row) => sortKey(row, sorting.column), sorting.direction, compareNames)
+      ? sortRows(rows, (row) => sortKey(row, sorting.column), sorting.direction)
       : rows;
   }
 

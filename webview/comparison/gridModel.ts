@@ -1,5 +1,5 @@
 import type { ErrorMeasures } from '../../src/metrics/measures.js';
-import { compareNames } from '../../src/reports/compareNames.js';
+import { sortNaturally } from '../../src/reports/naturalOrder.js';
 import { shortNames } from '../components/names.js';
 import type {
   ComparisonReport,
@@ -93,10 +93,13 @@ export function gridTree(report: ComparisonReport): GridRow {
     label: 'All weights quantized',
     level: 1,
     cells: formats.map(({ summary, perplexity }) => ({ ...summary, delta: deltaOf(perplexity) })),
-    children: [
-      ...[...inLayers].map(([layer, members]) => layerRow(layer, members)),
-      ...outside.map(({ name, nameInLayer }) => tensorRow(name, nameInLayer || name, 2)),
-    ].sort((a, b) => compareNames(a.label, b.label)),
+    children: sortNaturally(
+      [
+        ...[...inLayers].map(([layer, members]) => layerRow(layer, members)),
+        ...outside.map(({ name, nameInLayer }) => tensorRow(name, nameInLayer || name, 2)),
+      ],
+      ({ label }) => label,
+    ),
   };
 }
 
@@ -144,7 +147,7 @@ function sorted(
   const index = formats.indexOf(sorting.column);
   const key = (row: GridRow): number | string | undefined =>
     sorting.column === NAME_COLUMN ? row.label : cellValue(row.cells[index], measure);
-  return sortRows(rows, key, sorting.direction, compareNames);
+  return sortRows(rows, key, sorting.direction);
 }
 
 /**

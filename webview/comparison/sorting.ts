@@ -1,3 +1,5 @@
+import { naturalKey } from '../../src/reports/naturalOrder.js';
+
 /** Which column orders the rows; absent for the original order. */
 export interface Sorting {
   readonly column: string;
@@ -26,22 +28,22 @@ export function sortArrow(sorting: Sorting | undefined, column: string): string 
   return sorting.direction === 'ascending' ? '↑' : '↓';
 }
 
-/** Rows in order of a value; rows without one stay at the end, equal ones in their order. */
+/** Rows in order of a value, texts in counting order; rows without one stay at the end, equal ones in their order. */
 export function sortRows<Row>(
   rows: readonly Row[],
   value: (row: Row) => number | string | undefined,
   direction: Sorting['direction'],
-  compareText: (a: string, b: string) => number,
 ): Row[] {
   const sign = direction === 'ascending' ? 1 : -1;
   const missing = (x: number | string | undefined): boolean => x === undefined || Number.isNaN(x);
   return rows
-    .map((row) => ({ row, key: value(row) }))
+    .map((row) => {
+      const key = value(row);
+      return { row, key: typeof key === 'string' ? naturalKey(key) : key };
+    })
     .sort((a, b) => {
       if (missing(a.key) || missing(b.key)) return Number(missing(a.key)) - Number(missing(b.key));
-      if (typeof a.key === 'string') return sign * compareText(a.key, String(b.key));
-      const [x, y] = [Number(a.key), Number(b.key)];
-      return x === y ? 0 : sign * (x < y ? -1 : 1);
+      return a.key === b.key ? 0 : sign * (a.key! < b.key! ? -1 : 1);
     })
     .map(({ row }) => row);
 }

@@ -4,13 +4,32 @@ const INVISIBLE =
   // eslint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
+/** Characters that are shown of a name at either end, where it has more than both together. */
+const SHOWN_END = 1000;
+
 /** A tensor or layer name as people should see it. */
 export function visibleName(name: string): string {
   if (name === '') return '(empty name)';
-  return name.replace(
-    INVISIBLE,
-    (character) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`,
-  );
+  const left = name.length - 2 * SHOWN_END;
+  if (left <= 0) return spellOut(name);
+  const [start, end] = [name.slice(0, SHOWN_END), name.slice(-SHOWN_END)];
+  return `${spellOut(start)}⟨${left} more characters⟩${spellOut(end)}`;
+}
+
+function spellOut(name: string): string {
+  return name.replace(INVISIBLE, codeOf);
+}
+
+/** What has been spelled out; there are no more than such characters. */
+const codes = new Map<string, string>();
+
+function codeOf(character: string): string {
+  let code = codes.get(character);
+  if (code === undefined) {
+    code = `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`;
+    codes.set(character, code);
+  }
+  return code;
 }
 
 /**
@@ -18,15 +37,22 @@ export function visibleName(name: string): string {
  * "q_proj" beside "k_proj", but "fc.weight" beside "fc.bias". In the order of `names`.
  */
 export function shortNames(names: readonly string[]): string[] {
-  const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
   const uses = new Map<string, number>();
   for (const name of names) {
-    for (const use of new Set([name, stemOf(name)])) uses.set(use, (uses.get(use) ?? 0) + 1);
+    const stem = stemOf(name);
+    uses.set(stem, (uses.get(stem) ?? 0) + 1);
+    if (stem !== name) uses.set(name, (uses.get(name) ?? 0) + 1);
   }
   return names.map((name) => {
     const stem = stemOf(name);
     return stem !== '' && name === `${stem}.weight` && uses.get(stem) === 1 ? stem : name;
   });
+}
+
+/** A name without its last part. */
+function stemOf(name: string): string {
+  const dot = name.lastIndexOf('.');
+  return dot < 0 ? name : name.slice(0, dot);
 }
 
 /** A part that says nothing without what stands before it. */
@@ -48,12 +74,13 @@ export function shortestTails(names: readonly string[]): string[] {
 
 /** Ends of a name that can stand alone, shortest first. */
 function tailsOf(name: string): string[] {
-  const parts = name.split('.');
   const tails: string[] = [];
   let standsAlone = false;
-  for (let count = 1; count <= Math.min(parts.length, MOST_PARTS); count++) {
-    standsAlone ||= !DEPENDENT_PART.test(parts[parts.length - count]);
-    if (standsAlone) tails.push(parts.slice(-count).join('.'));
+  for (let end = name.length, count = 0; end >= 0 && count < MOST_PARTS; count++) {
+    const begin = end === 0 ? 0 : name.lastIndexOf('.', end - 1) + 1;
+    standsAlone ||= !DEPENDENT_PART.test(name.slice(begin, end));
+    if (standsAlone) tails.push(name.slice(begin));
+    end = begin - 1;
   }
   return tails;
 }

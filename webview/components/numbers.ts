@@ -89,10 +89,19 @@ export function formatSizeIn(bytes: number, unit: SizeUnit): string {
   return formatFixed(value, unit === 'B' || unit === 'KB' ? 0 : 2);
 }
 
-/** "2,048 × 256"; "scalar" for no dimensions. Dimensions beyond 2^53 come as digits. */
+/** Dimensions that are written; no model has as many, so that of more the first are enough. */
+const MAX_DIMENSIONS = 8;
+
+/**
+ * "2,048 × 256"; "scalar" for no dimensions. Dimensions beyond 2^53 come as digits; of a great many the
+ * first are given and their number.
+ */
 export function formatShape(shape: readonly number[], exact?: readonly string[]): string {
   if (shape.length === 0) return 'scalar';
-  return (exact ?? shape.map(formatInteger)).join(' × ');
+  const isLong = shape.length > MAX_DIMENSIONS;
+  const first = (exact ?? shape).slice(0, isLong ? MAX_DIMENSIONS - 2 : MAX_DIMENSIONS);
+  const text = first.map((size) => (typeof size === 'number' ? formatInteger(size) : size));
+  return text.join(' × ') + (isLong ? ` × … (${formatInteger(shape.length)} dimensions)` : '');
 }
 
 /** "3 tensors", "1 tensor". */

@@ -7,8 +7,8 @@ import { visibleName } from '../components/names.js';
 import { countOf, formatInteger, formatSize } from '../components/numbers.js';
 import type { Checkpoint } from '../components/protocolTypes.js';
 
-/** Problems listed before the rest is counted. */
-const MAX_PROBLEMS = 5;
+/** Problems listed before the rest is counted; the host sends few, with the last ones counting others. */
+const MAX_PROBLEMS = 12;
 
 /** What the file is: architecture, types, files, metadata, problems. Sends `header-toggled`. */
 @customElement('qs-checkpoint-header')
@@ -92,7 +92,7 @@ export class CheckpointHeader extends LightElement {
   }
 
   private renderProblems(): TemplateResult {
-    const { problems } = this.checkpoint;
+    const { problems, tensors, unlistedTensors = 0 } = this.checkpoint;
     const shown = problems.slice(0, MAX_PROBLEMS);
     const rest = problems.length - shown.length;
     return html`${shown.map(
@@ -102,6 +102,14 @@ export class CheckpointHeader extends LightElement {
           .text=${visibleName(problem.message)}
         ></qs-message-bar>`,
     )}
+    ${
+      unlistedTensors > 0
+        ? html`<qs-message-bar
+            kind="warning"
+            .text=${`Only the first ${countOf(tensors.length, 'tensor')} are listed: this model has ${formatInteger(unlistedTensors)} more, and the command line lists them all (quantscope inspect --json).`}
+          ></qs-message-bar>`
+        : nothing
+    }
     ${
       rest > 0
         ? html`<qs-message-bar

@@ -71,7 +71,8 @@ export class TensorList extends LightElement {
   /** "38 tensors · 3,672,320 weights · 7.00 MB", of those found where there is a filter. */
   private totals(): string {
     const { found } = this.view;
-    const all = this.checkpoint.tensors.length;
+    const { tensors: listed, unlistedTensors = 0 } = this.checkpoint;
+    const all = listed.length + unlistedTensors;
     const some = found.tensors < all;
     const tensors = countOf(all, 'tensor');
     return [

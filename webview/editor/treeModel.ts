@@ -45,6 +45,9 @@ export interface TreeItem {
   readonly name: string;
 }
 
+/** Dimensions that the filter looks at. */
+const SEARCHED_DIMENSIONS = 64;
+
 type Root = { readonly layer: Layer } | { readonly tensor: Tensor };
 
 /** Tensors grouped by layer: embeddings, layers as reported, the rest; else in file order. */
@@ -107,7 +110,7 @@ export class TreeModel {
   private matches(tensor: Tensor, words: readonly string[]): boolean {
     let haystack = this.haystacks.get(tensor);
     if (haystack === undefined) {
-      const shape = (tensor.exactShape ?? tensor.shape).join('x');
+      const shape = (tensor.exactShape ?? tensor.shape).slice(0, SEARCHED_DIMENSIONS).join('x');
       haystack = `${tensor.name}\n${tensor.layer}\n${tensor.dtype}\n${shape}`.toLowerCase();
       this.haystacks.set(tensor, haystack);
     }

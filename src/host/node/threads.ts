@@ -44,26 +44,37 @@ export function startThread<Api extends Methods<Api>>(
     },
   });
   const connection = connect<Record<never, never>, Api>(openChannel(worker), {});
-  let ended = false;
-  const died = new Promise<never>((_, reject) => {
-    const fail = (reason: string, cause?: Error) => {
-      if (ended) return;
-      ended = true;
-      const message = `${description} stopped unexpectedly (${reason}). Run the job again.`;
-      reject(new Error(message, { cause }));
-      connection.close();
-    };
-    worker.once('error', (error: Error) => fail(error.message, error));
-    worker.once('exit', (code) => fail(`exit code ${code}`));
-  });
-  // Whoever waits for the thread hears of it; with nobody waiting its loss is no news.
-  died.catch(() => undefined);
+  let end: Error | undefined;
+  // Those who wait for the thread. One promise for all of them would keep every result while it lives.
+  const waiting = new Set<(end: Error) => void>();
+  const fail = (reason: string, cause?: Error) => {
+    if (end) return;
+    end = new Error(`${description} stopped unexpectedly (${reason}). Run the job again.`, {
+      cause,
+    });
+    for (const reject of waiting) reject(end);
+    connection.close();
+  };
+  worker.once('error', (error: Error) => fail(error.message, error));
+  worker.once('exit', (code) => fail(`exit code ${code}`));
   return {
     remote: connection.remote,
     get ended() {
-      return ended;
+      return end !== undefined;
     },
-    whileAlive: (work) => Promise.race([work, died]),
+    async whileAlive(work) {
+      let stop: (end: Error) => void = () => undefined;
+      try {
+        return await new Promise((resolve, reject) => {
+          stop = reject;
+          waiting.add(stop);
+          work.then(resolve, reject);
+          if (end) reject(end);
+        });
+      } finally {
+        waiting.delete(stop);
+      }
+    },
     async terminate() {
       await worker.terminate();
     },

@@ -8,6 +8,7 @@ import type {
   TotalComparison,
 } from '../../reports/reports.js';
 import type { CallOptions } from '../../rpc/rpc.js';
+import { refuseChanged } from '../../storage/inputs.js';
 import { parseFormats } from '../formatList.js';
 import type {
   MeasuredPerplexity,
@@ -66,6 +67,7 @@ export async function compareFormats(
     onPhase?.('weights');
     report = await runners.withPool((pool) => compareWeights(pool, model, request, options));
   }
+  await refuseChanged(model.inputs, model.fileSystem);
   if (!perplexity) {
     if (!report) throw new Error('No format was given');
     return report;

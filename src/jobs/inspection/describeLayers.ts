@@ -1,29 +1,24 @@
-import { compareNames } from '../../reports/compareNames.js';
 import type { LayerReport, TensorReport } from '../../reports/reports.js';
+import { forEachInSteps, replaceInSteps, runAtOnce, type Steps } from '../../storage/slices.js';
 import { selectInLayer } from '../selection.js';
+import { inListOrder } from './layerOrder.js';
 
-/**
- * The layers of a model in counting order ("layers.2" before "layers.10"), each with what its tensors
- * come to. Stacks of layers, such as "layers.#" and "vision.layers.#", follow each other as in the files.
- */
-export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] {
+/** The layers of a model in the order of lists, each with what its tensors come to; in steps. */
+export function* describeLayersInSteps(tensors: readonly TensorReport[]): Steps<LayerReport[]> {
   const layers = new Map<string, TensorReport[]>();
-  for (const tensor of tensors) {
-    if (tensor.layer === '') continue;
+  yield* forEachInSteps(tensors, (tensor) => {
+    if (tensor.layer === '') return;
     const members = layers.get(tensor.layer);
     if (members) members.push(tensor);
     else layers.set(tensor.layer, [tensor]);
-  }
-  const stacks = new Map<string, string[]>();
-  for (const layer of layers.keys()) {
-    const stack = layer.replace(/\d+/g, '#');
-    const members = stacks.get(stack);
-    if (members) members.push(layer);
-    else stacks.set(stack, [layer]);
-  }
-  return [...stacks.values()]
-    .flatMap((stack) => stack.sort(compareNames))
-    .map((layer) => describeLayer(layer, layers.get(layer)!));
+  });
+  const ordered = yield* inListOrder([...layers], ([layer]) => layer);
+  return yield* replaceInSteps(ordered, ([layer, members]) => describeLayer(layer, members));
+}
+
+/** {@link describeLayersInSteps} at once. */
+export function describeLayers(tensors: readonly TensorReport[]): LayerReport[] {
+  return runAtOnce(describeLayersInSteps(tensors));
 }
 
 function describeLayer(layer: string, tensors: readonly TensorReport[]): LayerReport {

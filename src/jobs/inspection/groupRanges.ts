@@ -3,11 +3,14 @@ import { getMatrixShape } from '../../checkpoint/matrixShape.js';
 import { planChunks, WHOLE_ROWS } from '../../compute/chunks.js';
 import type { ChunkApi } from '../../compute/tasks.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
-import { summarizeGroupRanges, type GroupExtremes } from '../../metrics/groupRanges.js';
+import { GroupRangesAccumulator } from '../../metrics/groupRanges.js';
 import type { GroupRanges } from '../../metrics/types.js';
 import type { GroupRangesRequest } from '../../reports/editorPage.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
+
+/** Columns of a chart of group ranges; no screen shows more. */
+const MAX_CHART_COLUMNS = 8192;
 
 /**
  * How many groups a tensor has along its inputs.
@@ -19,39 +22,45 @@ export function planGroups(tensor: ModelTensor, groupSize: number) {
   return { rows, size, groupsPerRow: columns === 0 ? 0 : Math.ceil(columns / size) };
 }
 
+/** What takes the extremes of a tensor's groups, in order and in parts. */
+interface ExtremesSink {
+  add(positive: Float32Array, negative: Float32Array): void;
+  /** After all groups. @returns true where they have to be added once more */
+  beginSecondPass(): boolean;
+}
+
 /**
- * Largest positive weight and magnitude of the most negative one of each group, along the inputs.
+ * Largest positive weight and magnitude of the most negative one of each group, along the inputs. They are
+ * found once, or twice where the sink asks for it.
  * @param groupSize columns per group, 0 for whole rows
  */
 export async function findGroupExtremes(
   pool: WorkerPool,
   tensor: ModelTensor,
   groupSize: number,
+  sink: ExtremesSink,
   { signal, onProgress }: CallOptions = {},
-): Promise<GroupExtremes & { readonly groupSize: number; readonly groupsPerRow: number }> {
-  requireNumbers(tensor);
+): Promise<void> {
   const { rows, size, groupsPerRow } = planGroups(tensor, groupSize);
-  const positive = new Float32Array(rows * groupsPerRow);
-  const negative = new Float32Array(rows * groupsPerRow);
   const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;
   function* tasks() {
     for (const chunk of planChunks(tensor, { boundary })) {
       yield { chunk, groupSize: size };
     }
   }
-  let done = 0;
-  await pool.tasks<ChunkApi>().run(
-    'groupExtremes',
-    tasks(),
-    (result) => {
-      positive.set(result.positive, done);
-      negative.set(result.negative, done);
-      done += result.positive.length;
-      onProgress?.({ done, total: positive.length, message: tensor.name });
-    },
-    signal,
-  );
-  return { positive, negative, groupSize: size, groupsPerRow };
+  do {
+    let done = 0;
+    await pool.tasks<ChunkApi>().run(
+      'groupExtremes',
+      tasks(),
+      ({ positive, negative }) => {
+        sink.add(positive, negative);
+        done += positive.length;
+        onProgress?.({ done, total: rows * groupsPerRow, message: tensor.name });
+      },
+      signal,
+    );
+  } while (sink.beginSecondPass());
 }
 
 /** Group ranges summarized for a chart. */
@@ -62,23 +71,21 @@ export async function readGroupRanges(
   options: CallOptions = {},
 ): Promise<GroupRanges> {
   const tensor = findTensor(model, request.tensor);
-  const { positive, negative, groupSize, groupsPerRow } = await findGroupExtremes(
-    pool,
-    tensor,
-    request.groupSize,
-    options,
-  );
-  const shown =
-    request.firstGroup === undefined
-      ? undefined
-      : {
-          firstGroup: request.firstGroup,
-          shownGroups: request.shownGroups ?? positive.length,
-        };
-  return summarizeGroupRanges(
-    { positive, negative },
-    { groupSize, groupsPerRow },
-    request.maxColumns,
-    shown,
-  );
+  requireNumbers(tensor);
+  const { rows, size, groupsPerRow } = planGroups(tensor, request.groupSize);
+  const layout = { groupSize: size, groupsPerRow, groupCount: rows * groupsPerRow };
+  const { firstGroup, shownGroups = layout.groupCount } = request;
+  let ranges: GroupRangesAccumulator;
+  try {
+    ranges = new GroupRangesAccumulator(
+      layout,
+      Math.min(request.maxColumns, MAX_CHART_COLUMNS),
+      firstGroup === undefined ? undefined : { firstGroup, shownGroups },
+    );
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${tensor.file}: "${tensor.name}": ${reason}`, { cause: error });
+  }
+  await findGroupExtremes(pool, tensor, request.groupSize, ranges, options);
+  return ranges.summarize();
 }

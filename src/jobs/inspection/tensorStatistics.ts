@@ -3,15 +3,25 @@ import { WHOLE_ROWS } from '../../compute/chunks.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { orderCodes, type CodeOrder } from '../../kernels/statistics/codeOrder.js';
 import type { SparseCounts } from '../../kernels/statistics/sparseCounts.js';
-import { summarizeAsymmetries, summarizeAsymmetry } from '../../metrics/groupRanges.js';
+import { AsymmetryAccumulator } from '../../metrics/asymmetries.js';
 import type { AsymmetrySummary, Histogram, TensorStatistics } from '../../metrics/types.js';
 import { countHistogram, summarizeCodes } from '../../metrics/valueCounts.js';
 import type { TensorDetails } from '../../reports/editorPage.js';
+import type { CallOptions } from '../../rpc/rpc.js';
 import { findTensor, requireNumbers } from '../findTensor.js';
-import { GatheredAsymmetries } from './gatheredAsymmetries.js';
 import { findGroupExtremes, planGroups } from './groupRanges.js';
-import { runOverSpans, type CountRequest, type SpanOptions } from './statisticsSpans.js';
+import { isSmall, readSmallStatistics } from './smallStatistics.js';
+import {
+  addAsymmetries,
+  runOverSpans,
+  type AsymmetryRequest,
+  type CountRequest,
+  type SpanOptions,
+} from './statisticsSpans.js';
 import { readWideStatistics } from './wideStatistics.js';
+
+/** As many as a worker has room for. */
+const MAX_BINS = 65535;
 
 /** Statistics and histogram of one tensor, every element counted. */
 export async function readTensorDetails(
@@ -21,6 +31,9 @@ export async function readTensorDetails(
   options: SpanOptions = {},
 ): Promise<TensorDetails> {
   const tensor = findTensor(model, request.tensor);
+  if (!(request.bins >= 1 && request.bins <= MAX_BINS)) {
+    throw new RangeError(`A histogram has 1 to ${MAX_BINS} bins, not ${request.bins}`);
+  }
   const { statistics, histogram } = await countTensor(
     pool,
     tensor,
@@ -49,29 +62,81 @@ export async function computeTensorStatistics(
   options: SpanOptions = {},
 ): Promise<TensorStatistics & { readonly groups: GroupStatistics }> {
   requireNumbers(tensor);
-  const { rows, groupsPerRow, size } = planGroups(tensor, groupSize);
-  if (tensor.transposed) {
-    // Groups run across the order in which such weights are stored: another pass.
-    const { statistics } = await countTensor(pool, tensor, {}, options);
-    const extremes = await findGroupExtremes(pool, tensor, groupSize, { signal: options.signal });
-    const { mean, p50, p95 } = summarizeAsymmetry(extremes);
-    const asymmetry = { mean, p50, p95 };
-    return { ...statistics, groups: { count: rows * groupsPerRow, size, asymmetry } };
+  if (isSmall(tensor)) {
+    return (await computeSmallStatistics(pool, [tensor], groupSize, options))[0];
   }
-  const boundary = groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS;
+  const { rows, groupsPerRow, size } = planGroups(tensor, groupSize);
   const count = rows * groupsPerRow;
-  const asymmetries = new GatheredAsymmetries(pool, size, count);
-  const { statistics } = await countTensor(
-    pool,
-    tensor,
-    { asymmetries },
-    {
-      ...options,
-      boundary,
-    },
-  );
-  const asymmetry = summarizeAsymmetries(asymmetries.all());
-  return { ...statistics, groups: { count, size, asymmetry } };
+  const into = new AsymmetryAccumulator(count);
+  const statistics = tensor.transposed
+    ? await countTransposed(pool, tensor, groupSize, into, options)
+    : await countWithGroups(
+        pool,
+        tensor,
+        { groupSize: size, into },
+        { ...options, boundary: groupSize > 0 ? { columns: size, blocks: 1 } : WHOLE_ROWS },
+      );
+  return { ...statistics, groups: { count, size, asymmetry: into.summarize() } };
+}
+
+async function countWithGroups(
+  pool: WorkerPool,
+  tensor: ModelTensor,
+  asymmetries: AsymmetryRequest,
+  options: SpanOptions,
+): Promise<TensorStatistics> {
+  const { statistics } = await countTensor(pool, tensor, { asymmetries }, options);
+  while (asymmetries.into.beginSecondPass()) {
+    await runOverSpans(
+      pool,
+      tensor,
+      {
+        method: orderCodes(tensor.dtype) ? 'countCodes' : 'wideStatistics',
+        parameters: { groupSize: asymmetries.groupSize },
+        onResult: (result) => addAsymmetries(pool, asymmetries, result.asymmetries),
+      },
+      { ...options, onProgress: undefined },
+    );
+  }
+  return statistics;
+}
+
+/** Groups run across the order in which such weights are stored: another pass. */
+async function countTransposed(
+  pool: WorkerPool,
+  tensor: ModelTensor,
+  groupSize: number,
+  into: AsymmetryAccumulator,
+  options: SpanOptions,
+): Promise<TensorStatistics> {
+  const { statistics } = await countTensor(pool, tensor, {}, options);
+  const sink = {
+    add: (positive: Float32Array, negative: Float32Array) => into.addExtremes(positive, negative),
+    beginSecondPass: () => into.beginSecondPass(),
+  };
+  await findGroupExtremes(pool, tensor, groupSize, sink, { signal: options.signal });
+  return statistics;
+}
+
+/**
+ * The same of several small tensors in one task.
+ * @param tensors at most `MAX_SMALL_TENSORS`, see `isSmall`
+ */
+export async function computeSmallStatistics(
+  pool: WorkerPool,
+  tensors: readonly ModelTensor[],
+  groupSize: number,
+  { signal }: CallOptions = {},
+): Promise<(TensorStatistics & { readonly groups: GroupStatistics })[]> {
+  const sizeOf = (tensor: ModelTensor) => planGroups(tensor, groupSize).size;
+  const found = await readSmallStatistics(pool, tensors, sizeOf, signal);
+  return found.map(({ statistics, asymmetries }, index) => {
+    const { rows, groupsPerRow, size } = planGroups(tensors[index], groupSize);
+    const count = rows * groupsPerRow;
+    const groups = new AsymmetryAccumulator(count);
+    groups.add(asymmetries!.values, asymmetries!.sum);
+    return { ...statistics, groups: { count, size, asymmetry: groups.summarize() } };
+  });
 }
 
 interface CountedTensor {
@@ -92,6 +157,16 @@ async function countTensor(
   requireNumbers(tensor);
   if (tensor.elements === 0) {
     throw new Error(`${tensor.file}: "${tensor.name}" has no elements`);
+  }
+  if (isSmall(tensor)) {
+    const [{ statistics, values }] = await readSmallStatistics(
+      pool,
+      [tensor],
+      undefined,
+      options.signal,
+    );
+    const { bins } = counted;
+    return { statistics, histogram: bins === undefined ? undefined : countHistogram(values, bins) };
   }
   const order = orderCodes(tensor.dtype);
   return order
@@ -116,7 +191,7 @@ async function readCodeStatistics(
       parameters: { groupSize: asymmetries?.groupSize },
       onResult: (result, first) => {
         parts.push(result.codes);
-        asymmetries?.add(result.asymmetries);
+        addAsymmetries(pool, asymmetries, result.asymmetries);
         if (firstNonFinite < 0 && result.firstNonFinite >= 0) {
           firstNonFinite = first + result.firstNonFinite;
         }

@@ -14,7 +14,12 @@ import {
   QUANTILE_PROBABILITIES,
   quantileRank,
 } from '../../metrics/valueCounts.js';
-import { runOverSpans, type CountRequest, type SpanOptions } from './statisticsSpans.js';
+import {
+  addAsymmetries,
+  runOverSpans,
+  type CountRequest,
+  type SpanOptions,
+} from './statisticsSpans.js';
 
 /** Place of the upper half of an f32's bits among all, in the order of the values. */
 const PLACE_OF_UPPER = Uint16Array.from({ length: 65536 }, (_, upper) =>
@@ -59,12 +64,12 @@ export async function readWideStatistics(
       onResult: ({ uppers, asymmetries: list, ...moments }, first) => {
         found = mergeWeightMoments(found, moments, first);
         parts.push(uppers);
-        asymmetries?.add(list);
+        addAsymmetries(pool, asymmetries, list);
       },
     },
     half(0),
   );
-  const { moments, firstNonFinite, min, max, ...counted } = found!;
+  const { moments, min, max } = found!;
   const { count } = moments;
   const places = quantilePlaces(mergeCounts(parts, 65536, PLACE_OF_UPPER), count);
   const uppers = [...new Set(places.map(({ upper }) => upper))];
@@ -87,22 +92,32 @@ export async function readWideStatistics(
     },
     { ...half(tensor.elements / 2), boundary: undefined },
   );
-  const statistics = {
+  const quantiles = quantilesOf(places, uppers, mergeCounts(lowers, uppers.length * 65536));
+  return {
+    statistics: describeWideTensor(tensor, found!, quantiles),
+    histogram: edges && { start: edges.start, binWidth: edges.binWidth, counts: histogram },
+  };
+}
+
+/** Statistics of an element type of more than 16 bits from what one pass found and from its quantiles. */
+export function describeWideTensor(
+  tensor: ModelTensor,
+  { moments, firstNonFinite, min, max, ...counted }: WeightMoments,
+  quantiles: Readonly<Record<string, number>>,
+): TensorStatistics {
+  const { count } = moments;
+  return {
     ...describe(moments, {
       ...counted,
       count: tensor.elements,
       min: count > 0 ? min : NaN,
       max: count > 0 ? max : NaN,
     }),
-    quantiles: quantilesOf(places, uppers, mergeCounts(lowers, uppers.length * 65536)),
+    quantiles,
     ...(tensor.dtype === 'F32'
       ? {}
       : { approximation: `${tensor.dtype} values are rounded to F32 first` }),
     ...(firstNonFinite < 0 ? {} : { firstNonFinite }),
-  };
-  return {
-    statistics,
-    histogram: edges && { start: edges.start, binWidth: edges.binWidth, counts: histogram },
   };
 }
 

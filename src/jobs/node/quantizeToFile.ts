@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { findModelFiles } from '../../checkpoint/node/modelFiles.js';
+import { countSourceBytes, type ModelTensor, type OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { parseFormat, type NumberFormat, type ScaleDtype } from '../../formats/index.js';
 import type { ComparisonReport } from '../../reports/reports.js';
@@ -11,7 +12,13 @@ import {
   type TensorSink,
   type WrittenShard,
 } from '../../safetensors/node/writer.js';
+import { describeSystemError } from '../../storage/describeError.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
+import { refuseChanged } from '../../storage/inputs.js';
+import type { WriteOptions } from '../../storage/node/atomicFile.js';
+import { makeFolder } from '../../storage/node/makeFolder.js';
+import { refuseInputs } from '../../storage/node/outputTarget.js';
+import { endPartial, startPartial, sweepPartials } from '../../storage/node/partialFiles.js';
 import { reportWeights } from '../comparison/compareWeights.js';
 import {
   quantizeTensors,
@@ -70,10 +77,11 @@ export async function quantizeToFile(
       `${problem.file}: ${problem.message}; an incomplete checkpoint cannot be written`,
     );
   }
-  const job = new QuantizeJob(pool, model, { format, scaleDtype, selected }, options);
+  const inputs = await listInputs(model);
+  const job = new QuantizeJob(pool, model, { format, scaleDtype, selected, inputs }, options);
   try {
     const outputs = request.out.endsWith('.safetensors')
-      ? [await job.writeFile(request.out, model.tensors)]
+      ? [await job.writeFile(request.out)]
       : await job.writeFolder(request.out);
     const report = reportWeights(pool, model, {
       formats: [format],
@@ -88,11 +96,17 @@ export async function quantizeToFile(
   }
 }
 
+/** Paths that the output must not take. */
+async function listInputs({ fileSystem, inputs, path }: OpenedModel): Promise<string[]> {
+  return fileSystem.isLocal ? [...inputs.keys(), ...(await findModelFiles(path))] : [];
+}
+
 interface QuantizePlan {
   readonly format: NumberFormat;
   readonly scaleDtype: ScaleDtype;
   /** The others are copied. */
   readonly selected: ReadonlySet<ModelTensor>;
+  readonly inputs: readonly string[];
 }
 
 class QuantizeJob {
@@ -110,14 +124,26 @@ class QuantizeJob {
     private readonly plan: QuantizePlan,
     private readonly options: CallOptions,
   ) {
-    this.totalBytes = model.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-    const largest = model.tensors.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+    this.totalBytes = model.tensors.reduce((sum, tensor) => sum + countSourceBytes(tensor), 0);
+    const largest = model.tensors.reduce((most, each) => Math.max(most, countSourceBytes(each)), 0);
     this.copyBuffer = new Uint8Array(Math.min(COPY_BYTES, largest));
   }
 
-  /** Writes tensors to one file; returns its path. */
-  async writeFile(out: string, tensors: readonly ModelTensor[]): Promise<string> {
+  /** Writes all tensors to one file; returns its path. */
+  async writeFile(out: string): Promise<string> {
     const path = resolve(out);
+    await this.writeTensors(path, this.model.tensors, {
+      inputs: this.plan.inputs,
+      beforeRename: () => this.refuseChanged(),
+    });
+    return path;
+  }
+
+  private async writeTensors(
+    path: string,
+    tensors: readonly ModelTensor[],
+    options: WriteOptions = {},
+  ): Promise<void> {
     const entries = tensors.map((source): OutputTensor => {
       const quantized = this.plan.selected.has(source);
       const { name, shape } = source;
@@ -129,37 +155,36 @@ class QuantizeJob {
       entries,
       metadata,
       (entry, sink) => (entry.quantized ? this.quantize(entry, sink) : this.copy(entry, sink)),
-      {
-        signal: this.options.signal,
-        inputs: this.model.files.map((file) => file.path),
-      },
+      { ...options, signal: this.options.signal },
     );
-    return path;
   }
 
   /** Writes a folder with the checkpoint's file names; it appears when all files are complete. */
   async writeFolder(out: string): Promise<string[]> {
-    const folder = resolve(out);
+    await refuseInputs(out, this.plan.inputs);
+    // An empty folder is replaced; a link to it stays.
+    const folder = await realpath(out).catch(() => resolve(out));
     const existing = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
-      throw new OutputError(`${out}: cannot be used as output folder (${error.code})`);
+      return refuseFolder(out)(error);
     });
     if (existing.length > 0) {
       throw new OutputError(`${out}: the output folder is not empty; nothing is overwritten`);
     }
-    await mkdir(dirname(folder), { recursive: true });
-    const partial = join(dirname(folder), `.${basename(folder)}-${process.pid}.partial`);
-    await mkdir(partial);
+    await makeFolder(dirname(folder)).catch(refuseFolder(out));
+    await sweepPartials(folder);
+    const partial = startPartial(dirname(folder));
     try {
+      await mkdir(partial).catch(refuseFolder(out));
       const shards: WrittenShard[] = [];
       for (const { name } of this.model.files) {
         const tensors = this.model.tensors.filter(({ file }) => file === name);
-        await this.writeFile(join(partial, name), tensors);
+        await this.writeTensors(join(partial, name), tensors);
         shards.push({
           file: name,
           tensors: tensors.map((tensor) => ({
             name: tensor.name,
-            bytes: this.plan.selected.has(tensor) ? tensor.elements * 4 : tensor.bytes,
+            bytes: this.plan.selected.has(tensor) ? tensor.elements * 4 : countSourceBytes(tensor),
           })),
         });
       }
@@ -169,18 +194,22 @@ class QuantizeJob {
         await writeShardIndex(join(partial, index), shards);
         names.push(index);
       }
+      await this.refuseChanged();
       throwIfCancelled(this.options.signal);
-      await rm(folder, { recursive: true, force: true });
-      await rename(partial, folder);
+      await replaceEmptyFolder(partial, folder);
       return names.map((name) => join(folder, name));
-    } catch (error) {
-      await rm(partial, { recursive: true, force: true });
-      throw error;
+    } finally {
+      await endPartial(partial);
     }
+  }
+
+  private refuseChanged(): Promise<void> {
+    return refuseChanged(this.model.inputs, this.model.fileSystem);
   }
 
   private async quantize({ source }: OutputTensor, sink: TensorSink): Promise<void> {
     const base = this.doneBytes;
+    const bytes = countSourceBytes(source);
     const { tensors, times } = await quantizeTensors(
       this.pool,
       {
@@ -192,27 +221,27 @@ class QuantizeJob {
       },
       {
         signal: this.options.signal,
-        onProgress: ({ done, total }) =>
-          this.report(base + (source.bytes * done) / total, source.name),
+        onProgress: ({ done, total }) => this.report(base + (bytes * done) / total, source.name),
       },
     );
     this.results.push(...tensors);
     this.times.read += times.read;
     this.times.kernel += times.kernel;
-    this.doneBytes = base + source.bytes;
+    this.doneBytes = base + bytes;
   }
 
   private async copy({ source }: OutputTensor, sink: TensorSink): Promise<void> {
-    for (let done = 0; done < source.bytes;) {
+    const bytes = countSourceBytes(source);
+    for (let done = 0; done < bytes;) {
       throwIfCancelled(this.options.signal);
-      const length = Math.min(this.copyBuffer.length, source.bytes - done);
+      const length = Math.min(this.copyBuffer.length, bytes - done);
       const piece = this.copyBuffer.subarray(0, length);
       await this.sources.read(source.source, source.offset + done, piece);
       await sink.write(piece);
       done += piece.length;
       this.report(this.doneBytes + done, source.name);
     }
-    this.doneBytes += source.bytes;
+    this.doneBytes += bytes;
   }
 
   private report(done: number, message: string): void {
@@ -221,5 +250,27 @@ class QuantizeJob {
 
   close(): Promise<void> {
     return this.sources.close();
+  }
+}
+
+function refuseFolder(out: string): (error: unknown) => never {
+  return (error) => {
+    const detail = `cannot be used as output folder: ${describeSystemError(error)}`;
+    throw new OutputError(`${out}: ${detail}`, { cause: error });
+  };
+}
+
+/** Gives a folder its name. @throws OutputError where something has been put there meanwhile */
+async function replaceEmptyFolder(partial: string, folder: string): Promise<void> {
+  try {
+    await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    await rename(partial, folder);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code)) refuseFolder(folder)(error);
+    const detail = 'something was put there while the job ran; nothing is overwritten';
+    throw new OutputError(`${folder}: ${detail}`, { cause: error });
   }
 }

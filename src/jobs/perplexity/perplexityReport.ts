@@ -1,11 +1,13 @@
 import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { ScaleDtype } from '../../formats/index.js';
+import { visible } from '../../storage/errors.js';
 import type { PerplexityReport } from '../../reports/reports.js';
 import { computeStoredSize, identifyFormat, parseFormats } from '../formatList.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from './measurement.js';
+import { explainNoPerplexity, UNQUANTIZED } from './noPerplexity.js';
 
 export interface PerplexityRequest extends Selection {
   /** Format names; none: the unquantized model alone. */
@@ -18,7 +20,8 @@ export interface PerplexityRequest extends Selection {
  * Perplexity of a model, and of the same model with the selected tensors in each format: what
  * `perplexity --json` prints.
  * @param measure runs the model
- * @throws an Error of one line that names the file and the rule; an AbortError when cancelled
+ * @throws an Error of one line that names the file and the rule, also where the unquantized model has
+ *   no finite perplexity; an AbortError when cancelled
  */
 export async function measurePerplexity(
   model: OpenedModel,
@@ -36,6 +39,9 @@ export async function measurePerplexity(
     perLayer: false,
     settings,
   });
+  if (!Number.isFinite(measured.baseline.value)) {
+    throw new Error(`${visible(model.path)}: ${explainNoPerplexity([UNQUANTIZED])}`);
+  }
   const about =
     selected.length > 0
       ? selected

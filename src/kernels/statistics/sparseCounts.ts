@@ -19,8 +19,8 @@ export function nonZero(counts: Uint32Array): SparseCounts {
 }
 
 /** Counts few keys by sorting them, which a table of all possible keys would cost more than. */
-export function countBySorting(values: Iterable<number>): SparseCounts {
-  const sorted = Uint32Array.from(values).sort();
+export function countBySorting(values: ArrayLike<number>): SparseCounts {
+  const sorted = new Uint32Array(values).sort();
   const counts = new Uint32Array(sorted.length);
   let found = 0;
   for (let i = 0; i < sorted.length; i++) {

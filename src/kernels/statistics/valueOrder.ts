@@ -9,6 +9,11 @@ export function orderedBits(bits: number): number {
 const words = new Uint32Array(1);
 const floats = new Float32Array(words.buffer);
 
+/** The f32 whose bits {@link orderedBits} numbers so. */
+export function valueOfOrderedBits(order: number): number {
+  return valueOfBits((order & 0x80000000 ? order ^ 0x80000000 : ~order) >>> 0);
+}
+
 /** The f32 with these bits. */
 export function valueOfBits(bits: number): number {
   words[0] = bits;

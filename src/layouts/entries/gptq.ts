@@ -65,7 +65,7 @@ function findWeight(
       zeroOffset: 'offset' in offset ? offset.offset : 0,
       symmetric: quantization.sym === true,
     },
-    label: `GPTQ ${known ? `${bits}-bit ` : ''}${describeGroup(groupSize, inputs)}`,
+    label: `GPTQ ${known ? `${bits}-bit ` : ''}${describeGroup(groupSize, inputs, configured !== undefined)}`,
     refusal,
   };
 }

@@ -50,7 +50,7 @@ function findWeight(
     shape: [...leading, known ? inputs! : words],
     parts: presentParts({ codes, scales, biases }),
     parameters: { bits: bits ?? 0, groupSize: groupSize ?? 0 },
-    label: known ? `MLX ${bits}-bit ${describeGroup(groupSize!, inputs!)}` : 'MLX',
+    label: known ? `MLX ${bits}-bit ${describeGroup(groupSize!, inputs!, true)}` : 'MLX',
     refusal,
   };
 }

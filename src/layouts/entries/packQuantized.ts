@@ -100,7 +100,7 @@ async function findWeight(
   }
   return found(
     [outputs, inputs],
-    `compressed-tensors ${bits}-bit ${describeGroup(groupSize, inputs)}${perWord}`,
+    `compressed-tensors ${bits}-bit ${describeGroup(groupSize, inputs, configured !== undefined)}${perWord}`,
     {
       parameters: { bits, dense, groupSize },
       refusal,

@@ -49,9 +49,9 @@ export function text(config: QuantizationConfig, key: string): string | undefine
   return typeof value === 'string' ? value : undefined;
 }
 
-/** "g128", or "per channel" where a group is a whole row. */
-export function describeGroup(groupSize: number, columns: number): string {
-  return groupSize >= columns ? 'per channel' : `g${groupSize}`;
+/** "g128", or "per channel" where a row has one group, as long as itself, and nobody calls it a group. */
+export function describeGroup(groupSize: number, columns: number, named = false): string {
+  return groupSize >= columns && !named ? 'per channel' : `g${groupSize}`;
 }
 
 /**

@@ -5,8 +5,10 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** What is no count is left out. */
 function count(value: unknown): string | undefined {
-  return typeof value === 'number' ? value.toLocaleString('en-US') : undefined;
+  const isCount = typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+  return isCount ? value.toLocaleString('en-US') : undefined;
 }
 
 /** Architecture class ("LlamaForCausalLM"), or the model type where none is named. */

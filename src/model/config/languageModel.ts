@@ -1,8 +1,10 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { quoted, visible } from '../../storage/errors.js';
 import { withSource } from '../../storage/fileSystem.js';
 import type { LanguageModel } from '../evaluation/types.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import { Configuration } from './configuration.js';
+import { noteUnusedTensors } from './unusedTensors.js';
 
 const COMPARED_BYTES = 4 << 20;
 const WHAT_STILL_WORKS =
@@ -18,29 +20,33 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
   if (configProblem !== undefined) throw new Error(configProblem);
   if (!config) {
     throw new Error(
-      `${folder}: there is no config.json, which says what model this is; ${WHAT_STILL_WORKS}`,
+      `${visible(folder)}: there is no config.json, which says what model this is; ${WHAT_STILL_WORKS}`,
     );
   }
   const architecture = findArchitecture(config.model_type);
   if (!architecture) {
     const named =
       typeof config.model_type === 'string'
-        ? `model_type "${config.model_type}" is not an architecture that can be run`
+        ? `model_type ${quoted(config.model_type)} is not an architecture that can be run`
         : '"model_type" is missing';
     const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
-    throw new Error(`${folder}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`);
+    throw new Error(
+      `${visible(folder)}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
+    );
   }
   if (problems.length > 0) {
     const [{ file, message }] = problems;
-    throw new Error(`${file}: ${message}; an incomplete model cannot be run`);
+    throw new Error(`${visible(file)}: ${message}; an incomplete model cannot be run`);
   }
   const plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
+  const notes = [...plan.notes, ...noteUnusedTensors(plan, opened.tensors)];
   const { tiedTwin, head } = plan;
-  if (tiedTwin === undefined || !(await differ(opened, tiedTwin, head.weight))) {
-    return { opened, plan };
+  if (tiedTwin !== undefined && (await differ(opened, tiedTwin, head.weight))) {
+    notes.push(
+      `"${tiedTwin}" and "${head.weight}" are tied by config.json but stored with different values: "${head.weight}" is used for both.`,
+    );
   }
-  const note = `"${tiedTwin}" and "${head.weight}" are tied by config.json but stored with different values: "${head.weight}" is used for both.`;
-  return { opened, plan: { ...plan, notes: [...plan.notes, note] } };
+  return { opened, plan: { ...plan, notes } };
 }
 
 /** True where two tensors of a model do not have the same bytes. */

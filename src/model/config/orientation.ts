@@ -1,5 +1,6 @@
 import type { CheckpointProblem, ModelTensor } from '../../checkpoint/types.js';
-import { visible } from '../../storage/errors.js';
+import { quoted, visible } from '../../storage/errors.js';
+import { forEachInSteps, type Steps } from '../../storage/slices.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import type { Architecture } from './architectures/shared.js';
 
@@ -16,17 +17,20 @@ type Shaped = Pick<ModelTensor, 'file' | 'name' | 'shape'>;
 const AS_USUAL: Orientation = { isTransposed: () => false };
 
 /**
- * Finds out which weights are stored as [inputs × outputs]. The architecture says by which names to know
+ * Finds out, in steps, which weights are stored as [inputs × outputs]. The architecture says by which names to know
  * them; their shapes must agree, since other programs write the same names the usual way round, and files
  * come without a configuration.
  * @param modelType of `config.json`; undefined where there is none to be read
  */
-export function findOrientation(modelType: unknown, tensors: readonly Shaped[]): Orientation {
+export function* findOrientation(
+  modelType: unknown,
+  tensors: readonly Shaped[],
+): Steps<Orientation> {
   const known = findArchitecture(modelType);
-  if (known) return known.transposedWeights ? orient(known, tensors, true) : AS_USUAL;
+  if (known) return known.transposedWeights ? yield* orient(known, tensors, true) : AS_USUAL;
   for (const architecture of ARCHITECTURES) {
     if (architecture.transposedWeights) {
-      const orientation = orient(architecture, tensors, false);
+      const orientation = yield* orient(architecture, tensors, false);
       if (orientation !== AS_USUAL) return orientation;
     }
   }
@@ -34,19 +38,24 @@ export function findOrientation(modelType: unknown, tensors: readonly Shaped[]):
 }
 
 /** @param stated whether the configuration names the architecture */
-function orient(
+function* orient(
   { modelType, transposedWeights }: Architecture,
   tensors: readonly Shaped[],
   stated: boolean,
-): Orientation {
+): Steps<Orientation> {
   const names = transposedWeights!;
   const isTransposed = ({ name, shape }: Shaped) => shape.length === 2 && names.has(name);
-  const named = tensors.filter(isTransposed);
-  if (named.length === 0) return AS_USUAL;
-  const votes = new Set(named.map((tensor) => looksTransposed(tensor, names)));
+  const votes = new Set<boolean | undefined>();
+  let first: Shaped | undefined;
+  yield* forEachInSteps(tensors, (tensor) => {
+    if (!isTransposed(tensor)) return;
+    first ??= tensor;
+    votes.add(looksTransposed(tensor, names));
+  });
+  if (!first) return AS_USUAL;
   const agreed = votes.has(true) !== votes.has(false);
-  const { file } = named[0];
-  const which = `${visible(file)}: "${visible(named[0].name)}" and the other weights of its kind are taken as`;
+  const { file, name } = first;
+  const which = `${visible(file)}: ${quoted(name)} and the other weights of its kind are taken as`;
   if (agreed && votes.has(false)) {
     if (!stated) return AS_USUAL;
     const usual = `[inputs × outputs], as ${modelType} has them`;

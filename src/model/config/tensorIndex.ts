@@ -1,5 +1,7 @@
 import type { OpenedModel, ModelTensor } from '../../checkpoint/types.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
+import { quoted, visible } from '../../storage/errors.js';
+import type { Configuration } from './configuration.js';
 import type { LinearPlan, NormPlan } from './plan.js';
 
 /** A model's tensors as an architecture asks for them: by name, with the shape it needs. */
@@ -10,6 +12,7 @@ export class TensorIndex {
   private constructor(
     private readonly path: string,
     byName: ReadonlyMap<string, ModelTensor>,
+    private readonly undecodable: OpenedModel['undecodable'],
     readonly prefix: string,
   ) {
     this.byName = byName;
@@ -18,7 +21,28 @@ export class TensorIndex {
   static of(model: OpenedModel, prefixes: readonly string[], probe: string): TensorIndex {
     const byName = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
     const prefix = prefixes.find((each) => byName.has(each + probe)) ?? prefixes[0];
-    return new TensorIndex(model.path, byName, prefix);
+    return new TensorIndex(model.path, byName, model.undecodable, prefix);
+  }
+
+  /**
+   * The number of layers by the configuration.
+   * @param layers what their names begin with, after the prefix: "layers."
+   * @throws where the checkpoint does not have them all: nothing is laid out for layers that are not there
+   */
+  layerCount(config: Configuration, key: string, layers: string): number {
+    const count = config.count(key);
+    const start = this.prefix + layers;
+    const present = new Set<string>();
+    for (const name of this.byName.keys()) {
+      const end = name.startsWith(start) ? name.indexOf('.', start.length) : -1;
+      if (end > start.length) present.add(name.slice(start.length, end));
+    }
+    for (let layer = 0; layer < count; layer++) {
+      if (present.has(String(layer))) continue;
+      const has = layer === 1 ? '1 layer' : `${layer} layers`;
+      config.fail(`"${key}" is ${count}, but the checkpoint has ${has}: no "${start}${layer}"`);
+    }
+    return count;
   }
 
   has(name: string): boolean {
@@ -31,19 +55,25 @@ export class TensorIndex {
    */
   require(name: string, shape: readonly number[]): string {
     const tensor = this.byName.get(name);
+    const undecodable = this.undecodable.get(name);
+    if (undecodable !== undefined) {
+      throw new Error(
+        `${visible(this.path)}: ${quoted(name)} is stored in a way that cannot be decoded (${undecodable})`,
+      );
+    }
     if (!tensor) {
       throw new Error(
-        `${this.path}: the architecture needs a tensor "${name}", which is not there`,
+        `${visible(this.path)}: the architecture needs a tensor "${name}", which is not there`,
       );
     }
     if (tensor.shape.length !== shape.length || tensor.shape.some((each, i) => each !== shape[i])) {
       throw new Error(
-        `${tensor.file}: "${name}" has shape [${tensor.shape.join(', ')}]; config.json asks for [${shape.join(', ')}]`,
+        `${visible(tensor.file)}: "${name}" has shape [${tensor.shape.join(', ')}]; config.json asks for [${shape.join(', ')}]`,
       );
     }
     if (!hasPlainNumbers(tensor.dtype)) {
       throw new Error(
-        `${tensor.file}: "${name}" has element type ${tensor.dtype}, which cannot be computed with`,
+        `${visible(tensor.file)}: "${name}" has element type ${tensor.dtype}, which cannot be computed with`,
       );
     }
     return name;
@@ -94,7 +124,7 @@ export class TensorIndex {
     if (!tied) {
       if (!hasHead && hasEmbedding) {
         throw new Error(
-          `${this.path}: there is no "${head}", and config.json does not say that it is tied to the embedding (tie_word_embeddings)`,
+          `${visible(this.path)}: there is no "${head}", and config.json does not say that it is tied to the embedding (tie_word_embeddings)`,
         );
       }
       return {

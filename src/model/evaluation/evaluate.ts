@@ -22,11 +22,11 @@ class Scores {
     return this.known.get(`${window} ${variant}`) ?? this.store?.get(variant, window);
   }
 
-  async put(scores: Parameters<ScoreStore['put']>[0]): Promise<void> {
+  async put(scores: Parameters<ScoreStore['put']>[0], nonFinite: number): Promise<void> {
     for (const { variant, window, score } of scores) {
       this.known.set(`${window} ${variant}`, score);
     }
-    await this.store?.put(scores);
+    await this.store?.put(scores, nonFinite);
   }
 }
 
@@ -51,10 +51,10 @@ export async function evaluate(
   const ids = [BASELINE, ...variants.map(({ id }) => id)];
   const pending = [...windows.keys()].filter((window) => ids.some((id) => !scores.get(id, window)));
   const missing = variants.filter(({ id }) => pending.some((window) => !scores.get(id, window)));
-  let nonFinite = 0;
+  let nonFinite: number | undefined;
   if (pending.length > 0) {
     const evaluation = new Evaluation({ ...request, variants: missing, pending }, options);
-    await evaluation.run((results) => scores.put(results));
+    await evaluation.run((results, nonFinite) => scores.put(results, nonFinite));
     nonFinite = evaluation.nonFinite;
   }
   throwIfCancelled(options.signal);

@@ -213,6 +213,7 @@ export class Evaluation {
       names.flatMap((variant, state) =>
         batch.windows.map((window, index) => ({ variant, window, score: scores[state][index] })),
       ),
+      this.nonFinite,
     );
   }
 

@@ -61,8 +61,14 @@ export interface WindowScore {
 /** Scores kept between evaluations, by variant and window; the unquantized model is `baseline`. */
 export interface ScoreStore {
   get(variant: string, window: number): WindowScore | undefined;
-  /** Resolves when the score would survive a crash. */
-  put(scores: readonly { variant: string; window: number; score: WindowScore }[]): Promise<void>;
+  /**
+   * Resolves when the scores would survive a crash.
+   * @param nonFinite weights of the model that are NaN or ±Inf and counted as 0
+   */
+  put(
+    scores: readonly { variant: string; window: number; score: WindowScore }[],
+    nonFinite: number,
+  ): Promise<void>;
 }
 
 export const BASELINE = 'baseline';
@@ -99,7 +105,7 @@ export interface EvaluationResult {
   readonly baseline: readonly WindowScore[];
   /** One list per variant, in the order asked for. */
   readonly variants: readonly (readonly WindowScore[])[];
-  /** Weights of the model that are NaN or ±Inf and counted as 0. */
-  readonly nonFinite: number;
+  /** Weights of the model that are NaN or ±Inf and counted as 0; undefined where no window was run. */
+  readonly nonFinite: number | undefined;
   readonly forwardSeconds: number;
 }

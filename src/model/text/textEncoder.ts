@@ -1,4 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { checkTokenId } from './tokenIds.js';
 import { checkTokenizerDocument, type TokenizerDocument } from './tokenizerDocument.js';
 
 /** Longer words are cut where no merge can join them; most tokenizers never make such words. */
@@ -14,6 +15,7 @@ export function makeTextEncoder(
 ): (text: string) => Int32Array {
   checkTokenizerDocument(tokenizerDocument);
   const document: TokenizerDocument = { ...ABSENT_PARTS, ...tokenizerDocument };
+  checkMerges(document.model);
   const tokenizer = new Tokenizer(document, configuration);
   const { model } = tokenizer;
   if (!model) throw new Error('it has no model');
@@ -31,10 +33,7 @@ export function makeTextEncoder(
   };
   return (text) => {
     const { ids, tokens } = tokenizer.encode(text);
-    return Int32Array.from(ids as (number | undefined)[], (id, index) => {
-      if (id === undefined) throw new Error(`it has no id for "${tokens[index]}"`);
-      return id;
-    });
+    return Int32Array.from(ids as unknown[], (id, index) => checkTokenId(id, tokens[index]));
   };
 }
 
@@ -51,6 +50,17 @@ function isObject(value: unknown): value is TokenizerDocument {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** @throws where a merge is no pair of texts, in the one way or the other in which files write it */
+function checkMerges(model: unknown): void {
+  if (!isObject(model) || !Array.isArray(model.merges)) return;
+  const merges = model.merges as unknown[];
+  const isText = (each: unknown): each is string => typeof each === 'string';
+  const isPair = (each: unknown) => Array.isArray(each) && each.length === 2 && each.every(isText);
+  const isMerge = isText(merges[0]) ? isText : isPair;
+  const wrong = merges.findIndex((merge) => !isMerge(merge));
+  if (wrong >= 0) throw new Error(`merge ${wrong + 1} is not a pair of texts like the others`);
+}
+
 /**
  * Metaspace cuts in front of every replacement character unless told not to; the library marks
  * the spaces but leaves the text in one piece.
@@ -61,7 +71,8 @@ function metaspaceSplitter(preTokenizer: unknown): ((word: string) => string[]) 
   if (type === 'Sequence' && Array.isArray(pretokenizers)) {
     return pretokenizers.map(metaspaceSplitter).find((splitter) => splitter !== undefined);
   }
-  if (type !== 'Metaspace' || split === false || typeof replacement !== 'string') return undefined;
+  if (type !== 'Metaspace' || split === false) return undefined;
+  if (typeof replacement !== 'string' || replacement === '') return undefined;
   return (word) => {
     const pieces: string[] = [];
     let begin = 0;

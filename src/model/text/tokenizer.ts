@@ -1,14 +1,14 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
 import { makeCancelledError } from '../../rpc/rpc.js';
-import { readAll } from '../../storage/byteSource.js';
 import { visible, type Remedy } from '../../storage/errors.js';
-import { withSource, type FileSystem } from '../../storage/fileSystem.js';
+import type { FileSystem } from '../../storage/fileSystem.js';
+import { WHOLE_FILES } from '../../storage/wholeFiles.js';
 import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
 
-/** A text cannot be tokenized because the model folder has no `tokenizer.json`; one line. */
-class MissingTokenizerError extends Error {
-  override readonly name = 'MissingTokenizerError';
+/** A text cannot be tokenized by what the model folder holds; one line. */
+class TokenizerError extends Error {
+  override readonly name = 'TokenizerError';
   /** Ids from elsewhere need none. */
   readonly remedy: Remedy = 'token-ids';
 }
@@ -20,10 +20,39 @@ const THREAD = {
   stackMB: 64,
 };
 
+/**
+ * How long tokenizing may take. `tokenizer.json` brings regular expressions of its own, and some never
+ * finish. The time is meant to be reached by nothing else: the sample's text takes a hundredth of it, and
+ * a twentieth where twelve programs share two processors.
+ */
+const LIMIT = {
+  seconds: 60,
+  secondsPerMillionCharacters: 60,
+  /** What a text costs beside its characters, in characters. */
+  charactersPerText: 20,
+};
+
+/** Seconds after which texts are given up. */
+function limitFor(texts: readonly string[]): number {
+  const { seconds, secondsPerMillionCharacters, charactersPerText } = LIMIT;
+  const characters = texts.reduce((sum, { length }) => sum + length + charactersPerText, 0);
+  return Math.ceil(seconds + (secondsPerMillionCharacters * characters) / 1e6);
+}
+
+/** Problems quote the text, which may be one long word. */
+const MAX_PROBLEM_CHARACTERS = 200;
+
+export interface TokenizeOptions {
+  readonly signal?: AbortSignal;
+  /** After this the tokenizer is given up; default: what grows with the texts. */
+  readonly limitSeconds?: number;
+}
+
 const OTHER_TOKENIZERS = ['tokenizer.model', 'vocab.json', 'vocab.txt', 'spiece.model'];
 
-async function isFile(fileSystem: FileSystem, path: string): Promise<boolean> {
-  return (await fileSystem.kind(path)) === 'file';
+/** True where something is, which is then read, or refused as no file. */
+async function isThere(fileSystem: FileSystem, path: string): Promise<boolean> {
+  return (await fileSystem.kind(path)) !== undefined;
 }
 
 /** Why there is nothing to tokenize with, and what would help. */
@@ -31,18 +60,18 @@ async function missingTokenizer(fileSystem: FileSystem, folder: string): Promise
   const path = visible(fileSystem.join(folder, 'tokenizer.json'));
   const present = [];
   for (const other of OTHER_TOKENIZERS) {
-    if (await isFile(fileSystem, fileSystem.join(folder, other))) present.push(other);
+    if (await isThere(fileSystem, fileSystem.join(folder, other))) present.push(other);
   }
   const cannot =
     present.length > 0 ? ` (${present.join(', ')} alone cannot be read: convert it to that)` : '';
-  return new MissingTokenizerError(
+  return new TokenizerError(
     `${path}: there is no such file, and a text cannot be tokenized without it${cannot}`,
   );
 }
 
 /**
  * Token ids of texts by a model folder's `tokenizer.json`, with the special tokens that it adds
- * itself. Runs in a thread of its own.
+ * itself. Runs in a thread of its own, which is ended when it takes too long.
  * @param texts each is tokenized by itself
  * @returns one list of ids per text
  * @throws an Error of one line that names the file at fault; an AbortError when cancelled
@@ -51,49 +80,53 @@ export async function tokenize(
   host: Host,
   { folder, fileSystem }: Pick<OpenedModel, 'folder' | 'fileSystem'>,
   texts: readonly string[],
-  signal?: AbortSignal,
+  { signal, limitSeconds = limitFor(texts) }: TokenizeOptions = {},
 ): Promise<readonly Int32Array[]> {
   const files = {
     tokenizer: fileSystem.join(folder, 'tokenizer.json'),
     configuration: fileSystem.join(folder, 'tokenizer_config.json'),
   };
-  if (!(await isFile(fileSystem, files.tokenizer)))
+  if (!(await isThere(fileSystem, files.tokenizer)))
     throw await missingTokenizer(fileSystem, folder);
-  const read = (path: string) => withSource(fileSystem, path, readAll);
   const request = {
-    tokenizer: await read(files.tokenizer),
-    configuration: (await isFile(fileSystem, files.configuration))
-      ? await read(files.configuration)
+    tokenizer: await fileSystem.read(files.tokenizer, WHOLE_FILES.tokenizer),
+    configuration: (await isThere(fileSystem, files.configuration))
+      ? await fileSystem.read(files.configuration, WHOLE_FILES.tokenizerConfiguration)
       : undefined,
     texts,
   };
   if (signal?.aborted) throw makeCancelledError();
   const thread = host.startThread<TokenizerApi>('tokenizerWorker.js', null, THREAD);
+  const limit = AbortSignal.timeout(limitSeconds * 1000);
+  const givenUp = signal ? AbortSignal.any([signal, limit]) : limit;
   let reply: TokenizerReply;
   try {
     const call = thread.remote.tokenize(request, { signal });
-    reply = await untilAborted(thread.whileAlive(call), signal);
+    reply = await untilAborted(thread.whileAlive(call), givenUp);
   } catch (error) {
+    if (limit.aborted && !signal?.aborted) {
+      throw new TokenizerError(
+        `${visible(files.tokenizer)}: its expressions did not finish within ${limitSeconds} seconds on this text`,
+      );
+    }
     const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
     if (code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
     const message = `${visible(files.tokenizer)}: the text is too long to be tokenized at once`;
     throw new Error(message, { cause: error });
   } finally {
-    await thread.terminate();
+    // What it is in the midst of may take long to leave: nobody waits for a thread that was given up.
+    const ended = thread.terminate();
+    if (!givenUp.aborted) await ended;
   }
   if ('ids' in reply) return reply.ids;
-  const problem = visible(reply.problem.split('\n')[0]);
+  const problem = visible(reply.problem.slice(0, MAX_PROBLEM_CHARACTERS).split('\n', 1)[0]);
   throw new Error(
     `${visible(files[reply.file])}: this is no tokenizer that can be used: ${problem}`,
   );
 }
 
 /** Rejects as soon as the signal is aborted: a thread that computes hears of nothing. */
-async function untilAborted<Result>(
-  work: Promise<Result>,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
-  if (!signal) return work;
+async function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   work.catch(() => undefined);
   let onAbort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {

@@ -1,16 +1,16 @@
 import { quoted } from '../../storage/errors.js';
+import { checkTokenId } from './tokenIds.js';
 
 /** A parsed `tokenizer.json` or `tokenizer_config.json`: anything may be missing. */
 export type TokenizerDocument = Readonly<Record<string, unknown>>;
+
+const MODEL_TYPES: ReadonlySet<string> = new Set(['BPE', 'Unigram', 'WordLevel', 'WordPiece']);
 
 /** Steps within steps; real tokenizers have two or three. */
 const MAX_DEPTH = 16;
 
 /** Lists of further steps within a step, by the name of the list. */
 const STEP_LISTS = ['normalizers', 'pretokenizers', 'processors', 'decoders'];
-
-/** Ids are the rows of an embedding; no model has more. */
-const MAX_ID = 2 ** 31 - 1;
 
 /**
  * Checks that a parsed `tokenizer.json` has the form that its library takes for granted: the parts it
@@ -25,7 +25,7 @@ export function checkTokenizerDocument(document: unknown): asserts document is T
     const { content, id } = requireObject(token, place);
     requireText(content, `${place}: "content"`);
     if (content === '') throw new Error(`${place}: "content" is empty`);
-    requireId(id, `${place}: "id"`);
+    checkTokenId(id, content);
   }
   for (const name of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
     checkStep(parts[name], `"${name}"`, 0);
@@ -33,7 +33,13 @@ export function checkTokenizerDocument(document: unknown): asserts document is T
 }
 
 function checkModel({ type, vocab, merges, unk_token, unk_id }: TokenizerDocument): void {
-  if (type !== undefined) requireText(type, '"model": "type"');
+  if (type !== undefined) {
+    requireText(type, '"model": "type"');
+    // The library guesses at others by what they hold.
+    if (vocab === undefined && !MODEL_TYPES.has(type)) {
+      throw new Error(`"model": its type ${quoted(type)} is not known`);
+    }
+  }
   if (Array.isArray(vocab)) {
     for (const [index, entry] of (vocab as unknown[]).entries()) {
       if (isPair(entry) && typeof entry[0] === 'string' && Number.isFinite(entry[1])) continue;
@@ -41,9 +47,7 @@ function checkModel({ type, vocab, merges, unk_token, unk_id }: TokenizerDocumen
     }
   } else {
     const ids = requireObject(vocab, '"model": "vocab"');
-    for (const token in ids) {
-      if (!isId(ids[token])) throw new Error(`"model": "vocab": ${quoted(token)} ${NO_ID}`);
-    }
+    for (const token in ids) checkTokenId(ids[token], token);
   }
   if (type === 'BPE' || merges !== undefined) {
     for (const [index, merge] of requireList(merges, '"model": "merges"').entries()) {
@@ -53,7 +57,10 @@ function checkModel({ type, vocab, merges, unk_token, unk_id }: TokenizerDocumen
     }
   }
   if ((unk_token ?? undefined) !== undefined) requireText(unk_token, '"model": "unk_token"');
-  if ((unk_id ?? undefined) !== undefined) requireId(unk_id, '"model": "unk_id"');
+  if (Array.isArray(vocab) && (unk_id ?? undefined) !== undefined) {
+    const id = checkTokenId(unk_id, 'unk_id');
+    if (id >= vocab.length) throw new Error(`"model": its "unk_id" ${id} has no token`);
+  }
 }
 
 /** A step of the way from text to tokens or back, and the steps within it. */
@@ -94,25 +101,15 @@ function checkTemplate(fields: TokenizerDocument, place: string): void {
   for (const token of Object.keys(specials)) {
     const inner = `${place}: "special_tokens": ${quoted(token)}`;
     const { ids } = requireObject(specials[token], inner);
-    for (const id of requireList(ids, `${inner}: "ids"`)) requireId(id, `${inner}: "ids"`);
+    for (const id of requireList(ids, `${inner}: "ids"`)) checkTokenId(id, token);
   }
-}
-
-const NO_ID = 'is not a token id';
-
-function isId(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_ID;
 }
 
 function isPair(value: unknown): value is [unknown, unknown] {
   return Array.isArray(value) && value.length === 2;
 }
 
-function requireId(value: unknown, place: string): void {
-  if (!isId(value)) throw new Error(`${place} ${NO_ID}`);
-}
-
-function requireText(value: unknown, place: string): void {
+function requireText(value: unknown, place: string): asserts value is string {
   if (typeof value !== 'string') throw new Error(`${place} ${describeMissing(value)} a text`);
 }
 

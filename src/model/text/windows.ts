@@ -1,4 +1,6 @@
-import { quoted, visible, type Remedy } from '../../storage/errors.js';
+import { parseJson } from '../../checkpoint/jsonText.js';
+import type { Remedy } from '../../storage/errors.js';
+import { describeId, findUnusualNumber } from './tokenIds.js';
 import type { Protocol } from './textProtocol.js';
 
 /** What a model scores: token ids in windows, and how they came about. */
@@ -186,9 +188,30 @@ export function readTokenIdWindows(
 function readIds(list: readonly unknown[], place: string, vocabularySize: number): Int32Array {
   return Int32Array.from(list, (id, index) => {
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
-    const shown = typeof id === 'string' ? quoted(id) : visible(JSON.stringify(id) ?? String(id));
-    throw new WindowError(
-      `${place}id ${index + 1}: ${shown.slice(0, 60)} is not a token id of the model (0 to ${vocabularySize - 1})`,
-    );
+    throw notAnId(`${place}id ${index + 1}`, describeId(id), vocabularySize);
   });
+}
+
+function notAnId(place: string, shown: string, vocabularySize: number): WindowError {
+  return new WindowError(
+    `${place}: ${shown} is not a token id of the model (0 to ${vocabularySize - 1})`,
+  );
+}
+
+/**
+ * The windows of a JSON text, as {@link readTokenIdWindows} takes them; its ids must be written as
+ * whole numbers, too.
+ * @throws WindowError that names the place which is not an id of the model; a SyntaxError
+ */
+export function parseTokenIdWindows(
+  text: string,
+  request: WindowRequest,
+  limits: WindowLimits,
+): Windows {
+  const windows = readTokenIdWindows(parseJson(text), request, limits);
+  const unusual = findUnusualNumber(text);
+  if (!unusual) return windows;
+  const { window, id, written } = unusual;
+  const place = window === undefined ? '' : `window ${window}, `;
+  throw notAnId(`${place}id ${id}`, written.slice(0, 60), limits.vocabularySize);
 }

@@ -1,14 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, rename, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describeSystemError } from '../describeError.js';
-import { CheckpointError, quoted } from '../errors.js';
+import { CheckpointError } from '../errors.js';
+import { refuseInputs, refuseSpecial } from './outputTarget.js';
+import { endPartial, startPartial, sweepPartials } from './partialFiles.js';
 
 export interface WriteOptions {
   /** Stops the write; it then rejects with an AbortError and leaves nothing behind. */
   readonly signal?: AbortSignal;
-  /** Files that are being read for this write and must survive it. */
+  /** Files that are being read for this write, or belong to those, and must survive it. */
   readonly inputs?: readonly string[];
+  /** Called when all is written; what it throws keeps the file from taking its name. */
+  readonly beforeRename?: () => Promise<void>;
 }
 
 /** Appends bytes to the file being written; resolves when `bytes` may be reused. */
@@ -17,7 +20,8 @@ export type Append = (bytes: Uint8Array) => Promise<void>;
 /**
  * Writes a file whole or not at all: into a temporary file beside it, which takes its name at the
  * end. An existing file of that name is replaced at that moment and not before; a link is replaced,
- * not followed. Never replaces one of `options.inputs`, under whatever name or link it is given.
+ * not followed. Never replaces one of `options.inputs`, under whatever name or link it is given, nor
+ * anything but a file. What killed runs left there is removed first.
  * @throws CheckpointError WouldOverwriteInput or WriteFailed; an AbortError when cancelled
  */
 export async function writeAtomically(
@@ -25,12 +29,14 @@ export async function writeAtomically(
   options: WriteOptions,
   body: (append: Append) => Promise<void>,
 ): Promise<void> {
-  const { signal, inputs = [] } = options;
+  const { signal, inputs = [], beforeRename } = options;
   throwIfAborted(signal);
-  await refuseTarget(path, inputs);
-  const temporary = join(dirname(path), `.quantscope-${randomBytes(6).toString('hex')}.partial`);
-  const handle = await telling(path, open(temporary, 'wx'));
+  await refuseSpecial(path);
+  await refuseInputs(path, inputs);
+  await sweepPartials(path);
+  const temporary = startPartial(dirname(path));
   try {
+    const handle = await telling(path, open(temporary, 'wx'));
     try {
       const append: Append = (bytes) => telling(path, appendAll(handle, bytes, signal));
       await untilAborted(signal, body(append));
@@ -40,12 +46,14 @@ export async function writeAtomically(
       await telling(path, handle.close());
     }
     throwIfAborted(signal);
+    await beforeRename?.();
     // Again, since a long job gives time enough for links to change.
-    await refuseTarget(path, inputs);
+    await refuseSpecial(path);
+    await refuseInputs(path, inputs);
+    throwIfAborted(signal);
     await telling(path, rename(temporary, path));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+  } finally {
+    await endPartial(temporary);
   }
 }
 
@@ -59,31 +67,6 @@ async function appendAll(
   while (done < bytes.length) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done);
     done += bytesWritten;
-  }
-}
-
-/** Refuses to replace a folder or an input. */
-async function refuseTarget(path: string, inputs: readonly string[]): Promise<void> {
-  const target = await identity(path);
-  if (target === undefined) return;
-  if (target.isFolder) {
-    throw new CheckpointError(path, '', 'WriteFailed', 'this is a folder; name a file in it');
-  }
-  for (const input of inputs) {
-    if ((await identity(input))?.key !== target.key) continue;
-    const same = path === input ? '' : `, which is ${quoted(basename(input))}`;
-    const detail = `this is an input of the job${same}; choose another name for the output`;
-    throw new CheckpointError(path, '', 'WouldOverwriteInput', detail);
-  }
-}
-
-/** Tells whether two paths are the same file, through links and on case-insensitive disks; undefined if absent. */
-async function identity(path: string): Promise<{ key: string; isFolder: boolean } | undefined> {
-  try {
-    const found = await stat(path, { bigint: true });
-    return { key: `${found.dev}:${found.ino}`, isFolder: found.isDirectory() };
-  } catch {
-    return undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { describeSystemError } from '../describeError.js';
 import { CheckpointError } from '../errors.js';
 import type { FileSystem } from '../fileSystem.js';
-import { openLocalFile } from './localFile.js';
+import { isDanglingLink, openLocalFile, readLocalFile, versionOf } from './localFile.js';
 
 /** The local disk. */
 export const localFileSystem: FileSystem = {
@@ -14,17 +14,17 @@ export const localFileSystem: FileSystem = {
       return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      if (code === 'ENOENT' || code === 'ENOTDIR') {
+        return (await isDanglingLink(path)) ? 'other' : undefined;
+      }
       throw new CheckpointError(path, '', 'ReadFailed', describeSystemError(error), {
         cause: error,
       });
     }
   },
-  async version(path) {
-    const { size, mtimeMs } = await stat(path);
-    return `${size} ${mtimeMs}`;
-  },
+  version: async (path) => versionOf(await stat(path)),
   open: (path) => openLocalFile(path, path),
+  read: (path, limit) => readLocalFile(path, path, limit),
   async list(folder) {
     try {
       return await readdir(folder);

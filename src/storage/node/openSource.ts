@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { makeMemorySource, type ByteSource } from '../byteSource.js';
 import { CheckpointError } from '../errors.js';
 import type { SourceRef } from '../sourceRef.js';
-import { openLocalFile, type LocalFileOptions } from './localFile.js';
+import { fileChanged, openLocalFile, type LocalFileOptions } from './localFile.js';
 
 /** How files of a scheme are opened, by the scheme of their URI. */
 const SCHEMES: ReadonlyMap<
@@ -12,8 +12,8 @@ const SCHEMES: ReadonlyMap<
 
 /**
  * Opens what a reference names: the way to the bytes of tensors, for jobs and for workers.
- * @throws CheckpointError when the file is gone, cannot be read, or has another size than it had when
- *   its header was read
+ * @throws CheckpointError when the file is gone, cannot be read, or was written to since its header
+ *   was read
  */
 export async function openSource(
   ref: SourceRef,
@@ -28,8 +28,8 @@ export async function openSource(
     throw new CheckpointError(ref.name, '', 'ReadFailed', detail);
   }
   const source = await open(uri, ref.name, options);
-  if (source.size === ref.sizeBytes) return source;
+  const { ref: now, size } = source;
+  if (now.kind === 'uri' && now.version === ref.version) return source;
   await source.close();
-  const detail = `the file has ${source.size} bytes now, ${ref.sizeBytes} when its header was read`;
-  throw new CheckpointError(ref.name, '', 'FileChanged', detail);
+  throw fileChanged(ref.name, ref.sizeBytes, size, 'since its header was read');
 }

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Host } from '../../host/host.js';
+import { menuContext } from '../../reports/pageArguments.js';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
 import { showError } from '../errors.js';
@@ -56,6 +57,16 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
     }),
   };
   return vscode.Disposable.from(
-    ...Object.entries(commands).map(([id, run]) => vscode.commands.registerCommand(id, run)),
+    ...Object.entries(commands).map(([id, run]) =>
+      vscode.commands.registerCommand(id, (argument: unknown) => {
+        if (!isFromPage(argument)) return run(argument);
+        return shown((context) => run(menuContext.read(context, 'menu')))(argument);
+      }),
+    ),
   );
+}
+
+/** Whether an argument is what a page says of the place that its context menu was opened on. */
+function isFromPage(argument: unknown): boolean {
+  return typeof argument === 'object' && argument !== null && Object.hasOwn(argument, 'webview');
 }

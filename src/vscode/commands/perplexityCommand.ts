@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { chooseThreads } from '../../compute/workerPool.js';
 import { parseFormat } from '../../formats/index.js';
 import { planPerplexity } from '../../jobs/perplexity/node/planPerplexity.js';
 import { makeModelTitle } from '../../reports/modelTitle.js';
@@ -193,7 +194,7 @@ export class PerplexityCommand {
     const { host } = this.services;
     const wanted = { formats, tensors, text: { textFile } };
     const plan = planPerplexity(host, opened.model, wanted, abort.signal);
-    const threads = readSettings().threads ?? host.parallelism;
+    const threads = chooseThreads(host, readSettings().threads);
     const secondsFor = (flops: number) => this.services.meter.secondsFor(flops, threads);
     const counts = { formats: formats.length, tensors: tensors.length };
     const place = { title, step, totalSteps: step };

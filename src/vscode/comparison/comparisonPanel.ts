@@ -6,11 +6,13 @@ import type {
   ComparisonPageApi,
   DroppedText,
 } from '../../reports/comparisonPage.js';
+import { comparisonArguments } from '../../reports/pageArguments.js';
 import type { Handlers } from '../../rpc/rpc.js';
 import { computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
 import { showError } from '../errors.js';
-import { proposeFile, saveFile } from '../saveFile.js';
+import { readPageFile } from '../localFiles.js';
+import { proposeFile, saveFile, type SavedFrom } from '../saveFile.js';
 import { WebviewConnection } from '../webviewConnection.js';
 import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
 
@@ -45,6 +47,7 @@ export class ComparisonPanel {
     this.connection = WebviewConnection.connect<ComparisonHostApi, ComparisonPageApi>(
       panel,
       this.handlers(),
+      comparisonArguments,
     );
     this.id = computeComparisonId(run.request);
     this.shown = run;
@@ -125,11 +128,31 @@ export class ComparisonPanel {
     return proposeFile(this.model, `${modelName}-${scope}-${name}`, extension);
   }
 
+  /** What is behind the report, which files saved from it must not replace. */
+  private savedFrom(): SavedFrom {
+    const { request, state } = this.run;
+    const texts = [request.perplexity?.textFile, state.report?.text?.source];
+    const others = texts.filter((text) => text !== undefined).map((text) => vscode.Uri.file(text));
+    return { model: this.model, others };
+  }
+
+  /** A dropped text, at a place that a page may name. */
+  private locate(text: DroppedText): DroppedText {
+    return 'uri' in text ? { uri: readPageFile(text.uri, this.panel.webview).toString() } : text;
+  }
+
   private handlers(): Handlers<ComparisonHostApi> {
     return {
       open: async () => this.run.state,
       cancel: async () => this.run.cancel(),
-      measurePerplexity: async ({ text }) => this.host.measurePerplexity(this, text),
+      measurePerplexity: async ({ text }) => {
+        try {
+          this.host.measurePerplexity(this, text && this.locate(text));
+        } catch (error) {
+          // The page does not know what its part of the drop would have led to.
+          showError(error);
+        }
+      },
       runAgain: async () => {
         // The state says how it went; a click in the page has nobody else to tell.
         this.host.start(this).catch(() => undefined);
@@ -137,11 +160,13 @@ export class ComparisonPanel {
       copyCsv: () => this.copyCsv(),
       saveJson: async () => {
         const json = new TextEncoder().encode(formatReportJson(this.report()));
-        await saveFile(this.proposed('comparison', '.json'), { JSON: ['json'] }, json);
+        const proposed = this.proposed('comparison', '.json');
+        await saveFile(proposed, { JSON: ['json'] }, json, this.savedFrom());
       },
       copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
       savePng: async ({ name, png }) => {
-        await saveFile(this.proposed(name, '.png'), { PNG: ['png'] }, png);
+        const proposed = this.proposed(name, '.png');
+        await saveFile(proposed, { PNG: ['png'] }, png, this.savedFrom());
       },
       revealTensor: async ({ tensor }) => {
         await this.host.revealTensor(this.model, tensor).catch(showError);

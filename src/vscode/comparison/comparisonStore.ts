@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import { decodeNumbers, encodeNumbers } from '../../rpc/wireNumbers.js';
+import { WHOLE_FILES } from '../../storage/wholeFiles.js';
+import { readWorkspaceFile } from '../virtualFileSystem.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
 import type { ComparisonResult } from './comparisonRun.js';
 
@@ -39,7 +41,7 @@ export class ComparisonStore {
   async load(id: unknown): Promise<StoredComparison | undefined> {
     if (typeof id !== 'string' || !ID.test(id)) return undefined;
     try {
-      const bytes = await vscode.workspace.fs.readFile(this.file(id));
+      const bytes = await readWorkspaceFile(this.file(id), id, WHOLE_FILES.comparison);
       return decodeNumbers(JSON.parse(new TextDecoder().decode(bytes))) as StoredComparison;
     } catch {
       return undefined;

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { OpenedModel } from '../../checkpoint/types.js';
+import { chooseThreads } from '../../compute/workerPool.js';
 import type { Host } from '../../host/host.js';
 import { measureInThread } from '../../jobs/perplexity/measureInThread.js';
 import type {
@@ -54,8 +55,8 @@ export class PerplexityMeter {
     if (!model.fileSystem.isLocal) {
       throw new Error(vscode.l10n.t('Perplexity needs the model in a folder on a local disk.'));
     }
-    const { threads } = readSettings();
-    const watched = this.watched(options, threads ?? this.host.parallelism);
+    const threads = chooseThreads(this.host, readSettings().threads);
+    const watched = this.watched(options, threads);
     return measureInThread(this.host, { threads }, model, request, watched);
   }
 

@@ -1,10 +1,12 @@
 import * as vscode from 'vscode';
 import type { EditorHostApi, EditorPageApi, EditorState } from '../../reports/editorPage.js';
+import { editorArguments } from '../../reports/pageArguments.js';
 import type { CallContext, CallOptions, Handlers } from '../../rpc/rpc.js';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import { COMMAND } from '../identifiers.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
-import { describeModel } from '../../jobs/inspection/describeModel.js';
+import { describeModelInSteps } from '../../jobs/inspection/describeModel.js';
+import { runInSlices } from '../../storage/slices.js';
 import type { SafetensorsDocument } from './safetensorsDocument.js';
 import { isGroupSize } from '../settings.js';
 import { WebviewConnection } from '../webviewConnection.js';
@@ -27,6 +29,7 @@ export class EditorSession {
     this.connection = WebviewConnection.connect<EditorHostApi, EditorPageApi>(
       panel,
       this.handlers(),
+      editorArguments,
     );
     const subscriptions = [
       document.onDidChangeFile(() => {
@@ -58,22 +61,28 @@ export class EditorSession {
     call(this.connection.remote).catch(() => undefined);
   }
 
-  private state(model: OpenedModel): EditorState {
-    return { checkpoint: describeModel(model), groupSize: this.memory.groupSize };
+  private async state(model: OpenedModel, options: CallOptions): Promise<EditorState> {
+    const checkpoint = await runInSlices(describeModelInSteps(model), options);
+    return { checkpoint, groupSize: this.memory.groupSize };
   }
 
   private handlers(): Handlers<EditorHostApi> {
     const { document, memory } = this;
     return {
-      open: async () => {
+      open: async (_, context) => {
         this.pageReady = true;
+        const options = callOptions(context);
         // A page that was hidden has not been told of changes.
-        const state = this.state((await document.current()).model);
+        const { model } = await document.current(options);
+        const state = await this.state(model, options);
         // After the answer, so that the page knows the tensor it is to select.
         setTimeout(() => this.deliverReveal());
         return state;
       },
-      reload: async () => this.state(await document.reload()),
+      reload: async (_, context) => {
+        const options = callOptions(context);
+        return this.state(await document.reload(options), options);
+      },
       tensorDetails: (request, context) => document.tensorDetails(request, callOptions(context)),
       groupRanges: (request, context) => document.groupRanges(request, callOptions(context)),
       quantizeLayer: async ({ tensors, label }) => {

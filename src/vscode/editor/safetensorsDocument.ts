@@ -8,6 +8,7 @@ import { watchFiles } from './fileWatch.js';
 import { ModelSnapshot } from '../modelSnapshot.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { SharedPool } from '../sharedPool.js';
+import { SharedRead } from '../sharedRead.js';
 
 /** Results kept per document; the least recently asked for go first. */
 const MAX_RESULTS = 400;
@@ -18,7 +19,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
   /** Fires when a file of the model changed on disk since it was read. */
   readonly onDidChangeFile = this.fileChanged.event;
 
-  private snapshot: Promise<ModelSnapshot> | undefined;
+  private snapshot: SharedRead<ModelSnapshot> | undefined;
   private results = new Map<string, unknown>();
   private readonly watch: vscode.Disposable;
   /** Names of what the model was last read from: shards, their index, `config.json`. */
@@ -40,24 +41,24 @@ export class SafetensorsDocument implements vscode.CustomDocument {
   }
 
   /** The model as last read; read now where it has not been, or could not be. */
-  async load(): Promise<OpenedModel> {
-    return (await this.read()).model;
+  async load(options?: CallOptions): Promise<OpenedModel> {
+    return (await this.read(options)).model;
   }
 
   /** The model as its files are now, which are read anew only if they changed. */
-  async current(): Promise<ModelSnapshot> {
+  async current(options?: CallOptions): Promise<ModelSnapshot> {
     const before = this.snapshot;
-    const snapshot = await this.read();
+    const snapshot = await this.read(options);
     if (before === undefined || (await snapshot.isCurrent())) return snapshot;
     // The watch tells of a change later, or of none where a file system reports none.
     if (this.snapshot === before) this.forget();
-    return this.read();
+    return this.read(options);
   }
 
   /** Reads the files anew and forgets what was computed from the old ones. */
-  reload(): Promise<OpenedModel> {
+  reload(options?: CallOptions): Promise<OpenedModel> {
     this.forget();
-    return this.load();
+    return this.load(options);
   }
 
   tensorDetails(
@@ -78,24 +79,28 @@ export class SafetensorsDocument implements vscode.CustomDocument {
   }
 
   dispose(): void {
+    this.snapshot?.cancel();
     this.watch.dispose();
     this.fileChanged.dispose();
   }
 
-  private read(): Promise<ModelSnapshot> {
-    if (!this.snapshot) {
-      const snapshot = ModelSnapshot.open(this.uri);
-      this.snapshot = snapshot;
-      snapshot.then(
-        ({ fileNames }) => {
-          this.files = new Set(fileNames);
-        },
-        () => {
-          if (this.snapshot === snapshot) this.snapshot = undefined;
-        },
-      );
-    }
-    return this.snapshot;
+  private read(options?: CallOptions): Promise<ModelSnapshot> {
+    if (!this.snapshot || this.snapshot.isCancelled) this.snapshot = this.startReading();
+    return this.snapshot.wait(options);
+  }
+
+  private startReading(): SharedRead<ModelSnapshot> {
+    const reading = new SharedRead(async (options) => {
+      try {
+        const snapshot = await ModelSnapshot.open(this.uri, options);
+        this.files = new Set(snapshot.fileNames);
+        return snapshot;
+      } catch (error) {
+        if (this.snapshot === reading) this.snapshot = undefined;
+        throw error;
+      }
+    });
+    return reading;
   }
 
   private forget(): void {

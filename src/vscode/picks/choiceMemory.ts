@@ -76,6 +76,11 @@ export class ChoiceMemory {
     await this.memento.update(RECENT_TEXTS_KEY, [file, ...others].slice(0, MAX_RECENT_TEXTS));
   }
 
+  async forgetRecentText(file: string): Promise<void> {
+    const others = this.recentTexts.filter((each) => each !== file);
+    await this.memento.update(RECENT_TEXTS_KEY, others);
+  }
+
   get windows(): WindowsChoice | undefined {
     return this.memento.get<WindowsChoice>(WINDOWS_KEY);
   }

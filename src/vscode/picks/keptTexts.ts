@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as vscode from 'vscode';
-import { MAX_DROPPED_CHARACTERS } from '../../reports/comparisonPage.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
+import { MAX_DROPPED_CHARACTERS } from '../../reports/pageLimits.js';
+import { visible } from '../../storage/errors.js';
+import { isLocalFile } from '../localFiles.js';
 import { makeSafeFileName } from '../safeFileName.js';
 
 /** Texts that were dropped without a path; the oldest go when there are more. */
@@ -16,25 +18,22 @@ export class KeptTexts {
   }
 
   /**
-   * The file of a dropped text.
+   * The file of a dropped text: of this machine, or kept here.
    * @throws Error where it cannot be read, is too long, or is not a file
    */
   async fileOf(text: DroppedText): Promise<string> {
     if ('content' in text) {
-      if (text.content.length > MAX_DROPPED_CHARACTERS) throw tooLong(text.name);
+      if (text.content.length > MAX_DROPPED_CHARACTERS) throw tooLong(visible(text.name));
       return this.keep(text.name, new TextEncoder().encode(text.content));
     }
-    const dropped = vscode.Uri.parse(text.uri, true);
-    // A page names files of the machine the extension runs on in the window's way.
-    const uri = dropped.scheme === 'vscode-remote' ? vscode.Uri.file(dropped.path) : dropped;
-    const { type, size } = await vscode.workspace.fs.stat(uri);
-    const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
+    const uri = vscode.Uri.parse(text.uri, true);
+    const name = visible(uri.path.slice(uri.path.lastIndexOf('/') + 1));
+    // Before anything is asked of the file system.
+    const type = isLocalFile(uri) ? (await vscode.workspace.fs.stat(uri)).type : 0;
     if (!(type & vscode.FileType.File)) {
-      throw new Error(vscode.l10n.t('{0} is not a text file.', name));
+      throw new Error(vscode.l10n.t('{0} is not a text file of this machine.', name));
     }
-    if (uri.scheme === 'file') return uri.fsPath;
-    if (size > MAX_DROPPED_CHARACTERS) throw tooLong(name);
-    return this.keep(name, await vscode.workspace.fs.readFile(uri));
+    return uri.fsPath;
   }
 
   private async keep(name: string, bytes: Uint8Array): Promise<string> {

@@ -3,6 +3,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Host } from '../../host/host.js';
 import { findOwnTextFile } from '../../jobs/perplexity/node/evaluationText.js';
+import { visible } from '../../storage/errors.js';
 import type { ChoiceMemory } from './choiceMemory.js';
 import { showStep } from './quickPick.js';
 import { readSettings } from '../settings.js';
@@ -26,7 +27,7 @@ interface TextItem extends vscode.QuickPickItem {
   readonly file?: string;
 }
 
-/** The file that the setting names. */
+/** The file that the setting names; it may be anywhere, and is not looked at. */
 function findTextOfSetting(): string | undefined {
   const { perplexityText } = readSettings();
   if (perplexityText === '') return undefined;
@@ -36,40 +37,60 @@ function findTextOfSetting(): string | undefined {
     : join(folder.uri.fsPath, perplexityText);
 }
 
-async function sizeOf(file: string): Promise<string | undefined> {
+/** What a path is called in a list. */
+function shownName(file: string): string {
+  return visible(basename(file));
+}
+
+/** Its size for people, or that there is none. */
+async function sizeOf(file: string): Promise<string> {
   return stat(file).then(
-    (found) => (found.isFile() ? formatSize(found.size) : undefined),
-    () => undefined,
+    ({ size }) => formatSize(size),
+    () => vscode.l10n.t('cannot be read'),
   );
 }
 
+async function isFile(file: string): Promise<boolean> {
+  return stat(file).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/**
+ * The texts to choose from. Only those of the model and of Quantscope are looked at: what a setting
+ * names, or was chosen once, may lie on another machine, and asking for it would tell that one who asks.
+ */
 async function textItems({ host, folder, memory }: TextQuestion): Promise<TextItem[]> {
   const setting = findTextOfSetting();
   const own = await findOwnTextFile(folder);
   const bundled = host.assets.path('sample text');
   const items: TextItem[] = [];
-  const add = async (item: TextItem & { readonly file: string }) => {
-    const size = await sizeOf(item.file);
-    items.push({ ...item, description: size ?? vscode.l10n.t('cannot be read') });
-  };
   if (setting !== undefined) {
-    const detail = vscode.l10n.t('{0} (setting quantscope.perplexityText)', setting);
-    await add({ id: SETTING, file: setting, label: basename(setting), detail });
+    const detail = vscode.l10n.t('{0} (setting quantscope.perplexityText)', visible(setting));
+    items.push({ id: SETTING, file: setting, label: shownName(setting), detail });
   }
   if (own !== undefined) {
-    const label = vscode.l10n.t('The model’s own text: {0}', basename(own));
-    await add({ id: OWN, file: own, label, detail: own });
+    const label = vscode.l10n.t('The model’s own text: {0}', shownName(own));
+    items.push({
+      id: OWN,
+      file: own,
+      label,
+      description: await sizeOf(own),
+      detail: visible(own),
+    });
   }
-  await add({
+  items.push({
     id: BUNDLED,
     file: bundled,
+    description: await sizeOf(bundled),
     label: vscode.l10n.t('Sample text of Quantscope'),
     detail: vscode.l10n.t('Five State of the Union addresses; not one of the usual benchmarks'),
   });
   const standing = items.map(({ file }) => file);
   for (const file of memory.recentTexts) {
-    if (standing.includes(file) || (await sizeOf(file)) === undefined) continue;
-    await add({ id: file, file, label: basename(file), detail: file });
+    if (standing.includes(file)) continue;
+    items.push({ id: file, file, label: shownName(file), detail: visible(file) });
   }
   items.push({ label: vscode.l10n.t('Choose a File…') });
   return items;
@@ -120,6 +141,8 @@ export async function pickText(
     const [{ id, file }] = result.items;
     if (id !== undefined && file !== undefined) {
       await memory.rememberText(id);
+      // What is wrong with it is said later; it need not be proposed again.
+      if (id === file && !(await isFile(file))) await memory.forgetRecentText(file);
       return { file };
     }
     const chosen = await chooseFile(folder);

@@ -1,40 +1,20 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { version } from '../../../package.json';
 import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
+import { run, start } from '../../support/commandLine.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 import type { RawTensor } from '../../support/rawSafetensors.js';
 import { bytesFile, folderOf, rawFile, temporaryFolder } from '../../support/safetensorsFiles.js';
 
-// The built command line, as users run it.
-const CLI = join(import.meta.dirname, '../../../dist/cli.js');
 const SAMPLE = join(import.meta.dirname, '../../../media/sample/model.safetensors');
 const UNTOKENIZED = join(import.meta.dirname, '../../fixtures/own-models/llama-biases');
 const V_PROJ = 'model.layers.3.self_attn.v_proj.weight';
 const TIMEOUT = 60_000;
-
-beforeAll(() => {
-  if (!existsSync(CLI)) throw new Error('dist/cli.js is missing: run "npm run build" first');
-});
-
-function start(args: readonly string[]) {
-  return spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-async function run(...args: string[]) {
-  const child = start(args);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const [code] = (await once(child, 'close')) as [number];
-  return { code, stdout, stderr };
-}
 
 describe('a configuration that cannot be read', () => {
   test('is said with every number that it may change', async () => {
@@ -117,11 +97,23 @@ describe('compare', () => {
       ]);
       const [one, other] = results.map(({ stdout }) => JSON.parse(stdout) as ComparisonReport);
       expect(one.timings).toMatchObject({ backend: 'wasm', threads: 1 });
-      expect(other.timings).toMatchObject({ backend: 'reference', threads: 3 });
+      const most = Math.min(3, availableParallelism());
+      expect(other.timings).toMatchObject({ backend: 'reference', threads: most });
       expect(other.formats).toEqual(one.formats);
     },
     TIMEOUT,
   );
+
+  test('uses no more threads than the machine runs at once, and says so', async () => {
+    const args = ['compare', SAMPLE, '--format', 'int4', '--tensor', V_PROJ, '--json'];
+    const { code, stdout, stderr } = await run(...args, '--threads', '100000', '--quiet');
+    expect(code).toBe(0);
+    const machine = availableParallelism();
+    expect((JSON.parse(stdout) as ComparisonReport).timings.threads).toBe(machine);
+    expect(stderr).toBe(
+      `quantscope: warning: --threads 100000: this machine runs ${machine} at once, and no more are used\n`,
+    );
+  });
 
   test(
     'takes the linear weights of a folder by default, and prints a row a format',

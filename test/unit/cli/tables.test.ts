@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { formatComparison } from '../../../src/cli/comparisonText.js';
-import { formatInspection } from '../../../src/cli/inspectText.js';
 import {
   formatCount,
   formatFixed,
@@ -12,8 +11,7 @@ import {
 import { formatSizeIn, chooseSizeUnit } from '../../../src/cli/numbers.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
 import { formatTable } from '../../../src/cli/tables.js';
-import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
-import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+import type { ComparisonReport } from '../../../src/reports/reports.js';
 import { measures } from '../../support/measures.js';
 
 describe('numbers', () => {
@@ -200,63 +198,6 @@ describe('the table of compare', () => {
   test('says once what holds for every format', () => {
     expect(lines.filter((line) => line.endsWith('of both'))).toEqual(['of both']);
     expect(lines).toContain('int4-asym:g128: of one');
-  });
-});
-
-describe('the table of inspect', () => {
-  const tensor = (name: string, layer: string, nameInLayer: string) => ({
-    name,
-    file: 'model.safetensors',
-    dtype: 'BF16' as const,
-    shape: [256, 768],
-    bytes: 393216,
-    offset: 0,
-    elements: 196608,
-    layer,
-    nameInLayer,
-    transposed: false,
-    role: name.startsWith('embed') ? ('embedding' as const) : ('other' as const),
-    quantizedByDefault: true,
-  });
-  const tensors = [
-    tensor('norm.weight', '', 'norm.weight'),
-    tensor('l.10.a', 'l.10', 'a'),
-    tensor('l.2.a', 'l.2', 'a'),
-    tensor('embed.weight', '', 'embed.weight'),
-    tensor('l.2.b', 'l.2', 'b'),
-  ];
-  const report: CheckpointReport = {
-    path: '/models/model.safetensors',
-    name: 'model.safetensors',
-    files: [{ name: 'model.safetensors', sizeBytes: 1, headerBytes: 1 }],
-    tensors,
-    layers: describeLayers(tensors),
-    metadata: {},
-    problems: [],
-    totalBytes: 5 * 393216,
-    totalElements: 5 * 196608,
-  };
-
-  test('shows embeddings, layers in counting order, the rest', () => {
-    const rows = formatInspection(report, report.tensors)
-      .split('\n')
-      .map((line) => line.trimEnd());
-    const from = rows.findIndex((row) => row.startsWith('Tensor'));
-    expect(rows.slice(from + 1, -1).map((row) => row.split(/ {2,}(?=\S)/)[0])).toEqual([
-      'embed.weight',
-      ...['l.2', '', ''],
-      ...['l.10', ''],
-      'norm.weight',
-    ]);
-    expect(rows.find((row) => row.startsWith('  a '))).toMatch(/^ {2}a +BF16 +256 × 768 +384 KB$/);
-    expect(rows.find((row) => row.startsWith('l.2'))).toMatch(/^l\.2 +2 tensors +768 KB$/);
-  });
-
-  test('says how many are shown when some are left out', () => {
-    expect(formatInspection(report, [{ name: 'l.2.b' }])).toMatch(
-      /1 of 5 shown\n[^]*^l\.2 +1 of 2 tensors +768 KB *\n {2}b .*\n$/m,
-    );
-    expect(formatInspection(report, report.tensors)).not.toContain('shown');
   });
 });
 

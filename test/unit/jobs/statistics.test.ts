@@ -48,7 +48,7 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
     );
     const request = { tensor: 'a', bins: 50 };
     const whole = await readTensorDetails(pool, model, request);
-    // Of 20,000: counted in tables. Of 1,500: sorted.
+    // Of 20,000: lower halves are counted in tables. Of 1,500: sorted.
     for (const spanElements of [20_000, 1_500]) {
       const cut = await readTensorDetails(pool, model, request, { spanElements });
       expect(cut.histogram).toEqual(whole.histogram);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { foldErrorSums, ERROR_SUMS, RAW } from '../../../src/kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../../src/metrics/errorAccumulator.js';
-import { summarizeAsymmetry } from '../../../src/metrics/groupRanges.js';
+import { DetailedAsymmetryAccumulator } from '../../../src/metrics/asymmetries.js';
 import {
   ALL_MEASURES,
   ERROR_MEASURES,
@@ -102,7 +102,9 @@ it('quantiles of asymmetry have their sign; those of its magnitude have none', (
   // Four groups: −1, −0.5, 0 and +0.5; the fifth is all zero and has none.
   const positive = Float32Array.from([0, 1, 2, 3, 0]);
   const negative = Float32Array.from([5, 3, 2, 1, 0]);
-  const { mean, p50, p95, absolute } = summarizeAsymmetry({ positive, negative });
+  const asymmetries = new DetailedAsymmetryAccumulator(5);
+  asymmetries.addExtremes(positive, negative);
+  const { mean, p50, p95, absolute } = asymmetries.summarize();
   expect({ mean, p50, p95 }).toEqual({ mean: -0.25, p50: 0, p95: 0.5 });
   expect(absolute).toEqual({ p50: 0.5, p95: 1 });
 });

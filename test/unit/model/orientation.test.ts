@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { findOrientation } from '../../../src/model/config/orientation.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
+import { runAtOnce } from '../../../src/storage/slices.js';
 import { createPool } from '../../support/checkpoints.js';
 import { compareOn } from '../../support/jobs.js';
 import { folderOf } from '../../support/safetensorsFiles.js';
@@ -12,6 +13,8 @@ const GPT2 = fileURLToPath(new URL('../../fixtures/golden-models/gpt2', import.m
 const file = 'model.safetensors';
 const C_ATTN = 'h.0.attn.c_attn.weight';
 const C_PROJ = 'h.0.attn.c_proj.weight';
+const orientationOf = (...given: Parameters<typeof findOrientation>) =>
+  runAtOnce(findOrientation(...given));
 
 describe('weights of GPT-2 without a configuration that says so', () => {
   const configurations = {
@@ -46,7 +49,7 @@ describe('weights of GPT-2 without a configuration that says so', () => {
       shape,
     }));
     for (const modelType of ['gpt2', 'vision-encoder-decoder']) {
-      const { isTransposed } = findOrientation(modelType, decoder);
+      const { isTransposed } = orientationOf(modelType, decoder);
       expect(decoder.map(isTransposed), modelType).toEqual([true, true, true]);
     }
   });
@@ -63,22 +66,22 @@ describe('the same names from programs that store them the usual way round', () 
   ];
 
   it('are not taken for those of GPT-2', () => {
-    const { isTransposed, note } = findOrientation(undefined, usual);
+    const { isTransposed, note } = orientationOf(undefined, usual);
     expect(usual.map(isTransposed)).toEqual([false, false]);
     expect(note).toBeUndefined();
   });
 
   it('are believed against the configuration, with a note', () => {
-    const { isTransposed, note } = findOrientation('gpt2', usual);
+    const { isTransposed, note } = orientationOf('gpt2', usual);
     expect(usual.map(isTransposed)).toEqual([false, false]);
     expect(note?.message).toMatch(/\[outputs × inputs\], by their shapes, not .* as gpt2 has them/);
   });
 
   it('follow the configuration where shapes say nothing', () => {
     const square = [{ file, name: C_PROJ, shape: [32, 32] }];
-    expect(square.map(findOrientation('gpt2', square).isTransposed)).toEqual([true]);
-    expect(findOrientation('gpt2', square).note).toBeUndefined();
-    expect(findOrientation(undefined, square).note?.message).toMatch(/by their names alone/);
-    expect(square.map(findOrientation('llama', square).isTransposed)).toEqual([false]);
+    expect(square.map(orientationOf('gpt2', square).isTransposed)).toEqual([true]);
+    expect(orientationOf('gpt2', square).note).toBeUndefined();
+    expect(orientationOf(undefined, square).note?.message).toMatch(/by their names alone/);
+    expect(square.map(orientationOf('llama', square).isTransposed)).toEqual([false]);
   });
 });

@@ -1,4 +1,5 @@
-import { appendFile, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { appendFile, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findCacheFolder } from '../../../src/cli/cacheFolder.js';
@@ -53,6 +54,30 @@ describe('score store', () => {
     expect(warnings).toEqual([]);
   });
 
+  it.skipIf(process.platform === 'win32')(
+    'waits for no pipe and writes to no input, and says so',
+    async () => {
+      const folder = await temporaryFolder();
+      const { store: before } = await openStore({ folder });
+      await before.put([{ variant: BASELINE, window: 0, score: first }]);
+      const path = await onlyFile(folder);
+      const text = await readFile(path, 'utf8');
+      await before.close();
+
+      const reading = await openStore({ folder, inputs: [path] });
+      await reading.store.put([{ variant: BASELINE, window: 1, score: first }]);
+      expect(await readFile(path, 'utf8')).toBe(text);
+      expect(reading.warnings).toEqual([expect.stringMatching(/an input of the job/)]);
+
+      await rm(path);
+      execFileSync('mkfifo', [path]);
+      const { store, warnings } = await openStore({ folder });
+      await store.put([{ variant: BASELINE, window: 0, score: first }]);
+      expect(warnings).toEqual([expect.stringMatching(/device, pipe or socket/)]);
+      expect(store.get(BASELINE, 0)).toEqual(first);
+    },
+  );
+
   it('knows windows by their ids, and variants by their scale type', async () => {
     const folder = await temporaryFolder();
     const { store } = await openStore({ folder });
@@ -98,8 +123,8 @@ describe('score store', () => {
   it('remembers that weights are not finite', async () => {
     const folder = await temporaryFolder();
     const { store } = await openStore({ folder });
-    expect(store.nonFinite).toBe(0);
-    await store.putNonFinite(3);
+    expect(store.nonFinite).toBeUndefined();
+    await store.put([{ variant: BASELINE, window: 0, score: first }], 3);
     expect((await openStore({ folder })).store.nonFinite).toBe(3);
   });
 

@@ -72,10 +72,31 @@ describe('textEncoder', () => {
     );
   });
 
+  it.each([0.5, '0', -1, 4294967296, 1e20, null, true, [1], { a: 1 }])(
+    'refuses the id %j, which would be folded into that of another token',
+    (id) => {
+      const encode = (change: object, more: object = {}) =>
+        makeTextEncoder({ model: { ...wholeTextTokenizer().model, ...change }, ...more }, {});
+      const { vocab } = wholeTextTokenizer().model;
+      const message = /^the id of "[^"]+" is .*, not a whole number from 0 to 2147483647$/;
+      expect(() => encode({ vocab: { ...vocab, new: id } })).toThrow(message);
+      expect(() => encode({}, { added_tokens: [{ id, content: 'new' }] })).toThrow(message);
+      if (id === null) return;
+      const unigram = { ...unigramTokenizer(true).model, unk_id: id };
+      expect(() => makeTextEncoder({ model: unigram }, {})).toThrow(message);
+    },
+  );
+
   it('lets Metaspace cut in front of every space unless told not to', () => {
     // "▁▁▁a": three words, or one whose best pieces join spaces.
     expect([...makeTextEncoder(unigramTokenizer(undefined), {})('   a')]).toEqual([1, 1, 4]);
     expect([...makeTextEncoder(unigramTokenizer(false), {})('   a')]).toEqual([2, 4]);
+  });
+
+  it('takes a Metaspace that replaces spaces by nothing', () => {
+    const tokenizer = unigramTokenizer(true);
+    const pre_tokenizer = { ...tokenizer.pre_tokenizer, replacement: '' };
+    expect([...makeTextEncoder({ ...tokenizer, pre_tokenizer }, {})('aa')]).toEqual([3, 3]);
   });
 
   it('takes texts of more tokens than a call has room for', () => {
@@ -110,10 +131,56 @@ describe('tokenize', () => {
     const path = join(folder, 'tokenizer.json');
     await writeFile(path, '{"model": {"type": "\\nNEW"}}');
     const attempt = () => tokenize(HOST, local(folder), texts);
-    await expect(attempt()).rejects.toThrow(new RegExp(`^${path}: .*Unknown TokenizerModel`));
+    await expect(attempt()).rejects.toThrow(new RegExp(`^${path}: .*its type .* is not known`));
     await copyFile(join(SAMPLE, 'tokenizer.json'), path);
     await writeFile(join(folder, 'tokenizer_config.json'), '{');
     await expect(attempt()).rejects.toThrow(/tokenizer_config\.json: /);
+  });
+
+  /** A folder with the sample's tokenizer, changed. */
+  async function folderWith(changes: object): Promise<string> {
+    const folder = await temporaryFolder();
+    const sample = JSON.parse(await readFile(join(SAMPLE, 'tokenizer.json'), 'utf8')) as object;
+    await writeFile(join(folder, 'tokenizer.json'), JSON.stringify({ ...sample, ...changes }));
+    return folder;
+  }
+
+  const ENDLESS = { Regex: '(a+)+$' };
+
+  it.each([
+    [
+      'a pre-tokenizer',
+      { pre_tokenizer: { type: 'Split', pattern: ENDLESS, behavior: 'Isolated' } },
+    ],
+    ['a normalizer', { normalizer: { type: 'Replace', pattern: ENDLESS, content: '' } }],
+  ])('ends %s whose expression never finishes', async (_, changes) => {
+    const folder = await folderWith(changes);
+    const text = `${'a'.repeat(40)}!`;
+    const work = tokenize(HOST, local(folder), [text], { limitSeconds: 2 });
+    const path = join(folder, 'tokenizer.json');
+    await expect(work).rejects.toThrow(
+      `${path}: its expressions did not finish within 2 seconds on this text`,
+    );
+    await expect(work).rejects.toMatchObject({ remedy: 'token-ids' });
+  });
+
+  it('stops such an expression when cancelled, too', async () => {
+    const folder = await folderWith({
+      normalizer: { type: 'Replace', pattern: ENDLESS, content: '' },
+    });
+    const signal = AbortSignal.timeout(500);
+    const work = tokenize(HOST, local(folder), [`${'a'.repeat(40)}!`], { signal });
+    await expect(work).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it.each([
+    ['['.repeat(1_000_000), 'the JSON cannot be read: byte 127: nesting deeper than 127 levels'],
+    ['null', 'the text is JSON but not an object'],
+    ['{"model":{"type":"BPE","merges":["a b",["a","b"]]}}', 'merge 2 is not a pair of texts'],
+  ])('says in plain words what is wrong with %.60j', async (text, problem) => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'tokenizer.json'), text);
+    await expect(tokenize(HOST, local(folder), texts)).rejects.toThrow(problem);
   });
 
   it('stops at once when cancelled', async () => {
@@ -125,7 +192,7 @@ describe('tokenize', () => {
       listen(...args);
       cancellation.abort();
     };
-    const work = tokenize(HOST, local(SAMPLE), ['word '.repeat(5_000_000)], signal);
+    const work = tokenize(HOST, local(SAMPLE), ['word '.repeat(5_000_000)], { signal });
     await expect(work).rejects.toMatchObject({ name: 'AbortError' });
   });
 });

@@ -3,6 +3,7 @@ import {
   cutDocumentWindows,
   splitDocuments,
   cutStreamWindows,
+  parseTokenIdWindows,
   readTokenIdWindows,
 } from '../../../src/model/text/windows.js';
 
@@ -130,10 +131,25 @@ describe('token ids', () => {
         [1, 2],
         [[3], 4],
       ],
-      'window 2, id 1: [3] is not a token id',
+      'window 2, id 1: an array is not a token id',
     ],
   ])('names the place that is wrong in %j', (json, message) => {
     expect(() => readTokenIdWindows(json, {}, limits)).toThrow(message);
+  });
+
+  it.each([
+    ['[1, 2.0]', 'id 2: 2.0 is not a token id of the model (0 to 999)'],
+    ['[[1, 2], [3, 4, 1e1]]', 'window 2, id 3: 1e1 is not a token id'],
+    ['[[1, 2], [0.99999999999999999999, 4]]', 'window 2, id 1: 0.99999999999999999999 is not'],
+    ['[-0, 2]', 'id 1: -0 is not a token id'],
+    ['[1, 4294967296]', 'id 2: 4294967296 is not a token id'],
+    ['[1, 1e400]', 'id 2: Infinity is not a token id'],
+    ['[1, "__proto__"]', 'id 2: "__proto__" is not a token id'],
+    ['[1, {"length": 2.5}]', 'id 2: an object is not a token id'],
+    ['[[1, 2], {"0": 1}]', 'window 2 is not an array of token ids'],
+  ])('takes ids as they are written in %s', (text, message) => {
+    expect(() => parseTokenIdWindows(text, {}, limits)).toThrow(message);
+    expect(parseTokenIdWindows('[ [1,2] ,\n[3, 4]]', {}, limits).ids).toHaveLength(2);
   });
 
   it('checks lengths against the context and against learned positions', () => {

@@ -24,6 +24,12 @@ describe('numbers on a JSON channel', () => {
     expect(arrived).toEqual(hostile);
   });
 
+  it('leaves as it is what stands for no number', () => {
+    for (const odd of ['1', 'x', 5, null, ['NaN'], { toString: '' }]) {
+      expect(decodeNumbers({ $number: odd })).toEqual({ $number: odd });
+    }
+  });
+
   it('gives back every plain value', () => {
     const number = fc.oneof(fc.double(), fc.constantFrom(NaN, Infinity, -Infinity));
     const key = fc.oneof(fc.string(), fc.constantFrom('$number', '$object', '__proto__'));

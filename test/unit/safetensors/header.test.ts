@@ -3,8 +3,10 @@ import { SAFETENSORS_DTYPES } from '../../../src/safetensors/dtypes.js';
 import { readHeaderLength, parseHeader } from '../../../src/safetensors/header.js';
 import { countBitsPerElement } from '../../../src/storage/elementTypes.js';
 import { bytesFile, expectRefusal, rawFile, refusal } from '../../support/safetensorsFiles.js';
+import { runAtOnce } from '../../../src/storage/slices.js';
 
-const parse = (bytes: Uint8Array, size = bytes.length) => parseHeader(bytes, size, 'm.safetensors');
+const parse = (bytes: Uint8Array, size = bytes.length) =>
+  runAtOnce(parseHeader(bytes, size, 'm.safetensors'));
 const tensor =
   (members: string, data = 0) =>
   () =>
@@ -196,6 +198,36 @@ describe('parseHeader', () => {
     );
     expect(error.message).toContain('x\\u{a}y\\u{202e}\\u{2028}');
     expect(error.message.length).toBeLessThan(400);
+  });
+
+  it('takes any rank up to a limit that no model comes near', async () => {
+    const file = (rank: number) =>
+      rawFile(`{"a":{"dtype":"U8","shape":[${'1,'.repeat(rank - 1)}1],"data_offsets":[0,1]}}`, 1);
+    expect(parse(file(65_536)).tensors[0].shape).toHaveLength(65_536);
+    await expectRefusal(() => parse(file(65_537)), 'TooManyDimensions', 'tensor "a"', '65536');
+    const array = rawFile(`{"a":["U8",[${'1,'.repeat(65_536)}1],[0,1]]}`, 1);
+    await expectRefusal(() => parse(array), 'TooManyDimensions', 'tensor "a"');
+  });
+
+  it('takes a million keys of metadata and no more', { timeout: 120_000 }, async () => {
+    const keys = Array.from({ length: 1_000_000 }, (_, i) => `"${i.toString(36)}":""`).join();
+    const of = (members: string) => rawFile(`{"__metadata__":{${members}}}`);
+    expect(Object.keys(parse(of(keys)).metadata)).toHaveLength(1_000_000);
+    await expectRefusal(() => parse(of(`${keys},"more":""`)), 'TooMuchMetadata', '1000000');
+  });
+
+  it('passes over what nobody reads, however much', () => {
+    const numbers = '[1,-2.5e3,{"x":[null,true,"\\u00e9"]}],'.repeat(20_000);
+    const unknown = Array.from({ length: 5000 }, (_, i) => `"k${i}":${i}`).join();
+    const text = `{"a":{"dtype":"U8","more":[${numbers}1],${unknown},"shape":[1],"data_offsets":[0,1]}}`;
+    expect(parse(rawFile(text, 1)).tensors).toHaveLength(1);
+  });
+
+  it('sorts tensors of any order by offset', () => {
+    const order = Array.from({ length: 20_000 }, (_, i) => (i * 7919) % 20_000);
+    const members = order.map((at) => `"t${at}":["U8",[1],[${at},${at + 1}]]`);
+    const { tensors } = parse(rawFile(`{${members.join()}}`, 20_000));
+    expect(tensors.map(({ name }) => name)).toEqual(order.map((_, at) => `t${at}`));
   });
 
   it('reads a hundred thousand tensors', { timeout: 60_000 }, () => {

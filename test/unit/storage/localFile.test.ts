@@ -93,7 +93,7 @@ describe('openLocalFile', () => {
   it.skipIf(process.platform === 'win32')('does not wait for a pipe', async () => {
     const pipe = join(await temporaryFolder(), 'pipe');
     execFileSync('mkfifo', [pipe]);
-    await expectRefusal(() => openLocalFile(pipe), 'NotAFile', 'a device or pipe');
+    await expectRefusal(() => openLocalFile(pipe), 'NotAFile', 'a device, pipe or socket');
   });
 });
 

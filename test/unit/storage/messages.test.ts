@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeError, describeSystemError } from '../../../src/storage/describeError.js';
 import { CheckpointError, quoted } from '../../../src/storage/errors.js';
-import { shorten } from '../../../src/storage/text.js';
+import { shorten } from '../../../src/storage/shorten.js';
 
 const systemError = (message: string, more: object) => Object.assign(new Error(message), more);
 

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { makeMemorySource } from '../../../src/storage/byteSource.js';
 import { openLocalFile } from '../../../src/storage/node/localFile.js';
+import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { openSource } from '../../../src/storage/node/openSource.js';
 import { temporaryFolder } from '../../support/checkpoints.js';
 
@@ -35,16 +36,20 @@ describe('a source that another thread opens', () => {
     }));
     await close();
     await appendFile(path, 'd');
-    await expect(openSource(ref)).rejects.toThrow('4 bytes now, 3 when its header was read');
+    await expect(openSource(ref)).rejects.toThrow(
+      'grew since its header was read: 3 bytes then, 4 now',
+    );
   });
 
   it('is chosen by the scheme of its URI, and unknown schemes are refused', async () => {
     const path = await file('m.bin', 'abc');
     const uri = pathToFileURL(path).href;
-    const source = await openSource({ kind: 'uri', name: 'm', uri, sizeBytes: 3 });
+    const version = (await localFileSystem.version(path))!;
+    const source = await openSource({ kind: 'uri', name: 'm', uri, sizeBytes: 3, version });
     expect(source.size).toBe(3);
     await source.close();
-    const remote = { kind: 'uri', name: 'm', uri: 'ftp://host/m', sizeBytes: 3 } as const;
+    const uriOfOther = 'ftp://host/m';
+    const remote = { kind: 'uri', name: 'm', uri: uriOfOther, sizeBytes: 3, version } as const;
     await expect(openSource(remote)).rejects.toThrow('the scheme ftp: cannot be read here');
   });
 

@@ -51,4 +51,11 @@ describe('names', () => {
     expect(visibleName('')).toBe('(empty name)');
     expect(visibleName('重み 🦙')).toBe('重み 🦙');
   });
+
+  it('are shown by both ends where they are very long', () => {
+    const name = `a\u0001${'x'.repeat(1_000_000)}z`;
+    const shown = visibleName(name);
+    expect(shown).toMatch(/^a⟨U\+0001⟩x+⟨998003 more characters⟩x+z$/);
+    expect(shown.length).toBeLessThan(2100);
+  });
 });

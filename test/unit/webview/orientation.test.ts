@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
-import { summarizeGroupRanges } from '../../../src/metrics/groupRanges.js';
+import { GroupRangesAccumulator } from '../../../src/metrics/groupRanges.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { axisNames } from '../../../webview/editor/orientation.js';
 import { groupNote, groupPlace } from '../../../webview/editor/groupFigure.js';
@@ -33,11 +33,10 @@ it('places groups of transposed weights where they are stored: down the columns'
   const zeros = new Float32Array(32 * 3);
   const ranges = (groupSize: number, groupsPerRow: number) => {
     const groups = zeros.subarray(0, 32 * groupsPerRow);
-    return summarizeGroupRanges(
-      { positive: groups, negative: groups },
-      { groupSize, groupsPerRow },
-      8,
-    );
+    const layout = { groupSize, groupsPerRow, groupCount: groups.length };
+    const accumulator = new GroupRangesAccumulator(layout, 8);
+    accumulator.add(groups, groups);
+    return accumulator.summarize();
   };
   const by48 = ranges(48, 3);
   expect(groupPlace(tensor, by48, 0)).toBe('column 0, rows 0–47');

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tokenize } from '../../../model/text/tokenizer.js';
 import type { LanguageModel } from '../../../model/evaluation/types.js';
@@ -7,7 +7,7 @@ import {
   cutDocumentWindows,
   splitDocuments,
   cutStreamWindows,
-  readTokenIdWindows,
+  parseTokenIdWindows,
   WindowError,
   type Windows,
 } from '../../../model/text/windows.js';
@@ -15,6 +15,10 @@ import type { Host } from '../../../host/host.js';
 import type { TextRequest } from '../measurement.js';
 import { describeSystemError } from '../../../storage/describeError.js';
 import { visible } from '../../../storage/errors.js';
+import type { FileSystem } from '../../../storage/fileSystem.js';
+import { localFileSystem } from '../../../storage/node/localFileSystem.js';
+import { decodeText } from '../../../storage/text.js';
+import { WHOLE_FILES, type SizeLimit } from '../../../storage/wholeFiles.js';
 
 export interface EvaluationText {
   readonly windows: Windows;
@@ -25,43 +29,30 @@ export interface EvaluationText {
 }
 
 const OWN_TEXT = 'eval.txt';
-/** More characters than this do not fit into one string. */
-const MAX_BYTES = 500 * 1024 * 1024;
 
-async function readText(path: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    if ((await stat(path)).size > MAX_BYTES) throw new Error('the file is over 500 MB');
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new Error(`${visible(path)}: ${describeSystemError(error)}`, { cause: error });
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new Error(`${visible(path)}: this is not UTF-8 text`, { cause: error });
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+async function readText(files: FileSystem, path: string, limit: SizeLimit): Promise<string> {
+  return decodeText(path, await files.read(path, limit));
 }
 
 /** A model folder's own text, if there is one. */
 export async function findOwnTextFile(folder: string): Promise<string | undefined> {
   const path = join(folder, OWN_TEXT);
-  return (await exists(path)) ? path : undefined;
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() ? path : undefined;
 }
 
-async function readTokenIds(path: string): Promise<unknown> {
-  const text = await readText(path);
+async function readTokenIds(
+  files: FileSystem,
+  path: string,
+  request: TextRequest,
+  plan: LanguageModel['plan'],
+): Promise<Windows> {
+  const text = await readText(files, path, WHOLE_FILES.tokenIds);
   try {
-    return JSON.parse(text);
+    return parseTokenIdWindows(text, request, plan);
   } catch (error) {
-    throw new Error(`${visible(path)}: this is not JSON: ${describeSystemError(error)}`, {
+    if (error instanceof WindowError) throw error;
+    throw new Error(`${visible(path)}: ${describeSystemError(error)}`, {
       cause: error,
     });
   }
@@ -69,6 +60,7 @@ async function readTokenIds(path: string): Promise<unknown> {
 
 /**
  * The windows that a request asks for.
+ * @param files the local disk, as it is to be read
  * @throws an Error of one line that names the file at fault; an AbortError when cancelled
  */
 export async function readWindows(
@@ -76,24 +68,29 @@ export async function readWindows(
   { opened, plan }: LanguageModel,
   request: TextRequest,
   signal?: AbortSignal,
+  files: FileSystem = localFileSystem,
 ): Promise<EvaluationText> {
   const { textFile, tokenIdsFile, perDocument } = request;
   const bundledText = host.assets.path('sample text');
-  const own = await findOwnTextFile(opened.folder);
-  const source = tokenIdsFile ?? textFile ?? own ?? bundledText;
+  const ownPath = join(opened.folder, OWN_TEXT);
+  // One that is no file is an error when it is read, and not passed over.
+  const defaultText = async () =>
+    (await files.kind(ownPath)) === undefined ? bundledText : ownPath;
+  const source = tokenIdsFile ?? textFile ?? (await defaultText());
   // The sample's own text is the bundled one; there it belongs to the model.
-  const bundled = source === bundledText && source !== own;
+  const bundled = source === bundledText && source !== ownPath;
   try {
     // Before anything is read: it costs nothing and needs no tokenizer.
     chooseContext(request, plan);
     if (tokenIdsFile) {
-      const windows = readTokenIdWindows(await readTokenIds(source), request, plan);
-      return { windows, source, bundled };
+      return { windows: await readTokenIds(files, source, request, plan), source, bundled };
     }
-    const text = await readText(source);
+    const { streamText, documentsText } = WHOLE_FILES;
+    const limit = perDocument === undefined ? streamText : documentsText;
+    const text = await readText(files, source, limit);
     const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);
     if (texts.length === 0) throw new WindowError('there is no document in the text');
-    const ids = await tokenize(host, opened, texts, signal);
+    const ids = await tokenize(host, opened, texts, { signal });
     const windows =
       perDocument === undefined
         ? cutStreamWindows(ids[0], request, plan)

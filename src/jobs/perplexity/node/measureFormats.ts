@@ -1,3 +1,4 @@
+import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../../formats/index.js';
@@ -11,13 +12,21 @@ import type {
 } from '../../../model/evaluation/types.js';
 import { inFormat } from '../../../model/evaluation/variants.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
-import { FileScoreStore, hashOf } from '../../../model/scores/node/scoreStore.js';
-import { computeBaselinePerplexity, computePerplexity } from '../../../model/scores/perplexity.js';
+import { hashOf } from '../../../model/scores/node/hashOf.js';
+import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
+import {
+  computeBaselinePerplexity,
+  computePerplexity,
+  type Perplexity,
+} from '../../../model/scores/perplexity.js';
 import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
+import { recordInputs, refuseChanged, type InputState } from '../../../storage/inputs.js';
+import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import { parseFormats } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
+import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
 
@@ -37,6 +46,8 @@ interface Scored {
   readonly model: OpenedModel;
   readonly windows: readonly Int32Array[];
   readonly scaleDtype: ScaleDtype;
+  /** Files that the job reads. */
+  readonly inputs: readonly string[];
 }
 
 /**
@@ -45,7 +56,7 @@ interface Scored {
  */
 async function openStore(
   { host, backend }: WorkerPool,
-  { model, windows, scaleDtype }: Scored,
+  { model, windows, scaleDtype, inputs }: Scored,
   folder: string | undefined,
   warn: (message: string) => void,
 ): Promise<FileScoreStore | undefined> {
@@ -53,7 +64,7 @@ async function openStore(
   const fingerprint = await fingerprintModel(model);
   if (!fingerprint) return undefined;
   const key = [fingerprint, await host.assets.programHash(), backend];
-  return FileScoreStore.open({ folder, key, windows, scaleDtype, warn });
+  return FileScoreStore.open({ folder, key, windows, scaleDtype, inputs, warn });
 }
 
 /**
@@ -75,7 +86,20 @@ export async function measureFormats(
   const model = await planLanguageModel(opened);
   onProgress?.({ done: 0, total: 1, message: 'Tokenizing' });
   const begin = performance.now();
-  const text = await readWindows(pool.host, model, settings, signal);
+  const modelInputs = new Map<string, InputState>(opened.inputs);
+  const textInputs = new Map<string, InputState>();
+  const text = await readWindows(
+    pool.host,
+    { ...model, opened: { ...opened, fileSystem: recordInputs(opened.fileSystem, modelInputs) } },
+    settings,
+    signal,
+    recordInputs(localFileSystem, textInputs),
+  );
+  const inputs = [...modelInputs.keys(), ...textInputs.keys()];
+  const refuseMixture = async () => {
+    await refuseChanged(modelInputs, opened.fileSystem);
+    await refuseChanged(textInputs, localFileSystem);
+  };
   const tokenizeSeconds = (performance.now() - begin) / 1000;
 
   const whole = formats.map((format) => variantOf(format, names));
@@ -104,33 +128,44 @@ export async function measureFormats(
       path: settings.logitsFile,
       windows: ids,
       vocabularySize: model.plan.vocabularySize,
-      inputs: [...opened.files.map(({ path }) => path), text.source],
+      inputs: [...inputs, ...(await findModelFiles(opened.path))],
+      beforeRename: refuseMixture,
       evaluate: (onLogits: EvaluationSettings['onLogits']) => run({ onLogits }),
     };
     result = await saveLogits(file, signal);
   } else {
-    const scored = { model: opened, windows: ids, scaleDtype };
+    const scored = { model: opened, windows: ids, scaleDtype, inputs };
     const store = await openStore(pool, scored, settings.cacheFolder, warn);
     try {
       result = await run({ store });
-      if (result.nonFinite > 0) await store?.putNonFinite(result.nonFinite);
-      else result = { ...result, nonFinite: store?.nonFinite ?? 0 };
+      result = { ...result, nonFinite: result.nonFinite ?? store?.nonFinite };
     } finally {
       await store?.close();
     }
   }
 
+  await refuseMixture();
   const scores = new Map([...variants.keys()].map((id, index) => [id, result.variants[index]]));
   const perplexity = ({ id }: Variant) => computePerplexity(scores.get(id)!, result.baseline);
   const baseline = computeBaselinePerplexity(result.baseline);
+  const measured = whole.map((variant, index) => ({
+    whole: perplexity(variant),
+    alone: alone[index].map(perplexity),
+  }));
   return {
     text: describeText(text, baseline.tokens, settings.perDocument),
     baseline,
-    formats: whole.map((variant, index) => ({
-      whole: perplexity(variant),
-      alone: alone[index].map(perplexity),
-    })),
-    notes: [...textNotes(text, model), ...model.plan.notes, ...nonFiniteNotes(result), ...notes],
+    formats: measured,
+    notes: [
+      ...noNumberNotes([
+        [UNQUANTIZED, baseline],
+        ...formats.map(({ id }, index) => [id, measured[index].whole] as const),
+      ]),
+      ...textNotes(text, model),
+      ...model.plan.notes,
+      ...nonFiniteNotes(result),
+      ...notes,
+    ],
     tokenizeSeconds,
     forwardSeconds: result.forwardSeconds,
     peakRssBytes: pool.host.peakMemoryBytes(),
@@ -176,7 +211,12 @@ function textNotes({ bundled, windows }: EvaluationText, { plan }: LanguageModel
   return notes;
 }
 
-function nonFiniteNotes({ nonFinite }: EvaluationResult): string[] {
+function noNumberNotes(perplexities: readonly (readonly [string, Perplexity])[]): string[] {
+  const without = perplexities.filter(([, { value }]) => !Number.isFinite(value));
+  return without.length === 0 ? [] : [explainNoPerplexity(without.map(([name]) => name))];
+}
+
+function nonFiniteNotes({ nonFinite = 0 }: EvaluationResult): string[] {
   if (nonFinite === 0) return [];
   const weights = nonFinite === 1 ? '1 weight is' : `${nonFinite} weights are`;
   return [`${weights} NaN or infinite and counted as 0 in every perplexity.`];

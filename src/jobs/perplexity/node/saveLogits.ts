@@ -26,6 +26,8 @@ export interface LogitsFile<Result> {
   readonly vocabularySize: number;
   /** Files that must not be written over. */
   readonly inputs: readonly string[];
+  /** Called when all logits are written; what it throws keeps the file from appearing. */
+  readonly beforeRename: () => Promise<void>;
   /** Runs the evaluation with this receiver of logits. */
   readonly evaluate: (onLogits: OnLogits) => Promise<Result>;
 }
@@ -35,7 +37,7 @@ export interface LogitsFile<Result> {
  * F32 [windows, N, vocabulary]. The file appears whole or not at all.
  */
 export async function saveLogits<Result>(
-  { path, windows, vocabularySize, inputs, evaluate }: LogitsFile<Result>,
+  { path, windows, vocabularySize, inputs, beforeRename, evaluate }: LogitsFile<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
   const length = commonLength(path, windows);
@@ -61,7 +63,7 @@ export async function saveLogits<Result>(
       });
       result = { value };
     },
-    { signal, inputs },
+    { signal, inputs, beforeRename },
   );
   return result!.value;
 }

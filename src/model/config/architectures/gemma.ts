@@ -26,17 +26,18 @@ function gemmaActivation(config: Configuration): Activation {
   return 'gelu-tanh';
 }
 
-function cap(config: Configuration, key: string): number {
-  return config.has(key) ? config.number(key) : 0;
+/** The defaults are those of the original code; null switches a cap off. */
+function readCap(config: Configuration, key: string, fallback: number): number {
+  return config.optional(key, 'positive', fallback) ?? 0;
 }
 
 function planGemma(config: Configuration, model: OpenedModel, second: boolean): ModelPlan {
   const tensors = TensorIndex.of(model, ['model.', ''], 'norm.weight');
   const { prefix } = tensors;
   const hiddenSize = config.count('hidden_size');
-  const layers = config.count('num_hidden_layers');
+  const layers = tensors.layerCount(config, 'num_hidden_layers', 'layers.');
   const width = config.count('intermediate_size');
-  const epsilon = config.number('rms_norm_eps', 1e-6);
+  const epsilon = config.positive('rms_norm_eps', 1e-6);
   const counts = readHeadCounts(config, hiddenSize, undefined, 256);
   const { headSize } = counts;
   const bias = config.boolean('attention_bias', false);
@@ -46,7 +47,7 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
     ? readLayerWindows(
         config,
         layers,
-        config.has('sliding_window') ? config.count('sliding_window') : 0,
+        config.optional('sliding_window', 'count', 4096),
         (layer) => layer % 2 === 0,
       )
     : new Array<number>(layers).fill(0);
@@ -57,9 +58,9 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
       attention: {
         ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias),
         ...counts,
-        scale: (second ? config.number('query_pre_attn_scalar') : headSize) ** -0.5,
+        scale: (second ? config.positive('query_pre_attn_scalar', 256) : headSize) ** -0.5,
         window,
-        softCap: second ? cap(config, 'attn_logit_softcapping') : 0,
+        softCap: second ? readCap(config, 'attn_logit_softcapping', 50) : 0,
         output: tensors.linear(`${attention}.o_proj`, hiddenSize, counts.heads * headSize, {
           bias,
         }),
@@ -87,14 +88,14 @@ function planGemma(config: Configuration, model: OpenedModel, second: boolean): 
   return {
     modelType: config.text('model_type'),
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 8192),
+    maxPositions: config.positions('max_position_embeddings', 8192),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: Math.fround(Math.sqrt(hiddenSize)) },
     rotary: planRotary(config, headSize),
     blocks,
     finalNorm: norm(`${prefix}norm`),
     ...vocabulary,
-    logitSoftCap: second ? cap(config, 'final_logit_softcapping') : 0,
+    logitSoftCap: second ? readCap(config, 'final_logit_softcapping', 30) : 0,
     notes: config.notes,
   };
 }

@@ -5,6 +5,7 @@ import { TensorIndex } from '../tensorIndex.js';
 import {
   readActivation,
   blockwiseHeads,
+  readEqualHeads,
   planPlainFeedForward,
   planVocabulary,
   type Architecture,
@@ -14,20 +15,17 @@ function planGpt2(config: Configuration, model: OpenedModel): ModelPlan {
   const tensors = TensorIndex.of(model, ['transformer.', ''], 'ln_f.weight');
   const { prefix } = tensors;
   const hiddenSize = config.count('n_embd');
-  const heads = config.count('n_head');
-  if (hiddenSize % heads !== 0) {
-    config.fail(`n_embd ${hiddenSize} is not a multiple of ${heads} heads`);
-  }
-  const headSize = hiddenSize / heads;
-  const counts = { heads, keyValueHeads: heads, headSize };
-  const maxPositions = config.count('n_positions', 1024);
+  const layers = tensors.layerCount(config, 'n_layer', 'h.');
+  const counts = readEqualHeads(config, hiddenSize, 'n_head');
+  const { headSize } = counts;
+  const maxPositions = config.positions('n_positions', 1024);
   const width = config.count('n_inner', 4 * hiddenSize);
-  const epsilon = config.number('layer_norm_epsilon', 1e-5);
+  const epsilon = config.positive('layer_norm_epsilon', 1e-5);
   const activation = readActivation(config, 'activation_function', 'gelu_new');
   const scaled = config.boolean('scale_attn_weights', true);
   const byLayer = config.boolean('scale_attn_by_inverse_layer_idx', false);
   const biased = { bias: true };
-  const blocks = Array.from({ length: config.count('n_layer') }, (_, layer): BlockPlan => {
+  const blocks = Array.from({ length: layers }, (_, layer): BlockPlan => {
     const module = `${prefix}h.${layer}`;
     return {
       attention: {

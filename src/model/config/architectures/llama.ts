@@ -29,9 +29,9 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
   const tensors = TensorIndex.of(model, ['model.', ''], 'norm.weight');
   const { prefix } = tensors;
   const hiddenSize = config.count('hidden_size');
-  const layers = config.count('num_hidden_layers');
+  const layers = tensors.layerCount(config, 'num_hidden_layers', 'layers.');
   const width = config.count('intermediate_size');
-  const epsilon = config.number('rms_norm_eps', 1e-6);
+  const epsilon = config.positive('rms_norm_eps', 1e-6);
   const counts = readHeadCounts(config, hiddenSize, traits.keyValueHeads, traits.headSize);
   const { headSize } = counts;
   const bias = traits.attentionBias(config);
@@ -73,7 +73,7 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
   return {
     modelType: config.text('model_type'),
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 2048),
+    maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
     rotary: planRotary(config, headSize),
@@ -97,48 +97,48 @@ const llama: Traits = {
 
 /** Its window is on unless it is null; a configuration without the field means 4096. */
 function mistralWindows(config: Configuration, layers: number): number[] {
-  const fields = config.toJSON();
-  const window = fields.sliding_window === null ? 0 : config.count('sliding_window', 4096);
+  const window = config.optional('sliding_window', 'count', 4096);
   return readLayerWindows(config, layers, window, () => true);
 }
 
 /** The window counts only when switched on, and then only in the upper layers. */
 function qwenWindows(config: Configuration, layers: number): number[] {
-  if (!config.boolean('use_sliding_window', false) || !config.has('sliding_window')) {
-    return noWindows(config, layers);
-  }
-  const first = config.number('max_window_layers', layers);
-  return readLayerWindows(
-    config,
-    layers,
-    config.count('sliding_window'),
-    (layer) => layer >= first,
-  );
+  if (!config.boolean('use_sliding_window', false)) return noWindows(config, layers);
+  const window = config.optional('sliding_window', 'count', 4096);
+  const first = config.countFromZero('max_window_layers', 28);
+  return readLayerWindows(config, layers, window, (layer) => layer >= first);
 }
 
-const TRAITS: Readonly<Record<string, Traits>> = {
-  llama,
-  mistral: {
-    keyValueHeads: 8,
-    attentionBias: () => ({ inputs: false, output: false }),
-    windows: mistralWindows,
-  },
-  qwen2: {
-    attentionBias: () => ({ inputs: true, output: false }),
-    windows: qwenWindows,
-  },
-  qwen3: {
-    headSize: 128,
-    attentionBias: llama.attentionBias,
-    queryKeyNorm: true,
-    windows: qwenWindows,
-  },
-};
+const TRAITS: ReadonlyMap<string, Traits> = new Map([
+  ['llama', llama],
+  [
+    'mistral',
+    {
+      keyValueHeads: 8,
+      attentionBias: () => ({ inputs: false, output: false }),
+      windows: mistralWindows,
+    },
+  ],
+  [
+    'qwen2',
+    {
+      attentionBias: () => ({ inputs: true, output: false }),
+      windows: qwenWindows,
+    },
+  ],
+  [
+    'qwen3',
+    {
+      headSize: 128,
+      attentionBias: llama.attentionBias,
+      queryKeyNorm: true,
+      windows: qwenWindows,
+    },
+  ],
+]);
 
 /** Llama and its nearest relatives. */
-export const llamaFamily: readonly Architecture[] = Object.entries(TRAITS).map(
-  ([modelType, traits]) => ({
-    modelType,
-    plan: (config, model) => planLlama(config, model, traits),
-  }),
-);
+export const llamaFamily: readonly Architecture[] = Array.from(TRAITS, ([modelType, traits]) => ({
+  modelType,
+  plan: (config, model) => planLlama(config, model, traits),
+}));

@@ -4,7 +4,7 @@ import type { BlockPlan, ModelPlan, NormPlan, NormPlaces } from '../plan.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
   readActivation,
-  readHeadCounts,
+  readEqualHeads,
   planPlainFeedForward,
   planSeparateProjections,
   planVocabulary,
@@ -22,40 +22,38 @@ function planOpt(config: Configuration, model: OpenedModel): ModelPlan {
   const hiddenSize = config.count('hidden_size');
   const embeddingSize = config.count('word_embed_proj_dim', hiddenSize);
   const width = config.count('ffn_dim');
-  const maxPositions = config.count('max_position_embeddings', 2048);
-  const counts = readHeadCounts(config, hiddenSize);
+  const maxPositions = config.positions('max_position_embeddings', 2048);
+  const layers = tensors.layerCount(config, 'num_hidden_layers', 'layers.');
+  const counts = readEqualHeads(config, hiddenSize);
   const bias = config.boolean('enable_bias', true);
   const affine = config.boolean('layer_norm_elementwise_affine', true);
   const before = config.boolean('do_layer_norm_before', true);
   const activation = readActivation(config, 'activation_function', 'relu');
   const place = (norm: NormPlan): NormPlaces => (before ? { before: norm } : { ofSum: norm });
-  const blocks = Array.from(
-    { length: config.count('num_hidden_layers') },
-    (_, layer): BlockPlan => {
-      const module = `${prefix}layers.${layer}`;
-      const norm = (name: string) =>
-        place(tensors.layerNorm(`${module}.${name}`, hiddenSize, EPSILON, affine));
-      const attention = `${module}.self_attn`;
-      return {
-        attention: {
-          ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias),
-          ...counts,
-          scale: counts.headSize ** -0.5,
-          window: 0,
-          softCap: 0,
-          output: tensors.linear(`${attention}.out_proj`, hiddenSize, hiddenSize, { bias }),
-        },
-        attentionNorms: norm('self_attn_layer_norm'),
-        feedForward: planPlainFeedForward(
-          tensors.linear(`${module}.fc1`, width, hiddenSize, { bias }),
-          activation,
-          tensors.linear(`${module}.fc2`, hiddenSize, width, { bias }),
-        ),
-        feedForwardNorms: norm('final_layer_norm'),
-        parallel: false,
-      };
-    },
-  );
+  const blocks = Array.from({ length: layers }, (_, layer): BlockPlan => {
+    const module = `${prefix}layers.${layer}`;
+    const norm = (name: string) =>
+      place(tensors.layerNorm(`${module}.${name}`, hiddenSize, EPSILON, affine));
+    const attention = `${module}.self_attn`;
+    return {
+      attention: {
+        ...planSeparateProjections(tensors, attention, counts, hiddenSize, bias),
+        ...counts,
+        scale: counts.headSize ** -0.5,
+        window: 0,
+        softCap: 0,
+        output: tensors.linear(`${attention}.out_proj`, hiddenSize, hiddenSize, { bias }),
+      },
+      attentionNorms: norm('self_attn_layer_norm'),
+      feedForward: planPlainFeedForward(
+        tensors.linear(`${module}.fc1`, width, hiddenSize, { bias }),
+        activation,
+        tensors.linear(`${module}.fc2`, hiddenSize, width, { bias }),
+      ),
+      feedForwardNorms: norm('final_layer_norm'),
+      parallel: false,
+    };
+  });
   const { tokens, vocabulary } = planVocabulary(config, tensors, embeddingSize, {
     tiedByDefault: true,
   });

@@ -19,53 +19,53 @@ function planPhi(config: Configuration, model: OpenedModel): ModelPlan {
   const { prefix } = tensors;
   const hiddenSize = config.count('hidden_size');
   const width = config.count('intermediate_size');
-  const epsilon = config.number('layer_norm_eps', 1e-5);
+  const epsilon = config.positive('layer_norm_eps', 1e-5);
+  const layers = tensors.layerCount(config, 'num_hidden_layers', 'layers.');
   const counts = readHeadCounts(config, hiddenSize);
   const activation = readActivation(config, 'hidden_act', 'gelu_new');
   if (config.boolean('qk_layernorm', false)) {
     config.fail('"qk_layernorm" is not supported for phi');
   }
-  const blocks = Array.from(
-    { length: config.count('num_hidden_layers') },
-    (_, layer): BlockPlan => {
-      const module = `${prefix}layers.${layer}`;
-      // One norm feeds both parts.
-      const norm = tensors.layerNorm(`${module}.input_layernorm`, hiddenSize, epsilon);
-      const attention = `${module}.self_attn`;
-      const bias = { bias: true };
-      return {
-        attention: {
-          ...planSeparateProjections(tensors, attention, counts, hiddenSize, true),
-          ...counts,
-          scale: counts.headSize ** -0.5,
-          window: 0,
-          softCap: 0,
-          output: tensors.linear(
-            `${attention}.dense`,
-            hiddenSize,
-            counts.heads * counts.headSize,
-            bias,
-          ),
-        },
-        attentionNorms: { before: norm },
-        feedForward: planPlainFeedForward(
-          tensors.linear(`${module}.mlp.fc1`, width, hiddenSize, bias),
-          activation,
-          tensors.linear(`${module}.mlp.fc2`, hiddenSize, width, bias),
+  const blocks = Array.from({ length: layers }, (_, layer): BlockPlan => {
+    const module = `${prefix}layers.${layer}`;
+    // One norm feeds both parts.
+    const norm = tensors.layerNorm(`${module}.input_layernorm`, hiddenSize, epsilon);
+    const attention = `${module}.self_attn`;
+    const bias = { bias: true };
+    return {
+      attention: {
+        ...planSeparateProjections(tensors, attention, counts, hiddenSize, true),
+        ...counts,
+        scale: counts.headSize ** -0.5,
+        window: 0,
+        softCap: 0,
+        output: tensors.linear(
+          `${attention}.dense`,
+          hiddenSize,
+          counts.heads * counts.headSize,
+          bias,
         ),
-        feedForwardNorms: { before: norm },
-        parallel: true,
-      };
-    },
-  );
+      },
+      attentionNorms: { before: norm },
+      feedForward: planPlainFeedForward(
+        tensors.linear(`${module}.mlp.fc1`, width, hiddenSize, bias),
+        activation,
+        tensors.linear(`${module}.mlp.fc2`, hiddenSize, width, bias),
+      ),
+      feedForwardNorms: { before: norm },
+      parallel: true,
+    };
+  });
   const { tokens, vocabulary } = planVocabulary(config, tensors, hiddenSize, { headBias: true });
   return {
     modelType: 'phi',
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 2048),
+    maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: planRotary(config, counts.headSize, { partial: 'partial_rotary_factor' }),
+    rotary: planRotary(config, counts.headSize, {
+      partial: { key: 'partial_rotary_factor', fallback: 0.5 },
+    }),
     blocks,
     finalNorm: tensors.layerNorm(`${prefix}final_layernorm`, hiddenSize, epsilon),
     ...vocabulary,
@@ -79,15 +79,15 @@ function planPhi3(config: Configuration, model: OpenedModel): ModelPlan {
   const { prefix } = tensors;
   const hiddenSize = config.count('hidden_size');
   const width = config.count('intermediate_size');
-  const layers = config.count('num_hidden_layers');
-  const epsilon = config.number('rms_norm_eps', 1e-5);
+  const layers = tensors.layerCount(config, 'num_hidden_layers', 'layers.');
+  const epsilon = config.positive('rms_norm_eps', 1e-5);
   const counts = readHeadCounts(config, hiddenSize);
   const { heads, keyValueHeads, headSize } = counts;
   const activation = readActivation(config, 'hidden_act', 'silu');
   const windows = readLayerWindows(
     config,
     layers,
-    config.has('sliding_window') ? config.count('sliding_window') : 0,
+    config.optional('sliding_window', 'count'),
     () => true,
   );
   const blocks = windows.map((window, layer): BlockPlan => {
@@ -126,10 +126,12 @@ function planPhi3(config: Configuration, model: OpenedModel): ModelPlan {
   return {
     modelType: 'phi3',
     hiddenSize,
-    maxPositions: config.count('max_position_embeddings', 4096),
+    maxPositions: config.positions('max_position_embeddings', 4096),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: planRotary(config, headSize, { partial: 'partial_rotary_factor' }),
+    rotary: planRotary(config, headSize, {
+      partial: { key: 'partial_rotary_factor', fallback: 1 },
+    }),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     ...vocabulary,

@@ -17,25 +17,19 @@ export interface Architecture {
   };
 }
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  silu: 'silu',
-  swish: 'silu',
-  gelu: 'gelu',
-  gelu_new: 'gelu-tanh',
-  gelu_pytorch_tanh: 'gelu-tanh',
-  gelu_fast: 'gelu-tanh',
-  relu: 'relu',
-};
+const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
+  ['silu', 'silu'],
+  ['swish', 'silu'],
+  ['gelu', 'gelu'],
+  ['gelu_new', 'gelu-tanh'],
+  ['gelu_pytorch_tanh', 'gelu-tanh'],
+  ['gelu_fast', 'gelu-tanh'],
+  ['relu', 'relu'],
+]);
 
 /** The activation that a field names. */
 export function readActivation(config: Configuration, key: string, fallback: string): Activation {
-  const name = config.text(key, fallback);
-  return (
-    ACTIVATIONS[name] ??
-    config.fail(
-      `activation "${name}" is not supported; there are ${Object.keys(ACTIVATIONS).join(', ')}`,
-    )
-  );
+  return config.oneOf(key, 'activation', ACTIVATIONS, fallback);
 }
 
 export interface HeadCounts {
@@ -56,11 +50,25 @@ export function readHeadCounts(
   if (heads % keyValueHeads !== 0) {
     config.fail(`${heads} attention heads cannot share ${keyValueHeads} key/value heads evenly`);
   }
-  if (!config.has('head_dim') && headSizeFallback === undefined && hiddenSize % heads !== 0) {
-    config.fail(`hidden_size ${hiddenSize} is not a multiple of ${heads} heads`);
+  if (!config.has('head_dim') && headSizeFallback === undefined) {
+    return { heads, keyValueHeads, headSize: divideAmongHeads(config, hiddenSize, heads) };
   }
-  const headSize = config.count('head_dim', headSizeFallback ?? hiddenSize / heads);
-  return { heads, keyValueHeads, headSize };
+  return { heads, keyValueHeads, headSize: config.count('head_dim', headSizeFallback) };
+}
+
+/** Heads of architectures whose heads divide the hidden size and have their own keys and values. */
+export function readEqualHeads(
+  config: Configuration,
+  hiddenSize: number,
+  key = 'num_attention_heads',
+): HeadCounts {
+  const heads = config.count(key);
+  return { heads, keyValueHeads: heads, headSize: divideAmongHeads(config, hiddenSize, heads) };
+}
+
+function divideAmongHeads(config: Configuration, hiddenSize: number, heads: number): number {
+  if (hiddenSize % heads === 0) return hiddenSize / heads;
+  return config.fail(`the hidden size ${hiddenSize} is not a multiple of ${heads} heads`);
 }
 
 /** Where queries, keys and values stand when all heads of each follow one another. */
@@ -131,21 +139,30 @@ export function planPlainFeedForward(
   return { projections: [projection], gate: 0, width: projection.outputs, activation, down };
 }
 
-/** The window of each layer, by `layer_types` where the configuration lists them. */
+/** Whether layers of a type look back over a window only. */
+const LAYER_TYPES: ReadonlyMap<string, boolean> = new Map([
+  ['full_attention', false],
+  ['sliding_attention', true],
+]);
+
+/**
+ * The window of each layer, by `layer_types` where the configuration lists them.
+ * @param window undefined: there is none
+ * @returns 0 for layers without
+ */
 export function readLayerWindows(
   config: Configuration,
   layers: number,
-  window: number,
+  window: number | undefined,
   isWindowed: (layer: number) => boolean,
 ): number[] {
-  const types = config.texts('layer_types');
-  if (types && types.length !== layers) {
-    config.fail(`"layer_types" names ${types.length} layers of ${layers}`);
+  const types = config.listOf('layer_types', 'attention of type', LAYER_TYPES, layers);
+  if (types?.includes(true) && window === undefined) {
+    config.fail('"layer_types" has sliding_attention, but there is no "sliding_window"');
   }
-  return Array.from({ length: layers }, (_, layer) => {
-    const windowed = types ? types[layer] === 'sliding_attention' : isWindowed(layer);
-    return windowed ? window : 0;
-  });
+  return Array.from({ length: layers }, (_, layer) =>
+    (types ? types[layer] : isWindowed(layer)) ? (window ?? 0) : 0,
+  );
 }
 
 /** Embedding and head. */

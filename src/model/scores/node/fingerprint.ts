@@ -1,6 +1,6 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import { withSource } from '../../../storage/fileSystem.js';
-import { hashOf } from './scoreStore.js';
+import { hashOf } from './hashOf.js';
 
 /**
  * What tells one state of a model from another: names, sizes, times of change and headers of its

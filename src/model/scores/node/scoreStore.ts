@@ -1,15 +1,17 @@
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, utimes, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ScaleDtype } from '../../../formats/types.js';
 import { describeSystemError } from '../../../storage/describeError.js';
 import { visible } from '../../../storage/errors.js';
-import { pruneScores } from './scorePruning.js';
+import { refuseInputs } from '../../../storage/node/outputTarget.js';
 import { BASELINE, type ScoreStore, type WindowScore } from '../../evaluation/types.js';
+import { hashOf } from './hashOf.js';
+import { openScoreFile } from './scoreFile.js';
+import { readLine, writeLine, type StoredScore } from './scoreLines.js';
+import { pruneScores } from './scorePruning.js';
 
 /** Changes whenever the meaning of a stored line does. */
-const STORE_VERSION = 1;
+const STORE_VERSION = 2;
 const STORE_SUFFIX = '.scores.jsonl';
 
 export interface ScoreStoreOptions {
@@ -20,94 +22,75 @@ export interface ScoreStoreOptions {
   readonly windows: readonly Int32Array[];
   /** Type that variants' scales are rounded to; the unquantized model has none. */
   readonly scaleDtype: ScaleDtype;
-  /** Hears once, in one line, of a store that cannot be kept. */
+  /** Files that the job reads: none of them is written to or removed. */
+  readonly inputs?: readonly string[];
+  /** Hears, in one line each, of a store that cannot be kept and of damaged scores. */
   readonly warn: (message: string) => void;
-}
-
-/** Says in place of a score how many weights of the model are NaN or infinite. */
-const NON_FINITE = 'nonFinite';
-
-/** A line: variant, window, targets, nll, divergence, agreements. Numbers JSON lacks are text. */
-type Line = readonly [string, string, ...(number | string)[]];
-
-/** A store's file, and what was in it. */
-interface OpenedStore {
-  readonly path: string;
-  readonly scores: Map<string, WindowScore>;
-  readonly windowHashes: readonly string[];
-  readonly scaleDtype: ScaleDtype;
-  readonly warn: (message: string) => void;
-  /** Absent where the folder cannot be used. */
-  readonly file: FileHandle | undefined;
-  /** True while the file ends within a line. */
-  readonly endsInLine: boolean;
-  readonly nonFinite: number;
 }
 
 /**
  * Scores in a file of JSON lines that is only ever appended to, one for each key. A window is known
- * by a hash of its ids, so that a longer run over the same text finds what a shorter one left.
- * Lines that were half-written, or are none of ours, are passed over.
+ * by a hash of its ids, so that a longer run over the same text finds what a shorter one left. Each
+ * line has a checksum: what is damaged, half-written or none of ours counts as not there.
  */
 export class FileScoreStore implements ScoreStore {
-  /** Weights of the model that are NaN or infinite, as far as earlier runs said. */
-  nonFinite: number;
+  /** Weights of the model that are NaN or infinite; undefined while there is no score. */
+  nonFinite: number | undefined;
+  private readonly fileKey: string;
   private readonly path: string;
-  private readonly scores: Map<string, WindowScore>;
+  private readonly scores = new Map<string, WindowScore>();
   private readonly windowHashes: readonly string[];
   private readonly scaleDtype: ScaleDtype;
   private readonly warn: (message: string) => void;
+  /** Absent where the folder cannot be used. */
   private file: FileHandle | undefined;
-  private endsInLine: boolean;
 
-  private constructor(opened: OpenedStore) {
-    this.path = opened.path;
-    this.scores = opened.scores;
-    this.windowHashes = opened.windowHashes;
-    this.scaleDtype = opened.scaleDtype;
-    this.warn = opened.warn;
-    this.file = opened.file;
-    this.endsInLine = opened.endsInLine;
-    this.nonFinite = opened.nonFinite;
+  private constructor({ folder, key, windows, scaleDtype, warn }: ScoreStoreOptions) {
+    this.fileKey = hashOf([String(STORE_VERSION), ...key]);
+    this.path = join(folder, this.fileKey + STORE_SUFFIX);
+    this.windowHashes = windows.map(windowHash);
+    this.scaleDtype = scaleDtype;
+    this.warn = warn;
   }
 
   /** Opens or makes the file; a folder that cannot be used is warned of, and scores last for the run. */
   static async open(options: ScoreStoreOptions): Promise<FileScoreStore> {
-    const { folder, key, windows, scaleDtype, warn } = options;
-    const path = join(folder, hashOf([String(STORE_VERSION), ...key]) + STORE_SUFFIX);
-    const scores = new Map<string, WindowScore>();
-    let file: FileHandle | undefined;
-    let text = '';
-    let nonFinite = 0;
+    const { folder, inputs = [] } = options;
+    const store = new FileScoreStore(options);
     try {
-      await makeFolder(folder);
-      file = await open(path, 'a+');
-      text = await readFile(path, 'utf8');
-      for (const line of text.split('\n')) {
-        const parsed = parseLine(line);
-        if (typeof parsed === 'number') nonFinite = parsed;
-        else if (parsed) scores.set(parsed.name, parsed.score);
-      }
-      // Pruning goes by the time of the last change, and reading is use.
-      const now = new Date();
-      await utimes(path, now, now);
-      await pruneScores(folder, STORE_SUFFIX, path);
+      await refuseInputs(store.path, inputs);
+      await store.read();
+      await pruneScores(folder, STORE_SUFFIX, [store.path, ...inputs]);
     } catch (error) {
-      warn(unusable(folder, error));
-      await file?.close().catch(() => undefined);
-      file = undefined;
+      options.warn(unusable(store.path, error));
+      await store.close();
     }
-    const endsInLine = text !== '' && !text.endsWith('\n');
-    return new FileScoreStore({
-      path,
-      scores,
-      windowHashes: windows.map(windowHash),
-      scaleDtype,
-      warn,
-      file,
-      endsInLine,
-      nonFinite,
+    return store;
+  }
+
+  private async read(): Promise<void> {
+    const { path, warn } = this;
+    const wanted = new Set(this.windowHashes);
+    const opened = await openScoreFile(path, (line) => {
+      const entry = readLine(this.fileKey, line);
+      if (!entry) return false;
+      this.nonFinite = entry.nonFinite;
+      if (wanted.has(entry.window)) {
+        this.scores.set(scoreName(entry.variant, entry.window), entry.score);
+      }
+      return true;
     });
+    this.file = opened.handle;
+    if (opened.wasTooLarge) {
+      warn(`${visible(path)}: this file of kept scores had grown too large and is started again`);
+    }
+    const { damaged } = opened;
+    if (damaged > 0) {
+      const lines = damaged === 1 ? '1 line is' : `${damaged} lines are`;
+      warn(
+        `${visible(path)}: ${lines} damaged in this file of kept scores; what is missing is computed again`,
+      );
+    }
   }
 
   get(variant: string, window: number): WindowScore | undefined {
@@ -116,30 +99,27 @@ export class FileScoreStore implements ScoreStore {
 
   async put(
     scores: readonly { variant: string; window: number; score: WindowScore }[],
+    nonFinite = 0,
   ): Promise<void> {
-    let text = '';
-    for (const { variant, window, score } of scores) {
-      const name = this.nameOf(variant);
-      const hash = this.windowHashes[window];
-      this.scores.set(scoreName(name, hash), score);
-      text += `${JSON.stringify(lineOf(name, hash, score))}\n`;
+    this.nonFinite = nonFinite;
+    const entries = scores.map(({ variant, window, score }) => ({
+      variant: this.nameOf(variant),
+      window: this.windowHashes[window],
+      score,
+      nonFinite,
+    }));
+    for (const { variant, window, score } of entries) {
+      this.scores.set(scoreName(variant, window), score);
     }
-    await this.append(text);
+    await this.append(entries);
   }
 
-  /** Keeps what a run that reads no weights could not tell. */
-  async putNonFinite(count: number): Promise<void> {
-    if (count === this.nonFinite) return;
-    this.nonFinite = count;
-    await this.append(`${JSON.stringify([NON_FINITE, count])}\n`);
-  }
-
-  private async append(text: string): Promise<void> {
-    if (!this.file || text === '') return;
+  private async append(entries: readonly StoredScore[]): Promise<void> {
+    if (!this.file || entries.length === 0) return;
     try {
-      await this.file.appendFile(this.endsInLine ? `\n${text}` : text);
+      const lines = entries.map((entry) => `${writeLine(this.fileKey, entry)}\n`);
+      await this.file.appendFile(lines.join(''));
       await this.file.datasync();
-      this.endsInLine = false;
     } catch (error) {
       this.warn(unusable(this.path, error));
       await this.close();
@@ -152,37 +132,14 @@ export class FileScoreStore implements ScoreStore {
     await file?.close().catch(() => undefined);
   }
 
+  /** Of one length, however long the names of tensors are. */
   private nameOf(variant: string): string {
-    return variant === BASELINE ? BASELINE : `${this.scaleDtype} ${variant}`;
-  }
-}
-
-/** Makes a folder and those above it. Node's own way never returns where /proc refuses a folder. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    const parent = dirname(folder);
-    if (code !== 'ENOENT' || parent === folder || existsSync(parent)) throw error;
-    await makeFolder(parent);
-    await mkdir(folder);
+    return variant === BASELINE ? BASELINE : hashOf([this.scaleDtype, variant]);
   }
 }
 
 function unusable(path: string, error: unknown): string {
   return `${visible(path)}: scores cannot be kept for later runs: ${describeSystemError(error)}`;
-}
-
-/** A short name of a list of texts; different lists have different names. */
-export function hashOf(parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) {
-    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
-    hash.update(`${bytes.length}:`).update(bytes);
-  }
-  return hash.digest('hex').slice(0, 32);
 }
 
 function windowHash(ids: Int32Array): string {
@@ -191,43 +148,4 @@ function windowHash(ids: Int32Array): string {
 
 function scoreName(variant: string, hash: string): string {
   return `${hash} ${variant}`;
-}
-
-function lineOf(name: string, hash: string, score: WindowScore): Line {
-  const { targets, nll, divergence, agreements } = score;
-  const numbers = [targets, nll, divergence, agreements];
-  return [name, hash, ...numbers.map((each) => (Number.isFinite(each) ? each : String(each)))];
-}
-
-/** A score, or a number of non-finite weights. */
-function parseLine(line: string): { name: string; score: WindowScore } | number | undefined {
-  let values: unknown;
-  try {
-    values = JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(values)) return undefined;
-  if (values.length === 2 && values[0] === NON_FINITE && Number.isSafeInteger(values[1])) {
-    return values[1] as number;
-  }
-  if (values.length !== 6) return undefined;
-  const [variant, hash, ...rest] = values as unknown[];
-  if (typeof variant !== 'string' || typeof hash !== 'string') return undefined;
-  const numbers = rest.map(readNumber);
-  if (numbers.includes(undefined)) return undefined;
-  const [targets, nll, divergence, agreements] = numbers as number[];
-  const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
-  if (!isCount(targets) || targets === 0 || !isCount(agreements) || agreements > targets) {
-    return undefined;
-  }
-  const score: WindowScore = { targets, nll, divergence, agreements };
-  return { name: scoreName(variant, hash), score };
-}
-
-function readNumber(value: unknown): number | undefined {
-  if (typeof value === 'number') return value;
-  return value === 'NaN' || value === 'Infinity' || value === '-Infinity'
-    ? Number(value)
-    : undefined;
 }

@@ -1,0 +1,35 @@
+import type { FuzzTarget } from '../target.js';
+import { commandLine } from './commandLine.js';
+import { configFile } from './config.js';
+import { folder } from './folder.js';
+import { foreign } from './foreign.js';
+import { formats } from './formats.js';
+import { header } from './header.js';
+import { layout } from './layout.js';
+import { names } from './names.js';
+import { plan } from './plan.js';
+import { rpc, wireNumbers } from './rpc.js';
+import { scores } from './scores.js';
+import { shardIndex } from './shardIndex.js';
+import { tokenizer } from './tokenizer.js';
+import { text, tokenIds } from './windows.js';
+
+/** One target per reader. */
+export const TARGETS: readonly FuzzTarget[] = [
+  header,
+  shardIndex,
+  folder,
+  configFile,
+  plan,
+  tokenizer,
+  text,
+  tokenIds,
+  scores,
+  names,
+  formats,
+  commandLine,
+  layout,
+  foreign,
+  rpc,
+  wireNumbers,
+];

@@ -1,0 +1,103 @@
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import {
+  READERS,
+  READING_FOLDERS,
+  TAKES_NO_TEXT,
+  type Reader,
+} from '../support/worstCases/readers.js';
+
+const MEGABYTE = 1_000_000;
+/** Milliseconds of processor time that a megabyte may take. */
+const TARGET = 100;
+/** Where that is missed, as on a busy machine: the growth with doubled input that is still linear. */
+const MOST_GROWTH = 3;
+const MOST_TIME = 2000;
+const ATTEMPTS = 4;
+
+/** Processor time, which other programs lengthen far less than the time of the clock. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+async function timeOf(run: () => unknown, attempts: number, enough = TARGET): Promise<number> {
+  let best = Infinity;
+  for (let attempt = 0; attempt < attempts && best > enough; attempt++) {
+    const begin = processorTime();
+    try {
+      await run();
+    } catch {
+      // That something cannot be read is an answer.
+    }
+    best = Math.min(best, processorTime() - begin);
+  }
+  return best;
+}
+
+interface Worst {
+  readonly label: string;
+  readonly milliseconds: number;
+}
+
+/** A tenth first: what takes so little there would not be too slow at a megabyte were it quadratic. */
+const NEGLIGIBLE = TARGET / 100;
+
+async function suspectsOf({ cases }: Reader): Promise<Set<string>> {
+  const suspects = new Set<string>();
+  for (const [label, prepare] of cases(MEGABYTE / 10)) {
+    if ((await timeOf(prepare(), 2, NEGLIGIBLE)) > NEGLIGIBLE) suspects.add(label);
+  }
+  return suspects;
+}
+
+/** The slowest case of a reader. */
+async function worstOf(reader: Reader): Promise<Worst> {
+  const { name, cases } = reader;
+  const suspects = await suspectsOf(reader);
+  let worst: Worst = { label: '', milliseconds: 0 };
+  for (const [label, prepare] of cases(MEGABYTE)) {
+    if (!suspects.has(label)) continue;
+    const milliseconds = await timeOf(prepare(), ATTEMPTS);
+    if (milliseconds > worst.milliseconds) worst = { label, milliseconds };
+    if (milliseconds > TARGET) await expectLinear(`${name}: ${label}`, cases, label, milliseconds);
+  }
+  return worst;
+}
+
+async function expectLinear(
+  what: string,
+  cases: Reader['cases'],
+  label: string,
+  whole: number,
+): Promise<void> {
+  let half = Infinity;
+  for (const [each, prepare] of cases(MEGABYTE / 2)) {
+    if (each === label) half = await timeOf(prepare(), ATTEMPTS);
+  }
+  expect(whole, `${what}: milliseconds`).toBeLessThan(MOST_TIME);
+  expect(whole / Math.max(half, TARGET / 4), `${what}: growth`).toBeLessThan(MOST_GROWTH);
+}
+
+/** QUANTSCOPE_WORST_CASES=1 npx vitest run --project unit test/property/worstCases.test.ts */
+const PRINTS = process.env.QUANTSCOPE_WORST_CASES !== undefined;
+
+describe('a megabyte of the worst takes no longer than other text', () => {
+  it.each(READERS.map((reader) => [reader.name, reader] as const))('%s', async (name, reader) => {
+    const { label, milliseconds } = await worstOf(reader);
+    const time = milliseconds === 0 ? '< 10.0' : milliseconds.toFixed(1);
+    if (PRINTS) console.log(`${name.padEnd(48)}${time.padStart(8)} ms  ${label}`);
+  });
+});
+
+describe('the list of what reads text', () => {
+  it.each(READING_FOLDERS)('has all of %s', async (folder) => {
+    const path = fileURLToPath(new URL(`../../${folder}`, import.meta.url));
+    const files = (await readdir(path)).filter((name) => name.endsWith('.ts'));
+    const listed = new Set([...READERS.map(({ file }) => file), ...TAKES_NO_TEXT]);
+    expect(files.map((name) => `${folder}/${name}`).filter((file) => !listed.has(file))).toEqual(
+      [],
+    );
+  });
+});

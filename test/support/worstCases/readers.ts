@@ -1,0 +1,492 @@
+import { readConfigFile } from '../../../src/checkpoint/configFile.js';
+import { containerOf } from '../../../src/checkpoint/containers.js';
+import { parseJson } from '../../../src/checkpoint/jsonText.js';
+import { nameLayers } from '../../../src/checkpoint/layers.js';
+import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
+import { describeQuantization } from '../../../src/checkpoint/quantizable.js';
+import type { ModelTensor } from '../../../src/checkpoint/types.js';
+import { formatInspection, TERMINAL_BOUNDS } from '../../../src/cli/inspectText.js';
+import { formatNotes } from '../../../src/cli/notesText.js';
+import { ProgressLine } from '../../../src/cli/progress.js';
+import { formatTable } from '../../../src/cli/tables.js';
+import { compileGlob } from '../../../src/jobs/globs/globMatcher.js';
+import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
+import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
+import { listModel } from '../../../src/jobs/inspection/listModel.js';
+import { makeTensorMatcher, selectTensors } from '../../../src/jobs/selection.js';
+import { nameArchitecture, summarizeConfig } from '../../../src/model/config/configSummary.js';
+import { Configuration } from '../../../src/model/config/configuration.js';
+import { findOrientation } from '../../../src/model/config/orientation.js';
+import { openModel } from '../../../src/model/openModel.js';
+import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
+import { readTokenIdWindows, splitDocuments } from '../../../src/model/text/windows.js';
+import { makeModelTitle } from '../../../src/reports/modelTitle.js';
+import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
+import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+import { recognizeForeign } from '../../../src/safetensors/foreignFiles.js';
+import { parseHeader } from '../../../src/safetensors/header.js';
+import { parseShardIndex } from '../../../src/safetensors/shardIndex.js';
+import { describeSystemError } from '../../../src/storage/describeError.js';
+import { listQuoted, quoted, visible } from '../../../src/storage/errors.js';
+import { sortNaturally } from '../../../src/storage/naturalOrder.js';
+import { runAtOnce } from '../../../src/storage/slices.js';
+import { isUtf8 } from '../../../src/storage/text.js';
+import {
+  flatRows,
+  gridTree,
+  NAME_COLUMN,
+  visibleGridRows,
+} from '../../../webview/comparison/gridModel.js';
+import { shortestTails, shortNames, visibleName } from '../../../webview/components/names.js';
+import { filterWords, TreeModel } from '../../../webview/editor/treeModel.js';
+import { memoryFiles } from '../memoryFileSystem.js';
+import { sampleComparison } from '../sampleComparison.js';
+import { sampleCheckpoint } from '../sampleModel.js';
+import { jsons, names, texts, type Labelled } from './inputs.js';
+
+/** A function that takes text from a file. */
+export interface Reader {
+  readonly name: string;
+  /** Where it is, from the project's root. */
+  readonly file: string;
+  /**
+   * The worst that files of a size may hold for it. Each is prepared by the first call, which is not
+   * measured; the second is.
+   */
+  cases(bytes: number): Iterable<Labelled<() => () => unknown>>;
+}
+
+const encoder = new TextEncoder();
+
+/** Every case of some inputs. */
+function over<Input, Prepared>(
+  inputs: (bytes: number) => Iterable<Labelled<Input>>,
+  prepare: (input: Input) => Prepared,
+  run: (prepared: Prepared) => unknown,
+): Reader['cases'] {
+  return function* (bytes) {
+    for (const [label, input] of inputs(bytes)) {
+      yield [
+        label,
+        () => {
+          const prepared = prepare(input);
+          return () => run(prepared);
+        },
+      ];
+    }
+  };
+}
+
+const same = <Input>(input: Input): Input => input;
+const ofTexts = (run: (text: string) => unknown) => over(texts, same, run);
+const ofNames = (run: (names: string[]) => unknown) => over(names, same, run);
+const ofBytes = (run: (bytes: Uint8Array) => unknown) =>
+  over(jsons, (text) => encoder.encode(text), run);
+
+/** A file of empty tensors of these names. */
+function fileOf(list: readonly string[]): Uint8Array {
+  const entry = { dtype: 'U8', shape: [0], data_offsets: [0, 0] };
+  // Put together by hand: keys that are numbers would be sorted.
+  const entries = list.map((name) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+  const header = encoder.encode(`{${entries.join()}}`);
+  const file = new Uint8Array(8 + header.length);
+  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
+  file.set(header, 8);
+  return file;
+}
+
+/** A file whose header is this text. */
+function fileWithHeader(text: string): Uint8Array {
+  const header = encoder.encode(text);
+  const file = new Uint8Array(8 + header.length);
+  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
+  file.set(header, 8);
+  return file;
+}
+
+function indexOf(list: readonly string[]): Uint8Array {
+  const entries = list.map((name, i) => {
+    const shard = name.replaceAll(/[\\/\0]/g, '-').slice(0, 40) + i;
+    return `${JSON.stringify(name)}:${JSON.stringify(shard)}`;
+  });
+  return encoder.encode(`{"weight_map":{${entries.join()}}}`);
+}
+
+function tensorsOf(list: readonly string[]): ModelTensor[] {
+  const placeOf = nameLayers(list);
+  const [sample] = sampleCheckpoint.tensors;
+  return list.map((name) => {
+    const tensor = {
+      ...sample,
+      name,
+      shape: [64, 32],
+      source: { kind: 'local', path: '' } as never,
+    };
+    return { ...tensor, ...placeOf(name), ...describeQuantization(tensor) };
+  });
+}
+
+function checkpointOf(list: readonly string[]): CheckpointReport {
+  const tensors = tensorsOf(list);
+  return { ...sampleCheckpoint, tensors, layers: describeLayers(tensors) };
+}
+
+const report = sampleComparison();
+
+function comparisonOf(list: readonly string[]): ComparisonReport {
+  const [format] = report.formats;
+  const tensors = tensorsOf(list).map((tensor) => ({ ...format.tensors[0], ...tensor }));
+  const layers = [...new Set(tensors.map(({ layer }) => layer))].map((layer) => ({
+    ...format.layers[0],
+    layer,
+  }));
+  return { ...report, formats: [{ ...format, tensors, layers }] };
+}
+
+const modelOf = (list: readonly string[]) => ({
+  ...sampleCheckpoint,
+  path: 'model.safetensors',
+  folder: '',
+  files: [],
+  notes: [],
+  tensors: tensorsOf(list),
+  fileSystem: memoryFiles({}),
+  inputs: new Map(),
+  decodedFrom: [],
+  undecodable: new Map(),
+});
+
+const GLOBS = ['*a*a*a*a*b', '*.*.*.*.!(weight)', '+(a|aa|*.)b', '{*a,*.}{0,1}?', '*[!a][0-9]x'];
+const LIMITS = { vocabularySize: 100, maxPositions: 1e9, positionsAreHard: true };
+
+/** Byte-pair encoding with these merges behind nothing. */
+function tokenizerOf(merges: readonly (string | string[])[], vocab: readonly string[]) {
+  const model = {
+    type: 'BPE',
+    vocab: Object.fromEntries(vocab.map((token, id) => [token, id])),
+    merges,
+    unk_token: '<unk>',
+  };
+  return { model };
+}
+
+/**
+ * Every function that takes text from a file, by room. A test holds the list against the files of the
+ * rooms that read: a new file is listed here or among {@link TAKES_NO_TEXT}.
+ */
+export const READERS: readonly Reader[] = [
+  // Storage
+  { name: 'visible', file: 'src/storage/errors.ts', cases: ofTexts(visible) },
+  { name: 'quoted', file: 'src/storage/errors.ts', cases: ofTexts(quoted) },
+  { name: 'listQuoted', file: 'src/storage/errors.ts', cases: ofNames(listQuoted) },
+  {
+    name: 'describeSystemError',
+    file: 'src/storage/errors.ts',
+    cases: ofTexts((text) => describeSystemError(new Error(text))),
+  },
+  {
+    name: 'sortNaturally',
+    file: 'src/storage/naturalOrder.ts',
+    cases: ofNames((list) => sortNaturally(list, same)),
+  },
+  {
+    name: 'isUtf8',
+    file: 'src/storage/text.ts',
+    cases: ofBytes((bytes) => runAtOnce(isUtf8(bytes))),
+  },
+
+  // safetensors
+  {
+    name: 'recognizeForeign',
+    file: 'src/safetensors/foreignFiles.ts',
+    cases: over(texts, (text) => encoder.encode(text), recognizeForeign),
+  },
+  {
+    name: 'parseHeader, of any text',
+    file: 'src/safetensors/header.ts',
+    cases: over(jsons, fileWithHeader, (file) => runAtOnce(parseHeader(file, file.length, 'x'))),
+  },
+  {
+    name: 'parseHeader, of names',
+    file: 'src/safetensors/headerText.ts',
+    cases: over(names, fileOf, (file) => runAtOnce(parseHeader(file, file.length, 'x'))),
+  },
+  {
+    name: 'parseHeader, of metadata',
+    file: 'src/safetensors/strictJson.ts',
+    cases: over(
+      jsons,
+      (text) => fileWithHeader(`{"__metadata__":${text}}`),
+      (file) => runAtOnce(parseHeader(file, file.length, 'x')),
+    ),
+  },
+  {
+    name: 'parseShardIndex, of any text',
+    file: 'src/safetensors/strictJsonError.ts',
+    cases: ofBytes((bytes) => runAtOnce(parseShardIndex(bytes, 'x'))),
+  },
+  {
+    name: 'parseShardIndex, of names',
+    file: 'src/safetensors/shardIndex.ts',
+    cases: over(names, indexOf, (bytes) => runAtOnce(parseShardIndex(bytes, 'x'))),
+  },
+
+  // Checkpoint
+  {
+    name: 'parseJson',
+    file: 'src/checkpoint/jsonText.ts',
+    cases: over(jsons, same, (text) => parseJson(text)),
+  },
+  {
+    name: 'readConfigFile',
+    file: 'src/checkpoint/configFile.ts',
+    cases: over(
+      jsons,
+      (text) => memoryFiles({ 'config.json': encoder.encode(text) }),
+      (fileSystem) => readConfigFile('memory:/model', fileSystem),
+    ),
+  },
+  { name: 'containerOf', file: 'src/checkpoint/containers.ts', cases: ofTexts(containerOf) },
+  {
+    name: 'nameLayers',
+    file: 'src/checkpoint/layers.ts',
+    cases: ofNames((list) => list.map(nameLayers(list))),
+  },
+  {
+    name: 'describeQuantization',
+    file: 'src/checkpoint/quantizable.ts',
+    cases: ofNames((list) =>
+      list.map((name) => describeQuantization({ ...sampleCheckpoint.tensors[0], name })),
+    ),
+  },
+  {
+    name: 'openCheckpoint, of an index without its shards',
+    file: 'src/checkpoint/shards.ts',
+    cases: over(
+      names,
+      (list) => memoryFiles({ 'model.safetensors.index.json': indexOf(list) }),
+      (fileSystem) => openCheckpoint('memory:/model', fileSystem),
+    ),
+  },
+  {
+    name: 'openModel',
+    file: 'src/checkpoint/openCheckpoint.ts',
+    cases: over(
+      names,
+      (list) => memoryFiles({ 'model.safetensors': fileOf(list) }),
+      (fileSystem) => openModel('memory:/model', fileSystem),
+    ),
+  },
+
+  // Model
+  {
+    name: 'findOrientation',
+    file: 'src/model/config/orientation.ts',
+    cases: over(names, tensorsOf, (tensors) => runAtOnce(findOrientation(undefined, tensors))),
+  },
+  {
+    name: 'summarizeConfig, nameArchitecture',
+    file: 'src/model/config/configSummary.ts',
+    cases: ofTexts((text) => {
+      const config = { architectures: [text], model_type: text, num_hidden_layers: text };
+      return [summarizeConfig(config), nameArchitecture(config)];
+    }),
+  },
+  {
+    name: 'Configuration',
+    file: 'src/model/config/configuration.ts',
+    cases: over(
+      texts,
+      (text) => new Configuration({ [text]: text, list: Array(1000).fill(text) }, text),
+      (config) => config.positives('list', 1000),
+    ),
+  },
+  {
+    name: 'splitDocuments',
+    file: 'src/model/text/windows.ts',
+    cases: ofTexts((text) =>
+      ['\n', 'a', '<|endoftext|>'].map((each) => splitDocuments(text, each)),
+    ),
+  },
+  {
+    name: 'readTokenIdWindows',
+    file: 'src/model/text/windows.ts',
+    cases: function* (bytes) {
+      const ids = Array.from({ length: bytes / 2 }, () => 1);
+      const wrong = { text: 'a'.repeat(bytes) };
+      const lists = {
+        ids,
+        'one list each': Array.from({ length: bytes / 6 }, () => [1, 1]),
+        'a long text': [1, 'a'.repeat(bytes)],
+        'an object': [1, wrong],
+      };
+      for (const [label, list] of Object.entries(lists)) {
+        yield [label, () => () => readTokenIdWindows(list, {}, LIMITS)];
+      }
+    },
+  },
+  {
+    name: 'makeTextEncoder, of merges',
+    file: 'src/model/text/textEncoder.ts',
+    cases: over(
+      texts,
+      (text) =>
+        tokenizerOf(
+          [
+            [text, 'b'],
+            ['a', text],
+          ],
+          ['a', 'b', '<unk>'],
+        ),
+      (tokenizer) => makeTextEncoder(tokenizer, {})('ab'.repeat(200)),
+    ),
+  },
+
+  // Jobs
+  ...GLOBS.map((glob): Reader => ({
+    name: `compileGlob ${glob}`,
+    file: 'src/jobs/globs/globMatcher.ts',
+    cases: ofNames((list) => list.map(compileGlob(glob))),
+  })),
+  {
+    name: 'selectTensors',
+    file: 'src/jobs/selection.ts',
+    cases: over(names, modelOf, (model) => [
+      selectTensors(model, { tensorGlobs: ['*a*'] }),
+      model.tensors.map(({ name }) => makeTensorMatcher(['x'])(name)),
+    ]),
+  },
+  {
+    name: 'describeLayers',
+    file: 'src/jobs/inspection/describeLayers.ts',
+    cases: over(names, tensorsOf, describeLayers),
+  },
+  {
+    name: 'describeModel',
+    file: 'src/jobs/inspection/describeModel.ts',
+    cases: over(names, modelOf, describeModel),
+  },
+
+  // Reports and the terminal
+  { name: 'makeModelTitle', file: 'src/reports/modelTitle.ts', cases: ofTexts(makeModelTitle) },
+  {
+    name: 'formatReportJson',
+    file: 'src/reports/present.ts',
+    cases: over(names, comparisonOf, formatReportJson),
+  },
+  {
+    name: 'formatComparisonCsv',
+    file: 'src/reports/present.ts',
+    cases: over(names, comparisonOf, formatComparisonCsv),
+  },
+  {
+    name: 'formatInspection',
+    file: 'src/cli/inspectText.ts',
+    cases: over(names, modelOf, (model) => {
+      const listing = runAtOnce(listModel(model, model.tensors, TERMINAL_BOUNDS));
+      return formatInspection({ path: model.path, files: 1 }, listing);
+    }),
+  },
+  {
+    name: 'formatTable',
+    file: 'src/cli/tables.ts',
+    cases: ofNames((list) =>
+      formatTable(
+        [
+          { title: 'a', align: 'left' },
+          { title: 'b', align: 'right' },
+        ],
+        list.map((name) => [name, 'b']),
+      ),
+    ),
+  },
+  {
+    name: 'formatNotes',
+    file: 'src/cli/notesText.ts',
+    cases: ofNames((list) => formatNotes([{ id: 'int4', notes: list }])),
+  },
+  {
+    name: 'ProgressLine',
+    file: 'src/cli/progress.ts',
+    cases: ofTexts((message) => {
+      let time = 0;
+      const stream = { write: () => true, isTTY: true };
+      const line = new ProgressLine(stream, false, () => (time += 1000));
+      for (let done = 0; done < 100; done++) line.report({ done, total: 100, message });
+    }),
+  },
+
+  // Pages
+  {
+    name: 'visibleName',
+    file: 'webview/components/names.ts',
+    cases: ofNames((list) => list.map(visibleName)),
+  },
+  { name: 'shortNames', file: 'webview/components/names.ts', cases: ofNames(shortNames) },
+  { name: 'shortestTails', file: 'webview/components/names.ts', cases: ofNames(shortestTails) },
+  { name: 'filterWords', file: 'webview/editor/treeModel.ts', cases: ofTexts(filterWords) },
+  {
+    name: 'TreeModel',
+    file: 'webview/editor/treeModel.ts',
+    cases: over(names, checkpointOf, (report) => {
+      const tree = new TreeModel(report);
+      return tree.view(() => true, 'weight a');
+    }),
+  },
+  {
+    name: 'gridTree',
+    file: 'webview/comparison/gridModel.ts',
+    cases: over(names, comparisonOf, (report) => flatRows(gridTree(report))),
+  },
+  {
+    name: 'visibleGridRows, by name',
+    file: 'webview/comparison/sorting.ts',
+    cases: over(
+      names,
+      (list) => gridTree(comparisonOf(list)),
+      (root) => {
+        const sorting = { column: NAME_COLUMN, direction: 'descending' } as const;
+        return visibleGridRows(root, { measure: 'mse', sorting, formats: [] }, new Set(), true);
+      },
+    ),
+  },
+];
+
+/** Folders whose files read what files hold. */
+export const READING_FOLDERS = [
+  'src/storage',
+  'src/safetensors',
+  'src/checkpoint',
+  'src/model/config',
+  'src/model/text',
+  'src/jobs/globs',
+  'src/reports',
+] as const;
+
+/** Files there that take no text from a file, or hand it on as it is. */
+export const TAKES_NO_TEXT: readonly string[] = [
+  'src/checkpoint/matrixShape.ts',
+  'src/checkpoint/types.ts',
+  'src/jobs/globs/parseGlob.ts',
+  'src/model/config/languageModel.ts',
+  'src/model/config/plan.ts',
+  'src/model/config/rotary.ts',
+  'src/model/config/tensorIndex.ts',
+  'src/model/text/textProtocol.ts',
+  'src/model/text/tokenizer.ts',
+  'src/model/text/tokenizerApi.ts',
+  'src/model/text/windowCheck.ts',
+  'src/reports/comparisonPage.ts',
+  'src/reports/editorPage.ts',
+  'src/reports/naturalOrder.ts',
+  'src/reports/reports.ts',
+  'src/safetensors/container.ts',
+  'src/safetensors/dtypes.ts',
+  'src/safetensors/layout.ts',
+  'src/safetensors/size.ts',
+  'src/storage/byteSource.ts',
+  'src/storage/container.ts',
+  'src/storage/elementTypes.ts',
+  'src/storage/fileSystem.ts',
+  'src/storage/sourceRef.ts',
+];
