@@ -52,25 +52,35 @@ export function* nameLayersInSteps(
   tensors: Iterable<{ readonly name: string }>,
 ): Steps<(name: string) => LayerPlace> {
   let found: string | undefined;
+  let last: string | undefined;
   yield* forEachInSteps(tensors, ({ name }) => {
-    const split = found === '' ? undefined : splitName(name);
+    if (found === '' || isWithin(name, last)) return;
+    const split = splitName(name);
     if (!split) return;
+    last = `${split.layer}.`;
     const prefix = prefixOf(split.layer);
     found = found === undefined ? prefix : sharedStart(found, prefix);
   });
   const shared = found ?? '';
   // One after the other, tensors mostly belong to the same layer, whose name they then share.
-  let last = '';
+  let whole: string | undefined;
+  let layer = '';
   return (name) => {
+    if (isWithin(name, whole)) return { layer, nameInLayer: name.slice(whole.length) };
     const split = splitName(name);
     if (split) {
-      const layer = split.layer.slice(shared.length);
-      if (layer !== last) last = layer;
-      return { layer: last, nameInLayer: split.rest };
+      whole = `${split.layer}.`;
+      layer = split.layer.slice(shared.length);
+      return { layer, nameInLayer: split.rest };
     }
     const isBelow = name.startsWith(shared) && name.length > shared.length;
     return { layer: '', nameInLayer: isBelow ? name.slice(shared.length) : name };
   };
+}
+
+/** True for what {@link splitName} would give the layer that begins so, with the dot behind it. */
+function isWithin(name: string, layer: string | undefined): layer is string {
+  return layer !== undefined && name.length > layer.length && name.startsWith(layer);
 }
 
 /** {@link nameLayersInSteps} at once, for the names of all tensors of a model. */

@@ -90,7 +90,8 @@ function heading(model: InspectedModel, { all }: ModelListing): string {
 
 /** "9 tensors", or "2 of 9 tensors" where some were not asked for. */
 function countText(shown: number, all: number): string {
-  return `${shown < all ? `${formatCount(shown)} of ` : ''}${formatCount(all)} tensors`;
+  const of = shown < all ? `${formatCount(shown)} of ` : '';
+  return `${of}${formatCount(all)} ${all === 1 ? 'tensor' : 'tensors'}`;
 }
 
 /**

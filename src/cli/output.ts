@@ -14,14 +14,18 @@ export async function writeAll(
   text: string | Iterable<string>,
   signal?: AbortSignal,
 ): Promise<void> {
+  let written = 0;
   for (const part of typeof text === 'string' ? [text] : text) {
     for (let start = 0; start < part.length;) {
       signal?.throwIfAborted();
       const end = endOfPiece(part, start + PIECE_CHARACTERS);
       await write(stream, part.slice(start, end));
-      // Files are written at once; an interruption needs a turn to be heard.
-      await setImmediate();
+      written += end - start;
       start = end;
+      if (written < PIECE_CHARACTERS) continue;
+      // Files are written at once; an interruption needs a turn to be heard.
+      written = 0;
+      await setImmediate();
     }
   }
 }

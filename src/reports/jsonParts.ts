@@ -1,9 +1,9 @@
-/** Characters of a part, roughly: enough that writing it costs little for each. */
-const PART_CHARACTERS = 256 * 1024;
+/** Characters of a part, roughly: short enough to be dropped before the memory is searched for what is old. */
+const PART_CHARACTERS = 48 * 1024;
 
 /** Members that are made into text at once, and how long that text may be for there to be as many. */
 const MAX_BATCH = 32;
-const BATCH_CHARACTERS = 64 * 1024;
+const BATCH_CHARACTERS = 32 * 1024;
 
 /** What stands before and behind the members of a list or an object that is itself the only member. */
 const BEFORE = '{\n  "": [\n'.length;

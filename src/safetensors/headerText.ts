@@ -2,6 +2,7 @@ import type { ElementTypeName } from '../storage/elementTypes.js';
 import { CheckpointError, quoted } from '../storage/errors.js';
 import type { Steps } from '../storage/slices.js';
 import { isSafetensorsDtype } from './dtypes.js';
+import { findDuplicateName } from './duplicateNames.js';
 import { HeaderLimitError } from './headerLimitError.js';
 import { SharedShapes } from './sharedShapes.js';
 import type { Unsigned } from './size.js';
@@ -44,9 +45,7 @@ export function* readHeaderText(
   const reader = new StrictJsonReader(text);
   const shapes = new SharedShapes();
   const declared: DeclaredTensor[] = [];
-  const names = new Set<string>();
   let metadata: Record<string, string> | undefined;
-  let duplicate: string | undefined;
   let inside: string | undefined;
   let yielded = 0;
   try {
@@ -60,8 +59,6 @@ export function* readHeaderText(
         if (metadata) throw new StrictJsonError(start, 'the key stands in the header twice');
         metadata = yield* readMetadata(reader);
       } else {
-        const before = names.size;
-        if (names.add(name).size === before) duplicate ??= name;
         declared.push(yield* readTensor(reader, name, shapes));
       }
       inside = undefined;
@@ -83,6 +80,7 @@ export function* readHeaderText(
     const detail = `${error.reason}${hint}`;
     throw new CheckpointError(fileName, place, 'InvalidHeaderDeserialization', detail);
   }
+  const duplicate = yield* findDuplicateName(declared);
   if (duplicate !== undefined) {
     const place = `tensor ${quoted(duplicate)}`;
     const detail = 'two tensors have this name, which the format forbids';

@@ -13,7 +13,7 @@ export interface SliceOptions {
 const SLICE_MILLISECONDS = 20;
 
 /** Items that are worked on between two yields: few, since a tensor may have thousands of dimensions. */
-const ITEMS_PER_STEP = 8;
+const ITEMS_PER_STEP = 32;
 
 /** Does all of the work without a pause. */
 export function runAtOnce<Result>(steps: Steps<Result>): Result {

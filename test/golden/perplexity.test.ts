@@ -261,7 +261,9 @@ describe('notes', () => {
       'a.txt: id 2: 2048 is not a token id of the model (0 to 2047)',
     );
     await writeFile(textFile, '[1, ');
-    await expect(measure(SAMPLE, { tokenIdsFile: textFile })).rejects.toThrow('this is not JSON');
+    await expect(measure(SAMPLE, { tokenIdsFile: textFile })).rejects.toThrow(
+      'the JSON cannot be read: byte 4',
+    );
     await expect(measure(SAMPLE, { textFile: join(folder, 'none') })).rejects.toThrow(
       'there is no such file',
     );

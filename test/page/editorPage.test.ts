@@ -139,6 +139,14 @@ describePages('the editor page', (pages) => {
     expect(await header.getByRole('cell', { name: '7,348,736' }).count()).toBe(1);
   });
 
+  it('says so when a model has more tensors than are listed', async () => {
+    const { page } = await pages.editor(
+      fakeEditorHost({ ...sampleCheckpoint, unlistedTensors: 1_027_622 }),
+    );
+    await page.getByText(/Only the first 38 tensors are listed: .* 1,027,622 more/).waitFor();
+    await page.getByText('38 of 1,027,660 tensors', { exact: false }).waitFor();
+  });
+
   it('moves nothing for those who want no motion', async () => {
     const { page } = await pages.editor(undefined, { reducedMotion: true });
     await waitForCharts(page, 3);

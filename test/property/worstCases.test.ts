@@ -11,8 +11,14 @@ import {
 const MEGABYTE = 1_000_000;
 /** Milliseconds of processor time that a megabyte may take. */
 const TARGET = 100;
-/** Where that is missed, as on a busy machine: the growth with doubled input that is still linear. */
-const MOST_GROWTH = 3;
+/**
+ * Where that is missed, as on a busy machine, an eighth of the input tells what grows faster than its
+ * length: squares grow 64-fold. Between them lies room for all that disturbs a measurement.
+ */
+const PARTS = 8;
+const MOST_GROWTH = 3 * PARTS;
+/** Less cannot be told from nothing. */
+const PART_AT_LEAST = TARGET / 16;
 const MOST_TIME = 2000;
 const ATTEMPTS = 4;
 
@@ -41,15 +47,29 @@ interface Worst {
   readonly milliseconds: number;
 }
 
-/** A tenth first: what takes so little there would not be too slow at a megabyte were it quadratic. */
+/** What takes less of a tenth would not be too slow at a megabyte were it to grow with the square. */
 const NEGLIGIBLE = TARGET / 100;
+const SLOWEST = 3;
 
-async function suspectsOf({ cases }: Reader): Promise<Set<string>> {
-  const suspects = new Set<string>();
-  for (const [label, prepare] of cases(MEGABYTE / 10)) {
-    if ((await timeOf(prepare(), 2, NEGLIGIBLE)) > NEGLIGIBLE) suspects.add(label);
+/** Times of all cases of a size. */
+async function timesOf({ cases }: Reader, bytes: number): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  for (const [label, prepare] of cases(bytes)) {
+    times.set(label, await timeOf(prepare(), 2, NEGLIGIBLE));
   }
-  return suspects;
+  return times;
+}
+
+/** Cases worth a megabyte: of a tenth the slowest, and what takes far more of it than of a fortieth. */
+async function suspectsOf(reader: Reader): Promise<Set<string>> {
+  const small = await timesOf(reader, MEGABYTE / 40);
+  const large = [...(await timesOf(reader, MEGABYTE / 10))]
+    .filter(([, time]) => time > NEGLIGIBLE)
+    .sort(([, a], [, b]) => b - a);
+  const suspects = large.filter(
+    ([label, time], place) => place < SLOWEST || time > 8 * (small.get(label) ?? 0),
+  );
+  return new Set(suspects.map(([label]) => label));
 }
 
 /** The slowest case of a reader. */
@@ -72,12 +92,12 @@ async function expectLinear(
   label: string,
   whole: number,
 ): Promise<void> {
-  let half = Infinity;
-  for (const [each, prepare] of cases(MEGABYTE / 2)) {
-    if (each === label) half = await timeOf(prepare(), ATTEMPTS);
+  let part = PART_AT_LEAST;
+  for (const [each, prepare] of cases(MEGABYTE / PARTS)) {
+    if (each === label) part = Math.max(part, await timeOf(prepare(), ATTEMPTS, 0));
   }
   expect(whole, `${what}: milliseconds`).toBeLessThan(MOST_TIME);
-  expect(whole / Math.max(half, TARGET / 4), `${what}: growth`).toBeLessThan(MOST_GROWTH);
+  expect(whole / part, `${what}: growth from 1/${PARTS}`).toBeLessThan(MOST_GROWTH);
 }
 
 /** QUANTSCOPE_WORST_CASES=1 npx vitest run --project unit test/property/worstCases.test.ts */

@@ -30,8 +30,8 @@ const SIDE_FILES: readonly string[] = [
   ...CONTAINERS.flatMap(({ indexSuffix }) => (indexSuffix ? [`model${indexSuffix}`] : [])),
 ];
 
-/** "model-00002-of-00005.safetensors": before and after the number of the shard, and how many. */
-const SHARD_NAME = /^(.*?)(\d+)(-of-(\d+)\D*)$/;
+/** Between the number of a shard and how many there are: "model-00002-of-00005.safetensors". */
+const SHARD_MARK = '-of-';
 
 /** Shards that are not there and yet looked after; models have some hundreds at most. */
 const MAX_ABSENT_SHARDS = 1000;
@@ -99,10 +99,20 @@ async function filesOfFolder(folder: string, opened: string | undefined): Promis
 
 /** Names of the shards in whose row a shard stands, some of which begin with 0 and some with 1. */
 function* numberedSiblings(name: string): Generator<string> {
-  const [, before, number, after, count] = SHARD_NAME.exec(name) ?? [];
-  if (number === undefined) return;
-  const last = Math.min(Number(count), 100_000);
+  const mark = name.lastIndexOf(SHARD_MARK);
+  let begin = mark;
+  while (begin > 0 && isDigit(name[begin - 1])) begin--;
+  const count = Number.parseInt(name.slice(mark + SHARD_MARK.length), 10);
+  if (begin === mark || !(count > 0)) return;
+  const before = name.slice(0, begin);
+  const number = name.slice(begin, mark);
+  const after = name.slice(mark);
+  const last = Math.min(count, 100_000);
   for (let each = 0; each <= last; each++) {
     yield before + String(each).padStart(number.length, '0') + after;
   }
+}
+
+function isDigit(character: string): boolean {
+  return character >= '0' && character <= '9';
 }

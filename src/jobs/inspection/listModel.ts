@@ -36,8 +36,8 @@ export interface ListBounds {
   readonly layers: number;
 }
 
-/** Layers that are told apart; a model has thousands at most. */
-const MAX_LAYERS = 100_000;
+/** Layers that are told apart; models have a hundred. */
+const MAX_LAYERS = 10_000;
 
 type LayerTotals = { -readonly [Key in keyof ListedLayer]: ListedLayer[Key] } & {
   listed: ModelTensor[];

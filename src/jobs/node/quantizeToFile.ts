@@ -72,9 +72,8 @@ export async function quantizeToFile(
   const scaleDtype = request.scaleDtype ?? 'f16';
   const selected = new Set(selectTensors(model, request));
   if (model.problems.length > 0) {
-    const [problem] = model.problems;
     throw new OutputError(
-      `${problem.file}: ${problem.message}; an incomplete checkpoint cannot be written`,
+      `${model.problems[0].message}; an incomplete checkpoint cannot be written`,
     );
   }
   const inputs = await listInputs(model);

@@ -35,8 +35,7 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
     );
   }
   if (problems.length > 0) {
-    const [{ file, message }] = problems;
-    throw new Error(`${visible(file)}: ${message}; an incomplete model cannot be run`);
+    throw new Error(`${problems[0].message}; an incomplete model cannot be run`);
   }
   const plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
   const notes = [...plan.notes, ...noteUnusedTensors(plan, opened.tensors)];

@@ -22,8 +22,8 @@ const THREAD = {
 
 /**
  * How long tokenizing may take. `tokenizer.json` brings regular expressions of its own, and some never
- * finish. The time is meant to be reached by nothing else: the sample's text takes a hundredth of it, and
- * a twentieth where twelve programs share two processors.
+ * finish. Nothing else is meant to reach the limit: where twelve programs share two processors, the
+ * sample's text takes a sixtieth of it, and megabytes a twentieth.
  */
 const LIMIT = {
   seconds: 60,

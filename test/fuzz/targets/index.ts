@@ -7,6 +7,7 @@ import { formats } from './formats.js';
 import { header } from './header.js';
 import { layout } from './layout.js';
 import { names } from './names.js';
+import { pageArguments } from './pageArguments.js';
 import { plan } from './plan.js';
 import { rpc, wireNumbers } from './rpc.js';
 import { scores } from './scores.js';
@@ -30,6 +31,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   commandLine,
   layout,
   foreign,
+  pageArguments,
   rpc,
   wireNumbers,
 ];

@@ -17,16 +17,25 @@ import { makeTensorMatcher, selectTensors } from '../../../src/jobs/selection.js
 import { nameArchitecture, summarizeConfig } from '../../../src/model/config/configSummary.js';
 import { Configuration } from '../../../src/model/config/configuration.js';
 import { findOrientation } from '../../../src/model/config/orientation.js';
+import type { ModelPlan } from '../../../src/model/config/plan.js';
+import { noteUnusedTensors } from '../../../src/model/config/unusedTensors.js';
 import { openModel } from '../../../src/model/openModel.js';
+import { checkTokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
-import { readTokenIdWindows, splitDocuments } from '../../../src/model/text/windows.js';
+import {
+  parseTokenIdWindows,
+  readTokenIdWindows,
+  splitDocuments,
+} from '../../../src/model/text/windows.js';
+import { formatJsonParts } from '../../../src/reports/jsonParts.js';
 import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
 import { recognizeForeign } from '../../../src/safetensors/foreignFiles.js';
 import { parseHeader } from '../../../src/safetensors/header.js';
 import { parseShardIndex } from '../../../src/safetensors/shardIndex.js';
-import { describeSystemError } from '../../../src/storage/describeError.js';
+import { describeError, describeSystemError } from '../../../src/storage/describeError.js';
+import { shorten } from '../../../src/storage/shorten.js';
 import { listQuoted, quoted, visible } from '../../../src/storage/errors.js';
 import { sortNaturally } from '../../../src/storage/naturalOrder.js';
 import { runAtOnce } from '../../../src/storage/slices.js';
@@ -156,6 +165,13 @@ const modelOf = (list: readonly string[]) => ({
   undecodable: new Map(),
 });
 
+/** Reads nothing, so that every tensor is left over. */
+const EMPTY_PLAN = {
+  embedding: { tokens: '' },
+  blocks: [],
+  head: { weight: '' },
+} as unknown as ModelPlan;
+
 const GLOBS = ['*a*a*a*a*b', '*.*.*.*.!(weight)', '+(a|aa|*.)b', '{*a,*.}{0,1}?', '*[!a][0-9]x'];
 const LIMITS = { vocabularySize: 100, maxPositions: 1e9, positionsAreHard: true };
 
@@ -181,8 +197,18 @@ export const READERS: readonly Reader[] = [
   { name: 'listQuoted', file: 'src/storage/errors.ts', cases: ofNames(listQuoted) },
   {
     name: 'describeSystemError',
-    file: 'src/storage/errors.ts',
+    file: 'src/storage/describeError.ts',
     cases: ofTexts((text) => describeSystemError(new Error(text))),
+  },
+  {
+    name: 'describeError',
+    file: 'src/storage/describeError.ts',
+    cases: ofTexts((text) => describeError(new Error(text))),
+  },
+  {
+    name: 'shorten',
+    file: 'src/storage/shorten.ts',
+    cases: ofTexts((text) => shorten(text, 100, visible)),
   },
   {
     name: 'sortNaturally',
@@ -206,6 +232,15 @@ export const READERS: readonly Reader[] = [
     file: 'src/safetensors/header.ts',
     cases: over(jsons, fileWithHeader, (file) => runAtOnce(parseHeader(file, file.length, 'x'))),
   },
+  ...[
+    'src/safetensors/sharedStrings.ts',
+    'src/safetensors/sharedShapes.ts',
+    'src/safetensors/duplicateNames.ts',
+  ].map((file): Reader => ({
+    name: `parseHeader, of names (${file})`,
+    file,
+    cases: over(names, fileOf, (bytes) => runAtOnce(parseHeader(bytes, bytes.length, 'x'))),
+  })),
   {
     name: 'parseHeader, of names',
     file: 'src/safetensors/headerText.ts',
@@ -259,15 +294,20 @@ export const READERS: readonly Reader[] = [
       list.map((name) => describeQuantization({ ...sampleCheckpoint.tensors[0], name })),
     ),
   },
-  {
-    name: 'openCheckpoint, of an index without its shards',
-    file: 'src/checkpoint/shards.ts',
+  ...[
+    'src/checkpoint/shards.ts',
+    'src/checkpoint/mergeMetadata.ts',
+    'src/checkpoint/mergeShards.ts',
+    'src/checkpoint/shardProblems.ts',
+  ].map((file): Reader => ({
+    name: `openCheckpoint, of an index without its shards (${file})`,
+    file,
     cases: over(
       names,
       (list) => memoryFiles({ 'model.safetensors.index.json': indexOf(list) }),
       (fileSystem) => openCheckpoint('memory:/model', fileSystem),
     ),
-  },
+  })),
   {
     name: 'openModel',
     file: 'src/checkpoint/openCheckpoint.ts',
@@ -300,6 +340,26 @@ export const READERS: readonly Reader[] = [
       (text) => new Configuration({ [text]: text, list: Array(1000).fill(text) }, text),
       (config) => config.positives('list', 1000),
     ),
+  },
+  {
+    name: 'parseTokenIdWindows',
+    file: 'src/model/text/tokenIds.ts',
+    cases: over(jsons, same, (text) => parseTokenIdWindows(text, {}, LIMITS)),
+  },
+  {
+    name: 'checkTokenizerDocument',
+    file: 'src/model/text/tokenizerDocument.ts',
+    cases: ofNames((list) =>
+      checkTokenizerDocument({
+        model: { type: list[0], vocab: Object.fromEntries(list.map((name, id) => [name, id])) },
+        added_tokens: list.map((content, id) => ({ content: `${content}x`, id })),
+      }),
+    ),
+  },
+  {
+    name: 'noteUnusedTensors',
+    file: 'src/model/config/unusedTensors.ts',
+    cases: over(names, modelOf, (model) => noteUnusedTensors(EMPTY_PLAN, model.tensors)),
   },
   {
     name: 'splitDocuments',
@@ -369,6 +429,11 @@ export const READERS: readonly Reader[] = [
 
   // Reports and the terminal
   { name: 'makeModelTitle', file: 'src/reports/modelTitle.ts', cases: ofTexts(makeModelTitle) },
+  {
+    name: 'formatJsonParts',
+    file: 'src/reports/jsonParts.ts',
+    cases: over(names, comparisonOf, (report) => [...formatJsonParts({ ...report })]),
+  },
   {
     name: 'formatReportJson',
     file: 'src/reports/present.ts',
@@ -479,14 +544,20 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/reports/comparisonPage.ts',
   'src/reports/editorPage.ts',
   'src/reports/naturalOrder.ts',
+  'src/reports/pageArguments.ts',
+  'src/reports/pageLimits.ts',
   'src/reports/reports.ts',
   'src/safetensors/container.ts',
   'src/safetensors/dtypes.ts',
+  'src/safetensors/headerLimitError.ts',
   'src/safetensors/layout.ts',
   'src/safetensors/size.ts',
   'src/storage/byteSource.ts',
   'src/storage/container.ts',
   'src/storage/elementTypes.ts',
   'src/storage/fileSystem.ts',
+  'src/storage/inputs.ts',
+  'src/storage/slices.ts',
   'src/storage/sourceRef.ts',
+  'src/storage/wholeFiles.ts',
 ];

@@ -19,7 +19,7 @@ describe('JSON from files', () => {
     const text =
       '{"NaN":NaN,"a":[Infinity,-Infinity,-1],"b":"\\"NaN,Infinity\\\\","c":"-Infinity"}';
     expect(python(text)).toEqual({
-      NaN: null,
+      NaN: 'NaN',
       a: [Infinity, -Infinity, -1],
       b: '"NaN,Infinity\\',
       c: '-Infinity',

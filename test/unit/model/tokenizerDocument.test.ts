@@ -28,7 +28,7 @@ test('a tokenizer of a wrong form is refused by the name of the place', async ()
       /the id of "a" is [".0-9]+, not a whole number/,
     ],
     [(document) => (document.model.vocab = [['a', 'b']]), /entry 1 is not a token and its score/],
-    [(document) => (document.model.merges = [1, 2]), /"merges", entry 1 is not a pair/],
+    [(document) => (document.model.merges = [1, 2]), /merge 1 is not a pair of texts/],
     [(document) => (document.model.merges = { a: 'b' }), /"merges" is not a list/],
     [(document) => (document.model.unk_token = 3), /"unk_token" is not a text/],
     [
