@@ -10,6 +10,7 @@ const rank = {
   checkpoint: 2,
   metrics: 3,
   compute: 3,
+  layouts: 3,
   model: 4,
   reports: 5,
   jobs: 6,

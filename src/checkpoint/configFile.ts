@@ -14,14 +14,18 @@ export interface ConfigFile {
 }
 
 /**
- * Reads `config.json` of a model folder. Never throws: weights can be viewed without it.
+ * Reads `config.json` of a model folder, or another file of its kind. Never throws: weights can be viewed without it.
  *
  * Python writes NaN and Infinity as bare words, which JSON does not have; published configurations
  * contain them, so they are understood here (NaN as the text "NaN", which is no number to any reader;
  * as null it would pass for a field that is left out).
  */
-export async function readConfigFile(folder: string, fileSystem: FileSystem): Promise<ConfigFile> {
-  const path = fileSystem.join(folder, 'config.json');
+export async function readConfigFile(
+  folder: string,
+  fileSystem: FileSystem,
+  name = 'config.json',
+): Promise<ConfigFile> {
+  const path = fileSystem.join(folder, name);
   try {
     if ((await fileSystem.kind(path)) === undefined) return {};
     const bytes = await fileSystem.read(path, WHOLE_FILES.configuration);

@@ -57,10 +57,13 @@ export type QuantizationOfTensor = Pick<
   'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'
 >;
 
-/** Finds out {@link QuantizationOfTensor}, by a tensor's name, element type and shape. */
-export function describeQuantization(tensor: StoredTensor): QuantizationOfTensor {
+/**
+ * Finds out {@link QuantizationOfTensor}, by a tensor's name, element type and shape.
+ * @param partOf why it is no weight by itself, where it is a part of another
+ */
+export function describeQuantization(tensor: StoredTensor, partOf?: string): QuantizationOfTensor {
   const role = roleOf(tensor.name);
-  const notQuantizable = whyNotQuantizable(tensor);
+  const notQuantizable = partOf ?? whyNotQuantizable(tensor);
   const notByDefault = notQuantizable ?? whyLeftAlone(tensor, role);
   return { role, quantizedByDefault: notByDefault === undefined, notByDefault, notQuantizable };
 }

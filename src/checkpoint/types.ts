@@ -45,10 +45,23 @@ export type FreshCheckpoint = Checkpoint & { readonly tensors: StoredTensor[] };
 /** What a tensor is for, as far as its name says; weights of linear layers are among the others. */
 export type TensorRole = 'embedding' | 'head' | 'norm' | 'bias' | 'other';
 
+/** How a weight is stored that is one tensor to the model and several in its file. */
+export interface WeightStorage {
+  /** For people: "GPTQ 4-bit g128". */
+  readonly label: string;
+  /** The tensors it is read from, the codes first. */
+  readonly parts: readonly Pick<StoredTensor, 'name' | 'dtype' | 'shape' | 'bytes'>[];
+}
+
 /** A tensor of an opened model: what its file says of it, and what the model does. */
 export interface ModelTensor extends StoredTensor {
   /** How any thread opens the file that holds its bytes. */
   readonly source: SourceRef;
+  /**
+   * Present where its weights are decoded from several tensors. Element type, offset and source are then those
+   * of the decoded weights (F32), while `bytes` counts what the parts take in the file.
+   */
+  readonly storage?: WeightStorage;
   /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
   readonly layer: string;
   /** Name within its layer ("mlp.down_proj.weight"). */
@@ -77,10 +90,19 @@ export interface OpenedModel extends Checkpoint<ModelTensor> {
   readonly inputs: InputStates;
   /** What a reader of any number of this model must know; its `configProblem` among it. */
   readonly notes: readonly CheckpointProblem[];
+  /** What its weights are decoded from, a line for each kind: "14 weights are decoded from FP8 E4M3, …". */
+  readonly decodedFrom: readonly string[];
+  /** Why weights that architectures ask for are not among the tensors, by name. */
+  readonly undecodable: ReadonlyMap<string, string>;
 }
 
 /** An opened model as plain data, which can be sent to another thread. */
 export type OpenedModelData = Omit<OpenedModel, 'fileSystem'>;
+
+/** Bytes of a tensor's weights as its source gives them. */
+export function countSourceBytes({ storage, bytes, elements }: ModelTensor): number {
+  return storage ? elements * 4 : bytes;
+}
 
 /** The plain data of a model. */
 export function detachModel({ fileSystem: _, ...data }: OpenedModel): OpenedModelData {

@@ -2,6 +2,7 @@ import type { ListBounds, ModelListing } from '../jobs/inspection/listModel.js';
 import type { TensorReport } from '../reports/reports.js';
 import { formatCount, formatFixed, formatSignificant, formatSize } from './numbers.js';
 import { visible } from '../storage/errors.js';
+import { nameStorage } from '../reports/storedAs.js';
 import { shorten } from '../storage/shorten.js';
 import { showName, showShape } from './shownNames.js';
 import { formatTable } from './tables.js';
@@ -105,7 +106,7 @@ export function formatInspection(
 ): string {
   const tensorRow = (tensor: TensorReport): string[] => [
     tensor.layer === '' ? showName(tensor.name) : `  ${showName(tensor.nameInLayer)}`,
-    tensor.dtype,
+    nameStorage(tensor),
     showShape(tensor.exactShape ?? tensor.shape),
     formatSize(tensor.bytes),
     ...statsCells(statistics?.get(tensor.name)),

@@ -3,7 +3,7 @@ import type { Kernels, WeightSums } from '../kernels/types.js';
 import { WasmKernels, type KernelExports } from '../kernels/wasm/wasmKernels.js';
 import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
 import { countStoredBytes } from '../storage/elementTypes.js';
-import type { OpenSources } from './openSources.js';
+import type { OpenSources } from '../storage/openSources.js';
 import type { ChunkTask } from './tasks.js';
 import { transpose } from './transpose.js';
 

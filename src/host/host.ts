@@ -1,6 +1,4 @@
 import type { Methods, Remote } from '../rpc/rpc.js';
-import type { ByteSource } from '../storage/byteSource.js';
-import type { SourceRef } from '../storage/sourceRef.js';
 
 /** Files that are shipped with the code. */
 export type AssetName =
@@ -52,8 +50,6 @@ export interface Host {
     start: unknown,
     options: ThreadOptions,
   ): Thread<Api>;
-  /** Opens the bytes that a reference names. @throws CheckpointError */
-  openSource(ref: SourceRef): Promise<ByteSource>;
   /** Most memory that the process has had so far, in bytes. */
   peakMemoryBytes(): number;
 }

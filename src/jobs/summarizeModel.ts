@@ -4,7 +4,7 @@ import type { ModelSummary } from '../reports/reports.js';
 
 /** What a report says of its model; `selected` are the tensors that the job is about. */
 export function summarizeModel(
-  { path, config, tensors, notes }: OpenedModel,
+  { path, config, tensors, notes, decodedFrom }: OpenedModel,
   selected: readonly ModelTensor[],
 ): ModelSummary {
   const sum = (list: readonly ModelTensor[]) =>
@@ -14,7 +14,9 @@ export function summarizeModel(
     architecture: nameArchitecture(config) ?? null,
     parameters: sum(tensors),
     quantizableParameters: sum(tensors.filter(({ quantizedByDefault }) => quantizedByDefault)),
-    dtype: [...new Set(selected.map(({ dtype }) => dtype))].sort().join(', '),
-    notes: notes.map(({ message }) => message),
+    dtype: [...new Set(selected.map(({ dtype, storage }) => storage?.label ?? dtype))]
+      .sort()
+      .join(', '),
+    notes: [...decodedFrom.map((line) => `${line}.`), ...notes.map(({ message }) => message)],
   };
 }

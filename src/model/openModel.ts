@@ -2,7 +2,7 @@ import { readConfigFile } from '../checkpoint/configFile.js';
 import { nameLayersInSteps, type LayerPlace } from '../checkpoint/layers.js';
 import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import { describeQuantization, type QuantizationOfTensor } from '../checkpoint/quantizable.js';
-import type { FreshCheckpoint, ModelTensor, OpenedModel } from '../checkpoint/types.js';
+import type { CheckpointFile, ModelTensor, OpenedModel } from '../checkpoint/types.js';
 import type { CallOptions } from '../rpc/rpc.js';
 import type { StoredTensor } from '../storage/container.js';
 import type { FileSystem } from '../storage/fileSystem.js';
@@ -10,6 +10,7 @@ import { recordInputs, type InputState } from '../storage/inputs.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
 import { findOrientation } from './config/orientation.js';
+import { findLogicalTensors, type LogicalTensors } from './logicalTensors.js';
 
 /**
  * Opens a model: its files' headers, its configuration, and what follows from both for each tensor.
@@ -27,8 +28,9 @@ export async function openModel(
   const recorded = recordInputs(fileSystem, inputs);
   const checkpoint = await openCheckpoint(path, recorded, options);
   const { config, problem } = await readConfigFile(checkpoint.folder, recorded);
+  const stored = await findLogicalTensors(checkpoint, config, recorded);
   const orientation = await runInSlices(
-    findOrientation(config?.model_type, checkpoint.tensors),
+    findOrientation(config?.model_type, stored.tensors),
     options,
   );
   const { isTransposed, note } = orientation;
@@ -41,27 +43,41 @@ export async function openModel(
     notes: [
       ...(problem === undefined ? [] : [{ file: 'config.json', message: problem }]),
       ...(note ? [note] : []),
+      ...stored.notes,
     ],
-    tensors: await runInSlices(makeModelTensors(checkpoint, isTransposed), options),
+    decodedFrom: stored.decodedFrom,
+    undecodable: stored.undecodable,
+    tensors: await runInSlices(makeModelTensors(checkpoint.files, stored, isTransposed), options),
   };
 }
 
 /** What the model makes of each tensor; uses up the checkpoint's list. */
 function* makeModelTensors(
-  { files, tensors }: FreshCheckpoint,
+  files: readonly CheckpointFile[],
+  { tensors, decoded, refused }: LogicalTensors,
   isTransposed: (tensor: StoredTensor) => boolean,
 ): Steps<ModelTensor[]> {
   const sources = new Map(files.map(({ name, source }) => [name, source]));
   const placeOf = yield* nameLayersInSteps(tensors);
-  return yield* replaceInSteps(tensors, (tensor) =>
-    makeModelTensor(
-      tensor,
-      sources.get(tensor.file)!,
-      placeOf(tensor.name),
-      isTransposed(tensor),
-      describeQuantization(tensor),
-    ),
-  );
+  return yield* replaceInSteps(tensors, (tensor): ModelTensor => {
+    const place = placeOf(tensor.name);
+    const weight = decoded.get(tensor);
+    if (weight) {
+      // Decoded weights have outputs first, whichever way round their codes are stored.
+      const made = makeModelTensor(
+        tensor,
+        weight.source,
+        place,
+        false,
+        describeQuantization(tensor),
+      );
+      return { ...made, storage: weight.storage };
+    }
+    const source = sources.get(tensor.file)!;
+    const reason = refused.get(tensor);
+    const quantization = describeQuantization(tensor, reason);
+    return makeModelTensor(tensor, source, place, isTransposed(tensor), quantization);
+  });
 }
 
 /** Written out, not spread: a million tensors made so take a third of the time and of the memory. */

@@ -1,7 +1,6 @@
 // Program of a compute worker: chunks of tensors and the steps of a forward pass, over the pool's memory.
 import { ChunkLoader } from '../compute/chunkLoader.js';
 import { makeChunkMethods } from '../compute/chunkMethods.js';
-import { OpenSources } from '../compute/openSources.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
 import { makeSmallTensorMethods, type SmallTensorApi } from '../compute/smallTensors.js';
@@ -12,7 +11,7 @@ import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
 import { makeForwardMethods } from '../model/forward/forwardMethods.js';
 import type { ForwardApi } from '../model/forward/tasks.js';
 import type { Handlers, Methods } from '../rpc/rpc.js';
-import { openSource } from '../storage/node/openSource.js';
+import { openStoredSources } from '../layouts/node/openStored.js';
 
 /** Methods whose calls wait for one another. */
 function inTurn<Api extends Methods<Api>>(queue: TaskQueue, methods: Handlers<Api>): Handlers<Api> {
@@ -29,7 +28,7 @@ type WorkerApi = ChunkApi & SpanApi & SmallTensorApi & ForwardApi & WorkerContro
 
 serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
   const exports = modules && (await instantiateKernels(modules.kernels, memory));
-  const sources = new OpenSources((ref) => openSource(ref, { blocking: true }));
+  const sources = openStoredSources({ blocking: true });
   const loader = new ChunkLoader(memory, exports, sources);
   return inTurn<WorkerApi>(new TaskQueue(), {
     ...makeChunkMethods(loader),

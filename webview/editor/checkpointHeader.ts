@@ -1,3 +1,4 @@
+import { nameStorage } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
@@ -124,7 +125,10 @@ export class CheckpointHeader extends LightElement {
 /** "all BF16", or "BF16 (30), F32 (8)" with the most frequent type first. */
 function dtypeSummary(checkpoint: Checkpoint): string {
   const counts = new Map<string, number>();
-  for (const { dtype } of checkpoint.tensors) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
+  for (const tensor of checkpoint.tensors) {
+    const type = nameStorage(tensor);
+    counts.set(type, (counts.get(type) ?? 0) + 1);
+  }
   const types = [...counts].sort((a, b) => b[1] - a[1]);
   if (types.length === 0) return 'no tensors';
   if (types.length === 1) return `all ${types[0][0]}`;

@@ -1,3 +1,4 @@
+import { nameStorage } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
@@ -76,7 +77,7 @@ export class LayerDetails extends LightElement {
                     <bdi>${visibleName(listNames.get(tensor)!)}</bdi>
                   </button>
                 </th>
-                <td>${tensor.dtype}</td>
+                <td>${nameStorage(tensor)}</td>
                 <td class="number">${formatShape(tensor.shape, tensor.exactShape)}</td>
                 <td class="number">${formatInteger(tensor.elements)}</td>
                 <td class="number">${formatSize(tensor.bytes)}</td>

@@ -9,7 +9,7 @@ import { copyIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';
 import { visibleName } from '../components/names.js';
-import { countOf, formatInteger, formatShape } from '../components/numbers.js';
+import { countOf, formatInteger, formatShape, formatSize } from '../components/numbers.js';
 import type { Tensor, TensorDetails as Details } from '../components/protocolTypes.js';
 import '../components/segmented.js';
 import './groupBands.js';
@@ -107,18 +107,21 @@ export class TensorDetails extends LightElement {
           >Quantize Layer…</vscode-button
         >
       </div>
-      <p class="note details-facts">${this.factsOf(tensor)}</p>`;
+      <p class="note details-facts">${this.factsOf(tensor)}</p>
+      ${renderParts(tensor)}`;
   }
 
   private factsOf(tensor: Tensor): string {
-    const { dtype, shape, exactShape, elements, bytes, offset, file } = tensor;
+    const { shape, exactShape, elements, bytes, offset, file, storage } = tensor;
     const { notQuantizable, notByDefault } = tensor;
     const axes = axisNames(tensor);
     return [
-      dtype,
+      storage ? `decoded from ${storage.label}` : tensor.dtype,
       formatShape(shape, exactShape) + (axes && ` (${axes})`),
       countOf(elements, 'weight'),
-      `${formatInteger(bytes)} B at offset ${formatInteger(offset)}`,
+      storage
+        ? `${formatInteger(bytes)} B in ${countOf(storage.parts.length, 'tensor')}`
+        : `${formatInteger(bytes)} B at offset ${formatInteger(offset)}`,
       visibleName(file),
       notQuantizable
         ? `not quantizable: ${notQuantizable}`
@@ -185,4 +188,33 @@ export class TensorDetails extends LightElement {
   private change(part: Partial<DetailsView>): void {
     this.emit('view-changed', part);
   }
+}
+
+/** The tensors that a weight is decoded from, folded. */
+function renderParts({ storage }: Tensor): TemplateResult | undefined {
+  if (!storage) return undefined;
+  return html`<details class="stored-parts">
+    <summary>Stored in ${countOf(storage.parts.length, 'tensor')}</summary>
+    <table class="layer-table">
+      <thead>
+        <tr>
+          <th scope="col">Tensor</th>
+          <th scope="col">Type</th>
+          <th scope="col">Shape</th>
+          <th scope="col" class="number">Size</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${storage.parts.map(
+          ({ name, dtype, shape, bytes }) =>
+            html`<tr>
+              <th scope="row"><bdi>${visibleName(name)}</bdi></th>
+              <td>${dtype}</td>
+              <td>${formatShape(shape)}</td>
+              <td class="number">${formatSize(bytes)}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </details>`;
 }

@@ -1,3 +1,4 @@
+import { nameStorage } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
@@ -220,7 +221,7 @@ function rowLabel(row: TreeRow): string {
   }
   const { tensor } = row;
   const shape = formatShape(tensor.shape, tensor.exactShape).replaceAll('×', 'by');
-  return `${visibleName(row.listName)}, ${tensor.dtype}, ${shape}, ${formatSize(tensor.bytes)}`;
+  return `${visibleName(row.listName)}, ${nameStorage(tensor)}, ${shape}, ${formatSize(tensor.bytes)}`;
 }
 
 function renderLayerCells(row: TreeRow & { kind: 'layer' }): TemplateResult {
@@ -237,7 +238,7 @@ function renderLayerCells(row: TreeRow & { kind: 'layer' }): TemplateResult {
 function renderTensorCells(row: TreeRow & { kind: 'tensor' }): TemplateResult {
   const { tensor } = row;
   return html`<span class="tree-name"><bdi>${visibleName(row.listName)}</bdi></span>
-    <span class="tree-dtype">${tensor.dtype}</span>
+    <span class="tree-dtype" title=${nameStorage(tensor)}>${nameStorage(tensor)}</span>
     <span class="tree-shape">${formatShape(tensor.shape, tensor.exactShape)}</span>
     <span class="tree-size">${formatSize(tensor.bytes)}</span>`;
 }

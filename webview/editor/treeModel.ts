@@ -1,3 +1,4 @@
+import { nameStorage } from '../../src/reports/storedAs.js';
 import { shortNames } from '../components/names.js';
 import type { Checkpoint, LayerReport, Tensor } from '../components/protocolTypes.js';
 
@@ -111,7 +112,7 @@ export class TreeModel {
     let haystack = this.haystacks.get(tensor);
     if (haystack === undefined) {
       const shape = (tensor.exactShape ?? tensor.shape).slice(0, SEARCHED_DIMENSIONS).join('x');
-      haystack = `${tensor.name}\n${tensor.layer}\n${tensor.dtype}\n${shape}`.toLowerCase();
+      haystack = `${tensor.name}\n${tensor.layer}\n${nameStorage(tensor)}\n${shape}`.toLowerCase();
       this.haystacks.set(tensor, haystack);
     }
     return words.every((word) => haystack.includes(word));

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { openSource } from '../../storage/node/openSource.js';
 import type { AssetName, Assets, Host } from '../host.js';
 import { startThread } from './threads.js';
 
@@ -38,7 +37,6 @@ export function makeNodeHost(assetsFolder: string): Host {
     parallelism: availableParallelism(),
     startThread: (script, start, options) =>
       startThread(assets.path(script), { start, assetsFolder }, options),
-    openSource: (ref) => openSource(ref),
     peakMemoryBytes: () => process.resourceUsage().maxRSS * 1024,
   };
 }

@@ -1,7 +1,7 @@
 import { mkdir, readdir, realpath, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { findModelFiles } from '../../checkpoint/node/modelFiles.js';
-import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { countSourceBytes, type ModelTensor, type OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { parseFormat, type NumberFormat, type ScaleDtype } from '../../formats/index.js';
 import type { ComparisonReport } from '../../reports/reports.js';
@@ -12,7 +12,6 @@ import {
   type TensorSink,
   type WrittenShard,
 } from '../../safetensors/node/writer.js';
-import type { ByteSource } from '../../storage/byteSource.js';
 import { describeSystemError } from '../../storage/describeError.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import { refuseChanged } from '../../storage/inputs.js';
@@ -26,6 +25,7 @@ import {
   type QuantizedTensor,
   type QuantizeTimes,
 } from '../comparison/quantizeTensors.js';
+import { openStoredSources } from '../../layouts/node/openStored.js';
 import { selectTensors, type Selection } from '../selection.js';
 
 export interface QuantizeRequest extends Selection {
@@ -111,7 +111,7 @@ interface QuantizePlan {
 class QuantizeJob {
   readonly results: QuantizedTensor[] = [];
   readonly times: QuantizeTimes = { read: 0, kernel: 0 };
-  private readonly sources = new Map<string, ByteSource>();
+  private readonly sources = openStoredSources();
   private readonly totalBytes: number;
   private doneBytes = 0;
   /** For tensors that are copied, one after the other. */
@@ -123,8 +123,8 @@ class QuantizeJob {
     private readonly plan: QuantizePlan,
     private readonly options: CallOptions,
   ) {
-    this.totalBytes = model.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-    const largest = model.tensors.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+    this.totalBytes = model.tensors.reduce((sum, tensor) => sum + countSourceBytes(tensor), 0);
+    const largest = model.tensors.reduce((most, each) => Math.max(most, countSourceBytes(each)), 0);
     this.copyBuffer = new Uint8Array(Math.min(COPY_BYTES, largest));
   }
 
@@ -183,7 +183,7 @@ class QuantizeJob {
           file: name,
           tensors: tensors.map((tensor) => ({
             name: tensor.name,
-            bytes: this.plan.selected.has(tensor) ? tensor.elements * 4 : tensor.bytes,
+            bytes: this.plan.selected.has(tensor) ? tensor.elements * 4 : countSourceBytes(tensor),
           })),
         });
       }
@@ -208,6 +208,7 @@ class QuantizeJob {
 
   private async quantize({ source }: OutputTensor, sink: TensorSink): Promise<void> {
     const base = this.doneBytes;
+    const bytes = countSourceBytes(source);
     const { tensors, times } = await quantizeTensors(
       this.pool,
       {
@@ -219,44 +220,35 @@ class QuantizeJob {
       },
       {
         signal: this.options.signal,
-        onProgress: ({ done, total }) =>
-          this.report(base + (source.bytes * done) / total, source.name),
+        onProgress: ({ done, total }) => this.report(base + (bytes * done) / total, source.name),
       },
     );
     this.results.push(...tensors);
     this.times.read += times.read;
     this.times.kernel += times.kernel;
-    this.doneBytes = base + source.bytes;
+    this.doneBytes = base + bytes;
   }
 
   private async copy({ source }: OutputTensor, sink: TensorSink): Promise<void> {
-    for (let done = 0; done < source.bytes;) {
+    const bytes = countSourceBytes(source);
+    for (let done = 0; done < bytes;) {
       throwIfCancelled(this.options.signal);
-      const length = Math.min(this.copyBuffer.length, source.bytes - done);
+      const length = Math.min(this.copyBuffer.length, bytes - done);
       const piece = this.copyBuffer.subarray(0, length);
-      await this.read(source, source.offset + done, piece);
+      await this.sources.read(source.source, source.offset + done, piece);
       await sink.write(piece);
       done += piece.length;
       this.report(this.doneBytes + done, source.name);
     }
-    this.doneBytes += source.bytes;
-  }
-
-  private async read(tensor: ModelTensor, offset: number, target: Uint8Array): Promise<void> {
-    let source = this.sources.get(tensor.file);
-    if (!source) {
-      source = await this.pool.host.openSource(tensor.source);
-      this.sources.set(tensor.file, source);
-    }
-    await source.read(offset, target);
+    this.doneBytes += bytes;
   }
 
   private report(done: number, message: string): void {
     this.options.onProgress?.({ done, total: this.totalBytes, message });
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.sources.values()].map((source) => source.close()));
+  close(): Promise<void> {
+    return this.sources.close();
   }
 }
 

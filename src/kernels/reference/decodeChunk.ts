@@ -2,7 +2,7 @@ import { saturateF32 } from '../../formats/float32.js';
 import { minifloatSignBit } from '../../formats/grid.js';
 import type { Grid, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
 import type { ChunkShape, EncodedChunk } from '../types.js';
-import { bf16FromBits, f16FromBits } from './decode.js';
+import { bf16FromBits, f16FromBits } from '../../storage/elementValues.js';
 import { dequantizeGgmlBlock, GGML_TYPES } from './ggml/index.js';
 import type { GroupRule } from './groupQuantizer.js';
 import { groupedShape } from './groups.js';

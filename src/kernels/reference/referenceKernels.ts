@@ -12,7 +12,7 @@ import {
 import { binOf, type HistogramEdges } from '../statistics/bins.js';
 import { weightMoments, type WeightMoments } from '../statistics/moments.js';
 import type { Workspace } from '../workspace.js';
-import { decodeElements } from './decode.js';
+import { decodeElements } from '../../storage/elementValues.js';
 import { encodeChunk } from './encodeChunk.js';
 import { quantizeChunk } from './quantizeChunk.js';
 import { findGroupRange } from './groupQuantizer.js';

@@ -1,4 +1,4 @@
-import { codeValue } from '../reference/decode.js';
+import { codeValue } from '../../storage/elementValues.js';
 import { countBitsPerElement, type ElementTypeName } from '../../storage/elementTypes.js';
 import { orderedBits } from './valueOrder.js';
 

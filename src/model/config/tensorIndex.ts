@@ -1,6 +1,6 @@
 import type { OpenedModel, ModelTensor } from '../../checkpoint/types.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
-import { visible } from '../../storage/errors.js';
+import { quoted, visible } from '../../storage/errors.js';
 import type { Configuration } from './configuration.js';
 import type { LinearPlan, NormPlan } from './plan.js';
 
@@ -12,6 +12,7 @@ export class TensorIndex {
   private constructor(
     private readonly path: string,
     byName: ReadonlyMap<string, ModelTensor>,
+    private readonly undecodable: OpenedModel['undecodable'],
     readonly prefix: string,
   ) {
     this.byName = byName;
@@ -20,7 +21,7 @@ export class TensorIndex {
   static of(model: OpenedModel, prefixes: readonly string[], probe: string): TensorIndex {
     const byName = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
     const prefix = prefixes.find((each) => byName.has(each + probe)) ?? prefixes[0];
-    return new TensorIndex(model.path, byName, prefix);
+    return new TensorIndex(model.path, byName, model.undecodable, prefix);
   }
 
   /**
@@ -54,6 +55,12 @@ export class TensorIndex {
    */
   require(name: string, shape: readonly number[]): string {
     const tensor = this.byName.get(name);
+    const undecodable = this.undecodable.get(name);
+    if (undecodable !== undefined) {
+      throw new Error(
+        `${visible(this.path)}: ${quoted(name)} is stored in a way that cannot be decoded (${undecodable})`,
+      );
+    }
     if (!tensor) {
       throw new Error(
         `${visible(this.path)}: the architecture needs a tensor "${name}", which is not there`,

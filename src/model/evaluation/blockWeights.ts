@@ -1,3 +1,4 @@
+import { countSourceBytes } from '../../checkpoint/types.js';
 import { listLinears, tensorsOfBlock, type BlockPlan, type LinearPlan } from '../config/plan.js';
 import type { PlacedBlock } from '../forward/tasks.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
@@ -51,7 +52,7 @@ export class BlockWeights {
       const ofStored = changes.filter((change) => !change?.values);
       if (new Set(ofStored.map((change) => this.weights.keys.of(change))).size < 2) continue;
       places.set(weight, at);
-      at += Math.ceil(this.weights.tensor(weight).bytes / 64) * 64;
+      at += Math.ceil(countSourceBytes(this.weights.tensor(weight)) / 64) * 64;
     }
     await this.weights.cacheBytes(places);
   }

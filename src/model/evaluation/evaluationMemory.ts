@@ -1,3 +1,4 @@
+import { countSourceBytes } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
@@ -50,7 +51,10 @@ export class EvaluationMemory {
       Math.max(...blockBytes, Math.min(headBytes, MIN_WEIGHT_BYTES * distinct)),
     );
     const storedBytes = blocks.map((block) =>
-      listLinears(block).reduce((sum, { weight }) => sum + weights.tensor(weight).bytes + 64, 0),
+      listLinears(block).reduce(
+        (sum, { weight }) => sum + countSourceBytes(weights.tensor(weight)) + 64,
+        0,
+      ),
     );
     const largest = Math.max(...storedBytes);
     if (variants.length > 0 && largest <= MAX_CACHED_BYTES) this.stored = pool.reserve(largest);

@@ -10,7 +10,7 @@ import type { FixedRange } from '../../kernels/types.js';
 import type { FormatTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
 import { countStoredBytes } from '../../storage/elementTypes.js';
-import type { OpenedModel, ModelTensor } from '../../checkpoint/types.js';
+import { countSourceBytes, type ModelTensor, type OpenedModel } from '../../checkpoint/types.js';
 import { visible } from '../../storage/errors.js';
 import type { LinearPlan } from '../config/plan.js';
 import { tensorOfValues } from './tensorOfValues.js';
@@ -110,11 +110,12 @@ export class WeightStore {
     for (const [name, at] of places) {
       const tensor = this.tensor(name);
       const { source } = tensor;
-      for (let done = 0; done < tensor.bytes; done += COPY_BYTES) {
+      const bytes = countSourceBytes(tensor);
+      for (let done = 0; done < bytes; done += COPY_BYTES) {
         tasks.push({
           source,
           offset: tensor.offset + done,
-          bytes: Math.min(COPY_BYTES, tensor.bytes - done),
+          bytes: Math.min(COPY_BYTES, bytes - done),
           target: at + done,
           scratchBytes: 0,
         });

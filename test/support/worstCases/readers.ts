@@ -161,6 +161,8 @@ const modelOf = (list: readonly string[]) => ({
   tensors: tensorsOf(list),
   fileSystem: memoryFiles({}),
   inputs: new Map(),
+  decodedFrom: [],
+  undecodable: new Map(),
 });
 
 /** Reads nothing, so that every tensor is left over. */

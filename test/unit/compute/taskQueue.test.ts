@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OpenSources } from '../../../src/compute/openSources.js';
+import { OpenSources } from '../../../src/storage/openSources.js';
 import { TaskQueue } from '../../../src/compute/taskQueue.js';
 import type { ByteSource } from '../../../src/storage/byteSource.js';
 import type { SourceRef } from '../../../src/storage/sourceRef.js';

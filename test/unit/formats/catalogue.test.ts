@@ -15,7 +15,7 @@ import {
   roundToBF16,
   roundToF16,
 } from '../../../src/formats/index.js';
-import { f16FromBits } from '../../../src/kernels/reference/decode.js';
+import { f16FromBits } from '../../../src/storage/elementValues.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 
 describe('names', () => {

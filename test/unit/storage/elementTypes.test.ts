@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeValue, decodeElements } from '../../../src/kernels/reference/decode.js';
+import { codeValue, decodeElements } from '../../../src/storage/elementValues.js';
 import {
   countBitsPerElement,
   ELEMENT_TYPES,

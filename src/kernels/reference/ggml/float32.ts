@@ -1,5 +1,5 @@
 import { roundToF16 } from '../../../formats/float32.js';
-import { f16FromBits } from '../decode.js';
+import { f16FromBits } from '../../../storage/elementValues.js';
 
 // The conversions that ggml's C code leans on. All arithmetic around them is f32, rounded after
 // each operation.

@@ -1,4 +1,4 @@
-import type { ElementTypeName } from '../../storage/elementTypes.js';
+import type { ElementTypeName } from './elementTypes.js';
 
 /** Value of a small binary float with `exponentBits` and `fractionBits` and the given bias. */
 function smallFloat(
@@ -110,5 +110,26 @@ export function decodeElements(
     }
     default:
       throw new Error(`Weights of type ${dtype} cannot be read as numbers yet`);
+  }
+}
+
+/**
+ * Rounds f32 values in place to the nearest binary16, ties to even; beyond its range they become ±∞, as
+ * arithmetic in that type has it.
+ */
+export function roundToF16InPlace(values: Float32Array): void {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    const magnitude = Math.abs(value);
+    if (magnitude < 2 ** -14) {
+      // f32 from 0.5 to 1 is as fine as subnormal binary16: the sum rounds as wanted.
+      values[i] = Math.fround(value + 0.75) - 0.75;
+    } else if (magnitude < 65520) {
+      const word = bits[i];
+      bits[i] = (word + 0xfff + ((word >>> 13) & 1)) & ~0x1fff;
+    } else if (magnitude < Infinity) {
+      values[i] = value < 0 ? -Infinity : Infinity;
+    }
   }
 }

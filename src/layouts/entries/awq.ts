@@ -1,0 +1,85 @@
+import type { StoredTensor } from '../../storage/container.js';
+import { roundToF16InPlace } from '../../storage/elementValues.js';
+import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
+import { describeGroup, moduleOf, presentParts, text } from './shared.js';
+
+const { fround } = Math;
+
+/** Which of a word's eight outputs each nibble holds, the lowest first. */
+const OUTPUT_OF_NIBBLE: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
+
+function findWeight(
+  codes: StoredTensor,
+  { find, quantization }: LayoutContext,
+): FoundWeight | undefined {
+  const module = codes.dtype === 'I32' ? moduleOf(codes.name, '.qweight') : undefined;
+  if (module === undefined || codes.shape.length !== 2) return undefined;
+  const scales = find(`${module}.scales`);
+  const zeros = find(`${module}.qzeros`);
+  if (scales?.shape.length !== 2) return undefined;
+  const [inputs, words] = codes.shape;
+  const [groups, outputs] = scales.shape;
+  if (words * 8 !== outputs) return undefined;
+  const groupSize = inputs / groups;
+  const version = text(quantization, 'version')?.toLowerCase() ?? 'gemm';
+  let refusal: string | undefined;
+  if (version !== 'gemm') refusal = `version "${version}" is not known here`;
+  else if (!Number.isInteger(groupSize))
+    refusal = `${groups} groups do not divide ${inputs} inputs`;
+  else if (!zeros) refusal = 'its zero points (qzeros) are missing';
+  else if (zeros.shape.length !== 2 || zeros.shape[0] !== groups || zeros.shape[1] !== words) {
+    refusal = `its zero points are of shape [${zeros.shape.join(', ')}] where [${groups}, ${words}] belongs`;
+  }
+  return {
+    name: `${module}.weight`,
+    shape: [outputs, inputs],
+    parts: presentParts({ codes, scales, zeros }),
+    parameters: { groupSize },
+    label: `AWQ 4-bit ${describeGroup(groupSize, inputs)}`,
+    refusal,
+  };
+}
+
+/** A word's nibbles as eight codes in the order of outputs. */
+function unpackWord(word: number, codes: Uint8Array, at: number): void {
+  for (let nibble = 0; nibble < 8; nibble++) {
+    codes[at + OUTPUT_OF_NIBBLE[nibble]] = (word >>> (4 * nibble)) & 15;
+  }
+}
+
+/** AWQ, version "gemm": 4-bit codes packed along the outputs, eight to a word in an order of their own. */
+export const awq: Layout = {
+  id: 'awq',
+  find: async (codes, context) => findWeight(codes, context),
+  async open({ shape, parameters }, parts) {
+    const [outputs, inputs] = shape;
+    const groupSize = Number(parameters.groupSize);
+    const scales = await parts.values('scales');
+    const halfScales = parts.part('scales').dtype === 'F16';
+    const zeroBytes = await parts.bytes('zeros');
+    const zeroWords = new Uint32Array(zeroBytes.buffer, zeroBytes.byteOffset, zeroBytes.length / 4);
+    const zeros = new Uint8Array(zeroWords.length * 8);
+    zeroWords.forEach((word, i) => unpackWord(word, zeros, i * 8));
+    return {
+      async decode(firstRow, rows, target) {
+        const firstWord = Math.floor(firstRow / 8);
+        const words = Math.ceil((firstRow + rows) / 8) - firstWord;
+        const bytes = await parts.columns('codes', firstWord, words);
+        const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, inputs * words);
+        const codes = new Uint8Array(words * 8);
+        const skip = firstRow - firstWord * 8;
+        for (let input = 0; input < inputs; input++) {
+          for (let word = 0; word < words; word++)
+            unpackWord(packed[input * words + word], codes, word * 8);
+          const stored = Math.floor(input / groupSize) * outputs + firstRow;
+          for (let row = 0; row < rows; row++) {
+            const centred = codes[skip + row] - zeros[stored + row];
+            target[row * inputs + input] = fround(scales[stored + row] * centred);
+          }
+        }
+        // The original multiplies in the type of its scales, which others that load such files do as well.
+        if (halfScales) roundToF16InPlace(target);
+      },
+    };
+  },
+};

@@ -1,0 +1,134 @@
+import type { StoredTensor } from '../../storage/container.js';
+import { decodeElements } from '../../storage/elementValues.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
+import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
+import { describeShape, e8m0Value, moduleOf, presentParts } from './shared.js';
+
+const { fround } = Math;
+
+const FLOAT8: ReadonlySet<string> = new Set<ElementTypeName>([
+  'F8_E4M3',
+  'F8_E5M2',
+  'F8_E4M3FNUZ',
+  'F8_E5M2FNUZ',
+]);
+
+/** What others call the scale that a weight is multiplied by; "_inv" of DeepSeek is one of them. */
+const SCALE_NAMES = ['.weight_scale_inv', '.weight_scale', '.scale_weight', '.scale'];
+
+/** Scales of activations: they say how inputs are rounded, which is left out. */
+const INPUT_SCALE_NAMES = ['.input_scale', '.scale_input', '.activation_scale'];
+
+/** Blocks of both dimensions that share a scale. */
+export interface ScaleBlocks {
+  readonly blockRows: number;
+  readonly blockColumns: number;
+}
+
+/** How scales of a shape belong to weights; undefined where that cannot be told. */
+export function findScaleBlocks(
+  rows: number,
+  columns: number,
+  scale: readonly number[],
+  configured: unknown,
+): ScaleBlocks | undefined {
+  const elements = scale.reduce((product, dimension) => product * dimension, 1);
+  if (elements === 1) return { blockRows: rows, blockColumns: columns };
+  if (elements === rows && (scale.length === 1 || scale.at(-1) === 1)) {
+    return { blockRows: 1, blockColumns: columns };
+  }
+  if (scale.length !== 2) return undefined;
+  const fits = (blockRows: number, blockColumns: number) =>
+    Math.ceil(rows / blockRows) === scale[0] && Math.ceil(columns / blockColumns) === scale[1];
+  const sizes = Array.isArray(configured) ? (configured as unknown[]) : [];
+  const [blockRows, blockColumns] = sizes;
+  const given = [blockRows, blockColumns].every(
+    (size) => Number.isSafeInteger(size) && (size as number) > 0,
+  );
+  if (given && fits(blockRows as number, blockColumns as number)) {
+    return { blockRows: blockRows as number, blockColumns: blockColumns as number };
+  }
+  // What is written without a configuration has blocks of 128 in practice.
+  if (!given && fits(128, 128)) return { blockRows: 128, blockColumns: 128 };
+  if (given || rows % scale[0] !== 0 || columns % scale[1] !== 0) return undefined;
+  return { blockRows: rows / scale[0], blockColumns: columns / scale[1] };
+}
+
+function describeBlocks({ blockRows, blockColumns }: ScaleBlocks, rows: number, columns: number) {
+  if (blockRows >= rows && blockColumns >= columns) return 'scale per tensor';
+  if (blockRows === 1 && blockColumns >= columns) return 'scale per channel';
+  return blockRows === 1 ? `g${blockColumns}` : `blocks of ${blockRows} × ${blockColumns}`;
+}
+
+function findFirst(context: LayoutContext, module: string, suffixes: readonly string[]) {
+  return suffixes.map((suffix) => context.find(module + suffix)).find((tensor) => tensor);
+}
+
+function findWeight(codes: StoredTensor, context: LayoutContext): FoundWeight | undefined {
+  const module = FLOAT8.has(codes.dtype) ? moduleOf(codes.name, '.weight') : undefined;
+  if (module === undefined || codes.shape.length < 2) return undefined;
+  const scales = findFirst(context, module, SCALE_NAMES);
+  if (!scales) return undefined;
+  const columns = codes.shape[codes.shape.length - 1];
+  const rows = codes.elements / Math.max(1, columns);
+  const exponents = scales.dtype === 'U8' || scales.dtype === 'F8_E8M0';
+  const blocks = findScaleBlocks(
+    rows,
+    columns,
+    scales.shape,
+    context.quantization.weight_block_size,
+  );
+  const kind = codes.dtype.replace('F8_', '');
+  const label = blocks
+    ? `FP8 ${kind}, ${describeBlocks(blocks, rows, columns)}${exponents ? ' (powers of two)' : ''}`
+    : `FP8 ${kind} with scales`;
+  return {
+    name: codes.name,
+    shape: codes.shape,
+    parts: presentParts({
+      codes,
+      scales,
+      inputScale: findFirst(context, module, INPUT_SCALE_NAMES),
+    }),
+    parameters: { ...(blocks ?? {}) },
+    label,
+    refusal: blocks
+      ? undefined
+      : `scales of shape ${describeShape(scales.shape)} do not say which weights they belong to`,
+  };
+}
+
+/** FP8 with a scale per tensor, channel or block (compressed-tensors, DeepSeek, ComfyUI, MXFP8). */
+export const float8: Layout = {
+  id: 'float8',
+  find: async (codes, context) => findWeight(codes, context),
+  async open({ shape, parameters }, parts) {
+    const { dtype } = parts.part('codes');
+    const columns = shape[shape.length - 1];
+    const { blockRows, blockColumns } = parameters as Readonly<Record<string, number>>;
+    const stored = await parts.values('scales');
+    const scales = parts.part('scales').dtype === 'U8' ? stored.map(e8m0Value) : stored;
+    const scalesPerRow = Math.ceil(columns / blockColumns);
+    const values = new Float32Array(256);
+    decodeElements(
+      dtype,
+      Uint8Array.from(values, (_, code) => code),
+      values,
+    );
+    return {
+      async decode(firstRow, rows, target) {
+        const codes = await parts.range('codes', firstRow * columns, rows * columns);
+        for (let row = 0; row < rows; row++) {
+          const firstScale = Math.floor((firstRow + row) / blockRows) * scalesPerRow;
+          const end = (row + 1) * columns;
+          let at = row * columns;
+          for (let block = 0; block < scalesPerRow; block++) {
+            const scale = scales[firstScale + block];
+            const blockEnd = Math.min(end, at + blockColumns);
+            for (; at < blockEnd; at++) target[at] = fround(values[codes[at]] * scale);
+          }
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,140 @@
+import type { StoredTensor } from '../../storage/container.js';
+import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
+import { describeGroup, moduleOf, presentParts, text, unpackDense, wholeNumber } from './shared.js';
+
+const { fround } = Math;
+
+/** Widths of codes that this layout has. */
+const WIDTHS: readonly number[] = [2, 3, 4, 8];
+
+/** How zero points are stored: less one, or as they are. */
+function zeroOffset(config: QuantizationConfig): { readonly offset: number } | { refusal: string } {
+  const format = text(config, 'checkpoint_format') ?? text(config, 'format') ?? 'gptq';
+  switch (format) {
+    case 'gptq':
+    case 'marlin':
+      return format === 'gptq'
+        ? { offset: 1 }
+        : { refusal: "Marlin's order of codes is not known here" };
+    case 'gptq_v2':
+      return { offset: 0 };
+    default:
+      return { refusal: `checkpoint_format "${format}" is not known here` };
+  }
+}
+
+function findWeight(
+  codes: StoredTensor,
+  { find, quantization }: LayoutContext,
+): FoundWeight | undefined {
+  const module = codes.dtype === 'I32' ? moduleOf(codes.name, '.qweight') : undefined;
+  if (module === undefined || codes.shape.length !== 2) return undefined;
+  const scales = find(`${module}.scales`);
+  const zeros = find(`${module}.qzeros`);
+  if (!scales || scales.shape.length !== 2 || text(quantization, 'quant_method') === 'awq')
+    return undefined;
+  const [groups, outputs] = scales.shape;
+  // Codes are packed along the inputs; AWQ packs them along the outputs.
+  if (codes.shape[1] !== outputs || outputs === 0) return undefined;
+  const bits = zeros ? (zeros.shape[1] * 32) / outputs : wholeNumber(quantization, 'bits');
+  const known = bits !== undefined && WIDTHS.includes(bits);
+  const inputs = known ? (codes.shape[0] * 32) / bits : codes.shape[0];
+  const groupIndex = find(`${module}.g_idx`);
+  const configured = wholeNumber(quantization, 'group_size');
+  const groupSize =
+    configured !== undefined && Math.ceil(inputs / configured) === groups
+      ? configured
+      : Math.ceil(inputs / groups);
+  const offset = zeroOffset(quantization);
+  let refusal: string | undefined;
+  if (!known || !Number.isInteger(inputs)) refusal = 'the width of its codes cannot be told';
+  else if (zeros && (zeros.shape.length !== 2 || zeros.shape[0] !== groups)) {
+    refusal = `its zero points are for ${zeros.shape[0]} groups, its scales for ${groups}`;
+  } else if (groupIndex && (groupIndex.dtype !== 'I32' || groupIndex.elements !== inputs)) {
+    refusal = `its g_idx has ${groupIndex.elements} entries for ${inputs} inputs`;
+  } else if (!groupIndex && Math.ceil(inputs / groupSize) !== groups) {
+    refusal = `${groups} groups do not divide ${inputs} inputs`;
+  } else if ('refusal' in offset) refusal = offset.refusal;
+  return {
+    name: `${module}.weight`,
+    shape: [outputs, inputs],
+    parts: presentParts({ codes, scales, zeros, groupIndex }),
+    parameters: {
+      bits: bits ?? 0,
+      groupSize,
+      zeroOffset: 'offset' in offset ? offset.offset : 0,
+      symmetric: quantization.sym === true,
+    },
+    label: `GPTQ ${known ? `${bits}-bit ` : ''}${describeGroup(groupSize, inputs, configured !== undefined)}`,
+    refusal,
+  };
+}
+
+/** GPTQ and GPTQModel, versions 1 and 2: codes packed along the inputs of a transposed matrix. */
+export const gptq: Layout = {
+  id: 'gptq',
+  find: async (codes, context) => findWeight(codes, context),
+  async open({ shape, parameters, tensor }, parts) {
+    const [outputs, inputs] = shape;
+    const { bits, groupSize, zeroOffset: offset } = parameters as Readonly<Record<string, number>>;
+    const [groups] = parts.part('scales').shape;
+    const scales = await parts.values('scales');
+    const zeros = new Float32Array(groups * outputs);
+    if (parts.has('zeros')) {
+      const bytes = await parts.bytes('zeros');
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+      const perRow = (outputs * bits) / 32;
+      const row = new Uint8Array(outputs);
+      for (let group = 0; group < groups; group++) {
+        unpackDense(words.subarray(group * perRow), bits, row, { count: outputs });
+        for (let i = 0; i < outputs; i++) zeros[group * outputs + i] = row[i];
+      }
+    }
+    const middle = 2 ** (bits - 1);
+    // Symmetric codes have their zero in the middle, whichever way files say so: loaders ignore what is stored.
+    const isMiddle =
+      zeros.every((zero) => zero === middle) || zeros.every((zero) => zero === middle - 1);
+    if (!parts.has('zeros') || (parameters.symmetric && isMiddle)) zeros.fill(middle);
+    else for (let i = 0; i < zeros.length; i++) zeros[i] += offset;
+    const groupOf = await readGroups(
+      parts.has('groupIndex') ? parts.values('groupIndex') : undefined,
+      inputs,
+      groupSize,
+    );
+    if (groupOf.some((group) => group < 0 || group >= groups)) {
+      throw new Error(`"${tensor}": its g_idx names groups that have no scales`);
+    }
+    const words = (inputs * bits) / 32;
+    return {
+      async decode(firstRow, rows, target) {
+        const bytes = await parts.columns('codes', firstRow, rows);
+        const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, words * rows);
+        const mask = 2 ** bits - 1;
+        for (let input = 0; input < inputs; input++) {
+          const bit = input * bits;
+          const word = (bit >>> 5) * rows;
+          const shift = bit & 31;
+          const straddles = shift + bits > 32;
+          const stored = groupOf[input] * outputs + firstRow;
+          for (let row = 0; row < rows; row++) {
+            let code = packed[word + row] >>> shift;
+            if (straddles) code |= packed[word + rows + row] << (32 - shift);
+            target[row * inputs + input] = fround(
+              scales[stored + row] * ((code & mask) - zeros[stored + row]),
+            );
+          }
+        }
+      },
+    };
+  },
+};
+
+/** The group of each input: as stored, or one after the other. */
+export async function readGroups(
+  stored: Promise<Float32Array> | undefined,
+  inputs: number,
+  groupSize: number,
+): Promise<Int32Array> {
+  if (stored) return Int32Array.from(await stored);
+  return Int32Array.from({ length: inputs }, (_, input) => Math.floor(input / groupSize));
+}

@@ -1,0 +1,91 @@
+import type { StoredTensor } from '../../storage/container.js';
+import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
+import {
+  describeGroup,
+  moduleOf,
+  presentParts,
+  sameShape,
+  section,
+  text,
+  unpackDense,
+  wholeNumber,
+} from './shared.js';
+
+const { fround } = Math;
+
+/** What the configuration says of one module: its own entry before that of the whole model. */
+function settingsOf(module: string, config: QuantizationConfig): QuantizationConfig {
+  return { ...config, ...section(config, module) };
+}
+
+function findWeight(
+  codes: StoredTensor,
+  { find, quantization }: LayoutContext,
+): FoundWeight | undefined {
+  const module = codes.dtype === 'U32' ? moduleOf(codes.name, '.weight') : undefined;
+  const scales = module === undefined ? undefined : find(`${module}.scales`);
+  if (module === undefined || !scales || codes.shape.length < 2) return undefined;
+  const biases = find(`${module}.biases`);
+  const settings = settingsOf(module, quantization);
+  const mode = text(settings, 'mode') ?? 'affine';
+  const groupSize = wholeNumber(settings, 'group_size');
+  const words = codes.shape[codes.shape.length - 1];
+  const leading = codes.shape.slice(0, -1);
+  const groups = scales.shape.at(-1) ?? 0;
+  const inputs = groupSize === undefined ? undefined : groups * groupSize;
+  const bits = inputs === undefined ? undefined : (words * 32) / inputs;
+  const known = bits !== undefined && Number.isInteger(bits) && bits >= 2 && bits <= 8;
+  let refusal: string | undefined;
+  if (mode !== 'affine') refusal = `mode "${mode}" is not known here`;
+  else if (!known) refusal = 'config.json does not say its group size ("quantization")';
+  else if (!biases) refusal = 'its biases are missing';
+  else if (
+    !sameShape(scales.shape.slice(0, -1), leading) ||
+    !sameShape(scales.shape, biases.shape)
+  ) {
+    refusal = `codes [${codes.shape.join(', ')}], scales [${scales.shape.join(', ')}] and biases [${biases.shape.join(', ')}] do not belong together`;
+  }
+  return {
+    name: codes.name,
+    shape: [...leading, known ? inputs! : words],
+    parts: presentParts({ codes, scales, biases }),
+    parameters: { bits: bits ?? 0, groupSize: groupSize ?? 0 },
+    label: known ? `MLX ${bits}-bit ${describeGroup(groupSize!, inputs!, true)}` : 'MLX',
+    refusal,
+  };
+}
+
+/** MLX, 2 to 8 bits: codes along the inputs without gaps, each group with a scale and a bias. */
+export const mlx: Layout = {
+  id: 'mlx',
+  find: async (codes, context) => findWeight(codes, context),
+  async open({ shape, parameters }, parts) {
+    const columns = shape[shape.length - 1];
+    const { bits, groupSize } = parameters as Readonly<Record<string, number>>;
+    const words = (columns * bits) / 32;
+    const groups = columns / groupSize;
+    const scales = await parts.values('scales');
+    const biases = await parts.values('biases');
+    return {
+      async decode(firstRow, rows, target) {
+        const bytes = await parts.range('codes', firstRow * words * 4, rows * words * 4);
+        const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, rows * words);
+        const codes = new Uint8Array(columns);
+        for (let row = 0; row < rows; row++) {
+          unpackDense(packed.subarray(row * words, (row + 1) * words), bits, codes, {
+            count: columns,
+          });
+          let input = 0;
+          for (let group = 0; group < groups; group++) {
+            const stored = (firstRow + row) * groups + group;
+            const scale = scales[stored];
+            const bias = biases[stored];
+            for (const end = input + groupSize; input < end; input++) {
+              target[row * columns + input] = fround(scale * codes[input] + bias);
+            }
+          }
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,113 @@
+import { countStoredBytes } from '../storage/elementTypes.js';
+import { decodeElements } from '../storage/elementValues.js';
+import type { OpenSources } from '../storage/openSources.js';
+import type { StoredPart, StoredWeight } from '../storage/sourceRef.js';
+
+/** Bytes of a part's columns that are kept at hand, see {@link PartReader.columns}. */
+const STRIPE_BYTES = 8 << 20;
+
+/** A stripe of a stored matrix: some columns of all its rows. */
+interface Stripe {
+  readonly part: StoredPart;
+  readonly firstColumn: number;
+  readonly columns: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Reads the parts of one weight. */
+export class PartReader {
+  private stripe: Promise<Stripe> | undefined;
+  private stripeKey = '';
+
+  constructor(
+    private readonly weight: StoredWeight,
+    private readonly sources: Pick<OpenSources, 'read'>,
+  ) {}
+
+  has(role: string): boolean {
+    return Object.hasOwn(this.weight.parts, role);
+  }
+
+  part(role: string): StoredPart {
+    if (!this.has(role)) throw new Error(`"${this.weight.tensor}" has no part "${role}"`);
+    return this.weight.parts[role];
+  }
+
+  /** All values of a part as f32. For scales, zero points and the like, which are small. */
+  async values(role: string): Promise<Float32Array> {
+    const { dtype, shape } = this.part(role);
+    const values = new Float32Array(countElements(shape));
+    decodeElements(dtype, await this.bytes(role), values);
+    return values;
+  }
+
+  /** All bytes of a part; aligned for any element type. */
+  async bytes(role: string): Promise<Uint8Array> {
+    const { dtype, shape } = this.part(role);
+    return this.range(role, 0, countStoredBytes(dtype, countElements(shape)));
+  }
+
+  /** Some bytes of a part, aligned for any element type. @param first counted from the part's first byte */
+  async range(role: string, first: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(Math.ceil(length / 8) * 8).subarray(0, length);
+    const { source, offset } = this.part(role);
+    await this.sources.read(source, offset + first, bytes);
+    return bytes;
+  }
+
+  /**
+   * Columns of a part [rows × columns] as bytes [rows × `count`]. Where codes are packed along the
+   * other dimension, the rows of a weight are columns of what is stored; a stripe of them is kept, so
+   * that a file is not read a few bytes at a time.
+   */
+  async columns(role: string, first: number, count: number): Promise<Uint8Array> {
+    const part = this.part(role);
+    const [rows, columns] = part.shape;
+    const size = countStoredBytes(part.dtype, 1);
+    const wide = Math.max(count, Math.floor(STRIPE_BYTES / (rows * size)));
+    const start = Math.floor(first / wide) * wide;
+    if (first + count > Math.min(start + wide, columns)) {
+      // Across the border of two stripes.
+      return this.readColumns(part, first, count);
+    }
+    const key = `${role} ${start} ${wide}`;
+    if (this.stripeKey !== key) {
+      const length = Math.min(wide, columns - start);
+      this.stripeKey = key;
+      this.stripe = this.readColumns(part, start, length).then((bytes) => ({
+        part,
+        firstColumn: start,
+        columns: length,
+        bytes,
+      }));
+      this.stripe.catch(() => (this.stripeKey = ''));
+    }
+    const stripe = await this.stripe!;
+    const taken = new Uint8Array(rows * count * size);
+    for (let row = 0; row < rows; row++) {
+      const at = (row * stripe.columns + first - stripe.firstColumn) * size;
+      taken.set(stripe.bytes.subarray(at, at + count * size), row * count * size);
+    }
+    return taken;
+  }
+
+  private async readColumns(part: StoredPart, first: number, count: number): Promise<Uint8Array> {
+    const [rows, columns] = part.shape;
+    const size = countStoredBytes(part.dtype, 1);
+    const bytes = new Uint8Array(rows * count * size);
+    if (count === columns) {
+      await this.sources.read(part.source, part.offset, bytes);
+      return bytes;
+    }
+    for (let row = 0; row < rows; row++) {
+      const piece = bytes.subarray(row * count * size, (row + 1) * count * size);
+      const at = part.offset + (row * columns + first) * size;
+      await this.sources.read(part.source, at, piece);
+    }
+    return bytes;
+  }
+}
+
+export function countElements(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
