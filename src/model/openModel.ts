@@ -42,6 +42,7 @@ export async function openModel(
     configProblem: problem,
     notes: [
       ...(problem === undefined ? [] : [{ file: 'config.json', message: problem }]),
+      ...checkpoint.notes,
       ...(note ? [note] : []),
       ...stored.notes,
     ],

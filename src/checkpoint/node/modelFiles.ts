@@ -4,6 +4,7 @@ import { localFileSystem } from '../../storage/node/localFileSystem.js';
 import { runInSlices } from '../../storage/slices.js';
 import { WHOLE_FILES } from '../../storage/wholeFiles.js';
 import { containerOf, CONTAINERS } from '../containers.js';
+import { nameShard, parseShardName } from '../shardNames.js';
 
 /** Names of files beside the weights that programs take for parts of a model. */
 const SIDE_FILES: readonly string[] = [
@@ -29,9 +30,6 @@ const SIDE_FILES: readonly string[] = [
   'calibration.txt',
   ...CONTAINERS.flatMap(({ indexSuffix }) => (indexSuffix ? [`model${indexSuffix}`] : [])),
 ];
-
-/** "model-00002-of-00005.safetensors": before and after the number of the shard, and how many. */
-const SHARD_NAME = /^(.*?)(\d+)(-of-(\d+)\D*)$/;
 
 /** Shards that are not there and yet looked after; models have some hundreds at most. */
 const MAX_ABSENT_SHARDS = 1000;
@@ -99,10 +97,7 @@ async function filesOfFolder(folder: string, opened: string | undefined): Promis
 
 /** Names of the shards in whose row a shard stands, some of which begin with 0 and some with 1. */
 function* numberedSiblings(name: string): Generator<string> {
-  const [, before, number, after, count] = SHARD_NAME.exec(name) ?? [];
-  if (number === undefined) return;
-  const last = Math.min(Number(count), 100_000);
-  for (let each = 0; each <= last; each++) {
-    yield before + String(each).padStart(number.length, '0') + after;
-  }
+  const shard = parseShardName(name);
+  if (!shard) return;
+  for (let each = 0; each <= shard.count; each++) yield nameShard(shard, each);
 }

@@ -4,6 +4,7 @@ import { withSource } from '../../storage/fileSystem.js';
 import type { LanguageModel } from '../evaluation/types.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import { Configuration } from './configuration.js';
+import type { ModelPlan } from './plan.js';
 import { noteUnusedTensors } from './unusedTensors.js';
 
 const COMPARED_BYTES = 4 << 20;
@@ -16,7 +17,7 @@ const WHAT_STILL_WORKS =
  *   misshapen tensor, a setting that is not supported
  */
 export async function planLanguageModel(opened: OpenedModel): Promise<LanguageModel> {
-  const { config, configProblem, folder, problems } = opened;
+  const { config, configProblem, folder, problems, absent, loneShard } = opened;
   if (configProblem !== undefined) throw new Error(configProblem);
   if (!config) {
     throw new Error(
@@ -34,11 +35,20 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
       `${visible(folder)}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
     );
   }
-  if (problems.length > 0) {
-    const [{ file, message }] = problems;
-    throw new Error(`${visible(file)}: ${message}; an incomplete model cannot be run`);
+  const incomplete = loneShard ?? problems[0]?.message;
+  const refuseIncomplete = (cause?: unknown) =>
+    new Error(
+      `${incomplete}; an incomplete model cannot be run${cause instanceof Error ? `: ${cause.message}` : ''}`,
+      { cause },
+    );
+  if (loneShard !== undefined || !absent) throw refuseIncomplete();
+  let plan: ModelPlan;
+  try {
+    plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
+  } catch (error) {
+    if (incomplete !== undefined) throw refuseIncomplete(error);
+    throw error;
   }
-  const plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
   const notes = [...plan.notes, ...noteUnusedTensors(plan, opened.tensors)];
   const { tiedTwin, head } = plan;
   if (tiedTwin !== undefined && (await differ(opened, tiedTwin, head.weight))) {

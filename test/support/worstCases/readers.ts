@@ -2,6 +2,7 @@ import { readConfigFile } from '../../../src/checkpoint/configFile.js';
 import { containerOf } from '../../../src/checkpoint/containers.js';
 import { parseJson } from '../../../src/checkpoint/jsonText.js';
 import { nameLayers } from '../../../src/checkpoint/layers.js';
+import { findShardRows } from '../../../src/checkpoint/shardNames.js';
 import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
 import { describeQuantization } from '../../../src/checkpoint/quantizable.js';
 import type { ModelTensor } from '../../../src/checkpoint/types.js';
@@ -23,6 +24,7 @@ import { readTokenIdWindows, splitDocuments } from '../../../src/model/text/wind
 import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+import { recognizePlaceholder } from '../../../src/storage/placeholders.js';
 import { recognizeForeign } from '../../../src/safetensors/foreignFiles.js';
 import { parseHeader } from '../../../src/safetensors/header.js';
 import { parseShardIndex } from '../../../src/safetensors/shardIndex.js';
@@ -153,6 +155,7 @@ const modelOf = (list: readonly string[]) => ({
   fileSystem: memoryFiles({}),
   inputs: new Map(),
   decodedFrom: [],
+  absent: new Set<string>(),
   undecodable: new Map(),
 });
 
@@ -188,6 +191,11 @@ export const READERS: readonly Reader[] = [
     name: 'sortNaturally',
     file: 'src/storage/naturalOrder.ts',
     cases: ofNames((list) => sortNaturally(list, same)),
+  },
+  {
+    name: 'recognizePlaceholder',
+    file: 'src/storage/placeholders.ts',
+    cases: over(texts, (text) => encoder.encode(text), recognizePlaceholder),
   },
   {
     name: 'isUtf8',
@@ -245,6 +253,11 @@ export const READERS: readonly Reader[] = [
       (text) => memoryFiles({ 'config.json': encoder.encode(text) }),
       (fileSystem) => readConfigFile('memory:/model', fileSystem),
     ),
+  },
+  {
+    name: 'findShardRows',
+    file: 'src/checkpoint/shardNames.ts',
+    cases: ofNames((list) => findShardRows(list.map((name) => `${name}1-of-2`))),
   },
   { name: 'containerOf', file: 'src/checkpoint/containers.ts', cases: ofTexts(containerOf) },
   {
