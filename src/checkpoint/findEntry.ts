@@ -19,8 +19,8 @@ export interface Entry {
 /** Names of a copy of the weights that is there for other programs: Mistral's own layout. */
 const OTHER_COPY = 'consolidated';
 
-/** Weights of an addition to a model, which lie beside it. */
-const ADDITION = 'adapter_model';
+/** What the weights of an adapter are called, and the file beside them that says what it is added to. */
+const ADAPTER = { weights: 'adapter_model', config: 'adapter_config.json' };
 
 /** What one may open in a folder: a file, or a row of shards. */
 interface Candidate {
@@ -45,7 +45,7 @@ export async function findEntry(path: string, fileSystem: FileSystem): Promise<E
   const named =
     usual.find((name) => names.includes(name)) ?? (indexes.length === 1 ? indexes[0] : undefined);
   const chosen =
-    named === undefined && indexes.length === 0 ? choose(files) : named && { name: named };
+    named === undefined && indexes.length === 0 ? choose(files, names) : named && { name: named };
   if (!chosen) {
     const candidates = [...indexes, ...listCandidates(files).map(({ name }) => name)];
     throw await undecided(path, candidates, names, fileSystem);
@@ -74,14 +74,18 @@ function listCandidates(files: readonly string[]): Candidate[] {
 }
 
 /** What is meant among files without an index; undefined where that is not clear. */
-function choose(files: readonly string[]): Candidate | undefined {
+function choose(files: readonly string[], names: readonly string[]): Candidate | undefined {
   const all = listCandidates(files);
-  const base = all.filter(({ name }) => !name.startsWith(OTHER_COPY) && !name.startsWith(ADDITION));
+  const base = all.filter(({ name }) => !name.startsWith(OTHER_COPY));
   const copies = all.filter(({ name }) => name.startsWith(OTHER_COPY));
   const candidates = base.length > 0 ? base : copies.length > 0 ? copies : all;
   if (candidates.length === 1) return candidates[0];
   const models = candidates.filter(({ name }) => /^model[-_.]/.test(name));
   if (models.length === 1) return models[0];
+  const adapters = candidates.filter(({ name }) => name.startsWith(ADAPTER.weights));
+  if (models.length === 0 && adapters.length === 1 && names.includes(ADAPTER.config)) {
+    return adapters[0];
+  }
   // Of several rows, those that a new download or another way of cutting left behind have gaps.
   const whole = (models.length > 0 ? models : candidates).filter(
     ({ row }) => row && row.present === row.last - row.first + 1,

@@ -101,6 +101,8 @@ export interface OpenedModel extends Checkpoint<ModelTensor> {
   readonly notes: readonly CheckpointProblem[];
   /** What its weights are decoded from, a line for each kind: "14 weights are decoded from FP8 E4M3, …". */
   readonly decodedFrom: readonly string[];
+  /** Present where it is no model but an addition to one: how to say so. */
+  readonly adapter?: string;
   /** Why weights that architectures ask for are not among the tensors, by name. */
   readonly undecodable: ReadonlyMap<string, string>;
 }

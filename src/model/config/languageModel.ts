@@ -17,11 +17,13 @@ const WHAT_STILL_WORKS =
  *   misshapen tensor, a setting that is not supported
  */
 export async function planLanguageModel(opened: OpenedModel): Promise<LanguageModel> {
-  const { config, configProblem, folder, problems, absent, loneShard } = opened;
+  const { config, configProblem, folder, problems, absent, loneShard, adapter } = opened;
+  if (adapter !== undefined)
+    throw new Error(`${adapter}: perplexity is measured of the whole model`);
   if (configProblem !== undefined) throw new Error(configProblem);
   if (!config) {
     throw new Error(
-      `${visible(folder)}: there is no config.json, which says what model this is; ${WHAT_STILL_WORKS}`,
+      `${visible(folder)}: there is no config.json, which says what model this is${await findOtherDescription(opened)}; ${WHAT_STILL_WORKS}`,
     );
   }
   const architecture = findArchitecture(config.model_type);
@@ -57,6 +59,25 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
     );
   }
   return { opened, plan: { ...plan, notes } };
+}
+
+/** Files that describe a model in other ways, and whose they are. */
+const OTHER_DESCRIPTIONS: readonly (readonly [name: string, whose: string])[] = [
+  ['params.json', "params.json describes it in Mistral's and Meta's own way"],
+  [
+    'model_index.json',
+    'model_index.json describes a pipeline of several models, each in its folder',
+  ],
+  ['nemo_config.yaml', "nemo_config.yaml describes it in NeMo's way"],
+];
+
+/** Names what describes a model without config.json. */
+async function findOtherDescription({ folder, fileSystem }: OpenedModel): Promise<string> {
+  for (const [name, whose] of OTHER_DESCRIPTIONS) {
+    const found = await fileSystem.kind(fileSystem.join(folder, name)).catch(() => undefined);
+    if (found === 'file') return ` (${whose}, which is not read)`;
+  }
+  return '';
 }
 
 /** True where two tensors of a model do not have the same bytes. */

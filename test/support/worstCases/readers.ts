@@ -397,7 +397,7 @@ export const READERS: readonly Reader[] = [
     file: 'src/cli/inspectText.ts',
     cases: over(names, modelOf, (model) => {
       const listing = runAtOnce(listModel(model, model.tensors, TERMINAL_BOUNDS));
-      return formatInspection({ path: model.path, files: 1 }, listing);
+      return formatInspection({ path: model.path, files: 1, metadata: {} }, listing);
     }),
   },
   {

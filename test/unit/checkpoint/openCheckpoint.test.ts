@@ -52,6 +52,11 @@ describe('openCheckpoint on files and folders', () => {
       ['model.safetensors', 'other.safetensors'],
       'model.safetensors',
     ],
+    [
+      'what the configuration of an adapter is about',
+      ['adapter_config.json', 'adapter_model.safetensors', 'other.safetensors'],
+      'adapter_model.safetensors',
+    ],
     ['the only file', ['adapter.safetensors', 'config.json'], 'adapter.safetensors'],
     [
       'the only index',
