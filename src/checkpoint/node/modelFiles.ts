@@ -6,18 +6,15 @@ import { WHOLE_FILES } from '../../storage/wholeFiles.js';
 import { containerOf, CONTAINERS } from '../containers.js';
 import { nameShard, parseShardName } from '../shardNames.js';
 
-/** Names of files beside the weights that programs take for parts of a model. */
-const SIDE_FILES: readonly string[] = [
-  'config.json',
+/** Files beside the weights that are as true of other weights of the same model. */
+export const COMPANION_FILES: readonly string[] = [
   'generation_config.json',
-  'quantize_config.json',
-  'quantization_config.json',
-  'adapter_config.json',
   'preprocessor_config.json',
   'processor_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
   'tokenizer.model',
+  'tekken.json',
   'special_tokens_map.json',
   'added_tokens.json',
   'chat_template.json',
@@ -26,6 +23,16 @@ const SIDE_FILES: readonly string[] = [
   'vocab.txt',
   'merges.txt',
   'spiece.model',
+];
+
+/** Names of files beside the weights that programs take for parts of a model. */
+const SIDE_FILES: readonly string[] = [
+  'config.json',
+  'quantize_config.json',
+  'quantization_config.json',
+  'hf_quant_config.json',
+  'adapter_config.json',
+  ...COMPANION_FILES,
   'eval.txt',
   'calibration.txt',
   ...CONTAINERS.flatMap(({ indexSuffix }) => (indexSuffix ? [`model${indexSuffix}`] : [])),
