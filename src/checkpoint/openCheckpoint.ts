@@ -1,13 +1,13 @@
 import type { CallOptions } from '../rpc/rpc.js';
 import type { Container } from '../storage/container.js';
-import { visible } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
 import { runInSlices } from '../storage/slices.js';
 import { WHOLE_FILES } from '../storage/wholeFiles.js';
 import { CONTAINERS, containerOf } from './containers.js';
 import { findEntry, noteOthers, type Entry } from './findEntry.js';
 import { mergeShards } from './mergeShards.js';
-import { nameShard, namesOfRow, parseShardName, type ShardRow } from './shardNames.js';
+import { findWholeOf } from './loneShard.js';
+import { namesOfRow, type ShardRow } from './shardNames.js';
 import { asCheckpointError, openShard, openShards } from './shards.js';
 import type { FreshCheckpoint } from './types.js';
 
@@ -79,7 +79,7 @@ async function openSingle(
 ): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
   const { tensors, metadata, file } = await openShard(folder, name, container, fileSystem, options);
-  const loneShard = await describeLoneShard(folder, name, container, fileSystem);
+  const lone = await findWholeOf(folder, name, container, fileSystem);
   return {
     path: file.path,
     folder,
@@ -89,35 +89,9 @@ async function openSingle(
     metadata,
     problems: [],
     absent: new Set(),
-    notes: loneShard === undefined ? [] : [{ file: name, message: loneShard }],
-    ...(loneShard !== undefined && { loneShard }),
+    notes: lone ? [{ file: name, message: lone.loneShard }] : [],
+    ...lone,
   };
-}
-
-/** "2 of 5", where a file is one shard of several, and what to open instead of it. */
-async function describeLoneShard(
-  folder: string,
-  name: string,
-  { indexSuffix, fileSuffix }: Container,
-  fileSystem: FileSystem,
-): Promise<string | undefined> {
-  const shard = parseShardName(name);
-  if (!shard || shard.count < 2) return undefined;
-  let whole = folder;
-  if (indexSuffix !== undefined) {
-    const stems = [shard.before.replace(/[-_.]$/, ''), 'model'];
-    for (const stem of stems) {
-      const index = fileSystem.join(folder, stem.replace(fileSuffix, '') + indexSuffix);
-      if ((await fileSystem.kind(index)) !== 'file') continue;
-      whole = index;
-      break;
-    }
-  }
-  // Rows that begin with 0 end before their count.
-  const zeroth = fileSystem.join(folder, nameShard(shard, 0));
-  const fromZero = shard.number === 0 || (await fileSystem.kind(zeroth)) !== undefined;
-  const number = shard.number + (fromZero ? 1 : 0);
-  return `${visible(name)}: this is shard ${number} of ${shard.count}, and not the whole model · open the whole model: ${visible(whole)}`;
 }
 
 async function openIndex(

@@ -46,6 +46,8 @@ export interface Checkpoint<Tensor extends StoredTensor = StoredTensor> {
   readonly notes: readonly CheckpointProblem[];
   /** Present where one shard of several was opened by itself: how to say so. */
   readonly loneShard?: string;
+  /** Path of the index of which it is a shard, where that is there. */
+  readonly wholeModel?: string;
 }
 
 /** A checkpoint that was just opened: its list of tensors is the caller's, who may use it up. */

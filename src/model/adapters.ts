@@ -64,7 +64,8 @@ export async function describeAdapter(
   const base =
     config.base_model_name_or_path ?? METADATA.base.map((key) => metadata[key]).find(Boolean);
   const name = PEFT_KINDS.get(config.peft_type) ?? kind;
-  const size = /^[1-9][0-9]{0,5}$/.test(String(rank)) ? ` of rank ${String(rank)}` : '';
+  const digits = typeof rank === 'number' || typeof rank === 'string' ? `${rank}` : '';
+  const size = /^[1-9][0-9]{0,5}$/.test(digits) ? ` of rank ${digits}` : '';
   const on = typeof base === 'string' && base !== '' ? ` (${quoted(base)})` : '';
   return (
     `${visible(path)}: this is ${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name} adapter${size}, ` +

@@ -139,6 +139,13 @@ describePages('the editor page', (pages) => {
     expect(await header.getByRole('cell', { name: '7,348,736' }).count()).toBe(1);
   });
 
+  it('opens the whole model of a shard', async () => {
+    const host = fakeEditorHost({ ...sampleCheckpoint, isPartOfModel: true });
+    const { page } = await pages.editor(host);
+    await page.getByRole('button', { name: 'Open the whole model' }).click();
+    await expect.poll(() => host.calls).toEqual([['openWholeModel', null]]);
+  });
+
   it('moves nothing for those who want no motion', async () => {
     const { page } = await pages.editor(undefined, { reducedMotion: true });
     await waitForCharts(page, 3);

@@ -433,6 +433,7 @@ describe('shards without an index', () => {
       [INDEX]: index({ a: shard(0, 5) }),
     });
     const first = await openLocalCheckpoint(join(zero, shard(0, 5)));
+    expect(first.wholeModel).toBe(join(zero, INDEX));
     expect(first.loneShard).toContain('shard 1 of 5');
     expect(first.loneShard).toContain(join(zero, INDEX));
     const only = await folderOf({ [shard(1, 1)]: bytesFile({ a: 1 }) });
