@@ -3,7 +3,7 @@ import type { ShardIndex, StoredTensor } from '../storage/container.js';
 import { forEachInSteps, type Steps } from '../storage/slices.js';
 import { mergeMetadata } from './mergeMetadata.js';
 import { ShardProblems } from './shardProblems.js';
-import type { CheckpointFile, FreshCheckpoint } from './types.js';
+import type { CheckpointFile, CheckpointProblem, FreshCheckpoint } from './types.js';
 
 /** A shard whose header has been read. */
 export interface OpenedShard {
@@ -19,41 +19,75 @@ export type ShardOutcome =
   | { readonly shard: string; readonly missing: true }
   | { readonly shard: string; readonly error: CheckpointError };
 
-type Merged = Pick<FreshCheckpoint, 'files' | 'tensors' | 'metadata' | 'problems'>;
+type Merged = Pick<
+  FreshCheckpoint,
+  'files' | 'tensors' | 'metadata' | 'problems' | 'absent' | 'notes'
+>;
 
 /**
- * Puts the shards of an index together, in steps.
- * @param outcomes of all shards of the index, in the order in which they are to be told
- * @throws CheckpointError when a tensor lies in two shards, or no shard could be opened
+ * Puts the shards of a model together, in steps. Where a tensor lies in several, the index decides.
+ * @param indexName what messages call the whole
+ * @param index undefined where the shards are known by their names alone
+ * @param outcomes of all shards, in the order in which they are to be told
+ * @throws CheckpointError when a tensor lies in two shards and no index decides, or no shard could be opened
  */
 export function* mergeShards(
   indexName: string,
-  index: ShardIndex,
+  index: Pick<ShardIndex, 'weightMap'> | undefined,
   outcomes: readonly ShardOutcome[],
 ): Steps<Merged> {
   const opened = outcomes.flatMap((outcome) => ('opened' in outcome ? [outcome.opened] : []));
   const problems = new ShardProblems(indexName, outcomes);
-  /** Shard in which each tensor was found. */
+  /** Shard that holds the copy of each tensor that counts. */
   const foundIn = new Map<string, string>();
   for (const { file, tensors } of opened) {
     yield* forEachInSteps(tensors, ({ name }) => {
       const first = foundIn.get(name);
-      if (first !== undefined) throw inTwoShards(indexName, name, first, file.name);
-      foundIn.set(name, file.name);
-      if (index.weightMap.get(name) !== file.name) problems.addUnlisted(file.name, name);
+      const named = index?.weightMap.get(name);
+      if (first === undefined) foundIn.set(name, file.name);
+      else if (named === file.name) foundIn.set(name, named);
+      else if (named !== first) throw inTwoShards(indexName, name, first, file.name);
     });
   }
-  yield* forEachInSteps(index.weightMap, ([name, shard]) => {
-    if (foundIn.get(name) !== shard) problems.addAbsent(shard, name);
-  });
+  const isSuperseded = ({ name, file }: StoredTensor) => foundIn.get(name) !== file;
+  const absent = new Set<string>();
+  let superseded = 0;
+  if (index) {
+    for (const { file, tensors } of opened) {
+      yield* forEachInSteps(tensors, (tensor) => {
+        if (isSuperseded(tensor)) {
+          superseded++;
+          problems.addSuperseded(file.name, tensor.name);
+        } else if (index.weightMap.get(tensor.name) !== file.name) {
+          problems.addUnlisted(file.name, tensor.name);
+        }
+      });
+    }
+    const openedNames = new Set(opened.map(({ file }) => file.name));
+    yield* forEachInSteps(index.weightMap, ([name, shard]) => {
+      const found = foundIn.get(name);
+      // A copy elsewhere is as good as that of a shard that lacks it, but not as that of one that is not there.
+      if (found === shard || (found !== undefined && openedNames.has(shard))) return;
+      problems.addAbsent(shard, name);
+      absent.add(name);
+    });
+  }
   const errors = problems.tell();
   if (opened.length === 0) throw nothingOpened(indexName, outcomes, errors);
+  const tensors =
+    opened.length === 1 ? opened[0].tensors : opened.flatMap((shard) => shard.tensors);
   return {
     files: opened.map(({ file }) => file),
-    tensors: opened.length === 1 ? opened[0].tensors : opened.flatMap(({ tensors }) => tensors),
+    tensors: superseded > 0 ? tensors.filter((tensor) => !isSuperseded(tensor)) : tensors,
     metadata: yield* mergeMetadata(opened),
-    problems: errors.map(({ file, message }) => ({ file, message })),
+    problems: errors.map(describeProblem),
+    absent: index || errors.length === 0 ? absent : undefined,
+    notes: problems.tellNotes().map(describeProblem),
   };
+}
+
+function describeProblem({ file, message }: CheckpointError): CheckpointProblem {
+  return { file, message };
 }
 
 function inTwoShards(

@@ -1,21 +1,24 @@
 import type { CallOptions } from '../rpc/rpc.js';
 import type { Container } from '../storage/container.js';
-import { CheckpointError, listQuoted } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
 import { runInSlices } from '../storage/slices.js';
 import { WHOLE_FILES } from '../storage/wholeFiles.js';
 import { CONTAINERS, containerOf } from './containers.js';
+import { findEntry, noteOthers, type Entry } from './findEntry.js';
 import { mergeShards } from './mergeShards.js';
+import { findWholeOf } from './loneShard.js';
+import { namesOfRow, type ShardRow } from './shardNames.js';
 import { asCheckpointError, openShard, openShards } from './shards.js';
 import type { FreshCheckpoint } from './types.js';
 
 /**
- * Opens a checkpoint: a file of tensors, an index of shards, or a model folder. Reads headers only,
- * never weights, and leaves nothing open.
+ * Opens a checkpoint: a file of tensors, an index of shards, or a model folder, also one of shards
+ * that are numbered and have no index. Reads headers only, never weights, and leaves nothing open.
  *
  * A missing or damaged shard, or one without a tensor that the index promises, becomes a problem of
  * the checkpoint, whose other shards stay usable. What makes the whole untrustworthy is thrown: a
- * malformed index, a path that leaves the folder, a tensor in two places, no readable shard at all.
+ * malformed index, a path that leaves the folder, a tensor in two places of which no index names one,
+ * no readable shard at all.
  *
  * Works in slices, so that the thread answers others meanwhile, and can be cancelled.
  * @throws CheckpointError
@@ -27,49 +30,45 @@ export async function openCheckpoint(
 ): Promise<FreshCheckpoint> {
   const entry = await findEntry(path, fileSystem);
   // A file of an unknown name is tried as the first container, whose error says what it really is.
-  const { container, isIndex } = containerOf(entry) ?? { container: CONTAINERS[0], isIndex: false };
+  const { container, isIndex } = containerOf(entry.path) ?? {
+    container: CONTAINERS[0],
+    isIndex: false,
+  };
   try {
-    return isIndex
-      ? await openIndex(entry, container, fileSystem, options)
-      : await openSingle(entry, container, fileSystem, options);
+    if (entry.row) return await openRow(entry, entry.row, fileSystem, options);
+    const opened = isIndex
+      ? await openIndex(entry.path, container, fileSystem, options)
+      : await openSingle(entry.path, container, fileSystem, options);
+    return withOthers(opened, entry);
   } catch (error) {
-    throw asCheckpointError(error, entry);
+    throw asCheckpointError(error, entry.path);
   }
 }
 
-/** The file that a path stands for: itself, or what a folder holds. */
-async function findEntry(path: string, fileSystem: FileSystem): Promise<string> {
-  const kind = await fileSystem.kind(path);
-  if (kind === undefined) {
-    throw new CheckpointError(path, '', 'FileNotFound', 'there is no such file or folder');
-  }
-  if (kind !== 'folder') return path;
-  const names = (await fileSystem.list(path)).sort();
-  const indexes = names.filter((name) => containerOf(name)?.isIndex === true);
-  const files = names.filter((name) => containerOf(name)?.isIndex === false);
-  const usual = CONTAINERS.flatMap(({ fileSuffix, indexSuffix }) => [
-    ...(indexSuffix === undefined ? [] : [`model${indexSuffix}`]),
-    `model${fileSuffix}`,
-  ]);
-  const preferred =
-    usual.find((name) => names.includes(name)) ??
-    (indexes.length === 1 ? indexes[0] : undefined) ??
-    (indexes.length === 0 && files.length === 1 ? files[0] : undefined);
-  if (preferred !== undefined) return fileSystem.join(path, preferred);
-  throw undecided(path, [...indexes, ...files], names);
+/** Says which weights of the folder are not those of the model. */
+function withOthers<Opened extends FreshCheckpoint>(
+  opened: Opened,
+  { folder, others }: Entry,
+): Opened {
+  const names = new Set(opened.files.map(({ name }) => name));
+  const missing = new Set(opened.problems.map(({ file }) => file));
+  const left = others.filter((name) => !names.has(name) && !missing.has(name));
+  if (folder === undefined || left.length === 0) return opened;
+  return { ...opened, notes: [...opened.notes, noteOthers(folder, left)] };
 }
 
-function undecided(folder: string, candidates: string[], names: string[]): CheckpointError {
-  if (candidates.length > 0) {
-    const detail = `the folder holds several checkpoints, name one of them: ${listQuoted(candidates)}`;
-    return new CheckpointError(folder, '', 'AmbiguousFolder', detail);
-  }
-  const others = names.filter((name) => /\.(bin|pt|pth|ckpt|gguf|h5|npz|onnx)$/i.test(name));
-  const found =
-    others.length > 0 ? `; it holds weights in other formats: ${listQuoted(others)}` : '';
-  const suffixes = CONTAINERS.map(({ fileSuffix }) => fileSuffix).join(' or ');
-  const detail = `the folder holds no ${suffixes} file${found}`;
-  return new CheckpointError(folder, '', 'NoCheckpoint', detail);
+/** Opens the shards of a row that no index names. */
+async function openRow(
+  entry: Entry,
+  row: ShardRow,
+  fileSystem: FileSystem,
+  options: CallOptions,
+): Promise<FreshCheckpoint> {
+  const folder = entry.path;
+  const { container } = containerOf(row.label)!;
+  const outcomes = await openShards(folder, namesOfRow(row), container, fileSystem, options);
+  const merged = await runInSlices(mergeShards(row.label, undefined, outcomes), options);
+  return withOthers({ path: folder, folder, fileSystem, ...merged }, entry);
 }
 
 async function openSingle(
@@ -80,7 +79,19 @@ async function openSingle(
 ): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
   const { tensors, metadata, file } = await openShard(folder, name, container, fileSystem, options);
-  return { path: file.path, folder, fileSystem, files: [file], tensors, metadata, problems: [] };
+  const lone = await findWholeOf(folder, name, container, fileSystem);
+  return {
+    path: file.path,
+    folder,
+    fileSystem,
+    files: [file],
+    tensors,
+    metadata,
+    problems: [],
+    absent: new Set(),
+    notes: lone ? [{ file: name, message: lone.loneShard }] : [],
+    ...lone,
+  };
 }
 
 async function openIndex(

@@ -23,14 +23,16 @@ class TensorTally {
   }
 }
 
-/** What is wrong with the shards of an index: however many there are, a bounded number of lines. */
+/** What is wrong with the shards of a model: however many there are, a bounded number of lines. */
 export class ShardProblems {
   readonly #absent = new Map<string, TensorTally>();
   readonly #unlisted = new Map<string, TensorTally>();
+  readonly #superseded = new Map<string, TensorTally>();
   /** Missing shards that are not told of by name. */
   readonly #otherMissing = new Set<string>();
   #tensorsInOtherMissing = 0;
   readonly #errors: CheckpointError[] = [];
+  readonly #notes: CheckpointError[] = [];
 
   /** @param outcomes of all shards, in the order in which they are told */
   constructor(
@@ -54,19 +56,50 @@ export class ShardProblems {
     tally(this.#unlisted, shard).add(tensor);
   }
 
+  /** Notes a tensor that a shard holds, and of which the copy in another shard counts. */
+  addSuperseded(shard: string, tensor: string): void {
+    tally(this.#superseded, shard).add(tensor);
+  }
+
+  /** Tensors that are read from other shards than the index says, or not at all: nothing is lost. */
+  tellNotes(): readonly CheckpointError[] {
+    const surplus = new Kind(this.#notes);
+    const superseded = new Kind(this.#notes);
+    for (const { shard } of this.outcomes) {
+      const unlisted = this.#unlisted.get(shard);
+      if (unlisted) {
+        surplus.add(unlisted.count, () => {
+          const detail = `the shard holds ${unlisted}, which the index does not place here`;
+          return new CheckpointError(shard, 'header', 'TensorNotInIndex', detail);
+        });
+      }
+      const copies = this.#superseded.get(shard);
+      if (copies) {
+        superseded.add(copies.count, () => {
+          const one = copies.count === 1;
+          const detail =
+            `${one ? '1 tensor is' : `${copies.count} tensors are`} superseded: the index places ` +
+            `${copies} in another shard, and the ${one ? 'copy' : 'copies'} here ${one ? 'is' : 'are'} left out`;
+          return new CheckpointError(shard, 'header', 'TensorNotInIndex', detail);
+        });
+      }
+    }
+    this.#tellMore(surplus, (tensors) => `with ${tensors} that the index does not place there`);
+    this.#tellMore(superseded, (tensors) => `with ${tensors} that are superseded`);
+    return this.#notes;
+  }
+
   /** All problems, shard by shard: the first of each kind, then how many more. */
   tell(): readonly CheckpointError[] {
     const missing = new Kind(this.#errors);
     const damaged = new Kind(this.#errors);
     const lacking = new Kind(this.#errors);
-    const surplus = new Kind(this.#errors);
     for (const outcome of this.outcomes) {
       const { shard } = outcome;
       const absent = this.#absent.get(shard);
-      const unlisted = this.#unlisted.get(shard);
       if ('missing' in outcome) {
         missing.add(0, () => {
-          const detail = `this shard is missing, and with it ${absent}`;
+          const detail = `this shard is missing, and with it ${absent ?? 'its tensors'}`;
           return new CheckpointError(shard, '', 'MissingShard', detail);
         });
         continue;
@@ -81,26 +114,21 @@ export class ShardProblems {
           return new CheckpointError(shard, 'header', 'TensorNotInShard', detail);
         });
       }
-      if (unlisted) {
-        surplus.add(unlisted.count, () => {
-          const detail = `the shard holds ${unlisted}, which the index does not place here`;
-          return new CheckpointError(shard, 'header', 'TensorNotInIndex', detail);
-        });
-      }
     }
     missing.moreTensors = this.#tensorsInOtherMissing;
-    this.#tellMore(missing, (tensors) => `missing, and with them ${tensors}`);
+    this.#tellMore(missing, (tensors) =>
+      missing.moreTensors > 0 ? `missing, and with them ${tensors}` : 'missing',
+    );
     this.#tellMore(damaged, () => 'damaged');
     this.#tellMore(lacking, (tensors) => `without ${tensors} that the index promises there`);
-    this.#tellMore(surplus, (tensors) => `with ${tensors} that the index does not place there`);
     return this.#errors;
   }
 
-  #tellMore({ more, moreTensors, rule }: Kind, what: (tensors: string) => string): void {
+  #tellMore({ errors, more, moreTensors, rule }: Kind, what: (tensors: string) => string): void {
     if (more === 0 || rule === undefined) return;
     const shards = more === 1 ? '1 more shard is' : `${more} more shards are`;
     const tensors = moreTensors === 1 ? '1 tensor' : `${moreTensors} tensors`;
-    this.#errors.push(new CheckpointError(this.indexName, '', rule, `${shards} ${what(tensors)}`));
+    errors.push(new CheckpointError(this.indexName, '', rule, `${shards} ${what(tensors)}`));
   }
 }
 
@@ -111,7 +139,7 @@ class Kind {
   moreTensors = 0;
   rule: CheckpointError['rule'] | undefined;
 
-  constructor(private readonly errors: CheckpointError[]) {}
+  constructor(readonly errors: CheckpointError[]) {}
 
   add(tensors: number, makeError: () => CheckpointError): void {
     if (this.#told < TOLD_SHARDS) {

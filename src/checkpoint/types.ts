@@ -35,8 +35,19 @@ export interface Checkpoint<Tensor extends StoredTensor = StoredTensor> {
   readonly tensors: readonly Tensor[];
   /** Metadata of the files, merged; a key that differs between shards is listed per file. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Missing shards and the like (an index only). */
+  /** Missing shards and the like: what they cost it, `absent` says. */
   readonly problems: readonly CheckpointProblem[];
+  /**
+   * Names of the tensors that belong to it and are not there. Undefined where nothing names them: shards
+   * are missing of which there is no index.
+   */
+  readonly absent: ReadonlySet<string> | undefined;
+  /** What to know of files all of whose tensors are there. */
+  readonly notes: readonly CheckpointProblem[];
+  /** Present where one shard of several was opened by itself: how to say so. */
+  readonly loneShard?: string;
+  /** Path of the index of which it is a shard, where that is there. */
+  readonly wholeModel?: string;
 }
 
 /** A checkpoint that was just opened: its list of tensors is the caller's, who may use it up. */
@@ -92,6 +103,8 @@ export interface OpenedModel extends Checkpoint<ModelTensor> {
   readonly notes: readonly CheckpointProblem[];
   /** What its weights are decoded from, a line for each kind: "14 weights are decoded from FP8 E4M3, …". */
   readonly decodedFrom: readonly string[];
+  /** Present where it is no model but an addition to one: how to say so. */
+  readonly adapter?: string;
   /** Why weights that architectures ask for are not among the tensors, by name. */
   readonly undecodable: ReadonlyMap<string, string>;
 }

@@ -14,6 +14,10 @@ export const TERMINAL_BOUNDS: ListBounds = { tensors: 2000, layers: 2000 };
 /** Characters of a line that are shown. */
 const MAX_LINE = 1000;
 
+/** Entries of metadata that are shown, and characters of a value: training tools write whole documents. */
+const MAX_METADATA = 40;
+const MAX_VALUE = 120;
+
 /** What the table needs of one tensor of `inspect --json`. */
 export interface InspectedTensor {
   readonly name: string;
@@ -27,6 +31,8 @@ export interface InspectedTensor {
     readonly nan: number;
     readonly inf: number;
     readonly kurtosis: number;
+    /** Type of 16 bits that every value of an F32 tensor is one of. */
+    readonly holds?: string;
     readonly groups?: {
       readonly count: number;
       readonly size: number;
@@ -54,6 +60,13 @@ const STATS_COLUMNS: readonly Column[] = [
   { title: 'p95', align: 'right' },
 ];
 
+/** "F32", or "F32 (holds BF16)" where its values are all of a narrower type. */
+function showType(tensor: TensorReport, stats: InspectedTensor['stats']): string {
+  const type = nameStorage(tensor);
+  // Decoded weights have few bits in any case.
+  return stats?.holds === undefined || tensor.storage ? type : `${type} (holds ${stats.holds})`;
+}
+
 function statsCells(stats: InspectedTensor['stats']): string[] {
   if (!stats) return [];
   const asymmetry = stats.groups?.asymmetry;
@@ -77,6 +90,7 @@ export interface InspectedModel {
   readonly files: number;
   readonly architecture?: string;
   readonly configSummary?: string;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 function heading(model: InspectedModel, { all }: ModelListing): string {
@@ -87,6 +101,18 @@ function heading(model: InspectedModel, { all }: ModelListing): string {
     `${formatCount(all.tensors)} tensors, ${formatCount(all.elements)} weights, ` +
     `${formatSize(all.bytes)} in ${files}\n`
   );
+}
+
+/** What the files say of themselves, as far as it fits: a line for each key. */
+function metadataText(metadata: InspectedModel['metadata']): string {
+  const keys = Object.keys(metadata);
+  if (keys.length === 0) return '';
+  const lines = keys
+    .slice(0, MAX_METADATA)
+    .map((key) => `  ${showName(key)}: ${shorten(metadata[key], MAX_VALUE, visible)}\n`);
+  const left = keys.length - lines.length;
+  const more = left > 0 ? `  … ${formatCount(left)} more; --json lists all\n` : '';
+  return `Metadata:\n${lines.join('')}${more}`;
 }
 
 /** "9 tensors", or "2 of 9 tensors" where some were not asked for. */
@@ -106,7 +132,7 @@ export function formatInspection(
 ): string {
   const tensorRow = (tensor: TensorReport): string[] => [
     tensor.layer === '' ? showName(tensor.name) : `  ${showName(tensor.nameInLayer)}`,
-    nameStorage(tensor),
+    showType(tensor, statistics?.get(tensor.name)),
     showShape(tensor.exactShape ?? tensor.shape),
     formatSize(tensor.bytes),
     ...statsCells(statistics?.get(tensor.name)),
@@ -131,5 +157,5 @@ export function formatInspection(
     unlisted > 0
       ? `\n${countText(unlisted, matching)} are not listed: --tensor GLOB chooses some, --json lists all\n`
       : '';
-  return `${heading(model, listing)}${filtered}\n${formatTable(columns, rows)}${left}`;
+  return `${heading(model, listing)}${metadataText(model.metadata)}${filtered}\n${formatTable(columns, rows)}${left}`;
 }

@@ -1,5 +1,6 @@
 import { parseFormat } from '../formats/index.js';
-import type { ErrorSums } from '../kernels/types.js';
+import { findNarrowerTypes } from '../kernels/statistics/narrowerType.js';
+import type { ErrorSums, Kernels } from '../kernels/types.js';
 import type { Handlers } from '../rpc/rpc.js';
 import type { ChunkLoader } from './chunkLoader.js';
 import type { ChunkApi, ChunkTask } from './tasks.js';
@@ -13,15 +14,25 @@ function elementsOf({ chunk }: ChunkTask): number {
   return chunk.rows * chunk.columns;
 }
 
+/** Types of 16 bits that have all values of a chunk as it was read, see `findNarrowerTypes`. */
+function narrowerTypesOf(task: ChunkTask, kernels: Kernels): number {
+  const { dtype } = task.chunk;
+  if (dtype !== 'F32') return 0;
+  const elements = elementsOf(task);
+  const { buffer, byteOffset } = kernels.input(dtype, elements);
+  return findNarrowerTypes(new Uint32Array(buffer, byteOffset, elements));
+}
+
 /** What a worker does with chunks. It owns no data: each task names bytes and a region of memory. */
 export function makeChunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
   return {
     async quantize(task) {
       const begin = performance.now();
-      await loader.read(task);
+      const read = await loader.read(task);
       const readSeconds = secondsSince(begin);
       const kernelBegin = performance.now();
       const { chunk, formats, scaleDtype, output } = task;
+      const narrower = narrowerTypesOf(task, read);
       // Transposed chunks are transposed back on their way to the slot.
       const transposed = chunk.storedStride !== undefined;
       const { kernels, weights } = loader.widen(task, transposed ? undefined : output);
@@ -42,7 +53,7 @@ export function makeChunkMethods(loader: ChunkLoader): Handlers<ChunkApi> {
         transpose(kernels.output(elements), stored, chunk.rows, chunk.columns);
       }
       const kernelSeconds = secondsSince(kernelBegin);
-      return { weights, errors, outputAt: output?.start, readSeconds, kernelSeconds };
+      return { weights, narrower, errors, outputAt: output?.start, readSeconds, kernelSeconds };
     },
     async inspect(task) {
       return (await loader.load(task)).weights;

@@ -1,6 +1,7 @@
 import { AsymmetryList } from '../kernels/statistics/asymmetry.js';
 import { orderCodes } from '../kernels/statistics/codeOrder.js';
 import { mergeWeightMoments, type WeightMoments } from '../kernels/statistics/moments.js';
+import { ANY_NARROWER_TYPE, findNarrowerTypes } from '../kernels/statistics/narrowerType.js';
 import { countBySorting, nonZero, type SparseCounts } from '../kernels/statistics/sparseCounts.js';
 import type { Handlers } from '../rpc/rpc.js';
 import { countBitsPerElement } from '../storage/elementTypes.js';
@@ -61,10 +62,12 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       const counts = tables(1).fill(0);
       const asymmetries = asymmetryList(loader, task);
       let found: WeightMoments | undefined;
+      let narrower = chunk.dtype === 'F32' ? ANY_NARROWER_TYPE : 0;
       for (const piece of cutIntoPieces(chunk, groupSize)) {
         await read(piece);
         const elements = piece.rows * piece.columns;
         kernels.decode(chunk.dtype, elements);
+        if (narrower !== 0) narrower &= findNarrowerTypes(bitsOf(kernels.weights(elements)));
         const here = kernels.moments(elements);
         found = mergeWeightMoments(found, here, piece.first);
         kernels.countUpper(elements, counts);
@@ -75,7 +78,7 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
           asymmetries.add(positive, negative, piece.continues);
         }
       }
-      return { ...found!, uppers: nonZero(counts), asymmetries: placed(asymmetries) };
+      return { ...found!, uppers: nonZero(counts), narrower, asymmetries: placed(asymmetries) };
     },
     async refineStatistics(task) {
       const { chunk, edges, uppers } = task;

@@ -49,6 +49,8 @@ export interface QuantizeTask extends ChunkTask {
 
 export interface QuantizeResult {
   readonly weights: WeightSums;
+  /** See `findNarrowerTypes`; none for other types than F32. */
+  readonly narrower: number;
   /** One per format, in the order asked for. */
   readonly errors: readonly ErrorSums[];
   /** Address of the dequantized weights in the shared memory. */
@@ -108,6 +110,8 @@ export interface CodeStatistics {
 export interface WideStatistics extends WeightMoments {
   /** By the upper half of an f32's bits; NaN and ±Inf too. */
   readonly uppers: SparseCounts;
+  /** See `findNarrowerTypes`; none for other types than F32. */
+  readonly narrower: number;
   readonly asymmetries?: PlacedAsymmetries;
 }
 

@@ -1,3 +1,5 @@
+import type { NarrowerType } from '../kernels/statistics/narrowerType.js';
+
 /** Statistics of all elements of a tensor. NaN and ±Inf are counted and left out of everything else. */
 export interface TensorStatistics {
   readonly count: number;
@@ -18,6 +20,8 @@ export interface TensorStatistics {
   readonly firstNonFinite?: number;
   /** Number of different values, where the element type has at most 16 bits. */
   readonly distinct?: number;
+  /** A type of 16 bits that every value of an F32 tensor is one of: it could be half as large. */
+  readonly holds?: NarrowerType;
   /** Quantile by probability ("0.001", "0.01", "0.25", "0.5", …); a value that occurs in the tensor. */
   readonly quantiles: Readonly<Record<string, number>>;
   /** Present when quantiles or histogram are not exact, saying why. */

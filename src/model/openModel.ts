@@ -9,6 +9,7 @@ import type { FileSystem } from '../storage/fileSystem.js';
 import { recordInputs, type InputState } from '../storage/inputs.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
+import { describeAdapter, recognizeAdapter } from './adapters.js';
 import { findOrientation } from './config/orientation.js';
 import { findLogicalTensors, type LogicalTensors } from './logicalTensors.js';
 
@@ -28,6 +29,11 @@ export async function openModel(
   const recorded = recordInputs(fileSystem, inputs);
   const checkpoint = await openCheckpoint(path, recorded, options);
   const { config, problem } = await readConfigFile(checkpoint.folder, recorded);
+  const adapterKind = await runInSlices(recognizeAdapter(checkpoint.tensors), options);
+  const adapter =
+    adapterKind === undefined
+      ? undefined
+      : await describeAdapter(checkpoint, adapterKind, recorded);
   const stored = await findLogicalTensors(checkpoint, config, recorded);
   const orientation = await runInSlices(
     findOrientation(config?.model_type, stored.tensors),
@@ -42,9 +48,12 @@ export async function openModel(
     configProblem: problem,
     notes: [
       ...(problem === undefined ? [] : [{ file: 'config.json', message: problem }]),
+      ...(adapter === undefined ? [] : [{ file: checkpoint.files[0].name, message: adapter }]),
+      ...checkpoint.notes,
       ...(note ? [note] : []),
       ...stored.notes,
     ],
+    ...(adapter !== undefined && { adapter }),
     decodedFrom: stored.decodedFrom,
     undecodable: stored.undecodable,
     tensors: await runInSlices(makeModelTensors(checkpoint.files, stored, isTransposed), options),

@@ -32,6 +32,8 @@ export interface EditorHostApi {
   copyText(argument: Argument<'copyText'>): Promise<void>;
   /** Remembers the group size chosen in the page. */
   setGroupSize(argument: Argument<'setGroupSize'>): Promise<void>;
+  /** Shows the model of which the file is one shard. */
+  openWholeModel(argument: Argument<'openWholeModel'>): Promise<void>;
   /** Reads the file anew after it changed on disk. */
   reload(argument: Argument<'reload'>): Promise<EditorState>;
 }

@@ -55,6 +55,7 @@ export const editorArguments = {
   copyText: copied,
   setGroupSize: fields({ groupSize }),
   reload: nothing,
+  openWholeModel: nothing,
 };
 
 /** What a row of an editor's page says of itself to the commands of its context menu. */

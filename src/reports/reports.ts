@@ -38,6 +38,8 @@ export interface CheckpointReport {
   readonly layers: readonly LayerReport[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly problems: readonly CheckpointProblem[];
+  /** True where it is one shard of a model that has an index to open. */
+  readonly isPartOfModel?: true;
   readonly totalBytes: number;
   readonly totalElements: number;
   /** What config.json says, when there is one beside the weights. */

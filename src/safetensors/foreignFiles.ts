@@ -1,4 +1,5 @@
 import { quoted } from '../storage/errors.js';
+import { recognizePlaceholder } from '../storage/placeholders.js';
 
 /** Bytes of a file's beginning that are enough to recognize it. */
 const SNIFF_BYTES = 4096;
@@ -27,7 +28,8 @@ const SIGNATURES: readonly (readonly [signature: string, what: string])[] = [
 export function recognizeForeign(start: Uint8Array): string | undefined {
   const text = latin1(start);
   if (text === '') return undefined;
-  if (text.startsWith('version https://git-lfs.github.com/spec/')) return lfsPointer(text);
+  const placeholder = recognizePlaceholder(start);
+  if (placeholder !== undefined) return placeholder;
   if (text.startsWith('PK\x03\x04')) return zipArchive(text);
   for (const [signature, what] of SIGNATURES) if (text.startsWith(signature)) return what;
   if (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) return pickle(text);
@@ -46,13 +48,6 @@ function latin1(bytes: Uint8Array): string {
     text += String.fromCharCode(...bytes.subarray(done, done + SNIFF_BYTES));
   }
   return text;
-}
-
-/** The pointer names the size of the real file; saying it tells the user what to expect. */
-function lfsPointer(text: string): string {
-  const size = /^size (\d{1,15})$/m.exec(text);
-  const real = size ? ` of ${size[1]} bytes` : '';
-  return `a Git LFS pointer, not the weights: run "git lfs pull" to fetch the file${real}`;
 }
 
 function zipArchive(text: string): string {

@@ -29,6 +29,7 @@ export type CheckpointRule =
   | 'FileNotFound'
   | 'NotAFile'
   | 'FileTooLarge'
+  | 'NotDownloaded'
   | 'NotUtf8'
   | 'ReadFailed'
   | 'ReadBeyondEnd'

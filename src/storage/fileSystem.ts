@@ -19,7 +19,7 @@ export interface FileSystem {
   open(path: string): Promise<ByteSource>;
   /**
    * Reads a file whole: a regular file only, and of a larger one no more than tells that it is.
-   * @throws CheckpointError NotAFile, FileTooLarge, FileNotFound or ReadFailed
+   * @throws CheckpointError NotAFile, FileTooLarge, FileNotFound, NotDownloaded or ReadFailed
    */
   read(path: string, limit: SizeLimit): Promise<Uint8Array>;
   /** Names of the entries of a folder, without its path. @throws CheckpointError */

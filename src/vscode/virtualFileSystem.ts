@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { makeMemorySource } from '../storage/byteSource.js';
 import { CheckpointError } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
+import { refusePlaceholder } from '../storage/placeholders.js';
 import { refuseLarger, type SizeLimit } from '../storage/wholeFiles.js';
 
 /**
@@ -33,7 +34,7 @@ async function statFile(uri: vscode.Uri, name: string): Promise<vscode.FileStat>
  * Reads a file whole through VS Code, which knows no way to read a part: its size is looked at before
  * and after.
  * @param name for messages
- * @throws CheckpointError NotAFile or FileTooLarge; what the file system throws
+ * @throws CheckpointError NotAFile, FileTooLarge or NotDownloaded; what the file system throws
  */
 export async function readWorkspaceFile(
   uri: vscode.Uri,
@@ -43,6 +44,7 @@ export async function readWorkspaceFile(
   refuseLarger(name, (await statFile(uri, name)).size, limit);
   const content = await vscode.workspace.fs.readFile(uri);
   refuseLarger(name, content.byteLength, limit);
+  refusePlaceholder(name, content);
   return content;
 }
 

@@ -147,6 +147,13 @@ describePages('the editor page', (pages) => {
     await page.getByText('38 of 1,027,660 tensors', { exact: false }).waitFor();
   });
 
+  it('opens the whole model of a shard', async () => {
+    const host = fakeEditorHost({ ...sampleCheckpoint, isPartOfModel: true });
+    const { page } = await pages.editor(host);
+    await page.getByRole('button', { name: 'Open the whole model' }).click();
+    await expect.poll(() => host.calls).toEqual([['openWholeModel', null]]);
+  });
+
   it('moves nothing for those who want no motion', async () => {
     const { page } = await pages.editor(undefined, { reducedMotion: true });
     await waitForCharts(page, 3);

@@ -37,6 +37,7 @@ export function fakeEditorHost(
     },
     quantizeLayer: record('quantizeLayer'),
     copyText: record('copyText'),
+    openWholeModel: record('openWholeModel'),
     setGroupSize: record('setGroupSize'),
     ...overrides,
   };

@@ -11,7 +11,7 @@ import type { Checkpoint } from '../components/protocolTypes.js';
 /** Problems listed before the rest is counted; the host sends few, with the last ones counting others. */
 const MAX_PROBLEMS = 12;
 
-/** What the file is: architecture, types, files, metadata, problems. Sends `header-toggled`. */
+/** What the file is: architecture, types, files, metadata, problems. Sends `header-toggled` and `whole-model-asked`. */
 @customElement('qs-checkpoint-header')
 export class CheckpointHeader extends LightElement {
   @property({ attribute: false }) checkpoint!: Checkpoint;
@@ -93,7 +93,7 @@ export class CheckpointHeader extends LightElement {
   }
 
   private renderProblems(): TemplateResult {
-    const { problems, tensors, unlistedTensors = 0 } = this.checkpoint;
+    const { problems, tensors, unlistedTensors = 0, isPartOfModel } = this.checkpoint;
     const shown = problems.slice(0, MAX_PROBLEMS);
     const rest = problems.length - shown.length;
     return html`${shown.map(
@@ -103,6 +103,15 @@ export class CheckpointHeader extends LightElement {
           .text=${visibleName(problem.message)}
         ></qs-message-bar>`,
     )}
+    ${
+      isPartOfModel
+        ? html`<qs-message-bar
+            kind="info"
+            .text=${'This file is one shard of a model.'}
+            .actions=${[{ label: 'Open the whole model', run: () => this.emit('whole-model-asked') }]}
+          ></qs-message-bar>`
+        : nothing
+    }
     ${
       unlistedTensors > 0
         ? html`<qs-message-bar

@@ -148,6 +148,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
       <qs-checkpoint-header
         .checkpoint=${opened.checkpoint}
         .expanded=${headerExpanded}
+        @whole-model-asked=${() => void this.host.openWholeModel(null)}
         @header-toggled=${() => this.change({ headerExpanded: !headerExpanded })}
       ></qs-checkpoint-header>
       <div

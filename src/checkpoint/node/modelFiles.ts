@@ -4,19 +4,17 @@ import { localFileSystem } from '../../storage/node/localFileSystem.js';
 import { runInSlices } from '../../storage/slices.js';
 import { WHOLE_FILES } from '../../storage/wholeFiles.js';
 import { containerOf, CONTAINERS } from '../containers.js';
+import { nameShard, parseShardName } from '../shardNames.js';
 
-/** Names of files beside the weights that programs take for parts of a model. */
-const SIDE_FILES: readonly string[] = [
-  'config.json',
+/** Files beside the weights that are as true of other weights of the same model. */
+export const COMPANION_FILES: readonly string[] = [
   'generation_config.json',
-  'quantize_config.json',
-  'quantization_config.json',
-  'adapter_config.json',
   'preprocessor_config.json',
   'processor_config.json',
   'tokenizer.json',
   'tokenizer_config.json',
   'tokenizer.model',
+  'tekken.json',
   'special_tokens_map.json',
   'added_tokens.json',
   'chat_template.json',
@@ -25,13 +23,20 @@ const SIDE_FILES: readonly string[] = [
   'vocab.txt',
   'merges.txt',
   'spiece.model',
+];
+
+/** Names of files beside the weights that programs take for parts of a model. */
+const SIDE_FILES: readonly string[] = [
+  'config.json',
+  'quantize_config.json',
+  'quantization_config.json',
+  'hf_quant_config.json',
+  'adapter_config.json',
+  ...COMPANION_FILES,
   'eval.txt',
   'calibration.txt',
   ...CONTAINERS.flatMap(({ indexSuffix }) => (indexSuffix ? [`model${indexSuffix}`] : [])),
 ];
-
-/** Between the number of a shard and how many there are: "model-00002-of-00005.safetensors". */
-const SHARD_MARK = '-of-';
 
 /** Shards that are not there and yet looked after; models have some hundreds at most. */
 const MAX_ABSENT_SHARDS = 1000;
@@ -99,20 +104,7 @@ async function filesOfFolder(folder: string, opened: string | undefined): Promis
 
 /** Names of the shards in whose row a shard stands, some of which begin with 0 and some with 1. */
 function* numberedSiblings(name: string): Generator<string> {
-  const mark = name.lastIndexOf(SHARD_MARK);
-  let begin = mark;
-  while (begin > 0 && isDigit(name[begin - 1])) begin--;
-  const count = Number.parseInt(name.slice(mark + SHARD_MARK.length), 10);
-  if (begin === mark || !(count > 0)) return;
-  const before = name.slice(0, begin);
-  const number = name.slice(begin, mark);
-  const after = name.slice(mark);
-  const last = Math.min(count, 100_000);
-  for (let each = 0; each <= last; each++) {
-    yield before + String(each).padStart(number.length, '0') + after;
-  }
-}
-
-function isDigit(character: string): boolean {
-  return character >= '0' && character <= '9';
+  const shard = parseShardName(name);
+  if (!shard) return;
+  for (let each = 0; each <= shard.count; each++) yield nameShard(shard, each);
 }

@@ -51,11 +51,12 @@ async function writeList(
   inspected: readonly InspectedTensor[] | undefined,
   session: Session,
 ): Promise<void> {
-  const { path, files, config } = model;
+  const { path, files, config, metadata } = model;
   const listing = await runInSlices(listModel(model, selected, TERMINAL_BOUNDS), session.options);
   const about = {
     path,
     files: files.length,
+    metadata,
     architecture: nameArchitecture(config),
     configSummary: summarizeConfig(config),
   };

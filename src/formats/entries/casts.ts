@@ -6,13 +6,19 @@ const CASTS: readonly [ScaleDtype, bits: number, label: string, source: string][
   ['bf16', 16, 'BF16', 'bfloat16'],
 ];
 
+function describeCast(dtype: ScaleDtype): string {
+  if (dtype === 'f32') return 'no quantization';
+  const cast = 'plain cast, nearest, ties to even';
+  return dtype === 'f16' ? `${cast}; beyond ±65,504 the largest value` : cast;
+}
+
 /** Plain casts: no groups, no scales. */
 export const CAST_ENTRIES: readonly FormatEntry[] = CASTS.map(([dtype, bits, label, source]) => ({
   name: dtype,
   label,
   family: 'Cast',
   bits,
-  description: dtype === 'f32' ? 'no quantization' : 'plain cast, nearest, ties to even',
+  description: describeCast(dtype),
   source,
   reconstructed: false,
   notes: [],

@@ -1,5 +1,6 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
+import { nameNarrowerType } from '../../kernels/statistics/narrowerType.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/index.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import type { CallOptions } from '../../rpc/rpc.js';
@@ -51,11 +52,12 @@ export function reportWeights(
   model: OpenedModel,
   { formats, scaleDtype, tensors, times, begin }: WeightsOutcome,
 ): ComparisonReport {
+  const summary = summarizeModel(
+    model,
+    tensors.map(({ tensor }) => tensor),
+  );
   return {
-    model: summarizeModel(
-      model,
-      tensors.map(({ tensor }) => tensor),
-    ),
+    model: { ...summary, notes: [...summary.notes, ...noteNarrower(tensors)] },
     baseline: {},
     formats: describeFormats(formats, tensors, scaleDtype),
     notes: [],
@@ -69,4 +71,21 @@ export function reportWeights(
       threads: pool.threads,
     },
   };
+}
+
+/** Says once where weights that are stored as F32 are all values of a type of half the size. */
+function* noteNarrower(tensors: readonly QuantizedTensor[]): Generator<string> {
+  const wide = tensors.filter(
+    ({ tensor, weights }) =>
+      tensor.dtype === 'F32' && !tensor.storage && weights.zeros < weights.elements,
+  );
+  for (const type of ['BF16', 'F16'] as const) {
+    const held = wide.filter(({ narrower }) => nameNarrowerType(narrower) === type);
+    if (held.length === 0) continue;
+    const which =
+      held.length === wide.length
+        ? 'all of the F32 tensors here hold'
+        : `${held.length} of ${wide.length} F32 tensors hold`;
+    yield `${which[0].toUpperCase()}${which.slice(1)} values of ${type} alone: stored as ${type} they are half as large and lose nothing.`;
+  }
 }

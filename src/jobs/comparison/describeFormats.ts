@@ -101,6 +101,13 @@ function describeLayers(tensors: readonly QuantizedTensor[], format: number): La
   return [...layers].map(([layer, totals]) => ({ layer, ...totals.describe() }));
 }
 
+/** Largest values of the types that weights are cast to. */
+const LARGEST_CAST: Readonly<Record<ScaleDtype, string>> = {
+  f16: '65,504',
+  bf16: '3.3895e38',
+  f32: '3.4028e38',
+};
+
 function warnings(
   { entry }: NumberFormat,
   scaleDtype: ScaleDtype,
@@ -119,6 +126,14 @@ function warnings(
   if (!Number.isFinite(errors.squaredError)) {
     list.push(
       "Some weights are beyond what this format's scales can hold; they decode to infinity.",
+    );
+  }
+  if (entry.rule.kind === 'cast' && errors.clipped > 0) {
+    const are = errors.clipped === 1 ? 'weight lies' : 'weights lie';
+    const most = LARGEST_CAST[entry.rule.dtype];
+    const count = errors.clipped.toLocaleString('en-US');
+    list.push(
+      `${count} ${are} beyond ±${most} and ${errors.clipped === 1 ? 'is' : 'are'} stored as ±${most}; other programs cast such weights to infinity.`,
     );
   }
   if (properties.failsOneSigned && errors.oneSigned > 0) {

@@ -6,6 +6,7 @@ import { needsTensorRange } from '../../formats/index.js';
 import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import { ANY_NARROWER_TYPE } from '../../kernels/statistics/narrowerType.js';
 import { outputBytesFor } from '../../kernels/workspace.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { CallOptions } from '../../rpc/rpc.js';
@@ -17,6 +18,8 @@ export interface QuantizedTensor {
   /** Rows are outputs, columns inputs: the tensor's shape, reversed where it is stored transposed. */
   readonly matrixShape: readonly number[];
   readonly weights: WeightAccumulator;
+  /** See `findNarrowerTypes`. */
+  readonly narrower: number;
   /** One per format, in the order asked for. */
   readonly errors: readonly ErrorAccumulator[];
 }
@@ -67,6 +70,7 @@ export async function quantizeTensors(
     tensor,
     matrixShape: shapeAsMatrix(tensor),
     weights: new WeightAccumulator(),
+    narrower: tensor.storage ? 0 : ANY_NARROWER_TYPE,
     errors: formats.map(() => new ErrorAccumulator()),
   }));
   const owners: Owner[] = [];
@@ -97,6 +101,7 @@ export async function quantizeTensors(
     (result, index) => {
       const { tensor: owner, chunk, firstElement } = owners[index];
       const { tensor, weights, errors } = results[owner];
+      results[owner].narrower &= result.narrower;
       weights.add(result.weights, (element) => storedIndex(chunk, firstElement, element));
       errors.forEach((accumulator, format) => accumulator.add(result.errors[format]));
       times.read += result.readSeconds;

@@ -83,6 +83,7 @@ export function* describeModelInSteps(
     layers: yield* describeLayersInSteps(tensors),
     metadata: yield* shortenMetadata(metadata, bounds.metadataCharacters),
     problems: listProblems(model),
+    ...(model.wholeModel !== undefined && { isPartOfModel: true }),
     totalBytes,
     totalElements,
     ...(unlisted > 0 && { unlistedTensors: unlisted }),

@@ -9,8 +9,9 @@ import {
 import { SPAN_SCRATCH_BYTES } from '../../compute/spans.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import type { GroupAsymmetries } from '../../kernels/statistics/asymmetry.js';
+import { findNarrowerTypes } from '../../kernels/statistics/narrowerType.js';
 import { orderCodes } from '../../kernels/statistics/codeOrder.js';
-import { valueOfOrderedBits } from '../../kernels/statistics/valueOrder.js';
+import { bitsOfOrdered, valueOfOrderedBits } from '../../kernels/statistics/valueOrder.js';
 import type { TensorStatistics } from '../../metrics/types.js';
 import { findQuantiles, summarizeCodes, type WeightedValues } from '../../metrics/valueCounts.js';
 import { describeWideTensor } from './wideStatistics.js';
@@ -68,7 +69,9 @@ function summarize(
   }
   const values = finiteValues(counts.keys, counts.counts);
   const quantiles = findQuantiles(values, moments!.moments.count);
-  return { statistics: describeWideTensor(tensor, moments!, quantiles), values, asymmetries };
+  const narrower = tensor.dtype === 'F32' ? findNarrowerTypes(counts.keys.map(bitsOfOrdered)) : 0;
+  const statistics = describeWideTensor(tensor, moments!, quantiles, narrower);
+  return { statistics, values, asymmetries };
 }
 
 /** @param keys bits of f32 values in the order of values, ascending */

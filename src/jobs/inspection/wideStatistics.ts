@@ -1,6 +1,7 @@
 import type { ModelTensor } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { mergeWeightMoments, type WeightMoments } from '../../kernels/statistics/moments.js';
+import { ANY_NARROWER_TYPE, nameNarrowerType } from '../../kernels/statistics/narrowerType.js';
 import {
   mergeCounts,
   type OrderedCounts,
@@ -54,6 +55,7 @@ export async function readWideStatistics(
       (({ done, total, message }) => onProgress({ done: offset + done / 2, total, message })),
   });
   let found: WeightMoments | undefined;
+  let narrower = ANY_NARROWER_TYPE;
   const parts: SparseCounts[] = [];
   await runOverSpans(
     pool,
@@ -61,7 +63,8 @@ export async function readWideStatistics(
     {
       method: 'wideStatistics',
       parameters: { groupSize: asymmetries?.groupSize },
-      onResult: ({ uppers, asymmetries: list, ...moments }, first) => {
+      onResult: ({ uppers, asymmetries: list, narrower: types, ...moments }, first) => {
+        narrower &= types;
         found = mergeWeightMoments(found, moments, first);
         parts.push(uppers);
         addAsymmetries(pool, asymmetries, list);
@@ -94,18 +97,25 @@ export async function readWideStatistics(
   );
   const quantiles = quantilesOf(places, uppers, mergeCounts(lowers, uppers.length * 65536));
   return {
-    statistics: describeWideTensor(tensor, found!, quantiles),
+    statistics: describeWideTensor(tensor, found!, quantiles, narrower),
     histogram: edges && { start: edges.start, binWidth: edges.binWidth, counts: histogram },
   };
 }
 
-/** Statistics of an element type of more than 16 bits from what one pass found and from its quantiles. */
+/**
+ * Statistics of an element type of more than 16 bits from what one pass found and from its quantiles.
+ * @param narrower see `findNarrowerTypes`
+ */
 export function describeWideTensor(
   tensor: ModelTensor,
   { moments, firstNonFinite, min, max, ...counted }: WeightMoments,
   quantiles: Readonly<Record<string, number>>,
+  narrower: number,
 ): TensorStatistics {
   const { count } = moments;
+  // What is decoded from parts is stored narrower anyway, and zeros are values of every type.
+  const isWider = !tensor.storage && counted.zeros < tensor.elements;
+  const holds = isWider ? nameNarrowerType(narrower) : undefined;
   return {
     ...describe(moments, {
       ...counted,
@@ -114,6 +124,7 @@ export function describeWideTensor(
       max: count > 0 ? max : NaN,
     }),
     quantiles,
+    ...(holds && { holds }),
     ...(tensor.dtype === 'F32'
       ? {}
       : { approximation: `${tensor.dtype} values are rounded to F32 first` }),

@@ -1,6 +1,7 @@
 import { mkdir, readdir, realpath, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { findModelFiles } from '../../checkpoint/node/modelFiles.js';
+import { parseShardName } from '../../checkpoint/shardNames.js';
 import { countSourceBytes, type ModelTensor, type OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { parseFormat, type NumberFormat, type ScaleDtype } from '../../formats/index.js';
@@ -26,11 +27,12 @@ import {
   type QuantizeTimes,
 } from '../comparison/quantizeTensors.js';
 import { openStoredSources } from '../../layouts/node/openStored.js';
+import { writeCompanions } from './companionFiles.js';
 import { selectTensors, type Selection } from '../selection.js';
 
 export interface QuantizeRequest extends Selection {
   readonly format: string;
-  /** A `.safetensors` file, or a folder that gets the same files as the checkpoint has. */
+  /** A `.safetensors` file, or a folder that gets the same files as the checkpoint has, and can be used as a model. */
   readonly out: string;
   readonly scaleDtype?: ScaleDtype;
 }
@@ -72,9 +74,8 @@ export async function quantizeToFile(
   const scaleDtype = request.scaleDtype ?? 'f16';
   const selected = new Set(selectTensors(model, request));
   if (model.problems.length > 0) {
-    throw new OutputError(
-      `${model.problems[0].message}; an incomplete checkpoint cannot be written`,
-    );
+    const [problem] = model.problems;
+    throw new OutputError(`${problem.message}; an incomplete checkpoint cannot be written`);
   }
   const inputs = await listInputs(model);
   const job = new QuantizeJob(pool, model, { format, scaleDtype, selected, inputs }, options);
@@ -89,7 +90,7 @@ export async function quantizeToFile(
       times: job.times,
       begin,
     });
-    return { ...report, outputs };
+    return { ...report, notes: [...report.notes, ...job.notes], outputs };
   } finally {
     await job.close();
   }
@@ -110,6 +111,8 @@ interface QuantizePlan {
 
 class QuantizeJob {
   readonly results: QuantizedTensor[] = [];
+  /** What the reader must know of what was written. */
+  readonly notes: string[] = [];
   readonly times: QuantizeTimes = { read: 0, kernel: 0 };
   private readonly sources = openStoredSources();
   private readonly totalBytes: number;
@@ -188,11 +191,14 @@ class QuantizeJob {
         });
       }
       const names = shards.map(({ file }) => file);
-      if (this.model.path.endsWith('.index.json')) {
-        const index = basename(this.model.path);
+      const index = nameIndex(this.model);
+      if (index !== undefined) {
         await writeShardIndex(join(partial, index), shards);
         names.push(index);
       }
+      const companions = await writeCompanions(this.model, partial);
+      names.push(...companions.names);
+      this.notes.push(...companions.notes);
       await this.refuseChanged();
       throwIfCancelled(this.options.signal);
       await replaceEmptyFolder(partial, folder);
@@ -250,6 +256,14 @@ class QuantizeJob {
   close(): Promise<void> {
     return this.sources.close();
   }
+}
+
+/** Name of the index to write: that of the model; shards that have none get one. */
+function nameIndex({ path, files }: OpenedModel): string | undefined {
+  if (path.endsWith('.index.json')) return basename(path);
+  if (files.length < 2) return undefined;
+  const { before = 'model-', after = '.safetensors' } = parseShardName(files[0].name) ?? {};
+  return `${before.replace(/[-_.]$/, '')}${after.slice(after.lastIndexOf('.'))}.index.json`;
 }
 
 function refuseFolder(out: string): (error: unknown) => never {

@@ -9,9 +9,14 @@ export function orderedBits(bits: number): number {
 const words = new Uint32Array(1);
 const floats = new Float32Array(words.buffer);
 
+/** The bits that {@link orderedBits} numbers so. */
+export function bitsOfOrdered(order: number): number {
+  return (order & 0x80000000 ? order ^ 0x80000000 : ~order) >>> 0;
+}
+
 /** The f32 whose bits {@link orderedBits} numbers so. */
 export function valueOfOrderedBits(order: number): number {
-  return valueOfBits((order & 0x80000000 ? order ^ 0x80000000 : ~order) >>> 0);
+  return valueOfBits(bitsOfOrdered(order));
 }
 
 /** The f32 with these bits. */

@@ -4,6 +4,7 @@ import { withSource } from '../../storage/fileSystem.js';
 import type { LanguageModel } from '../evaluation/types.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import { Configuration } from './configuration.js';
+import type { ModelPlan } from './plan.js';
 import { noteUnusedTensors } from './unusedTensors.js';
 
 const COMPARED_BYTES = 4 << 20;
@@ -16,11 +17,13 @@ const WHAT_STILL_WORKS =
  *   misshapen tensor, a setting that is not supported
  */
 export async function planLanguageModel(opened: OpenedModel): Promise<LanguageModel> {
-  const { config, configProblem, folder, problems } = opened;
+  const { config, configProblem, folder, problems, absent, loneShard, adapter } = opened;
+  if (adapter !== undefined)
+    throw new Error(`${adapter}: perplexity is measured of the whole model`);
   if (configProblem !== undefined) throw new Error(configProblem);
   if (!config) {
     throw new Error(
-      `${visible(folder)}: there is no config.json, which says what model this is; ${WHAT_STILL_WORKS}`,
+      `${visible(folder)}: there is no config.json, which says what model this is${await findOtherDescription(opened)}; ${WHAT_STILL_WORKS}`,
     );
   }
   const architecture = findArchitecture(config.model_type);
@@ -34,10 +37,20 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
       `${visible(folder)}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
     );
   }
-  if (problems.length > 0) {
-    throw new Error(`${problems[0].message}; an incomplete model cannot be run`);
+  const incomplete = loneShard ?? problems[0]?.message;
+  const refuseIncomplete = (cause?: unknown) =>
+    new Error(
+      `${incomplete}; an incomplete model cannot be run${cause instanceof Error ? `: ${cause.message}` : ''}`,
+      { cause },
+    );
+  if (loneShard !== undefined || !absent) throw refuseIncomplete();
+  let plan: ModelPlan;
+  try {
+    plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
+  } catch (error) {
+    if (incomplete !== undefined) throw refuseIncomplete(error);
+    throw error;
   }
-  const plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
   const notes = [...plan.notes, ...noteUnusedTensors(plan, opened.tensors)];
   const { tiedTwin, head } = plan;
   if (tiedTwin !== undefined && (await differ(opened, tiedTwin, head.weight))) {
@@ -46,6 +59,25 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
     );
   }
   return { opened, plan: { ...plan, notes } };
+}
+
+/** Files that describe a model in other ways, and whose they are. */
+const OTHER_DESCRIPTIONS: readonly (readonly [name: string, whose: string])[] = [
+  ['params.json', "params.json describes it in Mistral's and Meta's own way"],
+  [
+    'model_index.json',
+    'model_index.json describes a pipeline of several models, each in its folder',
+  ],
+  ['nemo_config.yaml', "nemo_config.yaml describes it in NeMo's way"],
+];
+
+/** Names what describes a model without config.json. */
+async function findOtherDescription({ folder, fileSystem }: OpenedModel): Promise<string> {
+  for (const [name, whose] of OTHER_DESCRIPTIONS) {
+    const found = await fileSystem.kind(fileSystem.join(folder, name)).catch(() => undefined);
+    if (found === 'file') return ` (${whose}, which is not read)`;
+  }
+  return '';
 }
 
 /** True where two tensors of a model do not have the same bytes. */

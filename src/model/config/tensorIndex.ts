@@ -2,6 +2,7 @@ import type { OpenedModel, ModelTensor } from '../../checkpoint/types.js';
 import { hasPlainNumbers } from '../../storage/elementTypes.js';
 import { quoted, visible } from '../../storage/errors.js';
 import type { Configuration } from './configuration.js';
+import { PresentTensors } from './presentTensors.js';
 import type { LinearPlan, NormPlan } from './plan.js';
 
 /** A model's tensors as an architecture asks for them: by name, with the shape it needs. */
@@ -19,7 +20,7 @@ export class TensorIndex {
   }
 
   static of(model: OpenedModel, prefixes: readonly string[], probe: string): TensorIndex {
-    const byName = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+    const byName = new PresentTensors(model);
     const prefix = prefixes.find((each) => byName.has(each + probe)) ?? prefixes[0];
     return new TensorIndex(model.path, byName, model.undecodable, prefix);
   }

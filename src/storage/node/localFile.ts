@@ -6,6 +6,7 @@ import { checkRange, type ByteSource } from '../byteSource.js';
 import { describeSystemError } from '../describeError.js';
 import { CheckpointError } from '../errors.js';
 import type { SourceRef } from '../sourceRef.js';
+import { refusePlaceholder } from '../placeholders.js';
 import { refuseLarger, type SizeLimit } from '../wholeFiles.js';
 
 /** Larger single reads are no faster, and smaller ones keep the thread pool free for others. */
@@ -45,7 +46,7 @@ export async function openLocalFile(
  * Reads a regular file to its end, and of one over the limit a byte more, whatever size it says it
  * has: files under /proc say 0, and a file may grow.
  * @param name for messages
- * @throws CheckpointError FileNotFound, NotAFile, FileTooLarge or ReadFailed
+ * @throws CheckpointError FileNotFound, NotAFile, FileTooLarge, NotDownloaded or ReadFailed
  */
 export async function readLocalFile(
   path: string,
@@ -61,7 +62,11 @@ export async function readLocalFile(
       const length = Math.min(PIECE_BYTES, bytes.length - filled);
       const { bytesRead } = await handle.read(bytes, filled, length, filled);
       filled += bytesRead;
-      if (bytesRead === 0) return bytes.subarray(0, filled);
+      if (bytesRead === 0) {
+        const whole = bytes.subarray(0, filled);
+        refusePlaceholder(name, whole);
+        return whole;
+      }
       refuseLarger(name, filled, limit);
       if (filled < bytes.length) continue;
       const larger = new Uint8Array(Math.min(Math.max(2 * filled, 4096), limit.maxBytes + 1));

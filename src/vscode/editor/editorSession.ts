@@ -15,6 +15,11 @@ function callOptions({ signal, progress }: CallContext): CallOptions {
   return { signal, onProgress: progress };
 }
 
+/** The URI of a file of a model by its path. */
+function uriOf({ fileSystem }: OpenedModel, path: string): vscode.Uri {
+  return fileSystem.isLocal ? vscode.Uri.file(path) : vscode.Uri.parse(path, true);
+}
+
 /** One editor panel on a document: answers its page. */
 export class EditorSession {
   private readonly connection: WebviewConnection<EditorPageApi>;
@@ -25,6 +30,7 @@ export class EditorSession {
     readonly document: SafetensorsDocument,
     readonly panel: vscode.WebviewPanel,
     private readonly memory: ChoiceMemory,
+    private readonly openModel: (uri: vscode.Uri) => Promise<void>,
   ) {
     this.connection = WebviewConnection.connect<EditorHostApi, EditorPageApi>(
       panel,
@@ -94,6 +100,10 @@ export class EditorSession {
         });
       },
       copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
+      openWholeModel: async (_, context) => {
+        const { model } = await document.current(callOptions(context));
+        if (model.wholeModel !== undefined) await this.openModel(uriOf(model, model.wholeModel));
+      },
       setGroupSize: async ({ groupSize }) => {
         if (isGroupSize(groupSize)) await memory.rememberGroupSize(groupSize);
       },

@@ -37,7 +37,7 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
   }
 
   resolveCustomEditor(document: SafetensorsDocument, panel: vscode.WebviewPanel): void {
-    const session = new EditorSession(document, panel, this.memory);
+    const session = new EditorSession(document, panel, this.memory, (uri) => this.open(uri));
     this.sessions.add(session);
     if (panel.active || !this.lastActive) this.lastActive = session;
     panel.onDidChangeViewState(() => {

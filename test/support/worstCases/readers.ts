@@ -2,6 +2,7 @@ import { readConfigFile } from '../../../src/checkpoint/configFile.js';
 import { containerOf } from '../../../src/checkpoint/containers.js';
 import { parseJson } from '../../../src/checkpoint/jsonText.js';
 import { nameLayers } from '../../../src/checkpoint/layers.js';
+import { findShardRows } from '../../../src/checkpoint/shardNames.js';
 import { openCheckpoint } from '../../../src/checkpoint/openCheckpoint.js';
 import { describeQuantization } from '../../../src/checkpoint/quantizable.js';
 import type { ModelTensor } from '../../../src/checkpoint/types.js';
@@ -31,6 +32,7 @@ import { formatJsonParts } from '../../../src/reports/jsonParts.js';
 import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
+import { recognizePlaceholder } from '../../../src/storage/placeholders.js';
 import { recognizeForeign } from '../../../src/safetensors/foreignFiles.js';
 import { parseHeader } from '../../../src/safetensors/header.js';
 import { parseShardIndex } from '../../../src/safetensors/shardIndex.js';
@@ -162,6 +164,7 @@ const modelOf = (list: readonly string[]) => ({
   fileSystem: memoryFiles({}),
   inputs: new Map(),
   decodedFrom: [],
+  absent: new Set<string>(),
   undecodable: new Map(),
 });
 
@@ -214,6 +217,11 @@ export const READERS: readonly Reader[] = [
     name: 'sortNaturally',
     file: 'src/storage/naturalOrder.ts',
     cases: ofNames((list) => sortNaturally(list, same)),
+  },
+  {
+    name: 'recognizePlaceholder',
+    file: 'src/storage/placeholders.ts',
+    cases: over(texts, (text) => encoder.encode(text), recognizePlaceholder),
   },
   {
     name: 'isUtf8',
@@ -280,6 +288,11 @@ export const READERS: readonly Reader[] = [
       (text) => memoryFiles({ 'config.json': encoder.encode(text) }),
       (fileSystem) => readConfigFile('memory:/model', fileSystem),
     ),
+  },
+  {
+    name: 'findShardRows',
+    file: 'src/checkpoint/shardNames.ts',
+    cases: ofNames((list) => findShardRows(list.map((name) => `${name}1-of-2`))),
   },
   { name: 'containerOf', file: 'src/checkpoint/containers.ts', cases: ofTexts(containerOf) },
   {
@@ -449,7 +462,7 @@ export const READERS: readonly Reader[] = [
     file: 'src/cli/inspectText.ts',
     cases: over(names, modelOf, (model) => {
       const listing = runAtOnce(listModel(model, model.tensors, TERMINAL_BOUNDS));
-      return formatInspection({ path: model.path, files: 1 }, listing);
+      return formatInspection({ path: model.path, files: 1, metadata: {} }, listing);
     }),
   },
   {

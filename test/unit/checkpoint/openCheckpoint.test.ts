@@ -1,4 +1,4 @@
-import { symlink, truncate } from 'node:fs/promises';
+import { mkdir, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfigFile } from '../../../src/checkpoint/configFile.js';
@@ -52,6 +52,11 @@ describe('openCheckpoint on files and folders', () => {
       ['model.safetensors', 'other.safetensors'],
       'model.safetensors',
     ],
+    [
+      'what the configuration of an adapter is about',
+      ['adapter_config.json', 'adapter_model.safetensors', 'other.safetensors'],
+      'adapter_model.safetensors',
+    ],
     ['the only file', ['adapter.safetensors', 'config.json'], 'adapter.safetensors'],
     [
       'the only index',
@@ -89,6 +94,36 @@ describe('openCheckpoint on files and folders', () => {
     const path = join(folder, 'config.json');
     await expectRefusal(() => openLocalCheckpoint(path), 'HeaderTooLarge', path, 'a JSON text');
   });
+
+  it('tells the folder of a model in a cache from that of its files', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'snapshots', '0123abc'), { recursive: true });
+    const snapshot = join(folder, 'snapshots', '0123abc');
+    await expectRefusal(() => openLocalCheckpoint(folder), 'NoCheckpoint', `"${snapshot}"`);
+  });
+
+  it.each([
+    [
+      'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1234\n',
+      'git lfs pull',
+      '1234',
+    ],
+    ['version https://git-lfs.github.com/spec/v1\r\noid sha256:ab\r\nsize 1234\r\n', '1234 bytes'],
+    ['# xet version 0\nfilesize = 1\n', 'Xet'],
+    ['/annex/objects/SHA256E-s1--ab\n', 'git annex get'],
+    ['../../blobs/aaaa1111', 'the text of a link'],
+  ])(
+    'knows what stands for a file that was not fetched, whatever its name: %j',
+    async (text, ...mentions) => {
+      const folder = await folderOf({ [INDEX]: text, 'config.json': text, other: text });
+      await expectRefusal(() => openLocalCheckpoint(folder), 'NotDownloaded', INDEX, ...mentions);
+      const open = () => openLocalCheckpoint(join(folder, 'other'));
+      await expectRefusal(open, 'HeaderTooLarge', join(folder, 'other'), ...mentions);
+      const { problem } = await readConfigFile(folder, localFileSystem);
+      expect(problem).toContain(join(folder, 'config.json'));
+      for (const mention of mentions) expect(problem).toContain(mention);
+    },
+  );
 
   it.skipIf(process.platform === 'win32')('follows links, as model caches lay them', async () => {
     const blobs = await folderOf({ f00: bytesFile({ a: 1 }) });
@@ -134,12 +169,15 @@ describe('openCheckpoint on shards', () => {
       '3.safetensors': bytesFile({ c: 100 }).subarray(0, -1),
       '4.safetensors': 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
     });
-    const { tensors, files, problems } = await openLocalCheckpoint(folder);
+    const { tensors, files, problems, notes, absent } = await openLocalCheckpoint(folder);
     expect(names(tensors)).toEqual(['a', 'extra']);
+    expect(absent).toEqual(new Set(['gone', 'b', 'c', 'd']));
+    expect(notes.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^1\.safetensors: .*"extra".*\(TensorNotInIndex\)$/),
+    ]);
     expect(names(files)).toEqual(['1.safetensors']);
     const expected: [string, string, string][] = [
       ['1.safetensors', 'TensorNotInShard', '"gone"'],
-      ['1.safetensors', 'TensorNotInIndex', '"extra"'],
       ['2.safetensors', 'MissingShard', 'tensor "b"'],
       ['3.safetensors', 'MetadataIncompleteBuffer', '1 of 100 bytes'],
       ['4.safetensors', 'HeaderTooLarge', 'Git LFS pointer'],
@@ -215,10 +253,47 @@ describe('openCheckpoint on shards', () => {
     await expectRefusal(() => openLocalCheckpoint(folder), 'HeaderTooLarge', INDEX, 'p.bin', 'zip');
   });
 
-  it('refuses a tensor that lies in two shards', async () => {
+  it('takes of a tensor in two shards the copy that the index names, and says so', async () => {
+    for (const named of ['1.safetensors', '2.safetensors']) {
+      const folder = await folderOf({
+        [INDEX]: index({ a: named, b: '2.safetensors', c: '1.safetensors' }),
+        '1.safetensors': bytesFile({ a: 1, c: 1 }),
+        '2.safetensors': bytesFile({ a: 2, b: 1 }),
+      });
+      const { tensors, problems, absent, notes } = await openLocalCheckpoint(folder);
+      expect(tensors.filter(({ name }) => name === 'a')).toMatchObject([{ file: named }]);
+      expect(tensors).toHaveLength(3);
+      expect({ problems, absent }).toEqual({ problems: [], absent: new Set() });
+      const other = named.startsWith('1') ? '2.safetensors' : '1.safetensors';
+      expect(notes).toHaveLength(1);
+      expect(notes[0]).toMatchObject({ file: other });
+      expect(notes[0].message).toMatch(/1 tensor is superseded.*"a"/);
+    }
+  });
+
+  it('counts a tensor as lost whose shard is missing, though an older copy lies elsewhere', async () => {
     const folder = await folderOf({
       [INDEX]: index({ a: '1.safetensors', b: '2.safetensors' }),
-      '1.safetensors': bytesFile({ a: 1 }),
+      '2.safetensors': bytesFile({ a: 2, b: 1 }),
+    });
+    expect((await openLocalCheckpoint(folder)).absent).toEqual(new Set(['a']));
+  });
+
+  it('takes a tensor from where it lies, where the shard that the index names lacks it', async () => {
+    const folder = await folderOf({
+      [INDEX]: index({ a: '1.safetensors', b: '2.safetensors', c: '1.safetensors' }),
+      '1.safetensors': bytesFile({ c: 1 }),
+      '2.safetensors': bytesFile({ a: 2, b: 1 }),
+    });
+    const { problems, absent, notes } = await openLocalCheckpoint(folder);
+    expect({ problems, absent }).toEqual({ problems: [], absent: new Set() });
+    expect(notes[0].message).toContain('"a"');
+  });
+
+  it('refuses a tensor that lies in two shards, and of which the index says nothing', async () => {
+    const folder = await folderOf({
+      [INDEX]: index({ c: '1.safetensors', b: '2.safetensors' }),
+      '1.safetensors': bytesFile({ a: 1, c: 1 }),
       '2.safetensors': bytesFile({ a: 1, b: 1 }),
     });
     const open = () => openLocalCheckpoint(folder);
@@ -277,6 +352,92 @@ describe('openCheckpoint on shards', () => {
     const { tensors, problems } = await openLocalCheckpoint(folder);
     expect(problems).toEqual([]);
     expect(names(tensors)).toEqual(['__proto__', 'toString']);
+  });
+});
+
+const shard = (number: number, of: number, stem = 'model', digits = 5) =>
+  `${stem}-${String(number).padStart(digits, '0')}-of-${String(of).padStart(digits, '0')}.safetensors`;
+
+describe('shards without an index', () => {
+  it.each([
+    ['from 1', [1, 2, 3], 5],
+    ['from 0', [0, 1, 2], 5],
+    ['without zeros in front', [1, 2, 3], 1],
+  ])('are one model, numbered %s', async (_, numbers, digits) => {
+    const files = numbers.map((each) => shard(each, 3, 'any', digits));
+    const folder = await folderOf(
+      Object.fromEntries(files.map((name, at) => [name, bytesFile({ [`t${at}`]: 1 })])),
+    );
+    const checkpoint = await openLocalCheckpoint(folder);
+    expect(checkpoint).toMatchObject({ path: folder, folder, problems: [], notes: [] });
+    expect(names(checkpoint.files)).toEqual(files);
+    expect(names(checkpoint.tensors)).toEqual(['t0', 't1', 't2']);
+  });
+
+  it('leave problems where some are missing or damaged; what they held is not known', async () => {
+    const folder = await folderOf({
+      [shard(1, 4)]: bytesFile({ a: 1 }),
+      [shard(3, 4)]: 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
+    });
+    const { tensors, problems, absent } = await openLocalCheckpoint(folder);
+    expect(names(tensors)).toEqual(['a']);
+    expect(absent).toBeUndefined();
+    const messages = problems.map(({ message }) => message);
+    expect(messages[0]).toBe(
+      `${shard(2, 4)}: this shard is missing, and with it its tensors (MissingShard)`,
+    );
+    expect(messages[1]).toContain('Git LFS pointer');
+    expect(messages[2]).toContain(`${shard(4, 4)}: this shard is missing`);
+  });
+
+  it('are not put together where two hold one tensor', async () => {
+    const file = bytesFile({ a: 1 });
+    const folder = await folderOf({ [shard(1, 2)]: file, [shard(2, 2)]: file });
+    await expectRefusal(() => openLocalCheckpoint(folder), 'DuplicateName', '"a"', shard(2, 2));
+  });
+
+  it.each([
+    ['consolidated.safetensors', 'another copy of the weights'],
+    [shard(1, 2, 'consolidated'), 'another copy of the weights'],
+    ['adapter_model.safetensors', 'not part of this model'],
+    [shard(1, 3), 'not part of this model'],
+  ])('are preferred to %s, which is named', async (other, mention) => {
+    const folder = await folderOf({
+      [shard(1, 2)]: bytesFile({ a: 1 }),
+      [shard(2, 2)]: bytesFile({ b: 1 }),
+      [other]: bytesFile({ c: 1 }),
+    });
+    const { files, notes } = await openLocalCheckpoint(folder);
+    expect(names(files)).toEqual([shard(1, 2), shard(2, 2)]);
+    expect(notes).toHaveLength(1);
+    expect(notes[0].message).toContain(`"${other}"`);
+    expect(notes[0].message).toContain(mention);
+  });
+
+  it('leave a choice where there are two models of them', async () => {
+    const files = ['a', 'b'].flatMap((stem) => [shard(1, 2, stem), shard(2, 2, stem)]);
+    const folder = await folderOf(Object.fromEntries(files.map((name) => [name, ''])));
+    const open = () => openLocalCheckpoint(folder);
+    await expectRefusal(open, 'AmbiguousFolder', '"a-*-of-00002.safetensors"');
+  });
+
+  it('say of one that is opened alone which it is, and what the whole is', async () => {
+    const folder = await folderOf({ [shard(2, 5)]: bytesFile({ a: 1 }) });
+    const path = join(folder, shard(2, 5));
+    const { loneShard, notes } = await openLocalCheckpoint(path);
+    expect(loneShard).toContain('shard 2 of 5');
+    expect(loneShard).toContain(`open the whole model: ${folder}`);
+    expect(notes).toEqual([{ file: shard(2, 5), message: loneShard }]);
+    const zero = await folderOf({
+      [shard(0, 5)]: bytesFile({ a: 1 }),
+      [INDEX]: index({ a: shard(0, 5) }),
+    });
+    const first = await openLocalCheckpoint(join(zero, shard(0, 5)));
+    expect(first.wholeModel).toBe(join(zero, INDEX));
+    expect(first.loneShard).toContain('shard 1 of 5');
+    expect(first.loneShard).toContain(join(zero, INDEX));
+    const only = await folderOf({ [shard(1, 1)]: bytesFile({ a: 1 }) });
+    expect(await openLocalCheckpoint(only)).toMatchObject({ notes: [], files: [{}] });
   });
 });
 

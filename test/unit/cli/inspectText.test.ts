@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { OpenedModel } from '../../../src/checkpoint/types.js';
-import { formatInspection } from '../../../src/cli/inspectText.js';
+import { formatInspection, type InspectedTensor } from '../../../src/cli/inspectText.js';
 import { shorten } from '../../../src/storage/shorten.js';
 import { listModel, selectForInspection } from '../../../src/jobs/inspection/listModel.js';
 import { runAtOnce } from '../../../src/storage/slices.js';
@@ -29,12 +29,19 @@ function inspect(
   tensors: readonly object[],
   globs: readonly string[] = [],
   bounds = { tensors: 100, layers: 100 },
+  {
+    metadata = {},
+    statistics,
+  }: {
+    readonly metadata?: Readonly<Record<string, string>>;
+    readonly statistics?: ReadonlyMap<string, InspectedTensor['stats']>;
+  } = {},
 ): string {
   const path = '/models/m.safetensors';
   const model = { path, tensors } as unknown as OpenedModel;
   const selected = runAtOnce(selectForInspection(model, globs));
   const listing = runAtOnce(listModel(model, selected, bounds));
-  return formatInspection({ path: model.path, files: 1 }, listing);
+  return formatInspection({ path: model.path, files: 1, metadata }, listing, statistics);
 }
 
 /** First cells of the rows below the table's head. */
@@ -43,6 +50,33 @@ function firstCells(text: string): string[] {
   const from = rows.findIndex((row) => row.startsWith('Tensor')) + 1;
   return rows.slice(from, -1).map((row) => row.split(/(?<=\S) {2,}/)[0]);
 }
+
+describe('what inspect says of a model', () => {
+  const bounds = { tensors: 100, layers: 100 };
+
+  test('is its metadata, too, in lines that no value breaks', () => {
+    const metadata = { format: 'pt', ss_tags: `a\nb${'x'.repeat(1e6)}` };
+    const lines = inspect([tensor('a')], [], bounds, { metadata }).split('\n');
+    expect(lines.slice(2, 4)).toEqual(['Metadata:', '  format: pt']);
+    expect(lines[4]).toMatch(/^ {2}ss_tags: a\\u\{a\}bx+…x+$/);
+    expect(lines[4].length).toBeLessThan(140);
+    expect(inspect([tensor('a')])).not.toContain('Metadata');
+  });
+
+  test('lists the first keys of much metadata, and counts the others', () => {
+    const metadata = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, 'v']));
+    const text = inspect([tensor('a')], [], bounds, { metadata });
+    expect(text).toContain('  k39: v\n  … 960 more; --json lists all\n');
+  });
+
+  test('names the narrower type that F32 values are of', () => {
+    const [min, max, mean, std, absMax, zeros, nan, inf, kurtosis] = new Array<number>(9).fill(0);
+    const stats = { min, max, mean, std, absMax, zeros, nan, inf, kurtosis, holds: 'BF16' };
+    const wide = { ...tensor('a'), dtype: 'F32' };
+    const text = inspect([wide], [], bounds, { statistics: new Map([['a', stats]]) });
+    expect(text).toMatch(/^a +F32 \(holds BF16\) /m);
+  });
+});
 
 describe('the table of inspect', () => {
   const tensors = [
