@@ -1,6 +1,7 @@
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
 import { nameArchitecture } from '../model/config/configSummary.js';
 import type { ModelSummary } from '../reports/reports.js';
+import { noteLeftOut } from './leftOut.js';
 
 /** What a report says of its model; `selected` are the tensors that the job is about. */
 export function summarizeModel(
@@ -17,6 +18,10 @@ export function summarizeModel(
     dtype: [...new Set(selected.map(({ dtype, storage }) => storage?.label ?? dtype))]
       .sort()
       .join(', '),
-    notes: [...decodedFrom.map((line) => `${line}.`), ...notes.map(({ message }) => message)],
+    notes: [
+      ...noteLeftOut(tensors, selected),
+      ...decodedFrom.map((line) => `${line}.`),
+      ...notes.map(({ message }) => message),
+    ],
   };
 }

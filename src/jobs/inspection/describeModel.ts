@@ -53,6 +53,7 @@ export function describeForInspection(tensor: ModelTensor): InspectedTensor {
     notByDefault: tensor.notByDefault,
     notQuantizable: tensor.notQuantizable,
     shape: tensor.exactShape ?? tensor.shape,
+    ...(tensor.matrixShape && { matrixShape: tensor.matrixShape }),
   };
 }
 
