@@ -51,7 +51,7 @@ export async function measurePerplexity(
   const { tokenizeSeconds, forwardSeconds, peakRssBytes, backend, threads } = measured;
   const totalSeconds = (performance.now() - begin) / 1000;
   return {
-    model: summarizeModel(model, about),
+    model: summarizeModel(model, about, formats.length > 0),
     text: measured.text,
     baseline: { perplexity: measured.baseline },
     formats: formats.map((format, index) => {

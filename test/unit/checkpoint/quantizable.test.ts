@@ -142,6 +142,16 @@ describe('experts in one tensor', () => {
     expect(unknown.quantizedByDefault).toBe(false);
   });
 
+  it('are left alone where they are decoded from MXFP4, and taken where from another layout', () => {
+    const up = tensor('l.0.mlp.experts.gate_up_proj', [4, 128, 64]);
+    const reason = (label: string) => {
+      const experts = runAtOnce(findExperts([up], undefined, () => label));
+      return describeQuantization(up, undefined, experts).notByDefault;
+    };
+    expect(reason('MXFP4 experts')).toBe('a tensor of experts stored as MXFP4');
+    expect(reason('MLX 4-bit g64')).toBeUndefined();
+  });
+
   it('are found under other names too', () => {
     const config = { hidden_size: 64 };
     const names = [
