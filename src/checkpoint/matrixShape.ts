@@ -1,15 +1,17 @@
 import type { ModelTensor } from './types.js';
 
-/** A tensor's shape as quantizers see it: outputs first, whatever way round it is stored. */
-export function shapeAsMatrix({
-  shape,
-  transposed,
-}: Pick<ModelTensor, 'shape' | 'transposed'>): readonly number[] {
-  return transposed ? shape.toReversed() : shape;
+type Shaped = Pick<ModelTensor, 'shape' | 'transposed' | 'matrixShape'>;
+
+/**
+ * A tensor's shape as quantizers see it: outputs and inputs last, whatever way round it is stored.
+ * Experts of one tensor come before them.
+ */
+export function shapeAsMatrix({ shape, transposed, matrixShape }: Shaped): readonly number[] {
+  return matrixShape ?? (transposed ? shape.toReversed() : shape);
 }
 
 /** Rows and columns of a tensor as a linear map: columns are inputs, all other dimensions rows. */
-export function getMatrixShape(tensor: Pick<ModelTensor, 'shape' | 'elements' | 'transposed'>): {
+export function getMatrixShape(tensor: Shaped & Pick<ModelTensor, 'elements'>): {
   readonly rows: number;
   readonly columns: number;
 } {

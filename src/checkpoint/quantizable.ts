@@ -1,39 +1,8 @@
 import type { StoredTensor } from '../storage/container.js';
 import { ELEMENT_TYPES, hasPlainNumbers } from '../storage/elementTypes.js';
-import type { ModelTensor, TensorRole } from './types.js';
-
-/** How modules of a role are called. */
-const MODULE_NAMES: readonly (readonly [role: TensorRole, names: RegExp])[] = [
-  [
-    'embedding',
-    /^(embed_tokens|embed_positions|embed_in|tok_embeddings|word_embeddings|position_embeddings|token_type_embeddings|embeddings?|wte|wpe|shared|rotary_emb)$/i,
-  ],
-  ['head', /^(embed_out|lm_head|output|score|classifier)$/i],
-  ['norm', /^ln_[a-z0-9]+$/i],
-];
-
-/** Roles that quantizers leave alone (the papers' protocol), as a reason. */
-const LEFT_ALONE: Readonly<Partial<Record<TensorRole, string>>> = {
-  embedding: 'an embedding',
-  head: 'a head',
-  norm: 'a norm',
-  bias: 'a bias',
-};
-
-/** No module that is known has a longer name. */
-const MAX_MODULE_CHARACTERS = 100;
-
-/** What a tensor is for, by its name. */
-function roleOf(name: string): TensorRole {
-  const end = name.lastIndexOf('.');
-  if (end < 0) return 'other';
-  if (name.endsWith('.bias')) return 'bias';
-  const modules = name.slice(0, end);
-  if (/norm/i.test(modules)) return 'norm';
-  const module = modules.slice(modules.lastIndexOf('.') + 1);
-  if (module.length > MAX_MODULE_CHARACTERS) return 'other';
-  return MODULE_NAMES.find(([, names]) => names.test(module))?.[0] ?? 'other';
-}
+import type { ExpertsOfModel, FusedExperts } from './experts.js';
+import { findRole, type RoleOfTensor } from './tensorRoles.js';
+import type { ModelTensor } from './types.js';
 
 /** Why a tensor cannot be quantized at all; undefined where it can. */
 function whyNotQuantizable({ dtype, elements, shape }: StoredTensor): string | undefined {
@@ -42,28 +11,60 @@ function whyNotQuantizable({ dtype, elements, shape }: StoredTensor): string | u
   if (kind !== 'float' && kind !== 'scale') return `integer type ${dtype}`;
   if (kind === 'scale') return `scales of another format (${dtype})`;
   if (elements === 0) return 'no elements';
+  if (shape.length === 0) return 'a single number';
   if (shape.length < 2) return 'one-dimensional';
   return undefined;
 }
 
 /** Why quantizers leave a tensor alone that they could take; undefined where they take it. */
-function whyLeftAlone({ shape }: StoredTensor, role: TensorRole): string | undefined {
-  return shape.length > 2 ? `${shape.length} dimensions` : LEFT_ALONE[role];
+function whyLeftAlone(
+  { shape }: StoredTensor,
+  { reason }: RoleOfTensor,
+  experts: FusedExperts | undefined,
+): string | undefined {
+  if (reason !== undefined) return reason;
+  if (experts) return experts.leftAlone;
+  return shape.length > 2 ? `${shape.length} dimensions` : undefined;
 }
 
-/** What a tensor is for, what a quantizer does with it by default, and why. */
+/** What a tensor is for, how it is a matrix, what a quantizer does with it by default, and why. */
 export type QuantizationOfTensor = Pick<
   ModelTensor,
-  'role' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'
+  'role' | 'matrixShape' | 'quantizedByDefault' | 'notByDefault' | 'notQuantizable'
 >;
 
 /**
  * Finds out {@link QuantizationOfTensor}, by a tensor's name, element type and shape.
  * @param partOf why it is no weight by itself, where it is a part of another
+ * @param model what the model's tensors say of each other, where it is known
  */
-export function describeQuantization(tensor: StoredTensor, partOf?: string): QuantizationOfTensor {
-  const role = roleOf(tensor.name);
+export function describeQuantization(
+  tensor: StoredTensor,
+  partOf?: string,
+  model?: ExpertsOfModel,
+): QuantizationOfTensor {
+  const role = findRole(tensor, model?.mixtures);
+  const experts = model?.fused.get(tensor.name);
   const notQuantizable = partOf ?? whyNotQuantizable(tensor);
-  const notByDefault = notQuantizable ?? whyLeftAlone(tensor, role);
-  return { role, quantizedByDefault: notByDefault === undefined, notByDefault, notQuantizable };
+  const notByDefault = notQuantizable ?? whyLeftAlone(tensor, role, experts);
+  return {
+    role: role.role,
+    matrixShape: matrixShapeOf(tensor, role, experts),
+    quantizedByDefault: notByDefault === undefined,
+    notByDefault,
+    notQuantizable,
+  };
+}
+
+/** A shape with outputs and inputs last, where it is not the tensor's own. */
+function matrixShapeOf(
+  { shape }: StoredTensor,
+  { reason }: RoleOfTensor,
+  experts: FusedExperts | undefined,
+): readonly number[] | undefined {
+  if (experts?.transposed) return [shape[0], shape[2], shape[1]];
+  const convolution = shape.length > 3 || (shape.length === 3 && reason === 'a convolution');
+  if (!convolution) return undefined;
+  // Each output of a convolution is a sum over in · kh · kw weights, which lie in one piece.
+  return [shape[0], shape.slice(1).reduce((product, size) => product * size, 1)];
 }

@@ -77,8 +77,16 @@ export interface ModelTensor extends StoredTensor {
   readonly layer: string;
   /** Name within its layer ("mlp.down_proj.weight"). */
   readonly nameInLayer: string;
-  /** Stored as [inputs × outputs], so that groups, which run along the inputs, run down its columns. */
+  /**
+   * Stored as [inputs × outputs], so that groups, which run along the inputs, run down its columns; of experts in
+   * one tensor each.
+   */
   readonly transposed: boolean;
+  /**
+   * Outputs and inputs where they are not two dimensions of `shape` in one of their orders: of convolutions
+   * [out × in·kh·kw], of transposed experts [experts × outputs × inputs].
+   */
+  readonly matrixShape?: readonly number[];
   readonly role: TensorRole;
   /** True for what quantizers touch unless told otherwise: weights of linear layers. */
   readonly quantizedByDefault: boolean;

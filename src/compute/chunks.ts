@@ -1,4 +1,4 @@
-import { getMatrixShape } from '../checkpoint/matrixShape.js';
+import { getMatrixShape, shapeAsMatrix } from '../checkpoint/matrixShape.js';
 import type { ModelTensor } from '../checkpoint/types.js';
 import { countStoredBytes } from '../storage/elementTypes.js';
 import type { ChunkRef } from './tasks.js';
@@ -49,18 +49,47 @@ const MAX_BAND_ELEMENTS = 1 << 22;
  * Cuts a tensor into chunks, in order; together they cover it once.
  * @throws when what must stay together is larger than {@link MAX_CHUNK_ELEMENTS}
  */
-export function* planChunks(
-  tensor: ModelTensor,
-  {
-    boundary = WHOLE_ROWS,
-    chunkElements = CHUNK_ELEMENTS,
-    asStored = false,
-    bands = false,
-  }: ChunkOptions = {},
-): Generator<ChunkRef> {
+export function* planChunks(tensor: ModelTensor, options: ChunkOptions = {}): Generator<ChunkRef> {
   if (tensor.elements === 0) return;
-  const transposed = tensor.transposed && !asStored;
-  const { rows, columns } = getMatrixShape({ ...tensor, transposed });
+  // What lies transposed is cut as if it did not: in the file's own rows.
+  if (options.asStored && tensor.transposed) {
+    yield* planMatrix({ ...tensor, transposed: false, matrixShape: undefined }, options);
+  } else if (isExpertsApart(tensor, options)) {
+    for (const expert of expertsOf(tensor)) yield* planMatrix(expert, options);
+  } else {
+    yield* planMatrix(tensor, options);
+  }
+}
+
+/** Experts of one tensor are cut one by one where rows of all of them would not lie in order, or blocks would straddle two. */
+function isExpertsApart(tensor: ModelTensor, { boundary = WHOLE_ROWS }: ChunkOptions): boolean {
+  const shape = shapeAsMatrix(tensor);
+  if (shape.length !== 3) return false;
+  return tensor.transposed || (shape[1] * shape[2]) % boundary.blocks !== 0;
+}
+
+/** The matrices of a tensor of experts, in order. */
+function* expertsOf(tensor: ModelTensor): Generator<ModelTensor> {
+  const { shape, dtype, offset, matrixShape } = tensor;
+  const elements = tensor.elements / shape[0];
+  for (let expert = 0; expert < shape[0]; expert++) {
+    yield {
+      ...tensor,
+      shape: shape.slice(1),
+      matrixShape: matrixShape?.slice(1),
+      offset: offset + countStoredBytes(dtype, expert * elements),
+      bytes: countStoredBytes(dtype, elements),
+      elements,
+    };
+  }
+}
+
+function* planMatrix(
+  tensor: ModelTensor,
+  { boundary = WHOLE_ROWS, chunkElements = CHUNK_ELEMENTS, bands = false }: ChunkOptions,
+): Generator<ChunkRef> {
+  const { transposed } = tensor;
+  const { rows, columns } = getMatrixShape(tensor);
   const { source } = tensor;
   const chunk = (firstElement: number, chunkRows: number, chunkColumns: number): ChunkRef => {
     const first = transposed

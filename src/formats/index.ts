@@ -1,4 +1,5 @@
 export * from './types.js';
+export { fillsGroups, fitsWidth, formatForWidth } from './fallback.js';
 export { FORMAT_ALIASES, FORMAT_CATALOGUE, findFormatEntry } from './catalogue.js';
 export {
   FormatNameError,

@@ -1,4 +1,4 @@
-import type { NumberFormat, Rule } from './types.js';
+import type { GridScaling, NumberFormat, Rule } from './types.js';
 
 /** What a rule means for a format, beside its arithmetic. */
 export interface RuleProperties {
@@ -6,7 +6,7 @@ export interface RuleProperties {
   readonly tieRule: string;
   /** A better range than a group's extremes can be searched for. */
   readonly hasRangeSearch: boolean;
-  /** A ragged last block is stored whole; elsewhere it stores just its weights. */
+  /** A ragged last block is filled up with zeros and stored whole; elsewhere it stores just its weights. */
   readonly storesWholeBlocks: boolean;
   /** Parameters depend on the weights of a group; false for casts. */
   readonly hasGroups: boolean;
@@ -34,6 +34,13 @@ const PLAIN = {
   failsNotStraddling: false,
 };
 
+/** Scales of formats whose blocks hold a fixed number of codes. */
+const BLOCK_SCALINGS: ReadonlySet<GridScaling> = new Set([
+  'power-of-two',
+  'e4m3-two-level',
+  'e4m3',
+]);
+
 const PROPERTIES: {
   readonly [Kind in Rule['kind']]: (rule: Extract<Rule, { kind: Kind }>) => RuleProperties;
 } = {
@@ -57,6 +64,7 @@ const PROPERTIES: {
     hasRangeSearch: scaling === 'shared' || scaling === 'by-sign',
     hasNegativeScales: scaling === 'by-sign',
     hasTensorScale: scaling === 'e4m3-two-level',
+    storesWholeBlocks: BLOCK_SCALINGS.has(scaling),
   }),
   ggml: () => ({ ...PLAIN, tieRule: "as ggml's code rounds", storesWholeBlocks: true }),
   cast: () => ({ ...PLAIN, tieRule: 'halfway goes to the even fraction', hasGroups: false }),

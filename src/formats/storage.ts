@@ -23,8 +23,11 @@ export function countGroups({ group }: NumberFormat, shape: readonly number[]): 
       return rows;
     case 'columns':
       return rows * Math.ceil(columns / group.size);
-    case 'blocks':
-      return Math.ceil(weights / group.size);
+    case 'blocks': {
+      // Each matrix of several (experts) has blocks of its own.
+      const matrix = shape.length < 3 ? weights : shape[shape.length - 2] * columns;
+      return (weights / matrix) * Math.ceil(matrix / group.size);
+    }
   }
 }
 
@@ -37,7 +40,7 @@ export function countStoredBits(
   const { entry, group } = format;
   const groups = countGroups(format, shape);
   if (groups === 0) return 0;
-  // GGUF blocks are whole or not there; elsewhere a ragged group stores just its weights.
+  // Blocks are whole or not there; elsewhere a ragged group stores just its weights.
   const weights =
     ruleProperties(entry.rule).storesWholeBlocks && group.kind === 'columns'
       ? groups * group.size

@@ -1,4 +1,5 @@
 import {
+  formatForWidth,
   formatLabel,
   parseFormat,
   countStoredBits,
@@ -20,7 +21,7 @@ export function parseFormats(names: readonly string[]): NumberFormat[] {
 }
 
 /**
- * Bits that tensors take in a format, and elements they have.
+ * Bits that tensors take in a format, or in what is stored in its place, and elements they have.
  * @param shapes outputs first, as `shapeAsMatrix` has them
  */
 export function computeStoredSize(
@@ -31,7 +32,7 @@ export function computeStoredSize(
   let bits = 0;
   let elements = 0;
   for (const shape of shapes) {
-    bits += countStoredBits(format, shape, scaleDtype);
+    bits += countStoredBits(formatForWidth(format, shape.at(-1)), shape, scaleDtype);
     elements += shape.reduce((product, size) => product * size, 1);
   }
   return { bits, elements };

@@ -68,7 +68,7 @@ export function selectTensors(model: OpenedModel, selection: Selection): ModelTe
     selected = matching.filter(({ notQuantizable }) => notQuantizable === undefined);
     if (selected.length === 0) {
       throw new SelectionError(
-        `${model.path}: of the tensors matching ${globs.join(', ')} none can be quantized: "${matching[0].name}" is ${matching[0].notQuantizable}`,
+        `${model.path}: of the tensors matching ${globs.join(', ')} none can be quantized: "${matching[0].name}": ${matching[0].notQuantizable}`,
       );
     }
   } else {

@@ -1,11 +1,17 @@
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
 import { nameArchitecture } from '../model/config/configSummary.js';
 import type { ModelSummary } from '../reports/reports.js';
+import { noteLeftOut } from './leftOut.js';
 
-/** What a report says of its model; `selected` are the tensors that the job is about. */
+/**
+ * What a report says of its model.
+ * @param selected the tensors that the job is about
+ * @param isQuantized whether they are quantized; else nothing is left out
+ */
 export function summarizeModel(
   { path, config, tensors, notes, decodedFrom }: OpenedModel,
   selected: readonly ModelTensor[],
+  isQuantized = true,
 ): ModelSummary {
   const sum = (list: readonly ModelTensor[]) =>
     list.reduce((total, { elements }) => total + elements, 0);
@@ -17,6 +23,10 @@ export function summarizeModel(
     dtype: [...new Set(selected.map(({ dtype, storage }) => storage?.label ?? dtype))]
       .sort()
       .join(', '),
-    notes: [...decodedFrom.map((line) => `${line}.`), ...notes.map(({ message }) => message)],
+    notes: [
+      ...(isQuantized ? noteLeftOut(tensors, selected) : []),
+      ...decodedFrom.map((line) => `${line}.`),
+      ...notes.map(({ message }) => message),
+    ],
   };
 }

@@ -1,4 +1,5 @@
 import { readConfigFile } from '../checkpoint/configFile.js';
+import { findExperts, type ExpertsOfModel } from '../checkpoint/experts.js';
 import { nameLayersInSteps, type LayerPlace } from '../checkpoint/layers.js';
 import { openCheckpoint } from '../checkpoint/openCheckpoint.js';
 import { describeQuantization, type QuantizationOfTensor } from '../checkpoint/quantizable.js';
@@ -40,6 +41,10 @@ export async function openModel(
     options,
   );
   const { isTransposed, note } = orientation;
+  const experts = await runInSlices(
+    findExperts(stored.tensors, config, (tensor) => stored.decoded.get(tensor)?.storage.label),
+    options,
+  );
   return {
     ...checkpoint,
     fileSystem,
@@ -56,7 +61,10 @@ export async function openModel(
     ...(adapter !== undefined && { adapter }),
     decodedFrom: stored.decodedFrom,
     undecodable: stored.undecodable,
-    tensors: await runInSlices(makeModelTensors(checkpoint.files, stored, isTransposed), options),
+    tensors: await runInSlices(
+      makeModelTensors(checkpoint.files, stored, isTransposed, experts),
+      options,
+    ),
   };
 }
 
@@ -65,6 +73,7 @@ function* makeModelTensors(
   files: readonly CheckpointFile[],
   { tensors, decoded, refused }: LogicalTensors,
   isTransposed: (tensor: StoredTensor) => boolean,
+  experts: ExpertsOfModel,
 ): Steps<ModelTensor[]> {
   const sources = new Map(files.map(({ name, source }) => [name, source]));
   const placeOf = yield* nameLayersInSteps(tensors);
@@ -78,14 +87,15 @@ function* makeModelTensors(
         weight.source,
         place,
         false,
-        describeQuantization(tensor),
+        describeQuantization(tensor, undefined, experts),
       );
       return { ...made, storage: weight.storage };
     }
     const source = sources.get(tensor.file)!;
     const reason = refused.get(tensor);
-    const quantization = describeQuantization(tensor, reason);
-    return makeModelTensor(tensor, source, place, isTransposed(tensor), quantization);
+    const quantization = describeQuantization(tensor, reason, experts);
+    const transposed = experts.fused.get(tensor.name)?.transposed ?? isTransposed(tensor);
+    return makeModelTensor(tensor, source, place, transposed, quantization);
   });
 }
 
@@ -95,7 +105,7 @@ function makeModelTensor(
   source: SourceRef,
   { layer, nameInLayer }: LayerPlace,
   transposed: boolean,
-  { role, quantizedByDefault, notByDefault, notQuantizable }: QuantizationOfTensor,
+  { role, matrixShape, quantizedByDefault, notByDefault, notQuantizable }: QuantizationOfTensor,
 ): ModelTensor {
   const tensor: ModelTensor = {
     name,
@@ -114,5 +124,6 @@ function makeModelTensor(
     notByDefault,
     notQuantizable,
   };
-  return exactShape ? { ...tensor, exactShape } : tensor;
+  if (!exactShape && !matrixShape) return tensor;
+  return { ...tensor, ...(exactShape && { exactShape }), ...(matrixShape && { matrixShape }) };
 }

@@ -60,6 +60,8 @@ export interface TensorComparison
   extends
     MeasuredWeights,
     Pick<ModelTensor, 'name' | 'layer' | 'nameInLayer' | 'shape' | 'transposed'> {
+  /** The format that is stored in place of the one asked for, where rows do not fit its blocks. */
+  readonly storedAs?: string;
   /** Of the model with this tensor alone quantized. */
   readonly perplexityAlone?: Perplexity;
 }

@@ -5,6 +5,9 @@ import type { Tensor } from '../components/protocolTypes.js';
  * or "in × out" for the layers of GPT-2. "" for other tensors: an embedding has neither.
  */
 export function axisNames({ shape, transposed, quantizedByDefault }: Tensor): string {
+  if (shape.length === 3 && quantizedByDefault) {
+    return transposed ? 'experts × in × out' : 'experts × out × in';
+  }
   if (shape.length !== 2) return '';
   if (transposed) return 'in × out';
   return quantizedByDefault ? 'out × in' : '';
@@ -19,8 +22,8 @@ export interface GroupDirection {
 }
 
 /** Groups run along the inputs: along rows, but down the columns of what is stored [inputs × outputs]. */
-export function groupDirection({ shape, transposed }: Tensor): GroupDirection {
+export function groupDirection({ shape, transposed, matrixShape }: Tensor): GroupDirection {
   return transposed
-    ? { line: 'column', step: 'row', length: shape[0] }
-    : { line: 'row', step: 'column', length: shape.at(-1) ?? 1 };
+    ? { line: 'column', step: 'row', length: matrixShape?.at(-1) ?? shape[0] }
+    : { line: 'row', step: 'column', length: (matrixShape ?? shape).at(-1) ?? 1 };
 }

@@ -108,7 +108,7 @@ function measuredTensors(
 function unquantizedReport(model: OpenedModel): ComparisonReport {
   const linear = model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
   return {
-    model: summarizeModel(model, linear),
+    model: summarizeModel(model, linear, false),
     baseline: {},
     formats: [],
     notes: [],

@@ -8,6 +8,7 @@ import type { ErrorSums } from '../../kernels/types.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
 import type { FormatComparison, LayerComparison, TensorComparison } from '../../reports/reports.js';
 import { computeStoredSize, identifyFormat } from '../formatList.js';
+import { noteWidths } from '../widthNotes.js';
 import type { QuantizedTensor } from './quantizeTensors.js';
 
 /** Sums over several tensors in one format. */
@@ -53,7 +54,7 @@ function describeFormat(
   let groups = 0;
   for (const quantized of tensors) {
     total.add(quantized, index);
-    groups += countGroups(format, quantized.matrixShape);
+    groups += countGroups(quantized.formats[index], quantized.matrixShape);
   }
   const shapes = tensors.map(({ matrixShape }) => matrixShape);
   const size = computeStoredSize(format, shapes, scaleDtype);
@@ -62,26 +63,33 @@ function describeFormat(
     ...identity,
     notes: [
       ...identity.notes,
+      ...noteWidths(
+        format,
+        tensors.map(({ tensor }) => tensor),
+      ),
       ...warnings(format, scaleDtype, total.errors.sums, groups),
       ...nonFiniteWarnings(tensors),
     ],
     summary: { ...total.describe(), sizeBytes: Math.ceil(size.bits / 8) },
     layers: describeLayers(tensors, index),
-    tensors: tensors.map((quantized) => describeTensor(quantized, index)),
+    tensors: tensors.map((quantized) => describeTensor(quantized, index, format)),
   };
 }
 
 function describeTensor(
-  { tensor, weights, errors }: QuantizedTensor,
+  { tensor, weights, errors, formats }: QuantizedTensor,
   format: number,
+  asked: NumberFormat,
 ): TensorComparison {
   const { name, layer, nameInLayer, shape, transposed, elements } = tensor;
+  const stored = formats[format].id;
   return {
     name,
     layer,
     nameInLayer,
     shape,
     transposed,
+    ...(stored !== asked.id && { storedAs: stored }),
     parameters: elements,
     sumSquares: weights.sumSquares,
     ...errors[format].measures(weights),

@@ -2,7 +2,7 @@ import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import type { ModelTensor } from '../../checkpoint/types.js';
 import { planChunks } from '../../compute/chunks.js';
 import { findChunkBoundary, findTensorRanges } from '../../compute/tensorRanges.js';
-import { needsTensorRange } from '../../formats/index.js';
+import { formatForWidth, needsTensorRange } from '../../formats/index.js';
 import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
@@ -17,6 +17,8 @@ export interface QuantizedTensor {
   readonly tensor: ModelTensor;
   /** Rows are outputs, columns inputs: the tensor's shape, reversed where it is stored transposed. */
   readonly matrixShape: readonly number[];
+  /** One per format asked for: itself, or what is stored in its place where rows do not fit its blocks. */
+  readonly formats: readonly NumberFormat[];
   readonly weights: WeightAccumulator;
   /** See `findNarrowerTypes`. */
   readonly narrower: number;
@@ -65,14 +67,17 @@ export async function quantizeTensors(
   const { signal, onProgress } = options;
   const whole = formats.some(needsTensorRange);
   const ranges = whole ? await findTensorRanges(pool, tensors, signal) : undefined;
-  const boundary = findChunkBoundary(formats);
-  const results = tensors.map((tensor) => ({
-    tensor,
-    matrixShape: shapeAsMatrix(tensor),
-    weights: new WeightAccumulator(),
-    narrower: tensor.storage ? 0 : ANY_NARROWER_TYPE,
-    errors: formats.map(() => new ErrorAccumulator()),
-  }));
+  const results = tensors.map((tensor) => {
+    const matrixShape = shapeAsMatrix(tensor);
+    return {
+      tensor,
+      matrixShape,
+      formats: formats.map((format) => formatForWidth(format, matrixShape.at(-1))),
+      weights: new WeightAccumulator(),
+      narrower: tensor.storage ? 0 : ANY_NARROWER_TYPE,
+      errors: formats.map(() => new ErrorAccumulator()),
+    };
+  });
   const owners: Owner[] = [];
   const times: QuantizeTimes = { read: 0, kernel: 0 };
   const total = tensors.reduce((sum, { elements }) => sum + elements, 0);
@@ -81,10 +86,9 @@ export async function quantizeTensors(
 
   function* tasks(): Generator<TaskOf<ChunkApi, 'quantize'>> {
     for (const [index, tensor] of tensors.entries()) {
-      const formatTasks = formats.map(({ id }) => ({
-        id,
-        tensorRange: ranges?.[index],
-      }));
+      const stored = results[index].formats;
+      const formatTasks = stored.map(({ id }) => ({ id, tensorRange: ranges?.[index] }));
+      const boundary = findChunkBoundary(stored);
       for (const chunk of planChunks(tensor, { boundary, bands: true })) {
         const firstElement =
           (chunk.offset - tensor.offset) / (countBitsPerElement(tensor.dtype) / 8);
@@ -127,7 +131,7 @@ function storedIndex({ rows, storedStride }: ChunkRef, first: number, element: n
   return first + Math.floor(element / rows) * storedStride + (element % rows);
 }
 
-/** Gathers strips of transposed weights, which lie in the file in many pieces, to whole tensors. */
+/** Gathers strips of transposed weights, which lie in the file in many pieces, to whole matrices: tensors or experts. */
 class StripOutput {
   private stored = new Float32Array(0);
   private filled = 0;
@@ -141,15 +145,15 @@ class StripOutput {
     firstElement: number,
     output: Float32Array,
   ): void | Promise<void> {
-    if (this.filled === 0 && this.stored.length !== tensor.elements) {
-      this.stored = new Float32Array(tensor.elements);
-    }
+    const size = tensor.shape.slice(-2).reduce((product, each) => product * each, 1);
+    if (this.filled === 0 && this.stored.length !== size) this.stored = new Float32Array(size);
+    const first = firstElement % size;
     for (let column = 0; column < columns; column++) {
       const run = output.subarray(column * rows, (column + 1) * rows);
-      this.stored.set(run, firstElement + column * storedStride);
+      this.stored.set(run, first + column * storedStride);
     }
     this.filled += output.length;
-    if (this.filled < tensor.elements) return;
+    if (this.filled < size) return;
     this.filled = 0;
     return this.sink(tensor, this.stored);
   }

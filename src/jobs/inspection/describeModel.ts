@@ -54,6 +54,7 @@ export function describeForInspection(tensor: ModelTensor): InspectedTensor {
     notQuantizable: tensor.notQuantizable,
     shape: tensor.exactShape ?? tensor.shape,
     storage: tensor.storage,
+    ...(tensor.matrixShape && { matrixShape: tensor.matrixShape }),
   };
 }
 

@@ -25,9 +25,9 @@ export interface SmallStatistics {
   readonly asymmetries?: GroupAsymmetries;
 }
 
-/** True for tensors that are counted many at a time; they have elements. */
-export function isSmall({ elements }: ModelTensor): boolean {
-  return elements > 0 && elements <= MAX_SMALL_ELEMENTS;
+/** True for tensors that are counted many at a time; they have elements, and are one chunk. */
+export function isSmall({ elements, transposed, shape }: ModelTensor): boolean {
+  return elements > 0 && elements <= MAX_SMALL_ELEMENTS && !(transposed && shape.length > 2);
 }
 
 /**

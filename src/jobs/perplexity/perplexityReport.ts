@@ -6,6 +6,7 @@ import type { PerplexityReport } from '../../reports/reports.js';
 import { computeStoredSize, identifyFormat, parseFormats } from '../formatList.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
+import { noteWidths } from '../widthNotes.js';
 import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from './measurement.js';
 import { explainNoPerplexity, UNQUANTIZED } from './noPerplexity.js';
 
@@ -50,13 +51,17 @@ export async function measurePerplexity(
   const { tokenizeSeconds, forwardSeconds, peakRssBytes, backend, threads } = measured;
   const totalSeconds = (performance.now() - begin) / 1000;
   return {
-    model: summarizeModel(model, about),
+    model: summarizeModel(model, about, formats.length > 0),
     text: measured.text,
     baseline: { perplexity: measured.baseline },
-    formats: formats.map((format, index) => ({
-      ...identifyFormat(format, computeStoredSize(format, shapes, scaleDtype)),
-      perplexity: measured.formats[index].whole,
-    })),
+    formats: formats.map((format, index) => {
+      const identity = identifyFormat(format, computeStoredSize(format, shapes, scaleDtype));
+      return {
+        ...identity,
+        notes: [...identity.notes, ...noteWidths(format, selected)],
+        perplexity: measured.formats[index].whole,
+      };
+    }),
     notes: measured.notes,
     timings: { tokenizeSeconds, forwardSeconds, totalSeconds, peakRssBytes, backend, threads },
   };

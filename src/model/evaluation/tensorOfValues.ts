@@ -30,5 +30,6 @@ export function tensorOfValues(tensor: ModelTensor, values: Float32Array): Model
     shape: [values.length / columns, columns],
     elements: values.length,
     transposed: false,
+    matrixShape: undefined,
   };
 }

@@ -209,6 +209,7 @@ export class WeightStore {
     return {
       ...held,
       shape: [rows, shape.columns],
+      matrixShape: undefined,
       offset: held.offset + countStoredBytes(tensor.dtype, firstRow * shape.columns),
       bytes: countStoredBytes(tensor.dtype, elements),
       elements,

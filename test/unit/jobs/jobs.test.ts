@@ -40,7 +40,9 @@ describe('compare', () => {
       architecture: 'LlamaForCausalLM',
       parameters: 3672320,
       quantizableParameters: 3145728,
-      notes: [],
+      notes: [
+        'Left out of 3,672,320 weights, since they are not linear: 1 embedding (524,288), 9 one-dimensional (2,304).',
+      ],
       dtype: 'BF16',
     });
     const [int4, dint4] = report.formats;

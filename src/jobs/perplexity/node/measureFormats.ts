@@ -1,16 +1,17 @@
 import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
+import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
-import type { NumberFormat, ScaleDtype } from '../../../formats/index.js';
+import { formatForWidth, type NumberFormat, type ScaleDtype } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { evaluate } from '../../../model/evaluation/evaluate.js';
 import type {
   EvaluationResult,
   EvaluationSettings,
   LanguageModel,
+  TensorChange,
   Variant,
 } from '../../../model/evaluation/types.js';
-import { inFormat } from '../../../model/evaluation/variants.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
 import { hashOf } from '../../../model/scores/node/hashOf.js';
 import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
@@ -36,10 +37,17 @@ export interface MeasureOptions extends CallOptions {
 }
 
 /** A variant's name depends on nothing but what it is, so that later runs find its scores. */
-function variantOf(format: NumberFormat, names: readonly string[]): Variant {
+function variantOf(format: NumberFormat, names: readonly string[], widths: Widths): Variant {
   const tensors = names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
-  return { id: `${format.id} ${tensors}`, changes: inFormat(format, names) };
+  const changes = names.map((name): [string, TensorChange] => [
+    name,
+    { format: formatForWidth(format, widths.get(name)) },
+  ]);
+  return { id: `${format.id} ${tensors}`, changes: new Map(changes) };
 }
+
+/** Inputs of tensors by name. */
+type Widths = ReadonlyMap<string, number>;
 
 /** What scores are of. */
 interface Scored {
@@ -102,9 +110,12 @@ export async function measureFormats(
   };
   const tokenizeSeconds = (performance.now() - begin) / 1000;
 
-  const whole = formats.map((format) => variantOf(format, names));
+  const widths = new Map(
+    opened.tensors.map((tensor) => [tensor.name, getMatrixShape(tensor).columns]),
+  );
+  const whole = formats.map((format) => variantOf(format, names, widths));
   const alone = formats.map((format) =>
-    perLayer ? names.map((name) => variantOf(format, [name])) : [],
+    perLayer ? names.map((name) => variantOf(format, [name], widths)) : [],
   );
   // The only tensor alone is all of them.
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
