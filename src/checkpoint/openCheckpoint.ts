@@ -79,8 +79,19 @@ async function openSingle(
   options: CallOptions,
 ): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
-  const { tensors, metadata, file } = await openShard(folder, name, container, fileSystem, options);
-  return { path: file.path, folder, fileSystem, files: [file], tensors, metadata, problems: [] };
+  const shard = await openShard(folder, name, container, fileSystem, options);
+  const { tensors, metadata, file, configuration } = shard;
+  const files = [file];
+  return {
+    path: file.path,
+    folder,
+    fileSystem,
+    files,
+    tensors,
+    metadata,
+    problems: [],
+    configuration,
+  };
 }
 
 async function openIndex(

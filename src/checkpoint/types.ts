@@ -37,6 +37,8 @@ export interface Checkpoint<Tensor extends StoredTensor = StoredTensor> {
   readonly metadata: Readonly<Record<string, string>>;
   /** Missing shards and the like (an index only). */
   readonly problems: readonly CheckpointProblem[];
+  /** What a file says in its header of what others say in `config.json`. Contents are unchecked. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
 }
 
 /** A checkpoint that was just opened: its list of tensors is the caller's, who may use it up. */
@@ -82,7 +84,10 @@ export interface ModelTensor extends StoredTensor {
  * (`model/openModel.ts`) and handed to every job, so that no two of them can disagree.
  */
 export interface OpenedModel extends Checkpoint<ModelTensor> {
-  /** The object that `config.json` holds, absent where there is none. Its contents are unchecked. */
+  /**
+   * The object that `config.json` holds, or what the file's header says in its place; absent where there is
+   * neither. Its contents are unchecked.
+   */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Why `config.json` could not be read, in one line that names the file. */
   readonly configProblem?: string;

@@ -16,7 +16,8 @@ const WHAT_STILL_WORKS =
  *   misshapen tensor, a setting that is not supported
  */
 export async function planLanguageModel(opened: OpenedModel): Promise<LanguageModel> {
-  const { config, configProblem, folder, problems } = opened;
+  const { config, configProblem, configuration, folder, path, problems } = opened;
+  const configPath = configuration ? path : `${folder}/config.json`;
   if (configProblem !== undefined) throw new Error(configProblem);
   if (!config) {
     throw new Error(
@@ -31,14 +32,14 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
         : '"model_type" is missing';
     const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
     throw new Error(
-      `${visible(folder)}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
+      `${visible(configPath)}: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
     );
   }
   if (problems.length > 0) {
     const [{ file, message }] = problems;
     throw new Error(`${visible(file)}: ${message}; an incomplete model cannot be run`);
   }
-  const plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
+  const plan = architecture.plan(new Configuration(config, configPath), opened);
   const notes = [...plan.notes, ...noteUnusedTensors(plan, opened.tensors)];
   const { tiedTwin, head } = plan;
   if (tiedTwin !== undefined && (await differ(opened, tiedTwin, head.weight))) {
