@@ -138,10 +138,7 @@ const OWN_FIELDS: ReadonlyMap<string, OwnFields> = new Map<string, OwnFields>([
       mlp_bias: shapeOf('blk.0.ffn_gate.bias') !== undefined,
     }),
   ],
-  [
-    'qwen3',
-    (_, { shapeOf }) => ({ attention_bias: shapeOf('blk.0.attn_q.bias') !== undefined }),
-  ],
+  ['qwen3', (_, { shapeOf }) => ({ attention_bias: shapeOf('blk.0.attn_q.bias') !== undefined })],
   ['gemma', () => ({ hidden_activation: 'gelu_pytorch_tanh' })],
   [
     'gemma2',

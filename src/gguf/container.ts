@@ -117,7 +117,8 @@ function makeTensor(
 ): StoredTensor {
   const place = { name, file: fileName, offset: dataStart + offset, bytes };
   const elementType = stored?.elementType;
-  if (elementType !== undefined && !transform) return { ...place, dtype: elementType, shape, elements };
+  if (elementType !== undefined && !transform)
+    return { ...place, dtype: elementType, shape, elements };
   const label = stored?.label ?? `type ${type}`;
   const encoding = {
     layout: LAYOUT,

@@ -75,7 +75,11 @@ export function* readRawHeader(
 function checkStart(cursor: HeaderCursor, bytes: Uint8Array): void {
   cursor.need(8, 'header');
   if (MAGIC.some((byte, i) => bytes[i] !== byte)) {
-    cursor.fail('header', 'InvalidHeader', 'the file does not begin with "GGUF": it is no GGUF file');
+    cursor.fail(
+      'header',
+      'InvalidHeader',
+      'the file does not begin with "GGUF": it is no GGUF file',
+    );
   }
   cursor.at = MAGIC.length;
   const version = cursor.number('Uint32', 4, 'header');

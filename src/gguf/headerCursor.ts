@@ -46,7 +46,11 @@ export class HeaderCursor {
       this.fail(place, 'InvalidHeaderLength', detail);
     }
     if (end > MAX_HEADER_BYTES) {
-      this.fail(place, 'HeaderTooLarge', `the header is over the limit of ${MAX_HEADER_BYTES} bytes`);
+      this.fail(
+        place,
+        'HeaderTooLarge',
+        `the header is over the limit of ${MAX_HEADER_BYTES} bytes`,
+      );
     }
     throw new NeedsMoreBytes();
   }

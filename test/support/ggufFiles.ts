@@ -145,7 +145,8 @@ export function ggufKeys(config: Config): Keys {
   const rms = config.rms_norm_eps;
   if (rms !== undefined) keys.push([`${arch}.attention.layer_norm_rms_epsilon`, 'float32', rms]);
   const epsilon = config.layer_norm_eps ?? config.layer_norm_epsilon;
-  if (epsilon !== undefined) keys.push([`${arch}.attention.layer_norm_epsilon`, 'float32', epsilon]);
+  if (epsilon !== undefined)
+    keys.push([`${arch}.attention.layer_norm_epsilon`, 'float32', epsilon]);
   if (type !== 'gpt2') {
     keys.push([`${arch}.rope.dimension_count`, 'uint32', headSize * share]);
     keys.push([`${arch}.rope.freq_base`, 'float32', config.rope_theta]);

@@ -84,7 +84,11 @@ function makeStoredDecoder(
     const rowBytes = columns * ELEMENT_TYPES[dtype].bytesPerBlock;
     return {
       async decode(first, rows, target) {
-        decodeElements(dtype, await parts.range('codes', first * rowBytes, rows * rowBytes), target);
+        decodeElements(
+          dtype,
+          await parts.range('codes', first * rowBytes, rows * rowBytes),
+          target,
+        );
       },
     };
   }

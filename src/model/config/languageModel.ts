@@ -31,9 +31,7 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
         ? `model_type ${quoted(config.model_type)} is not an architecture that can be run`
         : '"model_type" is missing';
     const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
-    throw new Error(
-      `${visible(configPath)}: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
-    );
+    throw new Error(`${visible(configPath)}: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`);
   }
   if (problems.length > 0) {
     const [{ file, message }] = problems;
