@@ -6,6 +6,7 @@ const rank = {
   formats: 0,
   host: 1,
   safetensors: 1,
+  gguf: 1,
   kernels: 2,
   checkpoint: 2,
   metrics: 3,

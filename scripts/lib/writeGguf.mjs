@@ -107,6 +107,46 @@ function tensors(config) {
   return list;
 }
 
+/** How values are written, by their type. @type {Record<string, (value: any) => Buffer>} */
+const VALUES = {
+  uint32: (value) => Buffer.concat([uint32(TYPE.uint32), uint32(value)]),
+  float32: (value) => Buffer.concat([uint32(TYPE.float32), float32(value)]),
+  bool: (value) => Buffer.concat([uint32(7), Buffer.from([value ? 1 : 0])]),
+  string: (value) => Buffer.concat([uint32(TYPE.string), string(value)]),
+  strings: (value) => Buffer.concat([uint32(TYPE.array), array(TYPE.string, value.map(string))]),
+  int32s: (value) => Buffer.concat([uint32(TYPE.array), array(TYPE.int32, value.map(uint32))]),
+  float32s: (value) => Buffer.concat([uint32(TYPE.array), array(TYPE.float32, value.map(float32))]),
+};
+
+/**
+ * A GGUF file.
+ * @param {readonly (readonly [key: string, type: string, value: unknown])[]} keys
+ * @param {readonly { name: string, shape: readonly number[], type: number, data: Uint8Array }[]} list
+ *   tensors; shapes outermost dimension first, types as the format numbers them
+ * @returns {Buffer}
+ */
+export function encodeGguf(keys, list) {
+  const pad = (/** @type {number} */ bytes) =>
+    Buffer.alloc((ALIGNMENT - (bytes % ALIGNMENT)) % ALIGNMENT);
+  let offset = 0;
+  const infos = list.map(({ name, shape, type, data }) => {
+    const dimensions = [...shape].reverse().map(uint64);
+    const place = [uint32(shape.length), ...dimensions, uint32(type), uint64(offset)];
+    offset += data.length + pad(data.length).length;
+    return Buffer.concat([string(name), ...place]);
+  });
+  const head = Buffer.concat([
+    Buffer.from('GGUF'),
+    uint32(3),
+    uint64(list.length),
+    uint64(keys.length),
+    ...keys.map(([key, type, value]) => Buffer.concat([string(key), VALUES[type](value)])),
+    ...infos,
+  ]);
+  const data = list.map(({ data }) => Buffer.concat([data, pad(data.length)]));
+  return Buffer.concat([head, pad(head.length), ...data]);
+}
+
 /**
  * Writes an F32 GGUF file of a LLaMA's shape with random weights: it is for timings.
  * @param {string} path

@@ -1,8 +1,9 @@
+import { gguf } from '../gguf/container.js';
 import { safetensors } from '../safetensors/container.js';
 import type { Container } from '../storage/container.js';
 
 /** Every file format that can be opened. A new one: a room that fulfils the interface, a line here. */
-export const CONTAINERS: readonly Container[] = Object.freeze([safetensors]);
+export const CONTAINERS: readonly Container[] = Object.freeze([safetensors, gguf]);
 
 /** The container of a file, and whether the file is an index of its shards. */
 export interface Recognized {

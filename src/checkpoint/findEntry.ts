@@ -37,7 +37,14 @@ export async function findEntry(path: string, fileSystem: FileSystem): Promise<E
   if (kind !== 'folder') return { path, others: [] };
   const names = (await fileSystem.list(path)).sort();
   const indexes = names.filter((name) => containerOf(name)?.isIndex === true);
-  const files = names.filter((name) => containerOf(name)?.isIndex === false);
+  // Beside the files that a model was converted from, what it was converted to is a copy.
+  const files =
+    CONTAINERS.map((container) =>
+      names.filter((name) => {
+        const recognized = containerOf(name);
+        return recognized?.container === container && !recognized.isIndex;
+      }),
+    ).find(({ length }) => length > 0) ?? [];
   const usual = CONTAINERS.flatMap(({ fileSuffix, indexSuffix }) => [
     ...(indexSuffix === undefined ? [] : [`model${indexSuffix}`]),
     `model${fileSuffix}`,

@@ -11,6 +11,7 @@ export interface OpenedShard {
   /** The caller's to use up. */
   readonly tensors: StoredTensor[];
   readonly metadata: Readonly<Record<string, string>>;
+  readonly configuration?: Readonly<Record<string, unknown>>;
 }
 
 /** What came of opening one of an index's shards. */

@@ -78,7 +78,8 @@ async function openSingle(
   options: CallOptions,
 ): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
-  const { tensors, metadata, file } = await openShard(folder, name, container, fileSystem, options);
+  const shard = await openShard(folder, name, container, fileSystem, options);
+  const { tensors, metadata, file, configuration } = shard;
   const lone = await findWholeOf(folder, name, container, fileSystem);
   return {
     path: file.path,
@@ -88,6 +89,7 @@ async function openSingle(
     tensors,
     metadata,
     problems: [],
+    configuration,
     absent: new Set(),
     notes: lone ? [{ file: name, message: lone.loneShard }] : [],
     ...lone,

@@ -104,9 +104,10 @@ export async function openShard(
 ): Promise<OpenedShard> {
   const path = fileSystem.join(folder, name);
   return withSource(fileSystem, path, async (source) => {
-    const { tensors, metadata, headerBytes } = await container.readHeader(source, name, options);
+    const header = await container.readHeader(source, name, options);
+    const { tensors, metadata, headerBytes, configuration } = header;
     const file = { name, path, sizeBytes: source.size, headerBytes, source: source.ref };
-    return { file, metadata, tensors };
+    return { file, metadata, tensors, configuration };
   });
 }
 

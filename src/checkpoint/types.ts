@@ -48,6 +48,8 @@ export interface Checkpoint<Tensor extends StoredTensor = StoredTensor> {
   readonly loneShard?: string;
   /** Path of the index of which it is a shard, where that is there. */
   readonly wholeModel?: string;
+  /** What a file says in its header of what others say in `config.json`. Contents are unchecked. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
 }
 
 /** A checkpoint that was just opened: its list of tensors is the caller's, who may use it up. */
@@ -101,7 +103,10 @@ export interface ModelTensor extends StoredTensor {
  * (`model/openModel.ts`) and handed to every job, so that no two of them can disagree.
  */
 export interface OpenedModel extends Checkpoint<ModelTensor> {
-  /** The object that `config.json` holds, absent where there is none. Its contents are unchecked. */
+  /**
+   * The object that `config.json` holds, or what the file's header says in its place; absent where there is
+   * neither. Its contents are unchecked.
+   */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Why `config.json` could not be read, in one line that names the file. */
   readonly configProblem?: string;

@@ -1,4 +1,4 @@
-const GENERAL = `Look at, quantize and compare language-model weights in safetensors files.
+const GENERAL = `Look at, quantize and compare language-model weights in safetensors and GGUF files.
 
 Usage: quantscope COMMAND PATH [OPTION]…
 
@@ -9,7 +9,7 @@ Commands:
   perplexity  run the model on a text, also with its weights in several formats
   formats     list the number formats
 
-PATH is a .safetensors file, a model.safetensors.index.json, or a model folder.
+PATH is a .safetensors or .gguf file, a model.safetensors.index.json, or a model folder.
 
 Common options:
   --json           one JSON document on standard output

@@ -3,6 +3,7 @@ import { awq } from './entries/awq.js';
 import { bitsandbytesInt8, bitsandbytes4bit } from './entries/bitsandbytes.js';
 import { float8 } from './entries/float8.js';
 import { fp4Packed } from './entries/fp4Packed.js';
+import { ggml } from './entries/ggml.js';
 import { gptOss } from './entries/gptOss.js';
 import { gptq } from './entries/gptq.js';
 import { int8 } from './entries/int8.js';
@@ -13,6 +14,7 @@ import type { Layout } from './layout.js';
 
 /** Every way in which weights are stored other than as plain numbers. A new one: a file, a line here. */
 export const LAYOUTS: readonly Layout[] = Object.freeze([
+  ggml,
   afpq,
   gptq,
   awq,

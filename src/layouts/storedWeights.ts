@@ -55,7 +55,9 @@ export async function findStoredWeights(
   readQuantization: () => Promise<QuantizationConfig>,
   read: (tensor: StoredTensor) => Promise<Uint8Array>,
 ): Promise<StoredWeights> {
-  const candidates = tensors.filter(({ dtype }) => CODE_TYPES.has(dtype));
+  const candidates = tensors.filter(
+    ({ dtype, encoding }) => encoding !== undefined || CODE_TYPES.has(dtype),
+  );
   if (candidates.length === 0) return NONE;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const context: LayoutContext = {
@@ -145,7 +147,7 @@ function makeDecodedTensor(
     storage: {
       label,
       parts: stored.map((part) => ({
-        name: part.name,
+        name: part.encoding?.storedName ?? part.name,
         dtype: part.dtype,
         shape: part.shape,
         bytes: part.bytes,

@@ -11,7 +11,7 @@ import { recordInputs, type InputState } from '../storage/inputs.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
 import { describeAdapter, recognizeAdapter } from './adapters.js';
-import { findOrientation } from './config/orientation.js';
+import { AS_USUAL, findOrientation } from './config/orientation.js';
 import { findLogicalTensors, type LogicalTensors } from './logicalTensors.js';
 
 /**
@@ -29,17 +29,21 @@ export async function openModel(
   const inputs = new Map<string, InputState>();
   const recorded = recordInputs(fileSystem, inputs);
   const checkpoint = await openCheckpoint(path, recorded, options);
-  const { config, problem } = await readConfigFile(checkpoint.folder, recorded);
+  const { configuration } = checkpoint;
+  // A file that says itself what model it holds may lie beside the configuration of another.
+  const { config, problem } = configuration
+    ? { config: configuration, problem: undefined }
+    : await readConfigFile(checkpoint.folder, recorded);
   const adapterKind = await runInSlices(recognizeAdapter(checkpoint.tensors), options);
   const adapter =
     adapterKind === undefined
       ? undefined
       : await describeAdapter(checkpoint, adapterKind, recorded);
   const stored = await findLogicalTensors(checkpoint, config, recorded);
-  const orientation = await runInSlices(
-    findOrientation(config?.model_type, stored.tensors),
-    options,
-  );
+  // Formats that bring their configuration (GGUF) have all weights the usual way round.
+  const orientation = configuration
+    ? AS_USUAL
+    : await runInSlices(findOrientation(config?.model_type, stored.tensors), options);
   const { isTransposed, note } = orientation;
   const experts = await runInSlices(
     findExperts(stored.tensors, config, (tensor) => stored.decoded.get(tensor)?.storage.label),

@@ -18,6 +18,25 @@ export interface StoredTensor {
   readonly bytes: number;
   /** Number of elements (the product of the shape). */
   readonly elements: number;
+  /**
+   * Present where the bytes are not simply the tensor's numbers: they are blocks of codes (element type U8
+   * then, the last dimension in bytes), or its rows lie in another order.
+   */
+  readonly encoding?: StoredEncoding;
+}
+
+/** How a container stores a tensor whose bytes are not simply its numbers. A layout decodes it (`layouts/`). */
+export interface StoredEncoding {
+  /** The layout's identifier. */
+  readonly layout: string;
+  /** For people: "Q4_K". */
+  readonly label: string;
+  /** Name in the file, where the tensor's own is that of the model's definition. */
+  readonly storedName: string;
+  /** Of the decoded tensor, outermost first. */
+  readonly shape: readonly number[];
+  /** What else the layout must know. */
+  readonly parameters: Readonly<Record<string, number | boolean | string>>;
 }
 
 /** What a file's header says, checked against the size of the file. */
@@ -28,6 +47,11 @@ export interface FileHeader {
   readonly metadata: Readonly<Record<string, string>>;
   /** Length of the header in bytes, without a length field in front of it. */
   readonly headerBytes: number;
+  /**
+   * Where the format says in its header what other checkpoints say in `config.json`: the same, in the same
+   * fields. Contents come from the file and are unchecked.
+   */
+  readonly configuration?: Readonly<Record<string, unknown>>;
 }
 
 /** What an index of shards says. */

@@ -1,6 +1,6 @@
 /** Names that package.json declares too. */
 export const EDITOR_VIEW_TYPE = 'quantscope.safetensorsEditor';
-/** The same editor for indexes, which open as text unless asked otherwise. */
+/** The same editor for indexes and GGUF files, which other editors open unless asked otherwise. */
 export const INDEX_VIEW_TYPE = 'quantscope.indexEditor';
 export const COMPARISON_VIEW_TYPE = 'quantscope.comparison';
 

@@ -15,6 +15,7 @@ import {
 } from '../../safetensors/node/writer.js';
 import { describeSystemError } from '../../storage/describeError.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
+import { quoted, visible } from '../../storage/errors.js';
 import { refuseChanged } from '../../storage/inputs.js';
 import type { WriteOptions } from '../../storage/node/atomicFile.js';
 import { makeFolder } from '../../storage/node/makeFolder.js';
@@ -76,6 +77,18 @@ export async function quantizeToFile(
   if (model.problems.length > 0) {
     const [problem] = model.problems;
     throw new OutputError(`${problem.message}; an incomplete checkpoint cannot be written`);
+  }
+  const [lost] = model.configuration ? model.undecodable.keys() : [];
+  if (lost !== undefined) {
+    const reason = model.undecodable.get(lost)!;
+    throw new OutputError(
+      `${visible(model.path)}: ${quoted(lost)} cannot be decoded (${reason}), and safetensors has no element type for its blocks`,
+    );
+  }
+  if (/\.gguf$/i.test(request.out)) {
+    throw new OutputError(
+      `${visible(request.out)}: weights are written as safetensors; name a .safetensors file or a folder`,
+    );
   }
   const inputs = await listInputs(model);
   const job = new QuantizeJob(pool, model, { format, scaleDtype, selected, inputs }, options);
@@ -181,9 +194,10 @@ class QuantizeJob {
       const shards: WrittenShard[] = [];
       for (const { name } of this.model.files) {
         const tensors = this.model.tensors.filter(({ file }) => file === name);
-        await this.writeTensors(join(partial, name), tensors);
+        const written = name.replace(/\.gguf$/i, '.safetensors');
+        await this.writeTensors(join(partial, written), tensors);
         shards.push({
-          file: name,
+          file: written,
           tensors: tensors.map((tensor) => ({
             name: tensor.name,
             bytes: this.plan.selected.has(tensor) ? tensor.elements * 4 : countSourceBytes(tensor),

@@ -17,9 +17,12 @@ const WHAT_STILL_WORKS =
  *   misshapen tensor, a setting that is not supported
  */
 export async function planLanguageModel(opened: OpenedModel): Promise<LanguageModel> {
-  const { config, configProblem, folder, problems, absent, loneShard, adapter } = opened;
-  if (adapter !== undefined)
+  const { config, configProblem, configuration, folder, path, problems, absent } = opened;
+  const { loneShard, adapter } = opened;
+  const configPath = configuration ? path : `${folder}/config.json`;
+  if (adapter !== undefined) {
     throw new Error(`${adapter}: perplexity is measured of the whole model`);
+  }
   if (configProblem !== undefined) throw new Error(configProblem);
   if (!config) {
     throw new Error(
@@ -33,9 +36,7 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
         ? `model_type ${quoted(config.model_type)} is not an architecture that can be run`
         : '"model_type" is missing';
     const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
-    throw new Error(
-      `${visible(folder)}/config.json: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`,
-    );
+    throw new Error(`${visible(configPath)}: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`);
   }
   const incomplete = loneShard ?? problems[0]?.message;
   const refuseIncomplete = (cause?: unknown) =>
@@ -46,7 +47,7 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
   if (loneShard !== undefined || !absent) throw refuseIncomplete();
   let plan: ModelPlan;
   try {
-    plan = architecture.plan(new Configuration(config, `${folder}/config.json`), opened);
+    plan = architecture.plan(new Configuration(config, configPath), opened);
   } catch (error) {
     if (incomplete !== undefined) throw refuseIncomplete(error);
     throw error;

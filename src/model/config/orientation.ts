@@ -14,7 +14,8 @@ export interface Orientation {
 
 type Shaped = Pick<ModelTensor, 'file' | 'name' | 'shape'>;
 
-const AS_USUAL: Orientation = { isTransposed: () => false };
+/** All weights are [outputs × inputs]. */
+export const AS_USUAL: Orientation = { isTransposed: () => false };
 
 /**
  * Finds out, in steps, which weights are stored as [inputs × outputs]. The architecture says by which names to know

@@ -133,6 +133,12 @@ function scaled(
     }
     case 'llama3':
       return { frequencies: llama3Frequencies(frequencies, scaling!), factor: 1 };
+    case 'frequency_factors': {
+      // What GGUF files hold in place of the numbers that the factors were computed from.
+      const factors = scaling!.positives('factors', frequencies.length);
+      const divided = frequencies.map((each, i) => each / Math.fround(factors[i]));
+      return { frequencies: divided, factor: 1 };
+    }
     case 'longrope':
     case 'su':
       return longRope(config, scaling!, frequencies);

@@ -10,8 +10,11 @@ const BUFFER =
 /** GPT-2's and GPT-NeoX's causal masks, [1, 1, positions, positions]; a bias has one dimension. */
 const MASK = /(^|\.)(attn|attention)\.bias$/;
 
+/** Rotary factors of GGUF files: a part of the configuration. */
+const FACTORS = /^rope_(freqs|factors_(long|short))\.weight$/;
+
 function isBuffer({ name, shape }: ModelTensor): boolean {
-  return BUFFER.test(name) || (MASK.test(name) && shape.length > 1);
+  return BUFFER.test(name) || FACTORS.test(name) || (MASK.test(name) && shape.length > 1);
 }
 
 /** Names of all tensors that a plan reads, or knows to be the same as one that it reads. */

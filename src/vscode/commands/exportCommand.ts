@@ -114,7 +114,7 @@ async function chooseTarget(
     });
     chosen = folders?.[0];
   } else {
-    const base = fileSystem.split(path).name.replace(/\.safetensors$/, '');
+    const base = fileSystem.split(path).name.replace(/\.(safetensors|gguf)$/, '');
     chosen = await vscode.window.showSaveDialog({
       defaultUri: proposeFile(resource, `${base}-${format.id}`, '.safetensors'),
       filters: { Safetensors: ['safetensors'] },

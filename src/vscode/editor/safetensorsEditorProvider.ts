@@ -73,7 +73,7 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
 
   /** Shows a model. */
   async open(uri: vscode.Uri): Promise<void> {
-    const viewType = uri.path.endsWith('.json') ? INDEX_VIEW_TYPE : EDITOR_VIEW_TYPE;
+    const viewType = /\.(json|gguf)$/.test(uri.path) ? INDEX_VIEW_TYPE : EDITOR_VIEW_TYPE;
     await vscode.commands.executeCommand('vscode.openWith', uri, viewType);
   }
 

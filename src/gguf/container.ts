@@ -1,0 +1,140 @@
+import type { ByteSource } from '../storage/byteSource.js';
+import type { Container, FileHeader, StoredTensor } from '../storage/container.js';
+import { decodeElements } from '../storage/elementValues.js';
+import { CheckpointError, quoted } from '../storage/errors.js';
+import { runInSlices, type SliceOptions, type Steps } from '../storage/slices.js';
+import { ArchitectureKeys, deriveConfiguration, FACTOR_TENSORS } from './configuration.js';
+import { findFamily, translateName, type Transform } from './families.js';
+import { placeTensors, readRawHeader, type PlacedTensor, type RawHeader } from './header.js';
+import { MAX_HEADER_BYTES, NeedsMoreBytes } from './headerCursor.js';
+import { describeKeyValues } from './metadata.js';
+
+/** Headers without a vocabulary fit; those with one take a few megabytes. */
+const FIRST_READ_BYTES = 1 << 20;
+
+/** A head has no more elements: factors of rotary frequencies are half as many. */
+const MAX_FACTORS = 4096;
+
+/** The layout that decodes blocks and undoes what converting did. */
+const LAYOUT = 'ggml';
+
+/** GGUF as a container. Its keys are the configuration, its tensors go by the names of the model's definition. */
+export const gguf: Container = { fileSuffix: '.gguf', readHeader };
+
+async function readHeader(
+  source: ByteSource,
+  fileName: string,
+  options?: SliceOptions,
+): Promise<FileHeader> {
+  const raw = await readRaw(source, fileName, options);
+  const placed = await runInSlices(placeTensors(raw, source.size, fileName), options);
+  const factors = await readFactors(source, placed, raw.dataStart);
+  const byName = new Map(placed.map((tensor) => [tensor.name, tensor]));
+  const { keyValues, headerBytes } = raw;
+  return {
+    tensors: await runInSlices(makeTensors(placed, raw, fileName), options),
+    metadata: describeKeyValues(keyValues),
+    headerBytes,
+    configuration: deriveConfiguration({
+      keyValues,
+      shapeOf: (name) => byName.get(name)?.shape,
+      factors,
+    }),
+  };
+}
+
+/** Reads the header, and as much of the file as it turns out to need: each try twice as much as the last. */
+async function readRaw(
+  source: ByteSource,
+  fileName: string,
+  options: SliceOptions = {},
+): Promise<RawHeader> {
+  let bytes = new Uint8Array(0);
+  for (let wanted = FIRST_READ_BYTES; ; wanted *= 2) {
+    options.signal?.throwIfAborted();
+    const longer = new Uint8Array(Math.min(source.size, wanted, MAX_HEADER_BYTES));
+    longer.set(bytes);
+    await source.read(bytes.length, longer.subarray(bytes.length));
+    bytes = longer;
+    try {
+      return await runInSlices(readRawHeader(bytes, source.size, fileName), options);
+    } catch (error) {
+      if (!(error instanceof NeedsMoreBytes)) throw error;
+    }
+  }
+}
+
+/** The factors of rotary frequencies: a part of the configuration that is stored as tensors. */
+async function readFactors(
+  source: ByteSource,
+  placed: readonly PlacedTensor[],
+  dataStart: number,
+): Promise<Map<string, readonly number[]>> {
+  const factors = new Map<string, readonly number[]>();
+  for (const { name, stored, offset, bytes, elements } of placed) {
+    const isFactors = FACTOR_TENSORS.includes(name) && elements <= MAX_FACTORS;
+    if (!isFactors || stored?.elementType !== 'F32') continue;
+    const target = new Uint8Array(bytes);
+    await source.read(dataStart + offset, target);
+    const values = new Float32Array(elements);
+    decodeElements('F32', target, values);
+    factors.set(name, Array.from(values));
+  }
+  return factors;
+}
+
+/** Tensors under the names of the model's definition, in steps. */
+function* makeTensors(
+  placed: readonly PlacedTensor[],
+  { keyValues, dataStart }: RawHeader,
+  fileName: string,
+): Steps<StoredTensor[]> {
+  const keys = new ArchitectureKeys(keyValues);
+  const family = findFamily(keys.architecture);
+  const { heads } = keys;
+  const names = new Set<string>();
+  const tensors: StoredTensor[] = [];
+  for (const tensor of placed) {
+    const { name, transform } = family
+      ? translateName(tensor.name, family, heads)
+      : { name: tensor.name, transform: undefined };
+    if (names.has(name)) {
+      const detail = `another tensor is ${quoted(name)}, too`;
+      throw new CheckpointError(fileName, `tensor ${quoted(tensor.name)}`, 'DuplicateName', detail);
+    }
+    names.add(name);
+    tensors.push(makeTensor(tensor, name, transform, { fileName, dataStart }));
+    yield;
+  }
+  return tensors;
+}
+
+function makeTensor(
+  { name: storedName, shape, stored, type, offset, bytes, elements }: PlacedTensor,
+  name: string,
+  transform: Transform | undefined,
+  { fileName, dataStart }: { readonly fileName: string; readonly dataStart: number },
+): StoredTensor {
+  const place = { name, file: fileName, offset: dataStart + offset, bytes };
+  const elementType = stored?.elementType;
+  if (elementType !== undefined && !transform)
+    return { ...place, dtype: elementType, shape, elements };
+  const label = stored?.label ?? `type ${type}`;
+  const encoding = {
+    layout: LAYOUT,
+    label,
+    storedName,
+    shape,
+    parameters: { type: label, ...transform },
+  };
+  if (elementType !== undefined) return { ...place, dtype: elementType, shape, elements, encoding };
+  return { ...place, dtype: 'U8', shape: storedShape(shape, bytes), elements: bytes, encoding };
+}
+
+/** The shape in bytes: rows of whole blocks; one row of all bytes where those are not known. */
+function storedShape(shape: readonly number[], bytes: number): number[] {
+  const rows = shape.slice(0, -1);
+  const rowCount = rows.reduce((product, dimension) => product * dimension, 1);
+  const rowBytes = bytes / rowCount;
+  return Number.isSafeInteger(rowBytes) ? [...rows, rowBytes] : [bytes];
+}
