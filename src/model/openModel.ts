@@ -10,6 +10,7 @@ import { recordInputs, type InputState } from '../storage/inputs.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
 import { findOrientation } from './config/orientation.js';
+import { textConfigOf } from './config/textConfig.js';
 import { findLogicalTensors, type LogicalTensors } from './logicalTensors.js';
 
 /**
@@ -30,7 +31,7 @@ export async function openModel(
   const { config, problem } = await readConfigFile(checkpoint.folder, recorded);
   const stored = await findLogicalTensors(checkpoint, config, recorded);
   const orientation = await runInSlices(
-    findOrientation(config?.model_type, stored.tensors),
+    findOrientation(config && textConfigOf(config).fields.model_type, stored.tensors),
     options,
   );
   const { isTransposed, note } = orientation;
