@@ -1,4 +1,4 @@
-import { cohere } from './cohere.js';
+import { cohereFamily } from './cohere.js';
 import { gemmaFamily } from './gemma.js';
 import { gpt2 } from './gpt2.js';
 import { gptNeox } from './gptNeox.js';
@@ -25,7 +25,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
   granite,
   stablelm,
   starcoder2,
-  cohere,
+  ...cohereFamily,
 ];
 
 /**
