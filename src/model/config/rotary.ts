@@ -42,8 +42,9 @@ function partOf(section: Configuration, type: LayerType): Configuration {
   return section.section(byType.includes(type) ? type : byType[0])!;
 }
 
-/** True where layers of different types turn differently. */
-function differsByType(section: Configuration | undefined): boolean {
+/** True where layers with a window and layers without turn differently. */
+export function turnsByType(config: Configuration): boolean {
+  const section = sectionOf(config);
   if (!section) return false;
   const [full, sliding] = [section.section('full_attention'), section.section('sliding_attention')];
   return !!full && !!sliding && JSON.stringify(full) !== JSON.stringify(sliding);
@@ -79,7 +80,7 @@ export function planRotary(
   headSize: number,
   keys: RotaryKeys = {},
 ): RotaryPlan {
-  if (differsByType(sectionOf(config))) {
+  if (turnsByType(config)) {
     config.fail('rotary settings that differ between layers are not supported');
   }
   return makePlan(config, headSize, keys, settingsOf(config, keys, 'full_attention'));
@@ -97,9 +98,7 @@ export function planRotaries(
   const plan = (type: LayerType) =>
     makePlan(config, headSize, keys, settingsOf(config, keys, type));
   const rotary = plan('full_attention');
-  return differsByType(sectionOf(config))
-    ? { rotary, localRotary: plan('sliding_attention') }
-    : { rotary };
+  return turnsByType(config) ? { rotary, localRotary: plan('sliding_attention') } : { rotary };
 }
 
 /** A rotary encoding without scaling. */

@@ -1,7 +1,7 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
-import { planRotaries, planRotary, type RotaryKeys } from '../rotary.js';
+import { planRotaries, planRotary, turnsByType, type RotaryKeys } from '../rotary.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
   readActivation,
@@ -40,10 +40,8 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
   const bias = traits.attentionBias(config);
   const activation = readActivation(config, 'hidden_act', 'silu');
   const windows = traits.windows(config, layers);
-  const rotaries = windows.some((window) => window > 0)
-    ? planRotaries(config, headSize, traits.rotary)
-    : { rotary: planRotary(config, headSize, traits.rotary) };
-  const hasLocal = 'localRotary' in rotaries;
+  const hasWindows = windows.some((window) => window > 0);
+  const hasLocal = hasWindows && turnsByType(config);
   const blocks = windows.map((window, layer): BlockPlan => {
     const module = `${prefix}layers.${layer}`;
     const attention = `${module}.self_attn`;
@@ -84,7 +82,10 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
     maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    ...rotaries,
+    // After the blocks: the size of heads has been held against the tensors by now.
+    ...(hasWindows
+      ? planRotaries(config, headSize, traits.rotary)
+      : { rotary: planRotary(config, headSize, traits.rotary) }),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     ...vocabulary,
