@@ -3,13 +3,7 @@
  * `quick-gelu` (x·sigmoid(1.702x)) are its approximations, `gelu-10` ends at ±10; `relu2` is relu(x)².
  */
 export type Activation =
-  | 'silu'
-  | 'gelu'
-  | 'gelu-tanh'
-  | 'gelu-10'
-  | 'quick-gelu'
-  | 'relu'
-  | 'relu2';
+  'silu' | 'gelu' | 'gelu-tanh' | 'gelu-10' | 'quick-gelu' | 'relu' | 'relu2';
 
 /** A matrix of f32 in the shared memory, row-major: byte address of its first element and floats between rows. */
 export interface Matrix {
