@@ -1,5 +1,9 @@
-/** The activation function of a feed-forward network. `gelu` is the exact (erf) form, `gelu-tanh` its approximation. */
-export type Activation = 'silu' | 'gelu' | 'gelu-tanh' | 'relu';
+/**
+ * The activation function of a feed-forward network. `gelu` is the exact (erf) form, `gelu-tanh` and
+ * `quick-gelu` (x·sigmoid(1.702x)) are its approximations, `gelu-10` ends at ±10; `relu2` is relu(x)².
+ */
+export type Activation =
+  'silu' | 'gelu' | 'gelu-tanh' | 'gelu-10' | 'quick-gelu' | 'relu' | 'relu2';
 
 /** A matrix of f32 in the shared memory, row-major: byte address of its first element and floats between rows. */
 export interface Matrix {
@@ -69,8 +73,12 @@ export interface LayerNorm extends RowNorm {
   readonly bias: number;
 }
 
-/** A rotation, in place, of element i with element i + dims/2 of each head, for i < dims/2. */
+/**
+ * A rotation, in place, of element i with element i + dims/2 of each head, for i < dims/2; interleaved:
+ * of element 2i with element 2i + 1.
+ */
 export interface Rotation {
+  readonly interleaved: boolean;
   /** First element of the first head. */
   readonly values: Matrix;
   readonly rows: number;

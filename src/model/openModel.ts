@@ -12,6 +12,7 @@ import type { SourceRef } from '../storage/sourceRef.js';
 import { replaceInSteps, runInSlices, type Steps } from '../storage/slices.js';
 import { describeAdapter, recognizeAdapter } from './adapters.js';
 import { AS_USUAL, findOrientation } from './config/orientation.js';
+import { textConfigOf } from './config/textConfig.js';
 import { findLogicalTensors, type LogicalTensors } from './logicalTensors.js';
 
 /**
@@ -41,9 +42,10 @@ export async function openModel(
       : await describeAdapter(checkpoint, adapterKind, recorded);
   const stored = await findLogicalTensors(checkpoint, config, recorded);
   // Formats that bring their configuration (GGUF) have all weights the usual way round.
+  const modelType = config && textConfigOf(config).fields.model_type;
   const orientation = configuration
     ? AS_USUAL
-    : await runInSlices(findOrientation(config?.model_type, stored.tensors), options);
+    : await runInSlices(findOrientation(modelType, stored.tensors), options);
   const { isTransposed, note } = orientation;
   const experts = await runInSlices(
     findExperts(stored.tensors, config, (tensor) => stored.decoded.get(tensor)?.storage.label),

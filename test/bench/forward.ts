@@ -220,6 +220,7 @@ function elementRows({ name, kernels, memory }: ForwardSetup): ForwardRow[] {
         heads: 32,
         headStride: 64,
         dims: 64,
+        interleaved: false,
         cos: vector,
         sin: vector,
       }),

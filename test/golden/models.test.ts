@@ -90,9 +90,12 @@ it.each(ownCases)('independent forward pass, %s', async (name) => {
 
 it('covers every architecture that is offered', async () => {
   const { ARCHITECTURES } = await import('../../src/model/config/architectures/index.js');
-  const covered = cases.map((name) => {
-    const text = readFileSync(new URL(`${name}/config.json`, folder), 'utf8');
-    return (JSON.parse(text) as { model_type: string }).model_type;
-  });
+  const files = [
+    ...cases.map((name) => new URL(`${name}/config.json`, folder)),
+    ...ownCases.map((name) => new URL(`${name}/config.json`, ownFolder)),
+  ];
+  const covered = files.map(
+    (file) => (JSON.parse(readFileSync(file, 'utf8')) as { model_type: string }).model_type,
+  );
   expect(new Set(covered)).toEqual(new Set(ARCHITECTURES.map(({ modelType }) => modelType)));
 });

@@ -81,17 +81,19 @@ export class ReferenceForwardKernels implements ForwardKernels {
     }
   }
 
-  rotate({ values, rows, heads, headStride, dims, cos, sin }: Rotation): void {
+  rotate({ values, rows, heads, headStride, dims, cos, sin, interleaved }: Rotation): void {
     const floats = this.floats();
     const half = dims / 2;
+    const [step, distance] = interleaved ? [2, 1] : [1, half];
     for (let row = 0; row < rows; row++) {
       for (let head = 0; head < heads; head++) {
         const at = values.at / 4 + row * values.stride + head * headStride;
         for (let i = 0; i < half; i++) {
-          const [x, y] = [floats[at + i], floats[at + half + i]];
+          const first = at + i * step;
+          const [x, y] = [floats[first], floats[first + distance]];
           const [c, s] = [floats[cos / 4 + row * half + i], floats[sin / 4 + row * half + i]];
-          floats[at + i] = x * c - y * s;
-          floats[at + half + i] = y * c + x * s;
+          floats[first] = x * c - y * s;
+          floats[first + distance] = y * c + x * s;
         }
       }
     }

@@ -164,7 +164,10 @@ export const ACTIVATIONS: Choice<Activation> = {
   silu: 'SILU',
   gelu: 'GELU',
   'gelu-tanh': 'GELU_TANH',
+  'gelu-10': 'GELU_10',
+  'quick-gelu': 'QUICK_GELU',
   relu: 'RELU',
+  relu2: 'RELU2',
 };
 
 /** Every choice, with a comment for the generated file. */

@@ -54,6 +54,7 @@ export interface ForwardExports {
     dims: number,
     cos: number,
     sin: number,
+    interleaved: number,
   ): void;
   attentionScratchBytes(rows: number, headSize: number, window: number): number;
   attend(

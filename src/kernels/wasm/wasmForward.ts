@@ -80,8 +80,18 @@ export class WasmForwardKernels implements ForwardKernels {
     );
   }
 
-  rotate({ values, rows, heads, headStride, dims, cos, sin }: Rotation): void {
-    this.exports.rotate(values.at, values.stride, rows, heads, headStride, dims, cos, sin);
+  rotate({ values, rows, heads, headStride, dims, cos, sin, interleaved }: Rotation): void {
+    this.exports.rotate(
+      values.at,
+      values.stride,
+      rows,
+      heads,
+      headStride,
+      dims,
+      cos,
+      sin,
+      interleaved ? 1 : 0,
+    );
   }
 
   attentionScratchBytes({ rows, headSize, window }: AttentionShape): number {

@@ -1,3 +1,5 @@
+import { textConfigOf } from './textConfig.js';
+
 /** config.json as far as it is looked at here: anything may be missing or of the wrong type. */
 export type ModelConfig = Readonly<Record<string, unknown>>;
 
@@ -19,9 +21,10 @@ export function nameArchitecture(config: ModelConfig | undefined): string | unde
   );
 }
 
-/** One line of the sizes that config.json gives. */
-export function summarizeConfig(config: ModelConfig | undefined): string | undefined {
-  if (!config) return undefined;
+/** One line of the sizes that config.json gives, those of the language model where there are several. */
+export function summarizeConfig(whole: ModelConfig | undefined): string | undefined {
+  if (!whole) return undefined;
+  const config = textConfigOf(whole).fields;
   const layers = count(config.num_hidden_layers ?? config.n_layer);
   const hidden = count(config.hidden_size ?? config.n_embd);
   const heads = count(config.num_attention_heads ?? config.n_head);

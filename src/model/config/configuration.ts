@@ -50,6 +50,14 @@ export class Configuration {
     return isPositive(value) ? value : this.refuse(key, value, POSITIVE);
   }
 
+  /** A number from 0. */
+  fromZero(key: string, fallback?: number): number {
+    const value = this.number(key, fallback);
+    return value === 0 || isPositive(value)
+      ? value
+      : this.refuse(key, value, 'a number from 0 that single precision can hold');
+  }
+
   /** A share: above 0, at most 1. */
   share(key: string, fallback?: number): number {
     const value = this.positive(key, fallback);
@@ -119,6 +127,18 @@ export class Configuration {
     return value.map((each) => this.meaningOf(each, kind, meanings));
   }
 
+  /** The first so many of a list of 0 and 1 (or true and false); undefined where it is missing or null. */
+  flags(key: string, length: number): boolean[] | undefined {
+    const value = this.read(key);
+    if (value === undefined) return undefined;
+    const all: readonly unknown[] = [0, 1, true, false];
+    if (!Array.isArray(value) || !value.every((each) => all.includes(each))) {
+      return this.fail(`"${key}" is not a list of 0 and 1`);
+    }
+    if (value.length < length) this.checkLength(key, value, length);
+    return value.slice(0, length).map((each) => each === 1 || each === true);
+  }
+
   /** An object within, or undefined where it is missing or null. */
   section(key: string): Configuration | undefined {
     const value = this.read(key);
@@ -127,6 +147,10 @@ export class Configuration {
       return this.refuse(key, value, 'an object');
     }
     return new Configuration(value as Fields, `${this.file}: "${key}"`);
+  }
+
+  isEmpty(): boolean {
+    return Object.keys(this.fields).length === 0;
   }
 
   /** Equal text for equal contents. */

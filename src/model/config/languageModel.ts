@@ -5,6 +5,7 @@ import type { LanguageModel } from '../evaluation/types.js';
 import { ARCHITECTURES, findArchitecture } from './architectures/index.js';
 import { Configuration } from './configuration.js';
 import type { ModelPlan } from './plan.js';
+import { textConfigOf, type TextConfig } from './textConfig.js';
 import { noteUnusedTensors } from './unusedTensors.js';
 
 const COMPARED_BYTES = 4 << 20;
@@ -29,14 +30,13 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
       `${visible(folder)}: there is no config.json, which says what model this is${await findOtherDescription(opened)}; ${WHAT_STILL_WORKS}`,
     );
   }
-  const architecture = findArchitecture(config.model_type);
+  const text = textConfigOf(config);
+  const architecture = findArchitecture(text.fields.model_type);
   if (!architecture) {
-    const named =
-      typeof config.model_type === 'string'
-        ? `model_type ${quoted(config.model_type)} is not an architecture that can be run`
-        : '"model_type" is missing';
     const known = ARCHITECTURES.map(({ modelType }) => modelType).join(', ');
-    throw new Error(`${visible(configPath)}: ${named} (known: ${known}); ${WHAT_STILL_WORKS}`);
+    throw new Error(
+      `${visible(configPath)}: ${describeUnknown(text)} (known: ${known}); ${WHAT_STILL_WORKS}`,
+    );
   }
   const incomplete = loneShard ?? problems[0]?.message;
   const refuseIncomplete = (cause?: unknown) =>
@@ -45,21 +45,40 @@ export async function planLanguageModel(opened: OpenedModel): Promise<LanguageMo
       { cause },
     );
   if (loneShard !== undefined || !absent) throw refuseIncomplete();
+  // A class of its own leaves out of an object within what is its default.
+  const fields = text.section
+    ? { ...architecture.defaults, ...withoutUndefined(text.fields) }
+    : config;
+  const file = text.section ? `${configPath}: "${text.section}"` : configPath;
   let plan: ModelPlan;
   try {
-    plan = architecture.plan(new Configuration(config, configPath), opened);
+    plan = architecture.plan(new Configuration(fields, file), opened);
   } catch (error) {
     if (incomplete !== undefined) throw refuseIncomplete(error);
     throw error;
   }
   const notes = [...plan.notes, ...noteUnusedTensors(plan, opened.tensors)];
-  const { tiedTwin, head } = plan;
-  if (tiedTwin !== undefined && (await differ(opened, tiedTwin, head.weight))) {
-    notes.push(
-      `"${tiedTwin}" and "${head.weight}" are tied by config.json but stored with different values: "${head.weight}" is used for both.`,
-    );
+  const { tiedTwin, head, embedding } = plan;
+  if (tiedTwin === undefined || !(await differ(opened, tiedTwin, head.weight))) {
+    return { opened, plan: { ...plan, notes } };
   }
-  return { opened, plan: { ...plan, notes } };
+  notes.push(
+    `"${tiedTwin}" and "${head.weight}" are tied by config.json but stored with different values: each is used as it is stored.`,
+  );
+  const untied = { ...plan, embedding: { ...embedding, tokens: tiedTwin }, tiedTwin: undefined };
+  return { opened, plan: { ...untied, notes } };
+}
+
+function withoutUndefined(fields: TextConfig['fields']): TextConfig['fields'] {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function describeUnknown({ fields, section }: TextConfig): string {
+  const { model_type: modelType } = fields;
+  const within = section ? `of "${section}" ` : '';
+  return typeof modelType === 'string'
+    ? `model_type ${quoted(modelType)} ${within}is not an architecture that can be run`
+    : `"model_type" ${within}is missing`;
 }
 
 /** Files that describe a model in other ways, and whose they are. */
@@ -87,6 +106,8 @@ async function differ(opened: OpenedModel, first: string, second: string): Promi
     opened.tensors.find((tensor) => tensor.name === name),
   );
   if (!a || !b || a.dtype !== b.dtype || a.bytes !== b.bytes) return true;
+  // What is stored in parts has no bytes of its own in the file; using each as stored is right anyway.
+  if (a.storage ?? b.storage) return true;
   return withTensor(opened, a, (readA) =>
     withTensor(opened, b, async (readB) => {
       for (let done = 0; done < a.bytes; done += COMPARED_BYTES) {

@@ -27,6 +27,8 @@ export type BlockPlan = Block<LinearPlan, NormPlan>;
 
 /** Rotary position encoding: element i of a head's first `dims` turns with element i + dims/2. */
 export interface RotaryPlan {
+  /** Elements 2i and 2i + 1 turn together instead. */
+  readonly interleaved: boolean;
   readonly dims: number;
   /** Radians per position, f32 [dims/2], for windows up to `longAfter` positions. */
   readonly frequencies: Float32Array;
@@ -60,13 +62,17 @@ export interface ModelPlan {
     readonly positions?: { readonly tensor: string; readonly offset: number };
   };
   readonly rotary?: RotaryPlan;
+  /** That of blocks whose attention asks for it. */
+  readonly localRotary?: RotaryPlan;
   readonly blocks: readonly BlockPlan[];
   readonly finalNorm?: NormPlan;
   /** Between the last norm and the head. */
   readonly outputProjection?: LinearPlan;
   readonly head: LinearPlan;
-  /** The embedding's name where it is tied to the head and stored all the same; the head is used. */
+  /** The embedding's name where it is tied to the head and stored all the same. */
   readonly tiedTwin?: string;
+  /** Factor on logits, before the cap, of heads without a bias and a projection before them; absent: 1. */
+  readonly logitScale?: number;
   /** Cap on logits; 0: none. */
   readonly logitSoftCap: number;
   /** What a reader of results must know: assumptions, tied weights that differ. */

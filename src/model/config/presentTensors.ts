@@ -1,4 +1,4 @@
-import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import type { ModelTensor } from '../../checkpoint/types.js';
 import { quoted } from '../../storage/errors.js';
 
 /**
@@ -10,8 +10,9 @@ export class PresentTensors extends Map<string, ModelTensor> {
   /** Modules that have lost something: a weight is lost with any of the parts it is stored in. */
   readonly #incomplete = new Set<string>();
 
-  constructor({ tensors, absent = new Set() }: Pick<OpenedModel, 'tensors' | 'absent'>) {
-    super(tensors.map((tensor) => [tensor.name, tensor]));
+  /** @param absent names of the tensors that are lost */
+  constructor(tensors: ReadonlyMap<string, ModelTensor>, absent: ReadonlySet<string>) {
+    super(tensors);
     this.#absent = absent;
     for (const name of absent) this.#incomplete.add(moduleOf(name));
   }

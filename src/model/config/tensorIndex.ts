@@ -4,8 +4,18 @@ import { quoted, visible } from '../../storage/errors.js';
 import type { Configuration } from './configuration.js';
 import { PresentTensors } from './presentTensors.js';
 import type { LinearPlan, NormPlan } from './plan.js';
+import {
+  headNames,
+  isAdapter,
+  tensorsByName,
+  unwrappedName,
+  withTextParts,
+} from './tensorNames.js';
 
-/** A model's tensors as an architecture asks for them: by name, with the shape it needs. */
+/**
+ * A model's tensors as an architecture asks for them: by the name that its code has, with the shape it
+ * needs. What wrappers put into names is left out; names that are returned are those of the file.
+ */
 export class TensorIndex {
   private readonly byName: ReadonlyMap<string, ModelTensor>;
 
@@ -20,9 +30,20 @@ export class TensorIndex {
   }
 
   static of(model: OpenedModel, prefixes: readonly string[], probe: string): TensorIndex {
-    const byName = new PresentTensors(model);
-    const prefix = prefixes.find((each) => byName.has(each + probe)) ?? prefixes[0];
-    return new TensorIndex(model.path, byName, model.undecodable, prefix);
+    const adapter = model.tensors.find(({ name }) => isAdapter(name));
+    if (adapter) {
+      throw new Error(
+        `${visible(adapter.file)}: ${quoted(adapter.name)} belongs to an adapter that is not merged into the weights; such a model cannot be run`,
+      );
+    }
+    const absent = new Set(Array.from(model.absent ?? [], unwrappedName));
+    const byName = new PresentTensors(tensorsByName(model.tensors), absent);
+    const known = withTextParts(prefixes);
+    const prefix = known.find((each) => byName.has(each + probe)) ?? prefixes[0];
+    const undecodable = new Map(
+      Array.from(model.undecodable, ([name, reason]) => [unwrappedName(name), reason]),
+    );
+    return new TensorIndex(model.path, byName, undecodable, prefix);
   }
 
   /**
@@ -41,13 +62,26 @@ export class TensorIndex {
     for (let layer = 0; layer < count; layer++) {
       if (present.has(String(layer))) continue;
       const has = layer === 1 ? '1 layer' : `${layer} layers`;
-      config.fail(`"${key}" is ${count}, but the checkpoint has ${has}: no "${start}${layer}"`);
+      const other = layer === 0 ? this.describeOther(`.${layers}0.`) : '';
+      config.fail(
+        `"${key}" is ${count}, but the checkpoint has ${has}: no "${start}${layer}"${other}`,
+      );
     }
     return count;
   }
 
   has(name: string): boolean {
     return this.byName.has(name);
+  }
+
+  /** The name of the head where it is stored, under this name or as a part of the language model. */
+  findHead(name: string): string {
+    return headNames(name).find((each) => this.byName.has(each)) ?? name;
+  }
+
+  /** A tensor's name in the file. */
+  storedName(name: string): string {
+    return this.byName.get(name)?.name ?? name;
   }
 
   /**
@@ -77,7 +111,18 @@ export class TensorIndex {
         `${visible(tensor.file)}: "${name}" has element type ${tensor.dtype}, which cannot be computed with`,
       );
     }
-    return name;
+    return tensor.name;
+  }
+
+  /** Says under which prefix a tensor stands that has this part in its name. */
+  private describeOther(part: string): string {
+    for (const { name } of this.byName.values()) {
+      const at = name.indexOf(part);
+      if (at < 0) continue;
+      const prefix = quoted(name.slice(0, at + 1));
+      return `; names of the checkpoint begin with ${prefix}, which no architecture has`;
+    }
+    return '';
   }
 
   /** A linear map; which way round its weight is stored, the opened model says. */
@@ -96,6 +141,12 @@ export class TensorIndex {
   rmsNorm(module: string, size: number, epsilon: number, weightOffset = 0): NormPlan {
     const weight = this.require(`${module}.weight`, [size]);
     return { kind: 'rms', weight, epsilon, weightOffset };
+  }
+
+  /** A layer norm with a weight of this shape and no bias. */
+  layerNormWithoutBias(module: string, shape: readonly number[], epsilon: number): NormPlan {
+    const weight = this.require(`${module}.weight`, shape);
+    return { kind: 'layer', weight, epsilon, weightOffset: 0 };
   }
 
   /** @param affine false: without weight and bias */
@@ -134,7 +185,7 @@ export class TensorIndex {
         both: false,
       };
     }
-    // Where both are stored the head wins, as in the library that defines these models.
+    // One matrix, found under either name; where both are stored they are compared later.
     const name = this.require(hasHead || !hasEmbedding ? head : embedding, shape);
     if (hasHead && hasEmbedding) this.require(embedding, shape);
     return { embedding: name, head: name, both: hasEmbedding && hasHead };

@@ -35,6 +35,7 @@ export interface StateWindow {
   readonly hidden: number;
   readonly rows: number;
   readonly rotary?: PlacedRotary;
+  readonly localRotary?: PlacedRotary;
 }
 
 /** Windows that are worked on together. */
@@ -204,7 +205,8 @@ export class BlockRunner {
         if (filled >= tileRows || !follows) close();
         start ??= { hidden, row };
         const rows = Math.min(tileRows - filled, window.rows - position);
-        segments.push({ rows, position, rotary: window.rotary });
+        const { rotary, localRotary } = window;
+        segments.push({ rows, position, rotary, localRotary });
         filled += rows;
         position += rows;
         row += rows;

@@ -288,7 +288,7 @@ export class Evaluation {
       const rows = this.windows[index].length;
       const at = hidden + row * this.rowBytes;
       row += rows;
-      return { index, hidden: at, rows, rotary: this.memory.rotary(rows) };
+      return { index, hidden: at, rows, ...this.memory.rotaries(rows) };
     });
   }
 

@@ -4,7 +4,7 @@ import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { PlacedRotary } from '../forward/tasks.js';
 import { layOutBlock } from './placement.js';
-import { listLinears, type ModelPlan } from '../config/plan.js';
+import { listLinears, type ModelPlan, type RotaryPlan } from '../config/plan.js';
 import { isLongWindow, computeRotaryTables } from '../config/rotary.js';
 import { FixedTensors } from './fixedTensors.js';
 import type { Variant } from './types.js';
@@ -35,7 +35,7 @@ export class EvaluationMemory {
   private readonly pool: WorkerPool;
   private readonly plan: ModelPlan;
   private readonly longestWindow: number;
-  private readonly tables = new Map<boolean, PlacedRotary>();
+  private readonly tables = new Map<RotaryPlan, Map<boolean, PlacedRotary>>();
 
   constructor({ pool, plan, variants, longestWindow, weights }: EvaluationMemorySetup) {
     this.pool = pool;
@@ -62,18 +62,30 @@ export class EvaluationMemory {
   }
 
   /** The rotary tables for a window of so many positions. */
-  rotary(windowLength: number): PlacedRotary | undefined {
-    const { rotary } = this.plan;
-    if (!rotary) return undefined;
+  rotaries(windowLength: number): {
+    readonly rotary?: PlacedRotary;
+    readonly localRotary?: PlacedRotary;
+  } {
+    const { rotary, localRotary } = this.plan;
+    return {
+      rotary: rotary && this.tablesOf(rotary, windowLength),
+      localRotary: localRotary && this.tablesOf(localRotary, windowLength),
+    };
+  }
+
+  private tablesOf(rotary: RotaryPlan, windowLength: number): PlacedRotary {
     const long = isLongWindow(rotary, windowLength);
-    let placed = this.tables.get(long);
+    let byLength = this.tables.get(rotary);
+    if (!byLength) this.tables.set(rotary, (byLength = new Map<boolean, PlacedRotary>()));
+    let placed = byLength.get(long);
     if (!placed) {
       const { cos, sin } = computeRotaryTables(rotary, this.longestWindow, windowLength);
       const { start } = this.pool.reserve(2 * cos.byteLength);
-      placed = { dims: rotary.dims, cos: start, sin: start + cos.byteLength };
+      const { dims, interleaved } = rotary;
+      placed = { dims, interleaved, cos: start, sin: start + cos.byteLength };
       new Float32Array(this.pool.memory.buffer, placed.cos, cos.length).set(cos);
       new Float32Array(this.pool.memory.buffer, placed.sin, sin.length).set(sin);
-      this.tables.set(long, placed);
+      byLength.set(long, placed);
     }
     return placed;
   }

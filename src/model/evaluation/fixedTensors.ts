@@ -81,10 +81,11 @@ export class FixedTensors {
 
   /** What follows the last block, as a variant has it. */
   end(variant: Variant | undefined): PlacedEnd {
-    const { finalNorm, outputProjection, logitSoftCap } = this.plan;
+    const { finalNorm, outputProjection, logitScale = 1, logitSoftCap } = this.plan;
     return {
       norm: finalNorm && this.norm(finalNorm, variant),
       projection: outputProjection && this.projection(outputProjection, variant),
+      logitScale,
       logitSoftCap,
     };
   }

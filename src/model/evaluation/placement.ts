@@ -77,10 +77,12 @@ export class Layout {
 export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number): Layout {
   const layout = new Layout(start);
   for (const linear of listLinears(block)) layout.addLinear(linear);
-  for (const norm of listNorms(block)) {
-    const { queryNorm, keyNorm, headSize } = block.attention;
-    layout.addNorm(norm, norm === queryNorm || norm === keyNorm ? headSize : hiddenSize);
-  }
+  const { queryNorm, keyNorm, headSize, headNorms, heads, keyValueHeads } = block.attention;
+  const sizes = new Map([
+    [queryNorm, headNorms ? heads * headSize : headSize],
+    [keyNorm, headNorms ? keyValueHeads * headSize : headSize],
+  ]);
+  for (const norm of listNorms(block)) layout.addNorm(norm, sizes.get(norm) ?? hiddenSize);
   return layout;
 }
 
@@ -93,7 +95,7 @@ export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
     after: norm(after),
     ofSum: norm(ofSum),
   });
-  const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
+  const { attention, attentionNorms, feedForward, feedForwardNorms, parallel, branchScale } = block;
   return {
     attention: {
       ...attention,
@@ -110,5 +112,6 @@ export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
     },
     feedForwardNorms: places(feedForwardNorms),
     parallel,
+    branchScale,
   };
 }

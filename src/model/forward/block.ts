@@ -23,9 +23,16 @@ export interface Attention<Linear, Norm> {
   readonly window: number;
   /** 0: none. */
   readonly softCap: number;
-  /** Norms over each head, before rotation. */
+  /** Which rotary encoding turns queries and keys; absent: that of the model. */
+  readonly rotation?: 'local' | 'none';
+  /** Norms before rotation. */
   readonly queryNorm?: Norm;
   readonly keyNorm?: Norm;
+  /**
+   * What they are over; absent: each head, with the same weights. `own`: each head, with weights of its
+   * own; `joined`: all heads as one row.
+   */
+  readonly headNorms?: 'own' | 'joined';
   readonly output: Linear;
 }
 
@@ -55,6 +62,8 @@ export interface Block<Linear, Norm> {
   readonly feedForwardNorms: NormPlaces<Norm>;
   /** The feed-forward part reads what the attention part reads; both are added to it. */
   readonly parallel: boolean;
+  /** Factor on what each part adds; absent: 1. */
+  readonly branchScale?: number;
 }
 
 /**

@@ -81,8 +81,10 @@ export class FinalPass {
     scratch: Scratch,
     copies: InputCopies<FinalSite> = {},
   ): number {
-    const { norm, projection } = end;
+    const { norm, projection, logitScale } = end;
     const last: InputRows = { source: hidden, rows, columns: hiddenSize, norm };
+    if (logitScale !== 1)
+      return this.packScaled({ ...last, copy: copies.head }, logitScale, scratch);
     if (!projection) return this.layers.packNormed({ ...last, copy: copies.head }, scratch);
     const result = scratch.take(this.layers.kernels.packedInputBytes(rows, headInputs));
     scratch.borrow(() => {
@@ -93,6 +95,22 @@ export class FinalPass {
       this.layers.kernels.packInputs(projected, rows, headInputs, result);
     });
     return result;
+  }
+
+  /** Packs the head's inputs so that logits come out scaled; observers see them as they are. */
+  private packScaled({ norm, ...last }: InputRows, factor: number, scratch: Scratch): number {
+    const { layers } = this;
+    const { source, rows, columns, copy } = last;
+    const packed = scratch.take(layers.kernels.packedInputBytes(rows, columns));
+    scratch.borrow(() => {
+      const scaled: Matrix = { at: scratch.floats(rows * columns), stride: columns };
+      if (norm) layers.norm({ source, rows, columns, norm, target: scaled });
+      else layers.copy(source, rows, columns, scaled);
+      if (copy) layers.copy(scaled, rows, columns, copy);
+      layers.scale(scaled, rows, columns, factor);
+      layers.kernels.packInputs(scaled, rows, columns, packed);
+    });
+    return packed;
   }
 }
 

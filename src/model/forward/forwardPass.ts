@@ -16,7 +16,7 @@ export function rowsOf({ segments }: RowTile): number {
   return segments.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** Heads that are normed one by one, in place. */
+/** Heads that are normed in place. */
 interface HeadsNorm {
   /** The rows that they lie in. */
   readonly projected: Matrix;
@@ -25,6 +25,7 @@ interface HeadsNorm {
   readonly heads: number;
   readonly headSize: number;
   readonly norm: PlacedNorm;
+  readonly headNorms: 'own' | 'joined' | undefined;
 }
 
 /** The interpreter of block plans: what each phase of a forward pass does with some rows. */
@@ -52,12 +53,13 @@ export class ForwardPass {
       { layout: attention.queries, heads: attention.heads, norm: attention.queryNorm },
       { layout: attention.keys, heads: attention.keyValueHeads, norm: attention.keyNorm },
     ];
+    const { headSize, headNorms, rotation } = attention;
     for (const { layout, heads, norm } of parts) {
       if (norm) {
-        const { headSize } = attention;
-        this.normHeads({ projected: tile.projected, rows, layout, heads, headSize, norm });
+        const { projected } = tile;
+        this.normHeads({ projected, rows, layout, heads, headSize, norm, headNorms });
       }
-      this.rotate(tile, layout, heads);
+      if (rotation !== 'none') this.rotate(tile, layout, heads, rotation === 'local');
     }
   }
 
@@ -108,6 +110,7 @@ export class ForwardPass {
   /** The rest of a block: attended → hidden. */
   finish({ block, tile, region }: FinishTask): void {
     const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
+    const scale = block.branchScale;
     const scratch = new Scratch(region);
     const { kernels } = this.layers;
     const { hidden, inputs } = tile;
@@ -138,7 +141,14 @@ export class ForwardPass {
       scratch,
     );
     this.layers.addBranch(
-      { linear: attention.output, packed: attended, rows, hidden, after: attentionNorms.after },
+      {
+        linear: attention.output,
+        packed: attended,
+        rows,
+        hidden,
+        after: attentionNorms.after,
+        scale,
+      },
       scratch,
     );
     if (attentionNorms.ofSum) ofSum(attentionNorms.ofSum);
@@ -163,7 +173,7 @@ export class ForwardPass {
       scratch,
     );
     this.layers.addBranch(
-      { linear: down, packed: inner, rows, hidden, after: feedForwardNorms.after },
+      { linear: down, packed: inner, rows, hidden, after: feedForwardNorms.after, scale },
       scratch,
     );
     if (feedForwardNorms.ofSum) ofSum(feedForwardNorms.ofSum);
@@ -176,16 +186,32 @@ export class ForwardPass {
     this.layers.multiplyAll([linear], packed, rows, target);
   }
 
-  private normHeads({ projected, rows, layout, heads, headSize, norm }: HeadsNorm): void {
+  private normHeads(task: HeadsNorm): void {
+    const { projected, rows, layout, heads, headSize, norm, headNorms } = task;
+    if (headNorms === 'joined') {
+      const values = columns(projected, layout.at);
+      const all = heads * headSize;
+      this.layers.norm({ source: values, rows, columns: all, norm, target: values });
+      return;
+    }
     for (let head = 0; head < heads; head++) {
       const values = columns(projected, layout.at + head * layout.stride);
-      this.layers.norm({ source: values, rows, columns: headSize, norm, target: values });
+      const skip = headNorms === 'own' ? head * headSize * 4 : 0;
+      const from = (vector: number) => (vector === 0 ? 0 : vector + skip);
+      const own = { ...norm, weight: from(norm.weight), bias: from(norm.bias) };
+      this.layers.norm({ source: values, rows, columns: headSize, norm: own, target: values });
     }
   }
 
-  private rotate({ projected, segments }: RowTile, layout: HeadLayout, heads: number): void {
+  private rotate(
+    { projected, segments }: RowTile,
+    layout: HeadLayout,
+    heads: number,
+    local: boolean,
+  ): void {
     let first = 0;
-    for (const { rows, position, rotary } of segments) {
+    for (const { rows, position, ...tables } of segments) {
+      const rotary = local ? tables.localRotary : tables.rotary;
       if (rotary) {
         const offset = (position * rotary.dims * 4) / 2;
         this.layers.kernels.rotate({
@@ -196,6 +222,7 @@ export class ForwardPass {
           dims: rotary.dims,
           cos: rotary.cos + offset,
           sin: rotary.sin + offset,
+          interleaved: rotary.interleaved,
         });
       }
       first += rows;

@@ -44,6 +44,8 @@ export interface Branch {
   readonly hidden: Matrix;
   /** Norm of what is added. */
   readonly after?: PlacedNorm;
+  /** Factor on what is added. */
+  readonly scale?: number;
 }
 
 /** A norm of rows. */
@@ -129,17 +131,27 @@ export class Layers {
     this.kernels.multiply(productOf(part, packed, rows, target));
   }
 
-  /** hidden += norm(W·x + b). */
-  addBranch({ linear, packed, rows, hidden, after }: Branch, scratch: Scratch): void {
+  /** rows *= factor. */
+  scale({ at, stride }: Matrix, rows: number, size: number, factor: number): void {
+    if (factor === 1) return;
+    for (let row = 0; row < rows; row++) {
+      const values = new Float32Array(this.memory.buffer, at + row * stride * 4, size);
+      for (let i = 0; i < size; i++) values[i] *= factor;
+    }
+  }
+
+  /** hidden += scale·norm(W·x + b). */
+  addBranch({ linear, packed, rows, hidden, after, scale = 1 }: Branch, scratch: Scratch): void {
     const { kernels } = this;
-    if (!after) {
+    if (!after && scale === 1) {
       kernels.multiply({ ...productOf(linear, packed, rows, hidden), accumulate: true });
       return;
     }
     const { outputs } = linear;
     const branch: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
     kernels.multiply(productOf(linear, packed, rows, branch));
-    this.norm({ source: branch, rows, columns: outputs, norm: after, target: branch });
+    if (after) this.norm({ source: branch, rows, columns: outputs, norm: after, target: branch });
+    this.scale(branch, rows, outputs, scale);
     kernels.add(branch, rows, outputs, hidden);
   }
 }

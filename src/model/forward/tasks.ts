@@ -28,6 +28,7 @@ export type PlacedBlock = Block<PlacedLinear, PlacedNorm>;
 /** Tables of cosines and sines, f32 [positions × dims/2]; addresses. */
 export interface PlacedRotary {
   readonly dims: number;
+  readonly interleaved: boolean;
   readonly cos: number;
   readonly sin: number;
 }
@@ -38,6 +39,8 @@ export interface RowSegment {
   /** Position of the first row in its window. */
   readonly position: number;
   readonly rotary?: PlacedRotary;
+  /** Of blocks that ask for it. */
+  readonly localRotary?: PlacedRotary;
 }
 
 /** Where inputs of linear maps are copied to, as rows of f32, of those that someone observes. */
@@ -126,6 +129,7 @@ export interface FinishTask extends ScratchTask {
 export interface PlacedEnd {
   readonly norm?: PlacedNorm;
   readonly projection?: PlacedLinear;
+  readonly logitScale: number;
   readonly logitSoftCap: number;
 }
 

@@ -2,7 +2,7 @@ import type { ModelPlan } from '../config/plan.js';
 
 /** @throws where windows cannot be run: too short, too long, tokens that the model has not */
 export function checkWindows(plan: ModelPlan, windows: readonly Int32Array[]): void {
-  const { maxPositions, positionsAreHard, rotary, vocabularySize, modelType } = plan;
+  const { maxPositions, positionsAreHard, rotary, localRotary, vocabularySize, modelType } = plan;
   for (const [index, ids] of windows.entries()) {
     const place = `window ${index + 1}`;
     if (ids.length < 2) throw new Error(`${place}: a window needs at least 2 tokens`);
@@ -11,8 +11,9 @@ export function checkWindows(plan: ModelPlan, windows: readonly Int32Array[]): v
         `${place}: ${ids.length} tokens are more than the ${maxPositions} positions of this model`,
       );
     }
-    const limit = rotary && !rotary.longFrequencies ? rotary.longAfter : undefined;
-    if (limit !== undefined && ids.length > limit) {
+    for (const each of [rotary, localRotary]) {
+      const limit = each && !each.longFrequencies ? each.longAfter : undefined;
+      if (limit === undefined || ids.length <= limit) continue;
       throw new Error(
         `${place}: beyond ${limit} tokens the rotary encoding of this model changes with length, which is not supported`,
       );

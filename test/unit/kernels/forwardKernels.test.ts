@@ -186,17 +186,29 @@ describe('rotate', () => {
     const angles = random.floats((rows * dims) / 2, 3);
     const cos = scene.put(angles.map(Math.cos));
     const sin = scene.put(angles.map(Math.sin));
+    const rotation = { rows, heads, headStride: headSize, dims, cos, sin };
+    const pairs = scene.matrix(rows, heads * headSize, random.floats(rows * heads * headSize));
     expectAgreement(
       scene,
-      ({ kernels }) =>
-        kernels.rotate({ values, rows, heads, headStride: headSize, dims, cos, sin }),
+      ({ kernels }) => {
+        kernels.rotate({ ...rotation, values, interleaved: false });
+        kernels.rotate({ ...rotation, values: pairs, interleaved: true });
+      },
       1e-6,
     );
   });
 });
 
 describe('activations', () => {
-  const kinds: readonly Activation[] = ['silu', 'gelu', 'gelu-tanh', 'relu'];
+  const kinds: readonly Activation[] = [
+    'silu',
+    'gelu',
+    'gelu-tanh',
+    'gelu-10',
+    'quick-gelu',
+    'relu',
+    'relu2',
+  ];
   const extremes = [0, -0, 1e30, -1e30, 3e38, -3e38, 1e-30, 88, -88, -87.4, 104, -104, 20, -20];
 
   it.each(kinds)('%s agrees on a dense set', (kind) => {

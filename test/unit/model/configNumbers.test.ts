@@ -94,7 +94,7 @@ describe('a number that the model cannot have is refused by name', () => {
     [LLAMA, { rope_scaling: { type: 'dynamic', factor: 0 } }, '"factor" is not a positive number'],
     [
       LLAMA,
-      { rope_parameters: { rope_theta: -1 } },
+      { rope_scaling: null, rope_parameters: { rope_theta: -1 } },
       '"rope_parameters": "rope_theta" is not a positive number',
     ],
     ['phi3-longrope-short', longrope({ short_factor: [1] }), '"short_factor" has 1 entry, not 8'],

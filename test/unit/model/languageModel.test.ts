@@ -55,8 +55,8 @@ describe('opening a model', () => {
   it('refuses settings that it would compute wrongly', async () => {
     const refused = (config: object, message: string) =>
       expect(changed(LLAMA, config)).rejects.toThrow(message);
-    await refused({ rope_scaling: { rope_type: 'yarn', factor: 4 } }, 'type "yarn" is not');
-    await refused({ hidden_act: 'quick_gelu' }, 'activation "quick_gelu" is not supported');
+    await refused({ rope_scaling: { rope_type: 'twist', factor: 4 } }, 'type "twist" is not');
+    await refused({ hidden_act: 'mish' }, 'activation "mish" is not supported');
     await refused({ num_key_value_heads: 3 }, '4 attention heads cannot share 3');
     await refused({ hidden_size: '32' }, '"hidden_size" is not a number');
     await refused({ num_hidden_layers: 1.5 }, '"num_hidden_layers" is not a whole number from 1');

@@ -57,7 +57,10 @@ export const IQ4_XS: i32 = 11;
 export const SILU: i32 = 0;
 export const GELU: i32 = 1;
 export const GELU_TANH: i32 = 2;
-export const RELU: i32 = 3;
+export const GELU_10: i32 = 3;
+export const QUICK_GELU: i32 = 4;
+export const RELU: i32 = 5;
+export const RELU2: i32 = 6;
 
 // Bytes at which the sums of a chunk lie, see kernels/types.ts.
 export const SUM_ERROR: usize = 0;

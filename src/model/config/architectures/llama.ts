@@ -1,7 +1,7 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
 import type { BlockPlan, ModelPlan } from '../plan.js';
-import { planRotary } from '../rotary.js';
+import { planRotaries, planRotary, turnsByType, type RotaryKeys } from '../rotary.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
   readActivation,
@@ -21,6 +21,9 @@ interface Traits {
   /** Biases of q, k, v and of the output projection, by the configuration. */
   readonly attentionBias: (config: Configuration) => { inputs: boolean; output: boolean };
   readonly queryKeyNorm?: boolean;
+  readonly rotary?: RotaryKeys;
+  /** Of objects within a configuration. */
+  readonly defaults?: Architecture['defaults'];
   /** The window of each layer. */
   readonly windows: (config: Configuration, layers: number) => number[];
 }
@@ -37,6 +40,8 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
   const bias = traits.attentionBias(config);
   const activation = readActivation(config, 'hidden_act', 'silu');
   const windows = traits.windows(config, layers);
+  const hasWindows = windows.some((window) => window > 0);
+  const hasLocal = hasWindows && turnsByType(config);
   const blocks = windows.map((window, layer): BlockPlan => {
     const module = `${prefix}layers.${layer}`;
     const attention = `${module}.self_attn`;
@@ -49,6 +54,7 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
         scale: headSize ** -0.5,
         window,
         softCap: 0,
+        rotation: hasLocal && window > 0 ? 'local' : undefined,
         queryNorm: headNorm('q_norm'),
         keyNorm: headNorm('k_norm'),
         output: tensors.linear(`${attention}.o_proj`, hiddenSize, counts.heads * headSize, {
@@ -76,7 +82,10 @@ function planLlama(config: Configuration, model: OpenedModel, traits: Traits): M
     maxPositions: config.positions('max_position_embeddings', 2048),
     positionsAreHard: false,
     embedding: { tokens, size: hiddenSize, scale: 1 },
-    rotary: planRotary(config, headSize),
+    // After the blocks: the size of heads has been held against the tensors by now.
+    ...(hasWindows
+      ? planRotaries(config, headSize, traits.rotary)
+      : { rotary: planRotary(config, headSize, traits.rotary) }),
     blocks,
     finalNorm: tensors.rmsNorm(`${prefix}norm`, hiddenSize, epsilon),
     ...vocabulary,
@@ -93,6 +102,13 @@ const llama: Traits = {
     return { inputs: bias, output: bias };
   },
   windows: noWindows,
+  defaults: {
+    vocab_size: 32000,
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+  },
 };
 
 /** Its window is on unless it is null; a configuration without the field means 4096. */
@@ -115,6 +131,14 @@ const TRAITS: ReadonlyMap<string, Traits> = new Map([
     'mistral',
     {
       keyValueHeads: 8,
+      defaults: {
+        vocab_size: 32000,
+        hidden_size: 4096,
+        intermediate_size: 14336,
+        num_hidden_layers: 32,
+        num_attention_heads: 32,
+        num_key_value_heads: 8,
+      },
       attentionBias: () => ({ inputs: false, output: false }),
       windows: mistralWindows,
     },
@@ -141,4 +165,5 @@ const TRAITS: ReadonlyMap<string, Traits> = new Map([
 export const llamaFamily: readonly Architecture[] = Array.from(TRAITS, ([modelType, traits]) => ({
   modelType,
   plan: (config, model) => planLlama(config, model, traits),
+  defaults: traits.defaults,
 }));

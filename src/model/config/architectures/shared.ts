@@ -9,6 +9,8 @@ export interface Architecture {
   /** `model_type` of config.json. */
   readonly modelType: string;
   plan(config: Configuration, model: OpenedModel): ModelPlan;
+  /** Fields as the class has them where an object within `config.json` leaves them out. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
   /** Linear weights that are stored as [inputs × outputs]; absent: none are. */
   readonly transposedWeights?: {
     has(name: string): boolean;
@@ -21,10 +23,16 @@ const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
   ['silu', 'silu'],
   ['swish', 'silu'],
   ['gelu', 'gelu'],
+  ['gelu_python', 'gelu'],
+  ['gelu_accurate', 'gelu-tanh'],
+  ['gelu_python_tanh', 'gelu-tanh'],
+  ['quick_gelu', 'quick-gelu'],
+  ['gelu_10', 'gelu-10'],
   ['gelu_new', 'gelu-tanh'],
   ['gelu_pytorch_tanh', 'gelu-tanh'],
   ['gelu_fast', 'gelu-tanh'],
   ['relu', 'relu'],
+  ['relu2', 'relu2'],
 ]);
 
 /** The activation that a field names. */
@@ -191,8 +199,9 @@ export function planVocabulary(
   const vocabularySize = config.count('vocab_size');
   const tied = config.boolean('tie_word_embeddings', tiedByDefault);
   const shape = [vocabularySize, size] as const;
-  const found = tensors.embeddingAndHead(names.embedding, names.head, shape, tied);
-  const biasName = names.head.replace(/weight$/, 'bias');
+  const headName = tensors.findHead(names.head);
+  const found = tensors.embeddingAndHead(names.embedding, headName, shape, tied);
+  const biasName = headName.replace(/weight$/, 'bias');
   const head: LinearPlan = {
     weight: found.head,
     bias: headBias ? tensors.require(biasName, [vocabularySize]) : undefined,
@@ -200,6 +209,6 @@ export function planVocabulary(
     inputs: size,
     transposed: false,
   };
-  const tiedTwin = found.both ? names.embedding : undefined;
+  const tiedTwin = found.both ? tensors.storedName(names.embedding) : undefined;
   return { tokens: found.embedding, vocabulary: { vocabularySize, head, tiedTwin } };
 }

@@ -1,4 +1,4 @@
-import { GELU, GELU_TANH, RELU, SILU } from '../config';
+import { GELU, GELU_10, GELU_TANH, QUICK_GELU, RELU, RELU2, SILU } from '../config';
 import { hyperbolicTangent, normalTail, sigmoid } from './exponential';
 import { loadPart, multiplyAdd, storePart } from './lanes';
 
@@ -26,7 +26,10 @@ function activation(kind: i32, x: v128): v128 {
   if (kind == SILU) return f32x4.mul(x, sigmoid(x));
   if (kind == GELU) return gelu(x);
   if (kind == GELU_TANH) return geluTanh(x);
-  return f32x4.max(x, f32x4.splat(0));
+  if (kind == GELU_10) return f32x4.min(gelu(x), f32x4.splat(10));
+  if (kind == QUICK_GELU) return f32x4.mul(x, sigmoid(f32x4.mul(x, f32x4.splat(1.702))));
+  const positive = f32x4.max(x, f32x4.splat(0));
+  return kind == RELU2 ? f32x4.mul(positive, positive) : positive;
 }
 
 // @ts-ignore: decorator
@@ -60,6 +63,18 @@ function geluTanhRow(gate: usize, up: usize, n: i32, target: usize): void {
   activateRow(GELU_TANH, gate, up, n, target);
 }
 
+function gelu10Row(gate: usize, up: usize, n: i32, target: usize): void {
+  activateRow(GELU_10, gate, up, n, target);
+}
+
+function quickGeluRow(gate: usize, up: usize, n: i32, target: usize): void {
+  activateRow(QUICK_GELU, gate, up, n, target);
+}
+
+function relu2Row(gate: usize, up: usize, n: i32, target: usize): void {
+  activateRow(RELU2, gate, up, n, target);
+}
+
 function reluRow(gate: usize, up: usize, n: i32, target: usize): void {
   activateRow(RELU, gate, up, n, target);
 }
@@ -73,6 +88,9 @@ export function activate(
     if (kind == SILU) siluRow(gate, up, columns, target);
     else if (kind == GELU) geluRow(gate, up, columns, target);
     else if (kind == GELU_TANH) geluTanhRow(gate, up, columns, target);
+    else if (kind == GELU_10) gelu10Row(gate, up, columns, target);
+    else if (kind == QUICK_GELU) quickGeluRow(gate, up, columns, target);
+    else if (kind == RELU2) relu2Row(gate, up, columns, target);
     else reluRow(gate, up, columns, target);
     gate += <usize>gateStride << 2;
     if (up) up += <usize>upStride << 2;

@@ -1,14 +1,31 @@
+/** Rotates elements 2i and 2i + 1 of a head. @param half bytes of its cosines */
+function rotatePairs(head: usize, half: usize, cos: usize, sin: usize): void {
+  for (let i: usize = 0; i < half; i += 4) {
+    const at = head + (i << 1);
+    const x = load<f32>(at), y = load<f32>(at + 4);
+    const c = load<f32>(cos + i), s = load<f32>(sin + i);
+    store<f32>(at, x * c - y * s);
+    store<f32>(at + 4, y * c + x * s);
+  }
+}
+
 /**
- * Rotates elements i and i + dims/2 of every head, i < dims/2. Strides in floats.
+ * Rotates elements i and i + dims/2 of every head, i < dims/2; interleaved: 2i and 2i + 1. Strides in floats.
  * @param cos, sin f32 [rows × dims/2]
  */
 export function rotate(
   values: usize, stride: i32, rows: i32, heads: i32, headStride: i32, dims: i32, cos: usize, sin: usize,
+  interleaved: bool,
 ): void {
   const half = <usize>(dims >> 1) << 2, wide = half & ~15;
   for (let row = 0; row < rows; row++) {
     let first = values;
     for (let head = 0; head < heads; head++) {
+      if (interleaved) {
+        rotatePairs(first, half, cos, sin);
+        first += <usize>headStride << 2;
+        continue;
+      }
       const second = first + half;
       let i: usize = 0;
       for (; i < wide; i += 16) {
