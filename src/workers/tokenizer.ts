@@ -14,7 +14,7 @@ serveThread<unknown, TokenizerApi>(() => ({
       const settings = configuration ? parse(configuration) : {};
       file = 'tokenizer';
       const encode = makeTextEncoder(parse(tokenizer), settings);
-      return { ids: texts.map(encode) };
+      return { ids: texts.map(encode), bos: encode.bos };
     } catch (error) {
       return { file, problem: describe(error) };
     }

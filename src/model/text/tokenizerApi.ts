@@ -1,3 +1,5 @@
+import type { BosFacts } from './specialTokens.js';
+
 /** What a tokenizing thread is asked for. It lives for one request. */
 export interface TokenizerRequest {
   /** Bytes of `tokenizer.json`. */
@@ -9,7 +11,7 @@ export interface TokenizerRequest {
 
 /** Ids of each text, or what is wrong with which of the two files. */
 export type TokenizerReply =
-  | { readonly ids: readonly Int32Array[] }
+  | { readonly ids: readonly Int32Array[]; readonly bos: BosFacts }
   | { readonly file: 'tokenizer' | 'configuration'; readonly problem: string };
 
 /** What a tokenizing thread does. */

@@ -176,7 +176,10 @@ describe('tokenize', () => {
   it.each([
     ['['.repeat(1_000_000), 'the JSON cannot be read: byte 127: nesting deeper than 127 levels'],
     ['null', 'the text is JSON but not an object'],
-    ['{"model":{"type":"BPE","merges":["a b",["a","b"]]}}', 'merge 2 is not a pair of texts'],
+    [
+      '{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b",["a","b"]]}}',
+      'merge 2 is not a pair of texts',
+    ],
   ])('says in plain words what is wrong with %.60j', async (text, problem) => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'tokenizer.json'), text);
