@@ -112,7 +112,9 @@ describe('tokenize', () => {
   it("gives the sample's ids, its special tokens included", async () => {
     const card = JSON.parse(await readFile(join(SAMPLE, 'card.json'), 'utf8'));
     const text = await readFile(join(SAMPLE, 'eval.txt'), 'utf8');
-    const [ids, short] = await tokenize(HOST, local(SAMPLE), [text, '']);
+    const {
+      ids: [ids, short],
+    } = await tokenize(HOST, local(SAMPLE), [text, '']);
     expect(ids).toHaveLength(card.totalIds);
     expect([...ids.subarray(0, card.firstIds.length)]).toEqual(card.firstIds);
     expect([...short]).toEqual([0]);

@@ -179,7 +179,7 @@ function describeText(
   tokens: number,
   separator: string | undefined,
 ): PerplexityText {
-  const { protocol, context, ids, totalTokens } = windows;
+  const { protocol, context, ids, totalTokens, bos } = windows;
   return {
     source,
     bundled,
@@ -189,6 +189,7 @@ function describeText(
     windows: ids.length,
     tokens,
     totalTokens,
+    bos,
   };
 }
 
