@@ -18,6 +18,7 @@ import { nameArchitecture, summarizeConfig } from '../../../src/model/config/con
 import { Configuration } from '../../../src/model/config/configuration.js';
 import { findOrientation } from '../../../src/model/config/orientation.js';
 import { openModel } from '../../../src/model/openModel.js';
+import { parseMerges } from '../../../src/model/text/gpt2Files.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
 import { readTokenIdWindows, splitDocuments } from '../../../src/model/text/windows.js';
 import { makeModelTitle } from '../../../src/reports/modelTitle.js';
@@ -336,10 +337,15 @@ export const READERS: readonly Reader[] = [
             [text, 'b'],
             ['a', text],
           ],
-          ['a', 'b', '<unk>'],
+          [...new Set(['a', 'b', '<unk>', text, `${text}b`, `a${text}`])],
         ),
       (tokenizer) => makeTextEncoder(tokenizer, {})('ab'.repeat(200)),
     ),
+  },
+  {
+    name: 'parseMerges',
+    file: 'src/model/text/gpt2Files.ts',
+    cases: ofTexts((text) => parseMerges(text)),
   },
 
   // Jobs
@@ -472,9 +478,11 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/model/config/plan.ts',
   'src/model/config/rotary.ts',
   'src/model/config/tensorIndex.ts',
+  'src/model/text/specialTokens.ts',
   'src/model/text/textProtocol.ts',
   'src/model/text/tokenizer.ts',
   'src/model/text/tokenizerApi.ts',
+  'src/model/text/tokenizerFiles.ts',
   'src/model/text/windowCheck.ts',
   'src/reports/comparisonPage.ts',
   'src/reports/editorPage.ts',

@@ -10,7 +10,7 @@ export interface Frame {
 const NOTHING: Frame = { before: [], after: [] };
 
 function template({ single, special_tokens }: TokenizerDocument): Frame {
-  const specials = new Map(Object.entries((special_tokens ?? {}))) as Map<
+  const specials = new Map(Object.entries(special_tokens ?? {})) as Map<
     string,
     { ids: readonly number[] }
   >;

@@ -77,7 +77,9 @@ function arrange(stretches: Stretch[], behaviour: Behaviour): Stretch[] {
 function behaviourOf({ behavior }: TokenizerDocument, byDefault?: Behaviour): Behaviour {
   const behaviour = behavior ?? byDefault;
   if (BEHAVIOURS.has(behaviour)) return behaviour as Behaviour;
-  throw new Error(`"pre_tokenizer": its behavior ${JSON.stringify(behaviour)?.slice(0, 60)} is not known`);
+  throw new Error(
+    `"pre_tokenizer": its behavior ${JSON.stringify(behaviour)?.slice(0, 60)} is not known`,
+  );
 }
 
 function byteLevel({ add_prefix_space = true, use_regex = true }: TokenizerDocument): PreTokenize {
@@ -92,7 +94,9 @@ function metaspace(step: TokenizerDocument): PreTokenize {
   const { replacement = '▁', add_prefix_space, split: cuts = true } = step;
   const scheme = step.prepend_scheme ?? (add_prefix_space === false ? 'never' : 'always');
   if (!['always', 'first', 'never'].includes(scheme as string)) {
-    throw new Error(`"pre_tokenizer": its prepend_scheme ${JSON.stringify(scheme)?.slice(0, 60)} is not known`);
+    throw new Error(
+      `"pre_tokenizer": its prepend_scheme ${JSON.stringify(scheme)?.slice(0, 60)} is not known`,
+    );
   }
   if (add_prefix_space === false && scheme !== 'never') {
     throw new Error(
