@@ -36,6 +36,8 @@ const PERPLEXITY_OPTIONS = `  --text FILE            UTF-8 text (default: the mo
   --per-document SEP     score each document by itself, SEP standing between them
   --token-ids FILE       score ids instead of a text: a JSON array, or an array of arrays
                          (windows as they are)
+  --bos-every-window     begin every window with BOS, in the place of its first token, as
+                         llama.cpp does (default: for Gemma; off: --no-bos-every-window)
   --save-logits FILE     write input_ids and logits as safetensors; one format at most
   --memory-budget MB     for hidden states in flight (default: 256)
   --no-cache             neither use scores of earlier runs nor keep any (kept in the cache

@@ -10,6 +10,8 @@ export interface PerplexityOptions {
   readonly tokenIdsFile?: string;
   readonly context?: number;
   readonly windows?: number;
+  /** True: every window begins with BOS; absent: as the model's family needs it. */
+  readonly bosEveryWindow?: boolean;
   readonly logitsFile?: string;
   readonly memoryBudgetBytes?: number;
   /** False: no score is taken from earlier runs or kept for later ones. */
@@ -23,10 +25,20 @@ export const PERPLEXITY = {
   windows: { type: 'string' },
   'per-document': { type: 'string' },
   'token-ids': { type: 'string' },
+  'bos-every-window': { type: 'boolean' },
+  'no-bos-every-window': { type: 'boolean' },
   'save-logits': { type: 'string' },
   'memory-budget': { type: 'string' },
   'no-cache': { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options'];
+
+/** What says how a text becomes ids. */
+const EXCLUDED_BY_IDS = [
+  'text',
+  'per-document',
+  'bos-every-window',
+  'no-bos-every-window',
+] as const;
 
 type Values = {
   readonly [Option in keyof typeof PERPLEXITY]?: (typeof PERPLEXITY)[Option] extends {
@@ -44,13 +56,19 @@ export function readPerplexityOptions(
   values: Values,
   formats: readonly string[],
 ): PerplexityOptions {
-  for (const option of ['text', 'per-document'] as const) {
+  for (const option of EXCLUDED_BY_IDS) {
     if (values['token-ids'] !== undefined && values[option] !== undefined) {
       throw new UsageError(`--token-ids and --${option} exclude each other`, command);
     }
   }
   for (const option of ['text', 'token-ids', 'save-logits', 'per-document'] as const) {
     if (values[option] === '') throw new UsageError(`--${option} is empty`, command);
+  }
+  if (values['bos-every-window'] && values['no-bos-every-window']) {
+    throw new UsageError(
+      '--bos-every-window and --no-bos-every-window exclude each other',
+      command,
+    );
   }
   if (values['save-logits'] !== undefined && formats.length > 1) {
     throw new UsageError(
@@ -70,6 +88,8 @@ export function readPerplexityOptions(
     // A window of one token has nothing to predict.
     context: number('context', 2),
     windows: number('windows', 1),
+    bosEveryWindow:
+      values['bos-every-window'] ?? (values['no-bos-every-window'] ? false : undefined),
     logitsFile: values['save-logits'],
     memoryBudgetBytes: budget === undefined ? undefined : budget * MEBIBYTE,
     cache: !values['no-cache'],

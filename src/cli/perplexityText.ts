@@ -23,15 +23,22 @@ const PROTOCOLS: Readonly<Record<PerplexityText['protocol'], string>> = {
   'token-ids': 'token ids as given',
 };
 
+const BOS: Readonly<Record<NonNullable<PerplexityText['bos']>, string>> = {
+  every: 'BOS begins every window',
+  first: 'BOS begins the first window alone',
+  some: 'BOS begins some windows',
+  none: 'no BOS',
+};
+
 /** What was scored: text, protocol, windows. */
 export function describeText(text: PerplexityText): string {
-  const { source, protocol, separator, context, windows, tokens, totalTokens } = text;
+  const { source, protocol, separator, context, windows, tokens, totalTokens, bos } = text;
   const documents = protocol === 'per-document' ? `, separator ${JSON.stringify(separator)}` : '';
   const least = protocol === 'stream' ? '' : 'at most ';
   return visible(
     `${source}: ${PROTOCOLS[protocol]}${documents}, ` +
       `${formatCount(windows)} ${windows === 1 ? 'window' : 'windows'} of ${least}${formatCount(context)} tokens; ` +
-      `${formatCount(tokens)} of ${formatCount(totalTokens)} tokens scored`,
+      `${formatCount(tokens)} of ${formatCount(totalTokens)} tokens scored${bos ? `; ${BOS[bos]}` : ''}`,
   );
 }
 

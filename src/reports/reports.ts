@@ -1,6 +1,6 @@
 import type { ErrorMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
-import type { Protocol } from '../model/text/textProtocol.js';
+import type { BosWindows, Protocol } from '../model/text/textProtocol.js';
 import type { CheckpointProblem, ModelTensor } from '../checkpoint/types.js';
 
 /** One tensor as the list shows it: all that is known of it but where its bytes are read from. */
@@ -137,6 +137,8 @@ export interface PerplexityText {
   readonly tokens: number;
   /** Tokens that the text has. */
   readonly totalTokens: number;
+  /** Which windows begin with BOS; absent where ids are given. */
+  readonly bos?: BosWindows;
 }
 
 /** What `perplexity --json` prints. */

@@ -26,6 +26,9 @@ export const WHOLE_FILES = Object.freeze({
     maxBytes: 64 * MEBIBYTE,
     advice: WRONG_FILE,
   },
+  vocabulary: { what: 'a vocabulary', maxBytes: 64 * MEBIBYTE, advice: WRONG_FILE },
+  merges: { what: 'a list of merges', maxBytes: 64 * MEBIBYTE, advice: WRONG_FILE },
+  specialTokens: { what: 'a map of special tokens', maxBytes: 16 * MEBIBYTE, advice: WRONG_FILE },
   /** The bound of a header, which names the same tensors. */
   shardIndex: { what: 'an index of shards', maxBytes: 100_000_000, advice: WRONG_FILE },
   /** A token takes some 200 bytes on its way, and the tokenizing thread has 4 GB. */

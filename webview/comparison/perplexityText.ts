@@ -10,6 +10,13 @@ const PROTOCOLS = {
   'token-ids': 'token ids as given',
 } as const;
 
+const BOS = {
+  every: 'BOS begins every window',
+  first: 'BOS begins the first window alone',
+  some: 'BOS begins some windows',
+  none: 'no BOS',
+} as const;
+
 function baseName(path: string): string {
   return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 }
@@ -22,13 +29,14 @@ export function renderPerplexityText(
   const { model, text, formats } = report;
   const notes = [...model.notes, ...report.notes];
   if (!text) return renderNotes(notes);
-  const { source, bundled, protocol, context, windows, tokens, totalTokens } = text;
+  const { source, bundled, protocol, context, windows, tokens, totalTokens, bos } = text;
   const name = bundled ? 'sample text of Quantscope' : visibleName(baseName(source));
   const most = protocol === 'stream' ? '' : 'at most ';
   const parts = [
     PROTOCOLS[protocol],
     `${countOf(windows, 'window')} of ${most}${formatInteger(context)} tokens`,
     `${formatInteger(tokens)} of ${formatInteger(totalTokens)} tokens scored`,
+    bos && BOS[bos],
     formats.length > 0 && scaleDtype && `scales in ${scaleDtype.toUpperCase()}`,
   ];
   return html`<div class="perplexity-text note" data-testid="perplexity-text">

@@ -23,6 +23,9 @@ export const COMPANION_FILES: readonly string[] = [
   'vocab.txt',
   'merges.txt',
   'spiece.model',
+  'sentencepiece.bpe.model',
+  'tekken.json',
+  'tiktoken.model',
 ];
 
 /** Names of files beside the weights that programs take for parts of a model. */

@@ -1,17 +1,10 @@
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
 import { makeCancelledError } from '../../rpc/rpc.js';
-import { visible, type Remedy } from '../../storage/errors.js';
-import type { FileSystem } from '../../storage/fileSystem.js';
-import { WHOLE_FILES } from '../../storage/wholeFiles.js';
+import { visible } from '../../storage/errors.js';
+import type { BosFacts } from './specialTokens.js';
+import { readTokenizerFiles, TokenizerError } from './tokenizerFiles.js';
 import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
-
-/** A text cannot be tokenized by what the model folder holds; one line. */
-class TokenizerError extends Error {
-  override readonly name = 'TokenizerError';
-  /** Ids from elsewhere need none. */
-  readonly remedy: Remedy = 'token-ids';
-}
 
 /** Memory of the tokenizing thread: a token takes some 200 bytes there on its way. */
 const THREAD = {
@@ -46,55 +39,31 @@ export interface TokenizeOptions {
   readonly signal?: AbortSignal;
   /** After this the tokenizer is given up; default: what grows with the texts. */
   readonly limitSeconds?: number;
+  /** The model's, which tells the tokenizer where no configuration of it does. */
+  readonly modelType?: string;
 }
 
-const OTHER_TOKENIZERS = ['tokenizer.model', 'vocab.json', 'vocab.txt', 'spiece.model'];
-
-/** True where something is, which is then read, or refused as no file. */
-async function isThere(fileSystem: FileSystem, path: string): Promise<boolean> {
-  return (await fileSystem.kind(path)) !== undefined;
-}
-
-/** Why there is nothing to tokenize with, and what would help. */
-async function missingTokenizer(fileSystem: FileSystem, folder: string): Promise<Error> {
-  const path = visible(fileSystem.join(folder, 'tokenizer.json'));
-  const present = [];
-  for (const other of OTHER_TOKENIZERS) {
-    if (await isThere(fileSystem, fileSystem.join(folder, other))) present.push(other);
-  }
-  const cannot =
-    present.length > 0 ? ` (${present.join(', ')} alone cannot be read: convert it to that)` : '';
-  return new TokenizerError(
-    `${path}: there is no such file, and a text cannot be tokenized without it${cannot}`,
-  );
+/** Ids of each text, and what the tokenizer says of BOS. */
+export interface Tokenized {
+  readonly ids: readonly Int32Array[];
+  readonly bos: BosFacts;
 }
 
 /**
- * Token ids of texts by a model folder's `tokenizer.json`, with the special tokens that it adds
- * itself. Runs in a thread of its own, which is ended when it takes too long.
+ * Token ids of texts by a model folder's `tokenizer.json`, or GPT-2's two files, with the special tokens
+ * that it adds itself. Runs in a thread of its own, which is ended when it takes too long.
  * @param texts each is tokenized by itself
- * @returns one list of ids per text
+ * @returns one list of ids per text, and more
  * @throws an Error of one line that names the file at fault; an AbortError when cancelled
  */
 export async function tokenize(
   host: Host,
   { folder, fileSystem }: Pick<OpenedModel, 'folder' | 'fileSystem'>,
   texts: readonly string[],
-  { signal, limitSeconds = limitFor(texts) }: TokenizeOptions = {},
-): Promise<readonly Int32Array[]> {
-  const files = {
-    tokenizer: fileSystem.join(folder, 'tokenizer.json'),
-    configuration: fileSystem.join(folder, 'tokenizer_config.json'),
-  };
-  if (!(await isThere(fileSystem, files.tokenizer)))
-    throw await missingTokenizer(fileSystem, folder);
-  const request = {
-    tokenizer: await fileSystem.read(files.tokenizer, WHOLE_FILES.tokenizer),
-    configuration: (await isThere(fileSystem, files.configuration))
-      ? await fileSystem.read(files.configuration, WHOLE_FILES.tokenizerConfiguration)
-      : undefined,
-    texts,
-  };
+  { signal, limitSeconds = limitFor(texts), modelType }: TokenizeOptions = {},
+): Promise<Tokenized> {
+  const { files, contents } = await readTokenizerFiles(folder, fileSystem, modelType);
+  const request = { ...contents, texts };
   if (signal?.aborted) throw makeCancelledError();
   const thread = host.startThread<TokenizerApi>('tokenizerWorker.js', null, THREAD);
   const limit = AbortSignal.timeout(limitSeconds * 1000);
@@ -118,7 +87,7 @@ export async function tokenize(
     const ended = thread.terminate();
     if (!givenUp.aborted) await ended;
   }
-  if ('ids' in reply) return reply.ids;
+  if ('ids' in reply) return { ids: reply.ids, bos: reply.bos };
   const problem = visible(reply.problem.slice(0, MAX_PROBLEM_CHARACTERS).split('\n', 1)[0]);
   throw new Error(
     `${visible(files[reply.file])}: this is no tokenizer that can be used: ${problem}`,

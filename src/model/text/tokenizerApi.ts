@@ -1,16 +1,24 @@
+import type { BosFacts } from './specialTokens.js';
+
+/** The files that a tokenizer may be made of. */
+export type TokenizerFile =
+  'tokenizer' | 'configuration' | 'specialTokens' | 'vocabulary' | 'merges';
+
+/** Bytes of the files that there are: `tokenizer.json`, or `vocab.json` and `merges.txt`. */
+export interface TokenizerContents extends Readonly<Partial<Record<TokenizerFile, Uint8Array>>> {
+  /** The model's, which tells the tokenizer where no configuration of it does. */
+  readonly modelType?: string;
+}
+
 /** What a tokenizing thread is asked for. It lives for one request. */
-export interface TokenizerRequest {
-  /** Bytes of `tokenizer.json`. */
-  readonly tokenizer: Uint8Array;
-  /** Bytes of `tokenizer_config.json`; absent where the model has none. */
-  readonly configuration?: Uint8Array;
+export interface TokenizerRequest extends TokenizerContents {
   readonly texts: readonly string[];
 }
 
-/** Ids of each text, or what is wrong with which of the two files. */
+/** Ids of each text, or what is wrong with which of the files. */
 export type TokenizerReply =
-  | { readonly ids: readonly Int32Array[] }
-  | { readonly file: 'tokenizer' | 'configuration'; readonly problem: string };
+  | { readonly ids: readonly Int32Array[]; readonly bos: BosFacts }
+  | { readonly file: TokenizerFile; readonly problem: string };
 
 /** What a tokenizing thread does. */
 export interface TokenizerApi {

@@ -1,7 +1,7 @@
 import { parseJson } from '../../checkpoint/jsonText.js';
 import type { Remedy } from '../../storage/errors.js';
 import { describeId, findUnusualNumber } from './tokenIds.js';
-import type { Protocol } from './textProtocol.js';
+import type { BosWindows, Protocol } from './textProtocol.js';
 
 /** What a model scores: token ids in windows, and how they came about. */
 export interface Windows {
@@ -11,6 +11,8 @@ export interface Windows {
   /** Most ids that a window may have. */
   readonly context: number;
   readonly totalTokens: number;
+  /** Which windows begin with BOS; absent where ids are given and nobody knows. */
+  readonly bos?: BosWindows;
 }
 
 /** What a model allows windows to be. */
@@ -26,6 +28,8 @@ export interface WindowRequest {
   readonly context?: number;
   /** Only the first so many windows. */
   readonly windows?: number;
+  /** True: each begins with BOS; false: where the tokenizer puts it; default: as the model's family needs it. */
+  readonly bosEveryWindow?: boolean;
 }
 
 /** Where a model's positions go further, figures of papers are at this length. */
@@ -86,17 +90,37 @@ function checkTokenizerIds(ids: Int32Array, { vocabularySize }: WindowLimits): v
   }
 }
 
+/** The ids behind a BOS, which they may begin with. */
+function behindBos(ids: Int32Array, bos: number | undefined): Int32Array {
+  if (bos === undefined || ids[0] === bos) return ids;
+  const all = new Int32Array(ids.length + 1);
+  all[0] = bos;
+  all.set(ids, 1);
+  return all;
+}
+
+/** Which windows begin with a token. */
+export function findBosWindows(ids: readonly Int32Array[], bos: number | undefined): BosWindows {
+  const beginning = bos === undefined ? 0 : ids.filter((window) => window[0] === bos).length;
+  if (beginning === ids.length) return 'every';
+  return beginning === 0 ? 'none' : ids[0][0] === bos && beginning === 1 ? 'first' : 'some';
+}
+
 /**
  * The stream protocol: windows of `context` ids that do not overlap; the tail is dropped.
- * @param ids of the whole text, tokenized once
+ * @param text ids of the whole text, tokenized once
+ * @param bos what every window is to begin with: it stands in the place of the window's first id, which is no
+ * target, as in llama.cpp, so that windows lie where they lie without it
  * @throws WindowError where the text has no whole window
  */
 export function cutStreamWindows(
-  ids: Int32Array,
+  text: Int32Array,
   request: WindowRequest,
   limits: WindowLimits,
+  bos?: number,
 ): Windows {
   const context = chooseContext(request, limits);
+  const ids = behindBos(text, bos);
   checkTokenizerIds(ids, limits);
   if (ids.length < 2) {
     throw new WindowError(`the text has ${tokens(ids.length)}; at least 2 are needed`);
@@ -109,7 +133,14 @@ export function cutStreamWindows(
   }
   function* cut() {
     for (let end = context; end <= ids.length; end += context) {
-      yield ids.subarray(end - context, end);
+      const window = ids.subarray(end - context, end);
+      if (bos === undefined || window[0] === bos) {
+        yield window;
+      } else {
+        const begun = window.slice();
+        begun[0] = bos;
+        yield begun;
+      }
     }
   }
   return finish(cut(), 'stream', context, ids.length, request);
@@ -125,15 +156,18 @@ export function splitDocuments(text: string, separator: string): string[] {
 
 /**
  * The per-document protocol: each document is a window, cut to `context` ids.
- * @param documents ids of each, tokenized by itself
+ * @param texts ids of each, tokenized by itself
+ * @param bos what each is to begin with, put in front where it is not there
  * @throws WindowError where no document has a token to predict
  */
 export function cutDocumentWindows(
-  documents: readonly Int32Array[],
+  texts: readonly Int32Array[],
   request: WindowRequest,
   limits: WindowLimits,
+  bos?: number,
 ): Windows {
   const context = chooseContext(request, limits);
+  const documents = texts.map((ids) => behindBos(ids, bos));
   let total = 0;
   for (const ids of documents) {
     checkTokenizerIds(ids, limits);

@@ -21,6 +21,7 @@ import { findOrientation } from '../../../src/model/config/orientation.js';
 import type { ModelPlan } from '../../../src/model/config/plan.js';
 import { noteUnusedTensors } from '../../../src/model/config/unusedTensors.js';
 import { openModel } from '../../../src/model/openModel.js';
+import { parseMerges } from '../../../src/model/text/gpt2Files.js';
 import { checkTokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
 import {
@@ -409,10 +410,15 @@ export const READERS: readonly Reader[] = [
             [text, 'b'],
             ['a', text],
           ],
-          ['a', 'b', '<unk>'],
+          [...new Set(['a', 'b', '<unk>', text, `${text}b`, `a${text}`])],
         ),
       (tokenizer) => makeTextEncoder(tokenizer, {})('ab'.repeat(200)),
     ),
+  },
+  {
+    name: 'parseMerges',
+    file: 'src/model/text/gpt2Files.ts',
+    cases: ofTexts((text) => parseMerges(text)),
   },
 
   // Jobs
@@ -550,9 +556,11 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/model/config/plan.ts',
   'src/model/config/rotary.ts',
   'src/model/config/tensorIndex.ts',
+  'src/model/text/specialTokens.ts',
   'src/model/text/textProtocol.ts',
   'src/model/text/tokenizer.ts',
   'src/model/text/tokenizerApi.ts',
+  'src/model/text/tokenizerFiles.ts',
   'src/model/text/windowCheck.ts',
   'src/reports/comparisonPage.ts',
   'src/reports/editorPage.ts',

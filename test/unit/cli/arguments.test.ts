@@ -77,6 +77,8 @@ describe('compare', () => {
     ['--per-document=--', { perDocument: '--' }],
     ['--token-ids a', { tokenIdsFile: 'a' }],
     ['--save-logits a', { logitsFile: 'a' }],
+    ['--bos-every-window', { bosEveryWindow: true }],
+    ['--no-bos-every-window', { bosEveryWindow: false }],
     ['--memory-budget 64', { memoryBudgetBytes: 64 * 2 ** 20 }],
     ['--no-cache', { cache: false }],
     ['--per-layer', { perLayer: true, cache: true }],

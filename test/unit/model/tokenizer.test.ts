@@ -112,7 +112,9 @@ describe('tokenize', () => {
   it("gives the sample's ids, its special tokens included", async () => {
     const card = JSON.parse(await readFile(join(SAMPLE, 'card.json'), 'utf8'));
     const text = await readFile(join(SAMPLE, 'eval.txt'), 'utf8');
-    const [ids, short] = await tokenize(HOST, local(SAMPLE), [text, '']);
+    const {
+      ids: [ids, short],
+    } = await tokenize(HOST, local(SAMPLE), [text, '']);
     expect(ids).toHaveLength(card.totalIds);
     expect([...ids.subarray(0, card.firstIds.length)]).toEqual(card.firstIds);
     expect([...short]).toEqual([0]);
@@ -125,6 +127,33 @@ describe('tokenize', () => {
     await writeFile(join(folder, 'tokenizer.model'), '');
     await expect(attempt()).rejects.toThrow(/tokenizer\.json.*\(tokenizer\.model alone cannot/);
   });
+
+  it("reads GPT-2's two files where there is no other", async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'vocab.json'), '{"a": 0, "b": 1, "ab": 2, "<s>": 3}');
+    await writeFile(join(folder, 'merges.txt'), '#version: 0.2\na b\n');
+    await writeFile(join(folder, 'special_tokens_map.json'), '{"bos_token": {"content": "<s>"}}');
+    const configuration = '{"tokenizer_class": "GPT2Tokenizer", "add_bos_token": true}';
+    await writeFile(join(folder, 'tokenizer_config.json'), configuration);
+    const { ids, bos } = await tokenize(HOST, local(folder), ['aba']);
+    expect([...ids[0]]).toEqual([3, 2, 0]);
+    expect(bos).toMatchObject({ id: 3, added: true });
+    await writeFile(join(folder, 'merges.txt'), 'a b\nab\n');
+    await expect(tokenize(HOST, local(folder), ['a'])).rejects.toThrow(
+      `${join(folder, 'merges.txt')}: this is no tokenizer that can be used: line 2 is not`,
+    );
+    await writeFile(join(folder, 'added_tokens.json'), '{}');
+    await expect(tokenize(HOST, local(folder), ['a'])).rejects.toThrow('added_tokens.json: added');
+  });
+
+  it.each(['tekken.json', 'tokenizer.model', 'spiece.model', 'vocab.txt', 'merges.txt'])(
+    'names %s where that is all there is',
+    async (name) => {
+      const folder = await temporaryFolder();
+      await writeFile(join(folder, name), '{}');
+      await expect(tokenize(HOST, local(folder), texts)).rejects.toThrow(`(${name} alone cannot`);
+    },
+  );
 
   it('names the file that is no tokenizer', async () => {
     const folder = await temporaryFolder();
@@ -177,7 +206,7 @@ describe('tokenize', () => {
     ['['.repeat(1_000_000), 'the JSON cannot be read: byte 127: nesting deeper than 127 levels'],
     ['null', 'the text is JSON but not an object'],
     [
-      '{"model":{"type":"BPE","vocab":{},"merges":["a b",["a","b"]]}}',
+      '{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b",["a","b"]]}}',
       'merge 2 is not a pair of texts',
     ],
   ])('says in plain words what is wrong with %.60j', async (text, problem) => {

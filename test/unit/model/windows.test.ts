@@ -3,6 +3,7 @@ import {
   cutDocumentWindows,
   splitDocuments,
   cutStreamWindows,
+  findBosWindows,
   parseTokenIdWindows,
   readTokenIdWindows,
 } from '../../../src/model/text/windows.js';
@@ -13,6 +14,43 @@ const hard = { ...limits, positionsAreHard: true };
 function ids(count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, index) => index % 1000);
 }
+
+describe('BOS in every window', () => {
+  const BOS = 900;
+  const rows = (windows: { ids: readonly Int32Array[] }) => windows.ids.map((each) => [...each]);
+
+  it('stands in the place of the first id of each, so that windows lie where they lay', () => {
+    const text = Int32Array.from([BOS, 1, 2, 3, 4, 5, 6, 7]);
+    const windows = cutStreamWindows(text, { context: 4 }, limits, BOS);
+    expect(rows(windows)).toEqual([
+      [BOS, 1, 2, 3],
+      [BOS, 5, 6, 7],
+    ]);
+    expect([...text]).toEqual([BOS, 1, 2, 3, 4, 5, 6, 7]);
+    expect(findBosWindows(windows.ids, BOS)).toBe('every');
+  });
+
+  it('is put in front of a text that the tokenizer begins otherwise', () => {
+    const text = Int32Array.from([1, 2, 3, 4, 5]);
+    expect(rows(cutStreamWindows(text, { context: 3 }, limits, BOS))).toEqual([
+      [BOS, 1, 2],
+      [BOS, 4, 5],
+    ]);
+    const documents = cutDocumentWindows([text, Int32Array.of(BOS, 1)], {}, limits, BOS);
+    expect(rows(documents)).toEqual([
+      [BOS, 1, 2, 3, 4, 5],
+      [BOS, 1],
+    ]);
+  });
+
+  it('is told of windows as they are', () => {
+    const [with_, without] = [Int32Array.of(BOS, 1), Int32Array.of(1, 2)];
+    expect(findBosWindows([with_, without], BOS)).toBe('first');
+    expect(findBosWindows([without, with_], BOS)).toBe('some');
+    expect(findBosWindows([without], BOS)).toBe('none');
+    expect(findBosWindows([with_], undefined)).toBe('none');
+  });
+});
 
 describe('stream', () => {
   it('cuts windows that do not overlap and drops the tail', () => {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BosFacts } from '../../../model/text/specialTokens.js';
 import { tokenize } from '../../../model/text/tokenizer.js';
 import type { LanguageModel } from '../../../model/evaluation/types.js';
 import {
@@ -7,6 +8,7 @@ import {
   cutDocumentWindows,
   splitDocuments,
   cutStreamWindows,
+  findBosWindows,
   parseTokenIdWindows,
   WindowError,
   type Windows,
@@ -59,6 +61,21 @@ async function readTokenIds(
 }
 
 /**
+ * The id that every window is to begin with, if it is: asked for, or what the model's family needs.
+ * @throws WindowError where it is asked for and there is none
+ */
+function chooseBos(
+  asked: boolean | undefined,
+  { id, needed }: BosFacts,
+  modelType: string,
+): number | undefined {
+  if (asked === true && id === undefined) {
+    throw new WindowError('no window can begin with BOS: the tokenizer has none');
+  }
+  return (asked ?? (needed || modelType.startsWith('gemma'))) ? id : undefined;
+}
+
+/**
  * The windows that a request asks for.
  * @param files the local disk, as it is to be read
  * @throws an Error of one line that names the file at fault; an AbortError when cancelled
@@ -90,12 +107,15 @@ export async function readWindows(
     const text = await readText(files, source, limit);
     const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);
     if (texts.length === 0) throw new WindowError('there is no document in the text');
-    const ids = await tokenize(host, opened, texts, { signal });
+    const { modelType } = plan;
+    const { ids, bos } = await tokenize(host, opened, texts, { signal, modelType });
+    const begun = chooseBos(request.bosEveryWindow, bos, modelType);
     const windows =
       perDocument === undefined
-        ? cutStreamWindows(ids[0], request, plan)
-        : cutDocumentWindows(ids, request, plan);
-    return { windows, source, bundled };
+        ? cutStreamWindows(ids[0], request, plan, begun)
+        : cutDocumentWindows(ids, request, plan, begun);
+    const bosWindows = findBosWindows(windows.ids, bos.id);
+    return { windows: { ...windows, bos: bosWindows }, source, bundled };
   } catch (error) {
     if (!(error instanceof WindowError)) throw error;
     throw new Error(`${visible(source)}: ${error.message}`, { cause: error });

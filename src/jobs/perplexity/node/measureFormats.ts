@@ -190,7 +190,7 @@ function describeText(
   tokens: number,
   separator: string | undefined,
 ): PerplexityText {
-  const { protocol, context, ids, totalTokens } = windows;
+  const { protocol, context, ids, totalTokens, bos } = windows;
   return {
     source,
     bundled,
@@ -200,6 +200,7 @@ function describeText(
     windows: ids.length,
     tokens,
     totalTokens,
+    bos,
   };
 }
 
