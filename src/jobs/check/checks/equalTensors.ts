@@ -1,3 +1,4 @@
+import { quoted } from '../../../storage/errors.js';
 import type { Check, CheckedTensor } from '../check.js';
 
 /** Fewer elements may be equal by chance. */
@@ -35,7 +36,7 @@ const duplicates: Check = {
       else if (!areTied(twin, checked)) {
         yield {
           ...{ severity: 'warning', file: tensor.file, tensor: tensor.name },
-          message: `it holds the same values as "${twin.tensor.name}"`,
+          message: `it holds the same values as ${quoted(twin.tensor.name)}`,
         };
       }
     }
@@ -70,7 +71,7 @@ const tiedHead: Check = {
       if (comparable.some((each) => contentKey(each) === contentKey(head))) continue;
       yield {
         ...{ severity: 'warning', file: head.tensor.file, tensor: head.tensor.name },
-        message: `the configuration ties it to "${comparable[0].tensor.name}" (tie_word_embeddings), but other values are stored: loaders use one of the two`,
+        message: `the configuration ties it to ${quoted(comparable[0].tensor.name)} (tie_word_embeddings), but other values are stored: loaders use one of the two`,
       };
     }
   },

@@ -5,15 +5,23 @@ import type { Check, CheckSubject } from '../check.js';
 import { makeExpressionMatcher } from '../expressionMatcher.js';
 import { compileGlob } from '../../globs/globMatcher.js';
 
-/** An entry of a list of modules that are left as they are. */
-interface IgnoreEntry {
+/** What a configuration says stays as it is. */
+interface IgnoreList {
+  /** Whole names of modules. */
+  readonly names: ReadonlySet<string>;
+  readonly patterns: readonly IgnorePattern[];
+}
+
+/** An entry that may match several modules. */
+interface IgnorePattern {
   readonly text: string;
-  /** Absent where the entry is an expression that is not understood here. */
+  /** Absent where it is not understood here. */
   readonly matches?: (module: string) => boolean;
 }
 
-/** More entries than a model has kinds of modules, or layers. */
-const MAX_ENTRIES = 10_000;
+/** More entries than any model has modules; more patterns than it has kinds of them. */
+const MAX_ENTRIES = 1_000_000;
+const MAX_PATTERNS = 256;
 
 function strings(config: QuantizationConfig, key: string): string[] {
   const value = Object.hasOwn(config, key) ? config[key] : undefined;
@@ -22,51 +30,58 @@ function strings(config: QuantizationConfig, key: string): string[] {
     : [];
 }
 
-/** What the configuration says stays as it is, in the ways of the tools that write it. */
-function readIgnoreList(quantization: QuantizationConfig): IgnoreEntry[] {
-  const entries = strings(quantization, 'ignore').map((entry): IgnoreEntry => {
-    if (entry.startsWith('re:')) {
-      return { text: entry, matches: makeExpressionMatcher(entry.slice('re:'.length)) };
-    }
-    return { text: entry, matches: matchGlobOrName(entry) };
-  });
-  const excluded = strings(quantization, 'exclude_modules').map((entry): IgnoreEntry => ({
-    text: entry,
-    matches: matchGlobOrName(entry),
-  }));
+/** Reads the list in the ways of the tools that write it. */
+function readIgnoreList(quantization: QuantizationConfig): IgnoreList {
+  const names = new Set<string>();
+  const patterns: IgnorePattern[] = [];
+  const addPattern = (entry: string, make: () => IgnorePattern['matches']) => {
+    // What comes behind very many others is left out, and counts as not understood.
+    patterns.push({ text: entry, matches: patterns.length < MAX_PATTERNS ? make() : undefined });
+  };
+  for (const entry of [
+    ...strings(quantization, 'ignore'),
+    ...strings(quantization, 'exclude_modules'),
+  ]) {
+    if (entry.startsWith('re:')) addPattern(entry, () => makeExpressionMatcher(entry.slice(3)));
+    else if (entry.includes('*')) addPattern(entry, () => matchGlob(entry));
+    else names.add(entry);
+  }
   // By parts of names: "lm_head", "mlp.gate".
-  const kept = strings(quantization, 'modules_to_not_convert').map((entry): IgnoreEntry => ({
-    text: entry,
-    matches: (module) => module.includes(entry),
-  }));
-  const skipped = Object.keys(section(quantization, 'dynamic'))
-    .filter((key) => key.startsWith('-:'))
-    .slice(0, MAX_ENTRIES)
-    .map((key): IgnoreEntry => ({
-      text: key,
-      matches: makeExpressionMatcher(key.slice('-:'.length)),
-    }));
-  return [...entries, ...excluded, ...kept, ...skipped];
+  for (const entry of strings(quantization, 'modules_to_not_convert')) {
+    addPattern(entry, () => (module) => module.includes(entry));
+  }
+  for (const key of Object.keys(section(quantization, 'dynamic'))) {
+    if (key.startsWith('-:')) addPattern(key, () => makeExpressionMatcher(key.slice(2)));
+  }
+  return { names, patterns };
 }
 
-/** ModelOpt writes globs of `*` alone; names of compressed-tensors have none. */
-function matchGlobOrName(entry: string): IgnoreEntry['matches'] {
-  if (!entry.includes('*')) return (module) => module === entry;
-  for (const character of '?[]{}()!\\') if (entry.includes(character)) return undefined;
-  return compileGlob(entry);
+/** The entry that a module is on the list for. */
+function findEntry({ names, patterns }: IgnoreList, module: string): string | undefined {
+  if (names.has(module)) return module;
+  return patterns.find(({ matches }) => matches?.(module))?.text;
 }
+
+/** ModelOpt writes globs of `*` alone. */
+function matchGlob(entry: string): IgnorePattern['matches'] {
+  for (const character of '?[]{}()!\\') if (entry.includes(character)) return undefined;
+  return entry.length > MAX_NAME ? undefined : compileGlob(entry);
+}
+
+/** Names of modules are not longer. */
+const MAX_NAME = 1000;
 
 const ignoredButQuantized: Check = {
   id: 'ignored-but-quantized',
   source: 'https://github.com/vllm-project/vllm/pull/51495',
   *find({ weights, quantization }) {
-    const entries = readIgnoreList(quantization);
+    const list = readIgnoreList(quantization);
     for (const { tensor, module } of weights) {
-      const entry = entries.find(({ matches }) => matches?.(module));
-      if (!entry) continue;
+      const entry = findEntry(list, module);
+      if (entry === undefined) continue;
       yield {
         ...{ severity: 'error', file: tensor.file, tensor: tensor.name },
-        message: `the configuration leaves it unquantized (${quoted(entry.text)}), but it is stored as ${tensor.storage!.label}`,
+        message: `the configuration leaves it unquantized (${quoted(entry)}), but it is stored as ${tensor.storage!.label}`,
       };
     }
   },
@@ -76,6 +91,7 @@ const ignoredButQuantized: Check = {
 function listModules({ stored }: CheckSubject): Set<string> {
   const modules = new Set<string>();
   for (const name of stored.keys()) {
+    if (name.length > MAX_NAME) continue;
     for (let end = name.lastIndexOf('.'); end > 0; end = name.lastIndexOf('.', end - 1)) {
       const module = name.slice(0, end);
       if (modules.has(module)) break;
@@ -91,9 +107,9 @@ const namesNothing: Check = {
   *find(subject) {
     const { model, quantization, weights } = subject;
     // Entries of whole names alone: expressions are written for several models. A tied head has no tensor.
-    const names = [...strings(quantization, 'ignore'), ...strings(quantization, 'exclude_modules')]
-      .filter((entry) => !entry.startsWith('re:') && !entry.includes('*') && entry.includes('.'))
-      .filter((entry) => !entry.endsWith('lm_head'));
+    const names = [...readIgnoreList(quantization).names].filter(
+      (entry) => entry.includes('.') && !entry.endsWith('lm_head'),
+    );
     if (names.length === 0 || weights.length === 0) return;
     const modules = listModules(subject);
     const unknown = names.filter((entry) => !modules.has(entry));
@@ -119,13 +135,13 @@ const plainButNotIgnored: Check = {
   source: 'https://github.com/vllm-project/vllm/issues/40252',
   *find({ model, weights, quantization }) {
     if (weights.length === 0 || !quantizesAllLinear(quantization)) return;
-    const entries = readIgnoreList(quantization);
-    if (entries.some(({ matches }) => !matches)) return;
+    const list = readIgnoreList(quantization);
+    if (list.patterns.some(({ matches }) => !matches)) return;
     for (const { name, file, storage, shape, quantizedByDefault } of model.tensors) {
       if (storage || !quantizedByDefault || shape.length !== 2 || !name.endsWith('.weight'))
         continue;
       const module = name.slice(0, -'.weight'.length);
-      if (entries.some(({ matches }) => matches!(module))) continue;
+      if (findEntry(list, module) !== undefined) continue;
       yield {
         ...{ severity: 'warning', file, tensor: name },
         message:

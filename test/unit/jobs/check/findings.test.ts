@@ -136,7 +136,11 @@ const CASES: readonly Case[] = [
         noise(128).map((b) => b & 0x77),
       ),
     },
-    ...{ quantization: { quant_method: 'fp8' }, says: /weight_scale/ },
+    ...{
+      quantization: { quant_method: 'fp8' },
+      says: /weight_scale/,
+      also: ['weight-undecodable'],
+    },
   },
   {
     ...{ id: 'part-without-codes', what: 'scales alone' },
