@@ -92,10 +92,11 @@ function examineValues(values: Float32Array): Omit<Examined, 'checksum'> {
 /** Of bytes that begin at a multiple of four. */
 function sumBytes(bytes: Uint8Array): [number, number] {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-  let [one, other] = [bytes.length | 0, ~bytes.length];
-  for (const word of words) {
-    one = mix(one, word, 0x9e3779b1);
-    other = mix(other, word, 0x27d4eb2f);
+  let one = bytes.length | 0;
+  let other = ~bytes.length;
+  for (let i = 0; i < words.length; i++) {
+    one = mix(one, words[i], 0x9e3779b1);
+    other = mix(other, words[i], 0x27d4eb2f);
   }
   for (const byte of bytes.subarray(words.length * 4)) {
     one = mix(one, byte, 0x9e3779b1);
@@ -107,5 +108,5 @@ function sumBytes(bytes: Uint8Array): [number, number] {
 /** Takes a word into a checksum; each step can be undone, so that no earlier word is forgotten. */
 function mix(sum: number, word: number, factor: number): number {
   const mixed = Math.imul(sum ^ word, factor);
-  return (mixed ^ (mixed >>> 15)) + 0x165667b1;
+  return ((mixed ^ (mixed >>> 15)) + 0x165667b1) | 0;
 }
