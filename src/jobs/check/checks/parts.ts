@@ -1,5 +1,5 @@
 import { text } from '../../../layouts/entries/shared.js';
-import type { Check, CheckSubject, Fault, StoredName } from '../check.js';
+import type { Check, CheckSubject, Fault, Severity, StoredName } from '../check.js';
 
 /** What belongs beside a tensor of codes: of each list, one is enough. */
 interface Companions {
@@ -47,6 +47,12 @@ function companionsOf(
   return undefined;
 }
 
+/** A part that is missing here may lie in a shard that is not at hand: then it is no error yet. */
+function severityOfMissing({ model: { files, problems } }: CheckSubject): Severity {
+  const shardAlone = files.length === 1 && files[0].name.includes('-of-');
+  return shardAlone || problems.length > 0 ? 'warning' : 'error';
+}
+
 const missingParts: Check = {
   id: 'part-missing',
   source: 'https://github.com/vllm-project/vllm/pull/54444',
@@ -58,7 +64,7 @@ const missingParts: Check = {
       for (const names of companions.needs) {
         if (names.some((suffix) => subject.stored.has(module + suffix))) continue;
         yield {
-          ...{ severity: 'error', file: tensor.file, tensor: tensor.name },
+          ...{ severity: severityOfMissing(subject), file: tensor.file, tensor: tensor.name },
           message: `it holds codes, but ${names.slice(0, 3).join(' or ')} of the same weight is missing`,
         };
       }
@@ -81,14 +87,15 @@ const NEEDS_CODES: readonly (readonly [string, readonly string[]])[] = [
 const missingCodes: Check = {
   id: 'part-without-codes',
   source: 'https://github.com/Comfy-Org/ComfyUI/pull/15520',
-  *find({ stored }) {
+  *find(subject) {
+    const { stored } = subject;
     for (const { name, file } of stored.values()) {
       const entry = NEEDS_CODES.find(([suffix]) => name.endsWith(suffix));
       if (!entry) continue;
       const module = name.slice(0, -entry[0].length);
       if (entry[1].some((suffix) => stored.has(module + suffix))) continue;
       yield {
-        ...{ severity: 'error', file, tensor: name },
+        ...{ severity: severityOfMissing(subject), file, tensor: name },
         message: `it belongs to codes that are missing (${entry[1].join(' or ')})`,
       };
     }

@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkModel } from '../../../../src/jobs/check/checkModel.js';
@@ -299,6 +300,14 @@ test('nothing is found in the sample and in the models of other tests', async ()
   }
   // Made to have a head of its own.
   expect(found).toEqual(['own-models/llama-tied-both-stored: tied-head-differs']);
+});
+
+test('parts that a shard by itself lacks are no errors: they may lie in another one', async () => {
+  const folder = await writeModel(without(gptqTensors(0x77777777), '.scales'));
+  const shard = join(folder, 'model-00001-of-00002.safetensors');
+  await rename(join(folder, 'model.safetensors'), shard);
+  const findings = await check(shard);
+  expect(findings.map(({ id, severity }) => [id, severity])).toEqual([['part-missing', 'warning']]);
 });
 
 test('what is found too often is counted', async () => {
