@@ -15,6 +15,8 @@ import { UsageError } from './usageError.js';
 export interface InspectArguments extends JobArguments {
   readonly command: 'inspect';
   readonly stats: boolean;
+  /** Looks for what is known to go wrong with checkpoints instead of listing tensors. */
+  readonly check: boolean;
   /** Columns per group, 0 for whole rows. */
   readonly groupSize: number;
 }
@@ -58,12 +60,17 @@ function inspectArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('inspect', args, {
     ...COMMON,
     stats: { type: 'boolean' },
+    check: { type: 'boolean' },
     'group-size': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'inspect' };
   const group = values['group-size'];
+  const check = values.check ?? false;
+  const other = (['stats', 'group-size', 'tensor'] as const).find((name) => values[name]);
+  if (check && other) throw new UsageError(`--check and --${other} exclude each other`, 'inspect');
   return {
     command: 'inspect',
+    check,
     ...readJobArguments('inspect', values, positionals),
     stats: (values.stats ?? false) || group !== undefined,
     groupSize: group === 'row' ? 0 : readWholeNumber('inspect', 'group-size', group ?? '128', 1),

@@ -52,11 +52,14 @@ const COMMANDS: Readonly<Record<string, string>> = {
   inspect: `List the tensors of a model, grouped by layer.
 
 Usage: quantscope inspect PATH [--tensor GLOB]… [--stats] [--group-size N|row] [--json]
+       quantscope inspect PATH --check [--json]
 
 ${TENSOR_OPTION}
   --stats                read the weights: range, moments, zeros, NaN and Inf, quantiles
   --group-size N|row     also how lopsided groups of N columns are; implies --stats
                          (default with --stats: 128)
+  --check                read the whole model and look for what is known to go wrong with
+                         checkpoints; exit code 1 where an error is found
 ${COMMON}
 `,
   quantize: `Write a model with its linear weights rounded to a format and widened to F32 again.

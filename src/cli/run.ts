@@ -30,7 +30,8 @@ export interface Process {
   readonly signal: AbortSignal;
 }
 
-async function dispatch(args: readonly string[], session: Session): Promise<void> {
+/** @returns false where the result says that the input is bad */
+async function dispatch(args: readonly string[], session: Session): Promise<boolean | void> {
   const line = parseCommandLine(args);
   switch (line.command) {
     case 'help':
@@ -84,7 +85,7 @@ export async function run(args: readonly string[], streams: Process): Promise<nu
   const progress = new ProgressLine(streams.stderr, quiet);
   const warnings = new Warnings(streams.stderr);
   try {
-    await dispatch(args, {
+    const good = await dispatch(args, {
       write: async (text) => {
         throwIfCancelled(streams.signal);
         progress.clear();
@@ -98,7 +99,7 @@ export async function run(args: readonly string[], streams: Process): Promise<nu
       options: { signal: streams.signal, onProgress: progress.report },
     });
     warnings.end();
-    return EXIT.done;
+    return good === false ? EXIT.badInput : EXIT.done;
   } catch (error) {
     progress.clear();
     warnings.end();

@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../storage/container.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
 import type { StoredWeight } from '../storage/sourceRef.js';
 import type { PartReader } from './partReader.js';
 
@@ -47,6 +48,8 @@ export interface RowDecoder {
  */
 export interface Layout {
   readonly id: string;
+  /** Element types that parts may have, by role; what is not listed may have any. */
+  readonly partTypes?: Readonly<Record<string, readonly ElementTypeName[]>>;
   /**
    * The weight whose codes this tensor holds, if it is stored this way. What contradicts itself is found
    * with a refusal.

@@ -1,3 +1,4 @@
+import { CheckpointError, quoted } from '../storage/errors.js';
 import { countStoredBytes } from '../storage/elementTypes.js';
 import { decodeElements } from '../storage/elementValues.js';
 import type { OpenSources } from '../storage/openSources.js';
@@ -31,6 +32,12 @@ export class PartReader {
   part(role: string): StoredPart {
     if (!this.has(role)) throw new Error(`"${this.weight.tensor}" has no part "${role}"`);
     return this.weight.parts[role];
+  }
+
+  /** The error of a part whose contents contradict the others. @param detail what is wrong, in plain words */
+  contradiction(role: string, detail: string): CheckpointError {
+    const place = `tensor ${quoted(this.weight.tensor)}`;
+    return new CheckpointError(this.part(role).source.name, place, 'TensorInvalidInfo', detail);
   }
 
   /** All values of a part as f32. For scales, zero points and the like, which are small. */

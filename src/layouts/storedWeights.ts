@@ -1,5 +1,6 @@
 import type { WeightStorage } from '../checkpoint/types.js';
 import type { StoredTensor } from '../storage/container.js';
+import { quoted } from '../storage/errors.js';
 import type { SourceRef, StoredPart } from '../storage/sourceRef.js';
 import { countDecodedBytes } from './decodedSource.js';
 import { LAYOUTS } from './index.js';
@@ -77,7 +78,7 @@ export async function findStoredWeights(
     if (!found) continue;
     const { weight, layout } = found;
     const stored = Object.values(weight.parts).map(({ name }) => byName.get(name)!);
-    const reason = weight.refusal ?? whyNotDecodable(weight, byName);
+    const reason = weight.refusal ?? whyNotDecodable(weight, layout, byName);
     if (reason !== undefined) {
       const { name, label } = weight;
       const why: RefusedWeight = { file: codes.file, weight: name, label, reason };
@@ -104,8 +105,16 @@ async function findWeight(
 /** What holds for every layout. */
 function whyNotDecodable(
   { name, shape, parts }: FoundWeight,
+  { partTypes }: Layout,
   byName: ReadonlyMap<string, StoredTensor>,
 ): string | undefined {
+  for (const [role, part] of Object.entries(parts)) {
+    const types = partTypes && Object.hasOwn(partTypes, role) ? partTypes[role] : undefined;
+    if (types && !types.includes(part.dtype)) {
+      return `${quoted(part.name)} is of type ${part.dtype}, where ${types.join(', ')} may be`;
+    }
+  }
+  if (shape.length === 0) return 'it has no dimensions';
   if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension > 0)) {
     return 'it has no elements';
   }

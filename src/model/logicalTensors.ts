@@ -67,7 +67,7 @@ export async function findLogicalTensors(
 }
 
 /** What the model's files say of quantization; {} where they say nothing. */
-async function readQuantizationConfig(
+export async function readQuantizationConfig(
   folder: string,
   config: Readonly<Record<string, unknown>> | undefined,
   fileSystem: FileSystem,

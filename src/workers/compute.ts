@@ -1,6 +1,7 @@
 // Program of a compute worker: chunks of tensors and the steps of a forward pass, over the pool's memory.
 import { ChunkLoader } from '../compute/chunkLoader.js';
 import { makeChunkMethods } from '../compute/chunkMethods.js';
+import { makeExamineMethods, type ExamineApi } from '../compute/examine.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
 import { makeSmallTensorMethods, type SmallTensorApi } from '../compute/smallTensors.js';
@@ -24,7 +25,7 @@ function inTurn<Api extends Methods<Api>>(queue: TaskQueue, methods: Handlers<Ap
   return Object.fromEntries(queued) as Handlers<Api>;
 }
 
-type WorkerApi = ChunkApi & SpanApi & SmallTensorApi & ForwardApi & WorkerControl;
+type WorkerApi = ChunkApi & ExamineApi & SpanApi & SmallTensorApi & ForwardApi & WorkerControl;
 
 serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
   const exports = modules && (await instantiateKernels(modules.kernels, memory));
@@ -32,6 +33,7 @@ serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
   const loader = new ChunkLoader(memory, exports, sources);
   return inTurn<WorkerApi>(new TaskQueue(), {
     ...makeChunkMethods(loader),
+    ...makeExamineMethods(loader),
     ...makeSpanMethods(loader),
     ...makeSmallTensorMethods(loader),
     ...(await makeForwardMethods(loader, modules?.forward)),

@@ -1,4 +1,5 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { checkModel } from '../../jobs/check/checkModel.js';
 import { describeForInspection, listProblems } from '../../jobs/inspection/describeModel.js';
 import { inspectModel } from '../../jobs/inspection/inspectModel.js';
 import { listModel, selectForInspection } from '../../jobs/inspection/listModel.js';
@@ -7,6 +8,7 @@ import { formatJsonParts } from '../../reports/jsonParts.js';
 import { formatReportJson } from '../../reports/present.js';
 import { runInSlices } from '../../storage/slices.js';
 import type { InspectArguments } from '../arguments.js';
+import { formatFindings } from '../checkText.js';
 import { formatInspection, TERMINAL_BOUNDS } from '../inspectText.js';
 import type { InspectedTensor } from '../inspectText.js';
 import { openModel } from '../openModel.js';
@@ -14,10 +16,34 @@ import { refuseChanged } from '../../storage/inputs.js';
 import { withPool } from './session.js';
 import type { Session } from './session.js';
 
-/** `inspect`: what is in a model, and on request what its weights are like. */
-export async function inspect(args: InspectArguments, session: Session): Promise<void> {
+/**
+ * `inspect`: what is in a model, and on request what its weights are like or what is wrong with it.
+ * @returns false where a check found errors
+ */
+export async function inspect(args: InspectArguments, session: Session): Promise<boolean> {
   const model = await openModel(args.path, session);
   for (const { message } of model.notes) session.warn(message);
+  if (args.check) return check(args, model, session);
+  await list(args, model, session);
+  return true;
+}
+
+async function check(
+  args: InspectArguments,
+  model: OpenedModel,
+  session: Session,
+): Promise<boolean> {
+  const findings = await withPool(session, args, (pool) =>
+    checkModel(pool, model, session.options),
+  );
+  await refuseChanged(model.inputs, model.fileSystem);
+  await session.write(
+    args.json ? formatJsonParts({ findings }) : formatFindings(model.path, findings),
+  );
+  return findings.every(({ severity }) => severity !== 'error');
+}
+
+async function list(args: InspectArguments, model: OpenedModel, session: Session): Promise<void> {
   const selection = selectForInspection(model, args.tensorGlobs);
   const tensors = await runInSlices(selection, session.options);
   if (args.stats) return inspectWeights(args, model, tensors, session);

@@ -1,7 +1,7 @@
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import { describeGroup, moduleOf, presentParts, sameShape, text } from './shared.js';
+import { describeGroup, moduleOf, presentParts, SCALE_TYPES, sameShape, text } from './shared.js';
 
 const { fround } = Math;
 
@@ -63,6 +63,7 @@ function findWeight(
 /** AFPQ as its authors pack it: places in a table of levels, positive and negative ones with scales of their own. */
 export const afpq: Layout = {
   id: 'afpq',
+  partTypes: { scales: SCALE_TYPES, negativeScales: SCALE_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;

@@ -1,7 +1,7 @@
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import { describeGroup, moduleOf, presentParts, text } from './shared.js';
+import { describeGroup, moduleOf, presentParts, SCALE_TYPES, text } from './shared.js';
 
 const { fround } = Math;
 
@@ -50,6 +50,7 @@ function unpackWord(word: number, codes: Uint8Array, at: number): void {
 /** AWQ, version "gemm": 4-bit codes packed along the outputs, eight to a word in an order of their own. */
 export const awq: Layout = {
   id: 'awq',
+  partTypes: { scales: SCALE_TYPES, zeros: ['I32'] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;

@@ -1,7 +1,15 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { countElements } from '../partReader.js';
-import { moduleOf, presentParts, section, text, wholeNumber, type JsonObject } from './shared.js';
+import {
+  describeShape,
+  moduleOf,
+  presentParts,
+  SCALE_TYPES,
+  section,
+  wholeNumber,
+  type JsonObject,
+} from './shared.js';
 
 const { fround } = Math;
 
@@ -14,9 +22,8 @@ async function findWeight(
   const part = (suffix: string) => find(`${codes.name}.${suffix}`);
   const absmax = part('absmax');
   if (!absmax) return undefined;
-  const state = ['nf4', 'fp4']
-    .map((kind) => part(`quant_state.bitsandbytes__${kind}`))
-    .find((each) => each);
+  const kind = ['nf4', 'fp4'].find((each) => part(`quant_state.bitsandbytes__${each}`));
+  const state = kind === undefined ? undefined : part(`quant_state.bitsandbytes__${kind}`);
   const map = part('quant_map');
   const nestedAbsmax = part('nested_absmax');
   const nestedMap = part('nested_quant_map');
@@ -29,7 +36,7 @@ async function findWeight(
     label: 'bitsandbytes 4-bit',
     refusal,
   });
-  if (!state) return refuse('its quant_state is missing');
+  if (!state || kind === undefined) return refuse('its quant_state is missing');
   let fields: JsonObject;
   try {
     fields = section(
@@ -49,7 +56,7 @@ async function findWeight(
   if (blockSize === undefined) return refuse('its quant_state has no block size');
   if (Math.ceil(elements / 2) !== codes.elements) {
     return refuse(
-      `its quant_state says [${decoded.join(', ')}], but there are ${codes.elements} bytes of codes`,
+      `its quant_state says ${describeShape(decoded)}, but there are ${codes.elements} bytes of codes`,
     );
   }
   if (absmax.elements !== Math.ceil(elements / blockSize)) {
@@ -68,8 +75,8 @@ async function findWeight(
       );
     }
   }
-  const offset = fields.nested_offset;
-  const kind = (text(fields, 'quant_type') ?? '4-bit').toUpperCase();
+  const offset = fields.nested_offset ?? 0;
+  if (!Number.isFinite(offset)) return refuse('its nested_offset is no number');
   return {
     name: codes.name,
     shape: decoded,
@@ -77,15 +84,20 @@ async function findWeight(
     parameters: {
       blockSize,
       nestedBlockSize,
-      nestedOffset: typeof offset === 'number' ? offset : 0,
+      nestedOffset: offset as number,
     },
-    label: `bitsandbytes ${kind} g${blockSize}${nestedAbsmax ? ', nested scales' : ''}`,
+    label: `bitsandbytes ${kind.toUpperCase()} g${blockSize}${nestedAbsmax ? ', nested scales' : ''}`,
   };
 }
 
 /** NF4 and FP4 of bitsandbytes: the first of two elements in the HIGH half of a byte, blocks of the flat tensor. */
 export const bitsandbytes4bit: Layout = {
   id: 'bitsandbytes-4bit',
+  partTypes: {
+    absmax: [...SCALE_TYPES, 'U8'],
+    nestedAbsmax: SCALE_TYPES,
+    nestedMap: SCALE_TYPES,
+  },
   find: findWeight,
   async open({ shape, parameters }, parts) {
     const { blockSize, nestedBlockSize, nestedOffset } = parameters as Readonly<
@@ -146,6 +158,7 @@ function findInt8(codes: StoredTensor, { find }: LayoutContext): FoundWeight | u
 /** LLM.int8() of bitsandbytes: rows of codes, each times the row's largest magnitude over 127. */
 export const bitsandbytesInt8: Layout = {
   id: 'bitsandbytes-int8',
+  partTypes: { maxima: SCALE_TYPES },
   find: async (codes, context) => findInt8(codes, context),
   async open({ shape }, parts) {
     const columns = shape[shape.length - 1];

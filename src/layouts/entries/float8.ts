@@ -2,7 +2,15 @@ import type { StoredTensor } from '../../storage/container.js';
 import { decodeElements } from '../../storage/elementValues.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import { describeShape, e8m0Value, moduleOf, presentParts } from './shared.js';
+import {
+  describeShape,
+  e8m0Value,
+  EXPONENT_TYPES,
+  moduleOf,
+  presentParts,
+  SCALE_TYPES,
+  text,
+} from './shared.js';
 
 const { fround } = Math;
 
@@ -11,6 +19,11 @@ const FLOAT8: ReadonlySet<string> = new Set<ElementTypeName>([
   'F8_E5M2',
   'F8_E4M3FNUZ',
   'F8_E5M2FNUZ',
+]);
+
+/** Methods of which every FP8 weight has a scale. */
+const SCALED_METHODS: ReadonlySet<string> = new Set([
+  ...['fp8', 'fbgemm_fp8', 'compressed-tensors', 'modelopt'],
 ]);
 
 /** What others call the scale that a weight is multiplied by; "_inv" of DeepSeek is one of them. */
@@ -68,7 +81,14 @@ function findWeight(codes: StoredTensor, context: LayoutContext): FoundWeight | 
   const module = FLOAT8.has(codes.dtype) ? moduleOf(codes.name, '.weight') : undefined;
   if (module === undefined || codes.shape.length < 2) return undefined;
   const scales = findFirst(context, module, SCALE_NAMES);
-  if (!scales) return undefined;
+  if (!scales) {
+    // Without a configuration that says otherwise, such weights are what they are.
+    if (!SCALED_METHODS.has(text(context.quantization, 'quant_method') ?? '')) return undefined;
+    return {
+      ...{ name: codes.name, shape: codes.shape, parts: { codes }, parameters: {} },
+      ...{ label: 'FP8', refusal: 'its scale (weight_scale or weight_scale_inv) is missing' },
+    };
+  }
   const columns = codes.shape[codes.shape.length - 1];
   const rows = codes.elements / Math.max(1, columns);
   const exponents = scales.dtype === 'U8' || scales.dtype === 'F8_E8M0';
@@ -101,6 +121,7 @@ function findWeight(codes: StoredTensor, context: LayoutContext): FoundWeight | 
 /** FP8 with a scale per tensor, channel or block (compressed-tensors, DeepSeek, ComfyUI, MXFP8). */
 export const float8: Layout = {
   id: 'float8',
+  partTypes: { scales: [...SCALE_TYPES, ...EXPONENT_TYPES] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {
     const { dtype } = parts.part('codes');

@@ -1,6 +1,13 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import { describeShape, e8m0Value, E2M1_VALUES, moduleOf, presentParts } from './shared.js';
+import {
+  describeShape,
+  e8m0Value,
+  E2M1_VALUES,
+  moduleOf,
+  presentParts,
+  SCALE_TYPES,
+} from './shared.js';
 
 const { fround } = Math;
 
@@ -47,6 +54,7 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** 4-bit floats, two to a byte: NVFP4 of compressed-tensors and ModelOpt, MXFP4 of compressed-tensors. */
 export const fp4Packed: Layout = {
   id: 'fp4-packed',
+  partTypes: { divisor: SCALE_TYPES, factor: SCALE_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {
     const columns = shape[shape.length - 1];

@@ -1,7 +1,14 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { decodeNibbles } from './fp4Packed.js';
-import { describeShape, e8m0Value, moduleOf, presentParts, sameShape } from './shared.js';
+import {
+  describeShape,
+  e8m0Value,
+  EXPONENT_TYPES,
+  moduleOf,
+  presentParts,
+  sameShape,
+} from './shared.js';
 
 const GROUP_SIZE = 32;
 
@@ -29,6 +36,7 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** Experts of gpt-oss in MXFP4: blocks [experts, outputs, inputs / 32, 16] and their powers of two. */
 export const gptOss: Layout = {
   id: 'gpt-oss',
+  partTypes: { scales: EXPONENT_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape }, parts) {
     const columns = shape[shape.length - 1];

@@ -1,6 +1,15 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
-import { describeGroup, moduleOf, presentParts, text, unpackDense, wholeNumber } from './shared.js';
+import type { PartReader } from '../partReader.js';
+import {
+  describeGroup,
+  moduleOf,
+  presentParts,
+  SCALE_TYPES,
+  text,
+  unpackDense,
+  wholeNumber,
+} from './shared.js';
 
 const { fround } = Math;
 
@@ -44,10 +53,11 @@ function findWeight(
   const groupSize =
     configured !== undefined && Math.ceil(inputs / configured) === groups
       ? configured
-      : Math.ceil(inputs / groups);
+      : Math.ceil(inputs / Math.max(1, groups));
   const offset = zeroOffset(quantization);
   let refusal: string | undefined;
   if (!known || !Number.isInteger(inputs)) refusal = 'the width of its codes cannot be told';
+  else if (groups === 0) refusal = 'its scales have no elements';
   else if (zeros && (zeros.shape.length !== 2 || zeros.shape[0] !== groups)) {
     refusal = `its zero points are for ${zeros.shape[0]} groups, its scales for ${groups}`;
   } else if (groupIndex && (groupIndex.dtype !== 'I32' || groupIndex.elements !== inputs)) {
@@ -73,8 +83,9 @@ function findWeight(
 /** GPTQ and GPTQModel, versions 1 and 2: codes packed along the inputs of a transposed matrix. */
 export const gptq: Layout = {
   id: 'gptq',
+  partTypes: { scales: SCALE_TYPES, zeros: ['I32'], groupIndex: ['I32'] },
   find: async (codes, context) => findWeight(codes, context),
-  async open({ shape, parameters, tensor }, parts) {
+  async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const { bits, groupSize, zeroOffset: offset } = parameters as Readonly<Record<string, number>>;
     const [groups] = parts.part('scales').shape;
@@ -96,14 +107,7 @@ export const gptq: Layout = {
       zeros.every((zero) => zero === middle) || zeros.every((zero) => zero === middle - 1);
     if (!parts.has('zeros') || (parameters.symmetric && isMiddle)) zeros.fill(middle);
     else for (let i = 0; i < zeros.length; i++) zeros[i] += offset;
-    const groupOf = await readGroups(
-      parts.has('groupIndex') ? parts.values('groupIndex') : undefined,
-      inputs,
-      groupSize,
-    );
-    if (groupOf.some((group) => group < 0 || group >= groups)) {
-      throw new Error(`"${tensor}": its g_idx names groups that have no scales`);
-    }
+    const groupOf = await readGroups(parts, { inputs, groups, groupSize });
     const words = (inputs * bits) / 32;
     return {
       async decode(firstRow, rows, target) {
@@ -129,12 +133,19 @@ export const gptq: Layout = {
   },
 };
 
-/** The group of each input: as stored, or one after the other. */
+/** The group of each input: as stored, or one after the other. @throws CheckpointError */
 export async function readGroups(
-  stored: Promise<Float32Array> | undefined,
-  inputs: number,
-  groupSize: number,
+  parts: PartReader,
+  {
+    inputs,
+    groups,
+    groupSize,
+  }: { readonly inputs: number; readonly groups: number; readonly groupSize: number },
 ): Promise<Int32Array> {
-  if (stored) return Int32Array.from(await stored);
-  return Int32Array.from({ length: inputs }, (_, input) => Math.floor(input / groupSize));
+  const groupOf = parts.has('groupIndex')
+    ? Int32Array.from(await parts.values('groupIndex'))
+    : Int32Array.from({ length: inputs }, (_, input) => Math.floor(input / groupSize));
+  const beyond = groupOf.find((group) => group < 0 || group >= groups);
+  if (beyond === undefined) return groupOf;
+  throw parts.contradiction('groupIndex', `its g_idx names group ${beyond} of ${groups}`);
 }

@@ -1,7 +1,14 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { findScaleBlocks } from './float8.js';
-import { describeGroup, describeShape, moduleOf, presentParts, sameShape } from './shared.js';
+import {
+  describeGroup,
+  describeShape,
+  moduleOf,
+  presentParts,
+  SCALE_TYPES,
+  sameShape,
+} from './shared.js';
 
 const { fround } = Math;
 
@@ -37,6 +44,7 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** INT8 with scales and, where asymmetric, zero points (compressed-tensors, int-quantized). */
 export const int8: Layout = {
   id: 'int8',
+  partTypes: { scales: SCALE_TYPES, zeros: [...SCALE_TYPES, 'I8', 'U8', 'I16', 'I32', 'I64'] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {
     const columns = shape[shape.length - 1];

@@ -5,6 +5,7 @@ import {
   describeGroup,
   moduleOf,
   presentParts,
+  SCALE_TYPES,
   section,
   unpackDense,
   wholeNumber,
@@ -86,17 +87,18 @@ async function findWeight(
   let refusal: string | undefined;
   if (scaleRows !== outputs)
     refusal = `its scales are for ${scaleRows} outputs, its codes for ${outputs}`;
-  else if (Math.ceil(inputs / groupSize) !== groups)
+  else if (groups === 0 || (!groupIndex && Math.ceil(inputs / groupSize) !== groups))
     refusal = `${groups} groups do not divide ${inputs} inputs`;
   else if (groupIndex && groupIndex.elements !== inputs) {
     refusal = `its weight_g_idx has ${groupIndex.elements} entries for ${inputs} inputs`;
   } else if (
     zeros &&
-    (zeros.dtype !== 'I32' || zeros.shape[0] !== Math.ceil((outputs * bits) / 32))
+    (zeros.dtype !== 'I32' ||
+      zeros.shape.length !== 2 ||
+      zeros.shape[1] !== groups ||
+      ![true, false].some((gapless) => zeros.shape[0] === countWords(outputs, bits, gapless)))
   ) {
-    const old = zeros.dtype === 'I32' && zeros.shape[0] === countWords(outputs, bits, false);
-    if (!old)
-      refusal = `zero points of shape [${zeros.shape.join(', ')}] do not belong to ${outputs} outputs`;
+    refusal = `zero points of shape [${zeros.shape.join(', ')}] do not belong to ${outputs} outputs`;
   }
   return found(
     [outputs, inputs],
@@ -126,8 +128,9 @@ function unpackRow(words: Uint32Array, bits: number, dense: boolean, codes: Uint
 /** Integers of compressed-tensors in 32-bit words along the inputs ("pack-quantized"). */
 export const packQuantized: Layout = {
   id: 'pack-quantized',
+  partTypes: { scales: SCALE_TYPES, zeros: ['I32'], groupIndex: ['I32', 'I64'] },
   find: findWeight,
-  async open({ shape, parameters, tensor }, parts) {
+  async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const bits = Number(parameters.bits);
     const dense = parameters.dense === true;
@@ -148,14 +151,8 @@ export const packQuantized: Layout = {
         for (let row = 0; row < outputs; row++) zeros[row * groups + group] = codes[row] - middle;
       }
     }
-    const groupOf = await readGroups(
-      parts.has('groupIndex') ? parts.values('groupIndex') : undefined,
-      inputs,
-      Number(parameters.groupSize),
-    );
-    if (groupOf.some((group) => group < 0 || group >= groups)) {
-      throw new Error(`"${tensor}": its weight_g_idx names groups that have no scales`);
-    }
+    const groupSize = Number(parameters.groupSize);
+    const groupOf = await readGroups(parts, { inputs, groups, groupSize });
     const words = parts.part('codes').shape[1];
     return {
       async decode(firstRow, rows, target) {

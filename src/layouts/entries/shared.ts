@@ -1,5 +1,12 @@
 import type { StoredTensor } from '../../storage/container.js';
+import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { QuantizationConfig } from '../layout.js';
+
+/** What scales are stored in that are numbers as they stand. */
+export const SCALE_TYPES: readonly ElementTypeName[] = ['F16', 'BF16', 'F32', 'F64'];
+
+/** Powers of two, one byte each. */
+export const EXPONENT_TYPES: readonly ElementTypeName[] = ['U8', 'F8_E8M0'];
 
 /** The module that a tensor belongs to, where its name ends in `suffix`: "a.b" of "a.b.weight". */
 export function moduleOf(name: string, suffix: string): string | undefined {

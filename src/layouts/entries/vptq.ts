@@ -4,6 +4,7 @@ import {
   describeShape,
   moduleOf,
   presentParts,
+  SCALE_TYPES,
   section,
   wholeNumber,
   type JsonObject,
@@ -61,6 +62,7 @@ function findWeight(
     return refuse('config.json does not describe it in "config_for_layers"');
   }
   const inputs = groups * groupSize + outliers;
+  if (count.main < 2) return refuse('its codebook has fewer than two centroids');
   const packed = codes.dtype === 'I32';
   const indexBits = Math.log2(count.main);
   const residualBits = residualCount > 0 ? Math.log2(residualCount) : 0;
@@ -143,8 +145,18 @@ function readField(words: Uint32Array, index: number, bits: number): number {
 /** VPTQ: vectors of consecutive outputs of one input, as places in a codebook (arXiv 2409.17066). */
 export const vptq: Layout = {
   id: 'vptq',
+  partTypes: {
+    centroids: SCALE_TYPES,
+    residualCentroids: SCALE_TYPES,
+    outlierCentroids: SCALE_TYPES,
+    residualCodes: ['I16'],
+    outlierCodes: ['I16'],
+    order: ['I16', 'U16', 'I32', 'I64'],
+    columnScales: SCALE_TYPES,
+    columnBiases: SCALE_TYPES,
+  },
   find: async (codes, context) => findWeight(codes, context),
-  async open({ shape, parameters, tensor }, parts) {
+  async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const settings = parameters as Readonly<Record<string, number>>;
     const { vectorLength, groups, groupSize, outliers, outlierVectorLength } = settings;
@@ -161,12 +173,13 @@ export const vptq: Layout = {
       (at) => at & 0xffff,
     );
     if (new Set(order).size !== inputs || order.some((at) => at >= inputs)) {
-      throw new Error(`"${tensor}": its perm is no order of ${inputs} inputs`);
+      throw parts.contradiction('order', `its perm is no order of ${inputs} inputs`);
     }
     const { dtype, shape: codesShape } = parts.part('codes');
     const [, vectors, perRow] = codesShape;
     const packed = dtype === 'I32';
     const indexBits = Math.log2(settings.centroids);
+    const residualCount = residual ? settings.residualCentroids : Infinity;
     const fieldBits = indexBits + (residual ? Math.log2(settings.residualCentroids) : 0);
 
     /** Adds the centroids that the indices of some columns name. */
@@ -215,6 +228,9 @@ export const vptq: Layout = {
               const residualIndex = packed
                 ? Math.floor(field / 2 ** indexBits)
                 : (residualShorts?.[at] ?? 0);
+              if (index >= settings.centroids || residualIndex >= residualCount) {
+                throw parts.contradiction('codes', 'an index names no centroid');
+              }
               const main = (group * settings.centroids + index) * vectorLength;
               const rest = (group * settings.residualCentroids + residualIndex) * vectorLength;
               for (let part = 0; part < vectorLength; part++) {
@@ -233,6 +249,9 @@ export const vptq: Layout = {
         const shorts = new Uint16Array(bytes.buffer, bytes.byteOffset, outlierCount * outliers);
         for (let i = 0; i < shorts.length; i++) {
           const vector = firstOutlier + Math.floor(i / outliers);
+          if (shorts[i] * outlierVectorLength >= outlierCentroids.length) {
+            throw parts.contradiction('outlierCodes', 'an index names no centroid');
+          }
           for (let part = 0; part < outlierVectorLength; part++) {
             const value = outlierCentroids[shorts[i] * outlierVectorLength + part];
             put(vector * outlierVectorLength + part, i % outliers, value);

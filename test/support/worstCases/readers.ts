@@ -10,6 +10,7 @@ import { formatInspection, TERMINAL_BOUNDS } from '../../../src/cli/inspectText.
 import { formatNotes } from '../../../src/cli/notesText.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
 import { formatTable } from '../../../src/cli/tables.js';
+import { makeExpressionMatcher } from '../../../src/jobs/check/expressionMatcher.js';
 import { compileGlob } from '../../../src/jobs/globs/globMatcher.js';
 import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
 import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
@@ -427,6 +428,14 @@ export const READERS: readonly Reader[] = [
     file: 'src/jobs/globs/globMatcher.ts',
     cases: ofNames((list) => list.map(compileGlob(glob))),
   })),
+  {
+    name: 'makeExpressionMatcher',
+    file: 'src/jobs/check/expressionMatcher.ts',
+    cases: ofNames((list) => [
+      list.map(makeExpressionMatcher('.*(a|layers).*a$')!),
+      list.map(makeExpressionMatcher),
+    ]),
+  },
   {
     name: 'selectTensors',
     file: 'src/jobs/selection.ts',
