@@ -24,7 +24,6 @@ export const COMPANION_FILES: readonly string[] = [
   'merges.txt',
   'spiece.model',
   'sentencepiece.bpe.model',
-  'tekken.json',
   'tiktoken.model',
 ];
 
