@@ -44,8 +44,11 @@ async function decode(
       const sources = openStoredSources();
       await sources.read(tensor.source, 0, new Uint8Array(values.buffer));
       await sources.close();
-      // All parts are finite: NaN comes of what is not there.
-      expect(values.findIndex(Number.isNaN)).toBe(-1);
+      // Unless a power of two is that of NaN, all parts are finite: NaN comes of what is not there.
+      const hasNaN = Object.values(parts).some(
+        ({ dtype, bytes }) => (dtype === 'U8' || dtype === 'F8_E8M0') && bytes?.includes(255),
+      );
+      if (!hasNaN) expect(values.findIndex(Number.isNaN)).toBe(-1);
       decoded = true;
     }
     return { decoded, refusals };

@@ -13,6 +13,11 @@ export function rowsOf(values: Float32Array, columns: number): Rows {
   );
 }
 
+/** All values times a factor. */
+export function scale(rows: Rows, factor: number): Rows {
+  return rows.map((row) => row.map((value) => value * factor));
+}
+
 export function add(a: Rows, b: Rows): Rows {
   return a.map((row, i) => row.map((v, j) => v + b[i][j]));
 }

@@ -32,6 +32,9 @@ export function textConfigOf(config: Fields): TextConfig {
     const held = config[section];
     if (typeof held !== 'object' || held === null || Array.isArray(held)) continue;
     const inner = held as Fields;
+    // Without a type on either side, the object is about something else: the file itself is the model.
+    if ((inner.model_type ?? undefined) === undefined && !USUAL_TYPES.has(config.model_type))
+      continue;
     const fields = {
       ...inner,
       model_type: inner.model_type ?? USUAL_TYPES.get(config.model_type),

@@ -20,6 +20,8 @@ import { nameArchitecture, summarizeConfig } from '../../../src/model/config/con
 import { Configuration } from '../../../src/model/config/configuration.js';
 import { findOrientation } from '../../../src/model/config/orientation.js';
 import type { ModelPlan } from '../../../src/model/config/plan.js';
+import { textConfigOf } from '../../../src/model/config/textConfig.js';
+import { unwrappedName } from '../../../src/model/config/tensorNames.js';
 import { noteUnusedTensors } from '../../../src/model/config/unusedTensors.js';
 import { openModel } from '../../../src/model/openModel.js';
 import { parseMerges } from '../../../src/model/text/gpt2Files.js';
@@ -35,6 +37,7 @@ import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
 import { recognizePlaceholder } from '../../../src/storage/placeholders.js';
+import { nameStorage } from '../../../src/reports/storedAs.js';
 import { recognizeForeign } from '../../../src/safetensors/foreignFiles.js';
 import { parseHeader } from '../../../src/safetensors/header.js';
 import { parseShardIndex } from '../../../src/safetensors/shardIndex.js';
@@ -323,6 +326,25 @@ export const READERS: readonly Reader[] = [
       (fileSystem) => openCheckpoint('memory:/model', fileSystem),
     ),
   })),
+  ...[
+    'src/checkpoint/findEntry.ts',
+    'src/checkpoint/loneShard.ts',
+    'src/checkpoint/experts.ts',
+    'src/checkpoint/tensorRoles.ts',
+  ].map((file): Reader => ({
+    name: `openModel (${file})`,
+    file,
+    cases: over(
+      names,
+      (list) => memoryFiles({ 'model-1-of-3.safetensors': fileOf(list) }),
+      (fileSystem) => openModel('memory:/model/model-1-of-3.safetensors', fileSystem),
+    ),
+  })),
+  {
+    name: 'nameStorage',
+    file: 'src/reports/storedAs.ts',
+    cases: ofTexts((label) => nameStorage({ dtype: 'F32', storage: { label, parts: [] } })),
+  },
   {
     name: 'openModel',
     file: 'src/checkpoint/openCheckpoint.ts',
@@ -370,6 +392,25 @@ export const READERS: readonly Reader[] = [
         added_tokens: list.map((content, id) => ({ content: `${content}x`, id })),
       }),
     ),
+  },
+  {
+    name: 'unwrappedName',
+    file: 'src/model/config/tensorNames.ts',
+    cases: ofTexts(unwrappedName),
+  },
+  {
+    name: 'unwrappedName, of wrappers within wrappers',
+    file: 'src/model/config/tensorNames.ts',
+    cases: over(
+      (bytes) => [['module. over and over', 'module.'.repeat(bytes / 7)]],
+      same,
+      unwrappedName,
+    ),
+  },
+  {
+    name: 'textConfigOf',
+    file: 'src/model/config/textConfig.ts',
+    cases: ofTexts((text) => textConfigOf({ [text]: text, text_config: { model_type: text } })),
   },
   {
     name: 'noteUnusedTensors',
@@ -563,7 +604,9 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/jobs/globs/parseGlob.ts',
   'src/model/config/languageModel.ts',
   'src/model/config/plan.ts',
+  'src/model/config/presentTensors.ts',
   'src/model/config/rotary.ts',
+  'src/model/config/rotaryScaling.ts',
   'src/model/config/tensorIndex.ts',
   'src/model/text/specialTokens.ts',
   'src/model/text/textProtocol.ts',
@@ -585,8 +628,10 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/storage/byteSource.ts',
   'src/storage/container.ts',
   'src/storage/elementTypes.ts',
+  'src/storage/elementValues.ts',
   'src/storage/fileSystem.ts',
   'src/storage/inputs.ts',
+  'src/storage/openSources.ts',
   'src/storage/slices.ts',
   'src/storage/sourceRef.ts',
   'src/storage/wholeFiles.ts',

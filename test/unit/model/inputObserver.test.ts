@@ -26,7 +26,7 @@ import {
   SETTINGS,
   someWindows,
 } from '../../support/languageModels.js';
-import { add, PlainLayers, rowsOf, type Rows } from '../../support/plainLinear.js';
+import { add, scale, PlainLayers, rowsOf, type Rows } from '../../support/plainLinear.js';
 
 const OWN_MODELS = fileURLToPath(new URL('../../fixtures/own-models/', import.meta.url));
 const folders = [GOLDEN_MODELS, OWN_MODELS].flatMap((folder) =>
@@ -129,6 +129,7 @@ describe.each(['wasm', 'reference'] as const)('inputs, %s kernels', (backend) =>
     const plain = new PlainLayers(pool, model);
     for (const [index, block] of plan.blocks.entries()) {
       const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
+      const { branchScale = 1 } = block;
       const attended = recorder.rows(attention.output);
       const ofFeedForward = recorder.rows(feedForward.projections[0]);
       const down = recorder.rows(feedForward.down);
@@ -158,14 +159,17 @@ describe.each(['wasm', 'reference'] as const)('inputs, %s kernels', (backend) =>
         attentionNorms.after,
         await plain.linear(attention.output, attended),
       );
-      const middle = await plain.norm(attentionNorms.ofSum, add(before, output));
+      const middle = await plain.norm(
+        attentionNorms.ofSum,
+        add(before, scale(output, branchScale)),
+      );
       const read = await plain.norm(feedForwardNorms.before, parallel ? before : middle);
       expectNear(ofFeedForward, read, `block ${index}, feed-forward`);
       const branch = await plain.norm(
         feedForwardNorms.after,
         await plain.linear(feedForward.down, down),
       );
-      const sum = await plain.norm(feedForwardNorms.ofSum, add(middle, branch));
+      const sum = await plain.norm(feedForwardNorms.ofSum, add(middle, scale(branch, branchScale)));
       expectNear(hidden[index], sum, `block ${index}`);
     }
     let last = await plain.norm(plan.finalNorm, hidden[plan.blocks.length - 1]);
@@ -175,7 +179,8 @@ describe.each(['wasm', 'reference'] as const)('inputs, %s kernels', (backend) =>
     }
     expectNear(recorder.rows(plan.head), last, 'head');
     const cap = plan.logitSoftCap;
-    const expected = (await plain.linear(plan.head, last)).map((row) =>
+    const scaled = scale(await plain.linear(plan.head, last), plan.logitScale ?? 1);
+    const expected = scaled.map((row) =>
       cap > 0 ? row.map((v) => cap * Math.tanh(v / cap)) : row,
     );
     expectNear(logits[0], expected, 'logits');
