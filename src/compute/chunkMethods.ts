@@ -16,8 +16,9 @@ function elementsOf({ chunk }: ChunkTask): number {
 
 /** Types of 16 bits that have all values of a chunk as it was read, see `findNarrowerTypes`. */
 function narrowerTypesOf(task: ChunkTask, kernels: Kernels): number {
-  const { dtype } = task.chunk;
-  if (dtype !== 'F32') return 0;
+  const { dtype, source } = task.chunk;
+  // What decoded weights are stored as is known.
+  if (dtype !== 'F32' || source.kind === 'decoded') return 0;
   const elements = elementsOf(task);
   const { buffer, byteOffset } = kernels.input(dtype, elements);
   return findNarrowerTypes(new Uint32Array(buffer, byteOffset, elements));

@@ -62,7 +62,8 @@ export function makeSpanMethods(loader: ChunkLoader): Handlers<SpanApi> {
       const counts = tables(1).fill(0);
       const asymmetries = asymmetryList(loader, task);
       let found: WeightMoments | undefined;
-      let narrower = chunk.dtype === 'F32' ? ANY_NARROWER_TYPE : 0;
+      const isStoredSo = chunk.dtype === 'F32' && chunk.source.kind !== 'decoded';
+      let narrower = isStoredSo ? ANY_NARROWER_TYPE : 0;
       for (const piece of cutIntoPieces(chunk, groupSize)) {
         await read(piece);
         const elements = piece.rows * piece.columns;

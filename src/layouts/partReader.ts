@@ -7,6 +7,9 @@ import type { StoredPart, StoredWeight } from '../storage/sourceRef.js';
 /** Bytes of a part's columns that are kept at hand, see {@link PartReader.columns}. */
 const STRIPE_BYTES = 8 << 20;
 
+/** Bytes that are read at once for a stripe. */
+const PIECE_BYTES = 1 << 20;
+
 /** A stripe of a stored matrix: some columns of all its rows. */
 interface Stripe {
   readonly part: StoredPart;
@@ -102,14 +105,16 @@ export class PartReader {
     const [rows, columns] = part.shape;
     const size = countStoredBytes(part.dtype, 1);
     const bytes = new Uint8Array(rows * count * size);
-    if (count === columns) {
-      await this.sources.read(part.source, part.offset, bytes);
-      return bytes;
-    }
-    for (let row = 0; row < rows; row++) {
-      const piece = bytes.subarray(row * count * size, (row + 1) * count * size);
-      const at = part.offset + (row * columns + first) * size;
-      await this.sources.read(part.source, at, piece);
+    // Whole rows in large pieces: many small reads cost more than the bytes between them.
+    const atOnce = Math.max(1, Math.floor(PIECE_BYTES / (columns * size)));
+    const piece = new Uint8Array(Math.min(rows, atOnce) * columns * size);
+    for (let done = 0; done < rows; done += atOnce) {
+      const read = piece.subarray(0, Math.min(atOnce, rows - done) * columns * size);
+      await this.sources.read(part.source, part.offset + done * columns * size, read);
+      for (let row = 0; row * columns * size < read.length; row++) {
+        const at = (row * columns + first) * size;
+        bytes.set(read.subarray(at, at + count * size), (done + row) * count * size);
+      }
     }
     return bytes;
   }

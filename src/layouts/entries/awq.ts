@@ -3,8 +3,6 @@ import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { describeGroup, moduleOf, presentParts, SCALE_TYPES, text } from './shared.js';
 
-const { fround } = Math;
-
 /** Which of a word's eight outputs each nibble holds, the lowest first. */
 const OUTPUT_OF_NIBBLE: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
 
@@ -47,6 +45,20 @@ function unpackWord(word: number, codes: Uint8Array, at: number): void {
   }
 }
 
+/** Values of the nibbles at one place of every `step`th word, from the word `first` on. */
+function lookUp(
+  packed: Uint32Array,
+  first: number,
+  step: number,
+  shift: number,
+  values: Float32Array,
+  target: Float32Array,
+): void {
+  for (let i = 0, at = first; i < target.length; i++, at += step) {
+    target[i] = values[(packed[at] >>> shift) & 15];
+  }
+}
+
 /** AWQ, version "gemm": 4-bit codes packed along the outputs, eight to a word in an order of their own. */
 export const awq: Layout = {
   id: 'awq',
@@ -67,19 +79,31 @@ export const awq: Layout = {
         const words = Math.ceil((firstRow + rows) / 8) - firstWord;
         const bytes = await parts.columns('codes', firstWord, words);
         const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, inputs * words);
-        const codes = new Uint8Array(words * 8);
         const skip = firstRow - firstWord * 8;
-        for (let input = 0; input < inputs; input++) {
-          for (let word = 0; word < words; word++)
-            unpackWord(packed[input * words + word], codes, word * 8);
-          const stored = Math.floor(input / groupSize) * outputs + firstRow;
-          for (let row = 0; row < rows; row++) {
-            const centred = codes[skip + row] - zeros[stored + row];
-            target[row * inputs + input] = fround(scales[stored + row] * centred);
+        // Of each output of a word its sixteen values, anew for each group.
+        const values = new Float32Array(8 * 16);
+        for (let word = 0; word < words; word++) {
+          const firstOutput = (firstWord + word) * 8;
+          for (let group = 0; group * groupSize < inputs; group++) {
+            for (let output = 0; output < 8; output++) {
+              const stored = group * outputs + firstOutput + output;
+              for (let code = 0; code < 16; code++) {
+                values[output * 16 + code] = scales[stored] * (code - zeros[stored]);
+              }
+            }
+            // The original multiplies in the type of its scales, which others that load such files do as well.
+            if (halfScales) roundToF16InPlace(values);
+            const begin = group * groupSize;
+            for (let nibble = 0; nibble < 8; nibble++) {
+              const output = OUTPUT_OF_NIBBLE[nibble];
+              const row = word * 8 + output - skip;
+              if (row < 0 || row >= rows) continue;
+              const ofOutput = values.subarray(output * 16, output * 16 + 16);
+              const line = target.subarray(row * inputs + begin, row * inputs + begin + groupSize);
+              lookUp(packed, begin * words + word, words, 4 * nibble, ofOutput, line);
+            }
           }
         }
-        // The original multiplies in the type of its scales, which others that load such files do as well.
-        if (halfScales) roundToF16InPlace(target);
       },
     };
   },

@@ -109,11 +109,29 @@ export const gptq: Layout = {
     else for (let i = 0; i < zeros.length; i++) zeros[i] += offset;
     const groupOf = await readGroups(parts, { inputs, groups, groupSize });
     const words = (inputs * bits) / 32;
+    const wordsHaveOneGroup =
+      32 % bits === 0 &&
+      groupOf.every((group, input) => group === groupOf[input - (input % (32 / bits))]);
     return {
       async decode(firstRow, rows, target) {
         const bytes = await parts.columns('codes', firstRow, rows);
         const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, words * rows);
         const mask = 2 ** bits - 1;
+        if (wordsHaveOneGroup) {
+          decodeWords({
+            packed,
+            scales,
+            zeros,
+            groupOf,
+            bits,
+            inputs,
+            outputs,
+            firstRow,
+            rows,
+            target,
+          });
+          return;
+        }
         for (let input = 0; input < inputs; input++) {
           const bit = input * bits;
           const word = (bit >>> 5) * rows;
@@ -132,6 +150,44 @@ export const gptq: Layout = {
     };
   },
 };
+
+/** What {@link decodeWords} works on. */
+interface PackedRows {
+  /** u32 [words × rows]. */
+  readonly packed: Uint32Array;
+  /** f32 [groups × outputs], like the zeros. */
+  readonly scales: Float32Array;
+  readonly zeros: Float32Array;
+  readonly groupOf: Int32Array;
+  readonly bits: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly firstRow: number;
+  readonly rows: number;
+  /** f32 [rows × inputs]. */
+  readonly target: Float32Array;
+}
+
+/** Decodes words whose codes belong to one group: what belongs to it is looked up once a word. */
+function decodeWords(all: PackedRows): void {
+  const { packed, scales, zeros, groupOf, bits, inputs, outputs, firstRow, rows, target } = all;
+  const mask = 2 ** bits - 1;
+  const perWord = 32 / bits;
+  const words = packed.length / rows;
+  for (let row = 0; row < rows; row++) {
+    let at = row * inputs;
+    for (let word = 0; word < words; word++) {
+      const stored = groupOf[word * perWord] * outputs + firstRow + row;
+      const scale = scales[stored];
+      const zero = zeros[stored];
+      let rest = packed[word * rows + row];
+      for (let i = 0; i < perWord; i++) {
+        target[at++] = scale * ((rest & mask) - zero);
+        rest >>>= bits;
+      }
+    }
+  }
+}
 
 /** The group of each input: as stored, or one after the other. @throws CheckpointError */
 export async function readGroups(

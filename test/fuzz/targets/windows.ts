@@ -17,7 +17,7 @@ const IDS = 'ids.json';
 const TEXT = 'text.txt';
 const REQUEST = 'request.json';
 const VOCABULARY = 50;
-const PLAN = { vocabularySize: VOCABULARY, maxPositions: 64 };
+const PLAN = { modelType: 'llama', vocabularySize: VOCABULARY, maxPositions: 64 };
 
 /** A host whose tokenizer gives one id for each UTF-16 unit. */
 const HOST = {
@@ -26,6 +26,7 @@ const HOST = {
     remote: {
       tokenize: async ({ texts }: TokenizerRequest) => ({
         ids: texts.map((text) => Int32Array.from(text, (each) => each.charCodeAt(0) % VOCABULARY)),
+        bos: { id: 1, needed: texts.length % 2 === 0 },
       }),
     },
     whileAlive: (work: Promise<unknown>) => work,
