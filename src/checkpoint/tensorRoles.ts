@@ -41,7 +41,19 @@ const CONVOLUTION = { role: 'other', reason: 'a convolution' } as const;
 
 const LINEAR: RoleOfTensor = { role: 'other' };
 
-const wordsOf = (name: string): string[] => name.split('_');
+/** Words of names, by name: of a million tensors, nearly all names of modules are the same few. */
+const knownWords = new Map<string, readonly string[]>();
+const MAX_KNOWN = 4096;
+
+function wordsOf(name: string): readonly string[] {
+  const known = knownWords.get(name);
+  if (known) return known;
+  const words = name.split('_');
+  if (knownWords.size >= MAX_KNOWN) knownWords.clear();
+  knownWords.set(name, words);
+  return words;
+}
+
 const isNumber = (text: string): boolean => /^[0-9]{1,9}$/.test(text);
 const set = (names: string): ReadonlySet<string> => new Set(names.split(' '));
 const hasAny = (words: readonly string[], known: ReadonlySet<string>): boolean =>
@@ -102,8 +114,21 @@ export function findRole(
     repeated: modules.slice(0, -1).some(isNumber),
     parent: path.slice(0, -2).join('.'),
   };
-  return RULES.find(([, holds]) => holds(parts, mixtures))?.[0] ?? LINEAR;
+  // No rule asks which number a module has, and nearly all names differ in nothing else.
+  const alike = modules.map((module) => (isNumber(module) ? '#' : module)).join('.');
+  const kind = `${alike} ${parts.parameter} ${shape.join('x')} ${mixtures.has(parts.parent)}`;
+  const known = knownRoles.get(kind);
+  if (known) return known;
+  const role = RULES.find(([, holds]) => holds(parts, mixtures))?.[0] ?? LINEAR;
+  if (kind.length > MAX_KIND_CHARACTERS) return role;
+  if (knownRoles.size >= MAX_KNOWN) knownRoles.clear();
+  knownRoles.set(kind, role);
+  return role;
 }
+
+/** Roles that were told before, by what they were told from. */
+const knownRoles = new Map<string, RoleOfTensor>();
+const MAX_KIND_CHARACTERS = 500;
 
 /** T5's, Swin's, SAM's: "relative_attention_bias", "relative_position_bias_table", "rel_pos_h". */
 function isRelative(name = ''): boolean {

@@ -48,6 +48,8 @@ export interface RowDecoder {
  */
 export interface Layout {
   readonly id: string;
+  /** What names of its codes end in; none where the container says so of each tensor (`encoding`). */
+  readonly codesEndIn: readonly string[];
   /** Element types that parts may have, by role; what is not listed may have any. */
   readonly partTypes?: Readonly<Record<string, readonly ElementTypeName[]>>;
   /**

@@ -13,6 +13,9 @@ const CODE_TYPES: ReadonlySet<string> = new Set([
   ...['F8_E4M3', 'F8_E5M2', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ'],
 ]);
 
+/** Ends of the names of codes, of all layouts. */
+const CODE_ENDS = [...new Set(LAYOUTS.flatMap(({ codesEndIn }) => codesEndIn))];
+
 /** Small tensors that layouts may look into are no larger. */
 const MAX_READ_BYTES = 65536;
 
@@ -57,7 +60,9 @@ export async function findStoredWeights(
   read: (tensor: StoredTensor) => Promise<Uint8Array>,
 ): Promise<StoredWeights> {
   const candidates = tensors.filter(
-    ({ dtype, encoding }) => encoding !== undefined || CODE_TYPES.has(dtype),
+    ({ name, dtype, encoding }) =>
+      encoding !== undefined ||
+      (CODE_TYPES.has(dtype) && CODE_ENDS.some((end) => name.endsWith(end))),
   );
   if (candidates.length === 0) return NONE;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));

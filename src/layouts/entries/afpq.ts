@@ -63,6 +63,7 @@ function findWeight(
 /** AFPQ as its authors pack it: places in a table of levels, positive and negative ones with scales of their own. */
 export const afpq: Layout = {
   id: 'afpq',
+  codesEndIn: ['.qweight'],
   partTypes: { scales: SCALE_TYPES, negativeScales: SCALE_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

@@ -62,6 +62,7 @@ function lookUp(
 /** AWQ, version "gemm": 4-bit codes packed along the outputs, eight to a word in an order of their own. */
 export const awq: Layout = {
   id: 'awq',
+  codesEndIn: ['.qweight'],
   partTypes: { scales: SCALE_TYPES, zeros: ['I32'] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

@@ -93,6 +93,7 @@ async function findWeight(
 /** NF4 and FP4 of bitsandbytes: the first of two elements in the HIGH half of a byte, blocks of the flat tensor. */
 export const bitsandbytes4bit: Layout = {
   id: 'bitsandbytes-4bit',
+  codesEndIn: ['.weight'],
   partTypes: {
     absmax: [...SCALE_TYPES, 'U8'],
     nestedAbsmax: SCALE_TYPES,
@@ -158,6 +159,7 @@ function findInt8(codes: StoredTensor, { find }: LayoutContext): FoundWeight | u
 /** LLM.int8() of bitsandbytes: rows of codes, each times the row's largest magnitude over 127. */
 export const bitsandbytesInt8: Layout = {
   id: 'bitsandbytes-int8',
+  codesEndIn: ['.weight'],
   partTypes: { maxima: SCALE_TYPES },
   find: async (codes, context) => findInt8(codes, context),
   async open({ shape }, parts) {

@@ -121,6 +121,7 @@ function findWeight(codes: StoredTensor, context: LayoutContext): FoundWeight | 
 /** FP8 with a scale per tensor, channel or block (compressed-tensors, DeepSeek, ComfyUI, MXFP8). */
 export const float8: Layout = {
   id: 'float8',
+  codesEndIn: ['.weight'],
   partTypes: { scales: [...SCALE_TYPES, ...EXPONENT_TYPES] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

@@ -54,6 +54,7 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** 4-bit floats, two to a byte: NVFP4 of compressed-tensors and ModelOpt, MXFP4 of compressed-tensors. */
 export const fp4Packed: Layout = {
   id: 'fp4-packed',
+  codesEndIn: ['.weight_packed', '.weight'],
   partTypes: { divisor: SCALE_TYPES, factor: SCALE_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

@@ -153,6 +153,7 @@ function elementsInOrder(stored: RowDecoder, placeOf: (row: number) => number): 
  */
 export const ggml: Layout = {
   id: 'ggml',
+  codesEndIn: [],
   find: async (tensor, context) => findWeight(tensor, context),
   async open({ shape, parameters }, parts) {
     const columns = shape.at(-1) ?? 1;

@@ -36,6 +36,7 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** Experts of gpt-oss in MXFP4: blocks [experts, outputs, inputs / 32, 16] and their powers of two. */
 export const gptOss: Layout = {
   id: 'gpt-oss',
+  codesEndIn: ['_blocks'],
   partTypes: { scales: EXPONENT_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape }, parts) {

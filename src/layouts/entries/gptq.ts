@@ -83,6 +83,7 @@ function findWeight(
 /** GPTQ and GPTQModel, versions 1 and 2: codes packed along the inputs of a transposed matrix. */
 export const gptq: Layout = {
   id: 'gptq',
+  codesEndIn: ['.qweight'],
   partTypes: { scales: SCALE_TYPES, zeros: ['I32'], groupIndex: ['I32'] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

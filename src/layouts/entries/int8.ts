@@ -44,6 +44,7 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** INT8 with scales and, where asymmetric, zero points (compressed-tensors, int-quantized). */
 export const int8: Layout = {
   id: 'int8',
+  codesEndIn: ['.weight'],
   partTypes: { scales: SCALE_TYPES, zeros: [...SCALE_TYPES, 'I8', 'U8', 'I16', 'I32', 'I64'] },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

@@ -59,6 +59,7 @@ function findWeight(
 /** MLX, 2 to 8 bits: codes along the inputs without gaps, each group with a scale and a bias. */
 export const mlx: Layout = {
   id: 'mlx',
+  codesEndIn: ['.weight'],
   partTypes: { scales: SCALE_TYPES, biases: SCALE_TYPES },
   find: async (codes, context) => findWeight(codes, context),
   async open({ shape, parameters }, parts) {

@@ -128,6 +128,7 @@ function unpackRow(words: Uint32Array, bits: number, dense: boolean, codes: Uint
 /** Integers of compressed-tensors in 32-bit words along the inputs ("pack-quantized"). */
 export const packQuantized: Layout = {
   id: 'pack-quantized',
+  codesEndIn: ['.weight_packed'],
   partTypes: { scales: SCALE_TYPES, zeros: ['I32'], groupIndex: ['I32', 'I64'] },
   find: findWeight,
   async open({ shape, parameters }, parts) {

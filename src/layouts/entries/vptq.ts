@@ -145,6 +145,7 @@ function readField(words: Uint32Array, index: number, bits: number): number {
 /** VPTQ: vectors of consecutive outputs of one input, as places in a codebook (arXiv 2409.17066). */
 export const vptq: Layout = {
   id: 'vptq',
+  codesEndIn: ['.indices'],
   partTypes: {
     centroids: SCALE_TYPES,
     residualCentroids: SCALE_TYPES,
