@@ -45,8 +45,8 @@ const PERPLEXITY_OPTIONS = `  --text FILE            UTF-8 text (default: the mo
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
 but the first is scored; perplexity is exp of the mean over all of them.`;
-const DEFAULT_TENSORS = `Without --tensor: every two-dimensional weight of the linear layers; not embeddings,
-norms, biases or lm_head.`;
+const DEFAULT_TENSORS = `Without --tensor: the weights of the linear layers, experts included; not embeddings,
+norms, biases, routers, convolutions or heads. What is left out is said.`;
 
 const COMMANDS: Readonly<Record<string, string>> = {
   inspect: `List the tensors of a model, grouped by layer.
