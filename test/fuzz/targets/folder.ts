@@ -51,7 +51,9 @@ function promiseModel(model: OpenedModel, input: Input): void {
   const files = new Map(model.files.map((file) => [file.name, file]));
   const names = new Set<string>();
   for (const tensor of model.tensors) {
-    const { name, file, offset, bytes, layer, nameInLayer } = tensor;
+    const { name, file, bytes, layer, nameInLayer, storage } = tensor;
+    // What is decoded from several tensors has no place of its own.
+    const offset = storage ? 8 : tensor.offset;
     const size = files.get(file)?.sizeBytes;
     promise(size !== undefined, `"${name}" lies in "${file}", which is not among the files`);
     promise(size === bytesOf(input, file).length, `"${file}" has another size`);

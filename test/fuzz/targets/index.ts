@@ -4,6 +4,7 @@ import { configFile } from './config.js';
 import { folder } from './folder.js';
 import { foreign } from './foreign.js';
 import { formats } from './formats.js';
+import { ggufFile } from './ggufFile.js';
 import { header } from './header.js';
 import { layout } from './layout.js';
 import { names } from './names.js';
@@ -29,6 +30,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   names,
   formats,
   commandLine,
+  ggufFile,
   layout,
   foreign,
   pageArguments,
