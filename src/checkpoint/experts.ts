@@ -58,6 +58,9 @@ const UNKNOWN = 'a tensor of experts that may have inputs or outputs first';
 /** What gpt-oss was trained in: rounding such experts once more is asked for by name. */
 const TRAINED_IN = 'MXFP4';
 
+/** No tensor of a real model has a longer name. */
+const MAX_NAME_CHARACTERS = 2000;
+
 /**
  * Finds the fused experts of a model, in steps, and which way round they are: by the shapes of the two
  * layers of an expert, then by the widths that the configuration states, then by its family.
@@ -72,6 +75,7 @@ export function* findExperts(
   const siblings = new Map<string, Siblings>();
   const decoded = new Map<string, string>();
   yield* forEachInSteps(tensors, (tensor) => {
+    if (tensor.name.length > MAX_NAME_CHARACTERS) return;
     const path = tensor.name.split('.');
     const at = path.findIndex((part) => EXPERTS.has(part));
     if (at >= 0) mixtures.add(path.slice(0, at).join('.'));

@@ -94,6 +94,15 @@ const RULES: readonly (readonly [RoleOfTensor, (parts: Parts, known: Mixtures) =
   [CONVOLUTION, ({ shape, modules }) => shape.length > 3 || isConvolution(modules)],
 ];
 
+/** No tensor of a real model has a longer name. */
+const MAX_NAME_CHARACTERS = 2000;
+
+/** A name, or its last parts where it is longer than any that is known. */
+function endOf(name: string): string {
+  if (name.length <= MAX_NAME_CHARACTERS) return name;
+  return name.slice(name.indexOf('.', name.length - MAX_NAME_CHARACTERS) + 1);
+}
+
 /** Full names of modules that have experts among their parts. */
 export type Mixtures = Pick<ReadonlySet<string>, 'has'>;
 
@@ -102,7 +111,7 @@ export function findRole(
   { name, shape }: NamedShape,
   mixtures: Mixtures = new Set<string>(),
 ): RoleOfTensor {
-  const path = name.split('.');
+  const path = endOf(name).split('.');
   const segments = path.map((part) =>
     part.length > MAX_MODULE_CHARACTERS ? '' : part.toLowerCase(),
   );

@@ -73,6 +73,9 @@ export async function describeAdapter(
   );
 }
 
+/** No tensor of a real adapter has a longer name. */
+const MAX_NAME_CHARACTERS = 2000;
+
 /** What kind of adapter tensors are the factors of; undefined where they are not most of a checkpoint. */
 export function* recognizeAdapter(
   tensors: readonly { readonly name: string }[],
@@ -80,6 +83,7 @@ export function* recognizeAdapter(
   const counts = new Map<string, number>();
   let scales = 0;
   yield* forEachInSteps(tensors, ({ name }) => {
+    if (name.length > MAX_NAME_CHARACTERS) return;
     const parts = name.split('.');
     const factor = parts.find((part) => FACTORS.has(part));
     if (factor !== undefined) {

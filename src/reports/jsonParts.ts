@@ -101,6 +101,15 @@ export function escapeUnseen(json: string): string {
 }
 
 function escapeUnits(character: string): string {
-  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
-  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+  const known = knownEscapes.get(character);
+  if (known !== undefined) return known;
+  let escape = '';
+  for (let at = 0; at < character.length; at++) {
+    escape += `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
+  }
+  knownEscapes.set(character, escape);
+  return escape;
 }
+
+/** By character; there are a few hundred of them. */
+const knownEscapes = new Map<string, string>();
