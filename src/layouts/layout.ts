@@ -48,13 +48,13 @@ export interface RowDecoder {
  */
 export interface Layout {
   readonly id: string;
-  /** What names of its codes end in; none where the container says so of each tensor (`encoding`). */
+  /** What names of its codes, or of what stands for them, end in; none where the container says so of each tensor (`encoding`). */
   readonly codesEndIn: readonly string[];
   /** Element types that parts may have, by role; what is not listed may have any. */
   readonly partTypes?: Readonly<Record<string, readonly ElementTypeName[]>>;
   /**
-   * The weight whose codes this tensor holds, if it is stored this way. What contradicts itself is found
-   * with a refusal.
+   * The weight whose codes this tensor holds or describes, if it is stored this way. What contradicts
+   * itself is found with a refusal.
    * @throws CheckpointError where a small tensor cannot be read
    */
   find(codes: StoredTensor, context: LayoutContext): Promise<FoundWeight | undefined>;

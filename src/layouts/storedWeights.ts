@@ -78,11 +78,12 @@ export async function findStoredWeights(
   const weightOf = new Map<StoredTensor, DecodedTensor>();
   const parts = new Set<StoredTensor>();
   const refused = new Map<StoredTensor, RefusedWeight>();
-  for (const codes of candidates) {
-    const found = await findWeight(codes, context);
+  for (const candidate of candidates) {
+    const found = await findWeight(candidate, context);
     if (!found) continue;
     const { weight, layout } = found;
     const stored = Object.values(weight.parts).map(({ name }) => byName.get(name)!);
+    const [codes] = stored;
     const reason = weight.refusal ?? whyNotDecodable(weight, layout, byName);
     if (reason !== undefined) {
       const { name, label } = weight;

@@ -13,17 +13,28 @@ import {
 
 const { fround } = Math;
 
-/** `weight` U8 with nibbles, and what it takes to read them beside it. */
+/** Before the kind in the name of the tensor that says how codes are to be read. */
+const STATE = '.quant_state.bitsandbytes__';
+
+const KINDS = ['nf4', 'fp4'];
+
+/**
+ * A tensor with nibbles, and what it takes to read them beside it. The bytes of the nibbles may be stored
+ * as a tensor of any type (`bnb_4bit_quant_storage`), so weights are found by the state, which is named.
+ */
 async function findWeight(
-  codes: StoredTensor,
+  tensor: StoredTensor,
   { find, read }: LayoutContext,
 ): Promise<FoundWeight | undefined> {
-  if (codes.dtype !== 'U8' || moduleOf(codes.name, '.weight') === undefined) return undefined;
-  const part = (suffix: string) => find(`${codes.name}.${suffix}`);
+  if (tensor.dtype !== 'U8') return undefined;
+  const kind = KINDS.find((each) => tensor.name.endsWith(`${STATE}${each}`));
+  const state = kind === undefined ? undefined : tensor;
+  const codes = state ? find(tensor.name.slice(0, -`${STATE}${kind}`.length)) : tensor;
+  const part = (suffix: string) => find(`${codes?.name}.${suffix}`);
   const absmax = part('absmax');
-  if (!absmax) return undefined;
-  const kind = ['nf4', 'fp4'].find((each) => part(`quant_state.bitsandbytes__${each}`));
-  const state = kind === undefined ? undefined : part(`quant_state.bitsandbytes__${kind}`);
+  if (!codes || !absmax) return undefined;
+  // Found by its state.
+  if (!state && KINDS.some((each) => find(`${codes.name}${STATE}${each}`))) return undefined;
   const map = part('quant_map');
   const nestedAbsmax = part('nested_absmax');
   const nestedMap = part('nested_quant_map');
@@ -54,9 +65,9 @@ async function findWeight(
   const decoded = shape as readonly number[];
   const elements = countElements(decoded);
   if (blockSize === undefined) return refuse('its quant_state has no block size');
-  if (Math.ceil(elements / 2) !== codes.elements) {
+  if (Math.ceil(elements / 2) !== codes.bytes) {
     return refuse(
-      `its quant_state says ${describeShape(decoded)}, but there are ${codes.elements} bytes of codes`,
+      `its quant_state says ${describeShape(decoded)}, but there are ${codes.bytes} bytes of codes`,
     );
   }
   if (absmax.elements !== Math.ceil(elements / blockSize)) {
@@ -93,7 +104,7 @@ async function findWeight(
 /** NF4 and FP4 of bitsandbytes: the first of two elements in the HIGH half of a byte, blocks of the flat tensor. */
 export const bitsandbytes4bit: Layout = {
   id: 'bitsandbytes-4bit',
-  codesEndIn: ['.weight'],
+  codesEndIn: ['.weight', ...KINDS.map((kind) => `${STATE}${kind}`)],
   partTypes: {
     absmax: [...SCALE_TYPES, 'U8'],
     nestedAbsmax: SCALE_TYPES,

@@ -273,39 +273,47 @@ describe('MLX', () => {
   });
 });
 
-test('bitsandbytes: the first element in the high half, blocks of the flat tensor, nested maxima', async () => {
-  const [rows, columns] = [3, 30];
-  const count = rows * columns;
-  const code = (at: number) => (at * 5) % 16;
-  const map = Float32Array.from(numbers(16, (i) => i / 8 - 1));
-  const nestedMap = Float32Array.from(numbers(256, (i) => i / 256));
-  const blocks = Math.ceil(count / 64);
-  const absmax = Uint8Array.from(numbers(blocks, (i) => 100 + i));
-  const state = {
-    quant_type: 'nf4',
-    blocksize: 64,
-    dtype: 'float16',
-    shape: [rows, columns],
-    nested_blocksize: 256,
-    nested_offset: 0.5,
-  };
-  const text = new TextEncoder().encode(JSON.stringify(state));
-  const { values, weight } = await valuesOf({
-    'm.weight': [
-      'U8',
-      [count / 2, 1],
-      Uint8Array.from(numbers(count / 2, (i) => (code(2 * i) << 4) | code(2 * i + 1))),
-    ],
-    'm.weight.absmax': ['U8', [blocks], absmax],
-    'm.weight.quant_map': ['F32', [16], map],
-    'm.weight.nested_absmax': ['F32', [1], Float32Array.of(3)],
-    'm.weight.nested_quant_map': ['F32', [256], nestedMap],
-    'm.weight.quant_state.bitsandbytes__nf4': ['U8', [text.length], text],
-  });
-  expect([weight.name, weight.shape]).toEqual(['m.weight', [rows, columns]]);
-  const expected = matrix(rows, columns, (row, column) => {
-    const at = row * columns + column;
-    return map[code(at)] * Math.fround(nestedMap[absmax[at >> 6]] * 3 + 0.5);
-  });
-  expect(values).toEqual(expected);
-});
+test.each([
+  ['U8', 3],
+  // `bnb_4bit_quant_storage`: bytes of codes, in a tensor that calls them something else.
+  ['BF16', 4],
+  ['F32', 4],
+] as const)(
+  'bitsandbytes: the first element in the high half, blocks of the flat tensor, nested maxima (stored as %s)',
+  async (storage, rows) => {
+    const columns = 30;
+    const count = rows * columns;
+    const code = (at: number) => (at * 5) % 16;
+    const map = Float32Array.from(numbers(16, (i) => i / 8 - 1));
+    const nestedMap = Float32Array.from(numbers(256, (i) => i / 256));
+    const blocks = Math.ceil(count / 64);
+    const absmax = Uint8Array.from(numbers(blocks, (i) => 100 + i));
+    const state = {
+      quant_type: 'nf4',
+      blocksize: 64,
+      dtype: 'float16',
+      shape: [rows, columns],
+      nested_blocksize: 256,
+      nested_offset: 0.5,
+    };
+    const text = new TextEncoder().encode(JSON.stringify(state));
+    const { values, weight } = await valuesOf({
+      'm.weight': [
+        storage,
+        [count / 2 / countStoredBytes(storage, 1), 1],
+        Uint8Array.from(numbers(count / 2, (i) => (code(2 * i) << 4) | code(2 * i + 1))),
+      ],
+      'm.weight.absmax': ['U8', [blocks], absmax],
+      'm.weight.quant_map': ['F32', [16], map],
+      'm.weight.nested_absmax': ['F32', [1], Float32Array.of(3)],
+      'm.weight.nested_quant_map': ['F32', [256], nestedMap],
+      'm.weight.quant_state.bitsandbytes__nf4': ['U8', [text.length], text],
+    });
+    expect([weight.name, weight.shape]).toEqual(['m.weight', [rows, columns]]);
+    const expected = matrix(rows, columns, (row, column) => {
+      const at = row * columns + column;
+      return map[code(at)] * Math.fround(nestedMap[absmax[at >> 6]] * 3 + 0.5);
+    });
+    expect(values).toEqual(expected);
+  },
+);
