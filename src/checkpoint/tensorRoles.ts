@@ -73,7 +73,7 @@ const GATE_WORDS = set('gate gating');
 const FEED_FORWARD_WORDS = set('mlp ffn moe feed feedforward sparse mixer');
 const MIXTURE_WORDS = set('moe experts');
 const STATES = set('a_log a_logs a d ds ssm_a ssm_d r_k');
-const SCALE_WORDS = set('scale scales scaling zeros qzeros absmax sink sinks');
+const SCALE_WORDS = set('scale scales scaling zero zeros qzeros absmax sink sinks');
 const TOKEN_WORDS = set('token tokens');
 const CONVOLUTION_WORDS = set('conv conv1 conv2 conv1d conv2d conv3d convs');
 
@@ -86,10 +86,7 @@ const RULES: readonly (readonly [RoleOfTensor, (parts: Parts, known: Mixtures) =
   [HEAD, isHead],
   [EMBEDDING, isEmbedding],
   [STATE, ({ parameter }) => STATES.has(parameter) || parameter.startsWith('time_')],
-  [
-    SCALE,
-    ({ parameter }) => hasAny(wordsOf(parameter), SCALE_WORDS) || parameter.endsWith('zero_point'),
-  ],
+  [SCALE, ({ parameter }) => hasAny(wordsOf(parameter), SCALE_WORDS)],
   [CODEBOOK, ({ modules, parameter }) => isCodebook(parameter) || isCodebook(modules.at(-1))],
   [CONVOLUTION, ({ shape, modules }) => shape.length > 3 || isConvolution(modules)],
 ];

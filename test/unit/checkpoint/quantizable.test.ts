@@ -77,6 +77,8 @@ describe('linear weights', () => {
     ['a convolution', 'unet.down.0.weight', [8, 4, 3, 3]],
     ['a bias', 'model.layers.0.mlp.experts.gate_up_proj_bias', [4, 128]],
     ['a norm', 'transformer.h.0.ln_1.weight'],
+    ['a scale', 'model.layers.0.mlp.up_proj.zero', [64, 1]],
+    ['a scale', 'model.layers.0.mlp.up_proj.weight_zero_point', [64, 1]],
     ['a single number', 'logit_scale', []],
     ['3 dimensions', 'model.layers.0.unheard_of', [2, 3, 4]],
   ])('%s: %s', (reason, name, shape = [64, 64]) => {
