@@ -48,16 +48,26 @@ export interface RowDecoder {
  */
 export interface Layout {
   readonly id: string;
-  /** What names of its codes, or of what stands for them, end in; none where the container says so of each tensor (`encoding`). */
-  readonly codesEndIn: readonly string[];
+  /** By what tensors its codes are known; absent where the container says so of each tensor (`encoding`). */
+  readonly codes?: {
+    /** Their element types; absent where the layout looks at them itself. */
+    readonly types?: readonly ElementTypeName[];
+    /** What names of codes, or of what describes them, end in: the first that fits. */
+    readonly endsIn: readonly string[];
+  };
   /** Element types that parts may have, by role; what is not listed may have any. */
   readonly partTypes?: Readonly<Record<string, readonly ElementTypeName[]>>;
   /**
    * The weight whose codes this tensor holds or describes, if it is stored this way. What contradicts
    * itself is found with a refusal.
+   * @param module the tensor's name without the end it is known by; the whole name where there is none
    * @throws CheckpointError where a small tensor cannot be read
    */
-  find(codes: StoredTensor, context: LayoutContext): Promise<FoundWeight | undefined>;
+  find(
+    codes: StoredTensor,
+    context: LayoutContext,
+    module: string,
+  ): FoundWeight | undefined | Promise<FoundWeight | undefined>;
   /** Prepares decoding. @throws CheckpointError where parts cannot be read */
   open(weight: StoredWeight, parts: PartReader): Promise<RowDecoder>;
 }

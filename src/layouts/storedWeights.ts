@@ -7,15 +7,6 @@ import { LAYOUTS } from './index.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from './layout.js';
 import { countElements } from './partReader.js';
 
-/** Codes are of these types; a checkpoint without any of them stores all weights plainly. */
-const CODE_TYPES: ReadonlySet<string> = new Set([
-  ...['I8', 'U8', 'I16', 'I32', 'U32'],
-  ...['F8_E4M3', 'F8_E5M2', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ'],
-]);
-
-/** Ends of the names of codes, of all layouts. */
-const CODE_ENDS = [...new Set(LAYOUTS.flatMap(({ codesEndIn }) => codesEndIn))];
-
 /** Small tensors that layouts may look into are no larger. */
 const MAX_READ_BYTES = 65536;
 
@@ -59,10 +50,8 @@ export async function findStoredWeights(
   readQuantization: () => Promise<QuantizationConfig>,
   read: (tensor: StoredTensor) => Promise<Uint8Array>,
 ): Promise<StoredWeights> {
-  const candidates = tensors.filter(
-    ({ name, dtype, encoding }) =>
-      encoding !== undefined ||
-      (CODE_TYPES.has(dtype) && CODE_ENDS.some((end) => name.endsWith(end))),
+  const candidates = tensors.filter((tensor) =>
+    LAYOUTS.some((layout) => moduleOfCodes(tensor, layout) !== undefined),
   );
   if (candidates.length === 0) return NONE;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
@@ -97,12 +86,24 @@ export async function findStoredWeights(
   return { weightOf, parts, refused };
 }
 
+/**
+ * The module that a tensor holds codes of, if a layout knows it for codes by its type and name: "a.b" of
+ * "a.b.qweight". A checkpoint that stores all weights plainly has no such tensors.
+ */
+function moduleOfCodes({ name, dtype, encoding }: StoredTensor, { codes }: Layout) {
+  if (!codes) return encoding && name;
+  if (codes.types && !codes.types.includes(dtype)) return undefined;
+  const end = codes.endsIn.find((each) => name.endsWith(each));
+  return end === undefined ? undefined : name.slice(0, -end.length);
+}
+
 async function findWeight(
   codes: StoredTensor,
   context: LayoutContext,
 ): Promise<{ readonly weight: FoundWeight; readonly layout: Layout } | undefined> {
   for (const layout of LAYOUTS) {
-    const weight = await layout.find(codes, context);
+    const module = moduleOfCodes(codes, layout);
+    const weight = module === undefined ? undefined : await layout.find(codes, context, module);
     if (weight) return { weight, layout };
   }
   return undefined;

@@ -1,7 +1,7 @@
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import { describeGroup, moduleOf, presentParts, SCALE_TYPES, sameShape, text } from './shared.js';
+import { describeGroup, presentParts, SCALE_TYPES, sameShape, text } from './shared.js';
 
 const { fround } = Math;
 
@@ -30,9 +30,9 @@ const LEVELS: ReadonlyMap<string, readonly number[]> = new Map([
 function findWeight(
   codes: StoredTensor,
   { find, quantization }: LayoutContext,
+  module: string,
 ): FoundWeight | undefined {
-  const module = codes.dtype === 'I32' ? moduleOf(codes.name, '.qweight') : undefined;
-  if (module === undefined || codes.shape.length !== 2) return undefined;
+  if (codes.shape.length !== 2) return undefined;
   const scales = find(`${module}.scales`);
   const negativeScales = find(`${module}.scales2`);
   if (scales?.shape.length !== 2 || !negativeScales) return undefined;
@@ -63,9 +63,9 @@ function findWeight(
 /** AFPQ as its authors pack it: places in a table of levels, positive and negative ones with scales of their own. */
 export const afpq: Layout = {
   id: 'afpq',
-  codesEndIn: ['.qweight'],
+  codes: { types: ['I32'], endsIn: ['.qweight'] },
   partTypes: { scales: SCALE_TYPES, negativeScales: SCALE_TYPES },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const groupSize = Number(parameters.groupSize);

@@ -1,7 +1,7 @@
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import { describeGroup, moduleOf, presentParts, SCALE_TYPES, text } from './shared.js';
+import { describeGroup, presentParts, SCALE_TYPES, text } from './shared.js';
 
 /** Which of a word's eight outputs each nibble holds, the lowest first. */
 const OUTPUT_OF_NIBBLE: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
@@ -9,9 +9,9 @@ const OUTPUT_OF_NIBBLE: readonly number[] = [0, 2, 4, 6, 1, 3, 5, 7];
 function findWeight(
   codes: StoredTensor,
   { find, quantization }: LayoutContext,
+  module: string,
 ): FoundWeight | undefined {
-  const module = codes.dtype === 'I32' ? moduleOf(codes.name, '.qweight') : undefined;
-  if (module === undefined || codes.shape.length !== 2) return undefined;
+  if (codes.shape.length !== 2) return undefined;
   const scales = find(`${module}.scales`);
   const zeros = find(`${module}.qzeros`);
   if (scales?.shape.length !== 2) return undefined;
@@ -62,9 +62,9 @@ function lookUp(
 /** AWQ, version "gemm": 4-bit codes packed along the outputs, eight to a word in an order of their own. */
 export const awq: Layout = {
   id: 'awq',
-  codesEndIn: ['.qweight'],
+  codes: { types: ['I32'], endsIn: ['.qweight'] },
   partTypes: { scales: SCALE_TYPES, zeros: ['I32'] },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const groupSize = Number(parameters.groupSize);

@@ -3,7 +3,6 @@ import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { countElements } from '../partReader.js';
 import {
   describeShape,
-  moduleOf,
   presentParts,
   SCALE_TYPES,
   section,
@@ -26,7 +25,6 @@ async function findWeight(
   tensor: StoredTensor,
   { find, read }: LayoutContext,
 ): Promise<FoundWeight | undefined> {
-  if (tensor.dtype !== 'U8') return undefined;
   const kind = KINDS.find((each) => tensor.name.endsWith(`${STATE}${each}`));
   const state = kind === undefined ? undefined : tensor;
   const codes = state ? find(tensor.name.slice(0, -`${STATE}${kind}`.length)) : tensor;
@@ -104,7 +102,7 @@ async function findWeight(
 /** NF4 and FP4 of bitsandbytes: the first of two elements in the HIGH half of a byte, blocks of the flat tensor. */
 export const bitsandbytes4bit: Layout = {
   id: 'bitsandbytes-4bit',
-  codesEndIn: ['.weight', ...KINDS.map((kind) => `${STATE}${kind}`)],
+  codes: { types: ['U8'], endsIn: ['.weight', ...KINDS.map((kind) => `${STATE}${kind}`)] },
   partTypes: {
     absmax: [...SCALE_TYPES, 'U8'],
     nestedAbsmax: SCALE_TYPES,
@@ -151,9 +149,12 @@ export const bitsandbytes4bit: Layout = {
   },
 };
 
-function findInt8(codes: StoredTensor, { find }: LayoutContext): FoundWeight | undefined {
-  const module = codes.dtype === 'I8' ? moduleOf(codes.name, '.weight') : undefined;
-  const maxima = module === undefined ? undefined : find(`${module}.SCB`);
+function findInt8(
+  codes: StoredTensor,
+  { find }: LayoutContext,
+  module: string,
+): FoundWeight | undefined {
+  const maxima = find(`${module}.SCB`);
   if (!maxima || codes.shape.length !== 2) return undefined;
   const [rows] = codes.shape;
   return {
@@ -170,9 +171,9 @@ function findInt8(codes: StoredTensor, { find }: LayoutContext): FoundWeight | u
 /** LLM.int8() of bitsandbytes: rows of codes, each times the row's largest magnitude over 127. */
 export const bitsandbytesInt8: Layout = {
   id: 'bitsandbytes-int8',
-  codesEndIn: ['.weight'],
+  codes: { types: ['I8'], endsIn: ['.weight'] },
   partTypes: { maxima: SCALE_TYPES },
-  find: async (codes, context) => findInt8(codes, context),
+  find: findInt8,
   async open({ shape }, parts) {
     const columns = shape[shape.length - 1];
     const maxima = await parts.values('maxima');

@@ -6,7 +6,6 @@ import {
   describeShape,
   e8m0Value,
   EXPONENT_TYPES,
-  moduleOf,
   presentParts,
   SCALE_TYPES,
   text,
@@ -14,12 +13,7 @@ import {
 
 const { fround } = Math;
 
-const FLOAT8: ReadonlySet<string> = new Set<ElementTypeName>([
-  'F8_E4M3',
-  'F8_E5M2',
-  'F8_E4M3FNUZ',
-  'F8_E5M2FNUZ',
-]);
+const FLOAT8: readonly ElementTypeName[] = ['F8_E4M3', 'F8_E5M2', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ'];
 
 /** Methods of which every FP8 weight has a scale. */
 const SCALED_METHODS: ReadonlySet<string> = new Set([
@@ -77,9 +71,12 @@ function findFirst(context: LayoutContext, module: string, suffixes: readonly st
   return suffixes.map((suffix) => context.find(module + suffix)).find((tensor) => tensor);
 }
 
-function findWeight(codes: StoredTensor, context: LayoutContext): FoundWeight | undefined {
-  const module = FLOAT8.has(codes.dtype) ? moduleOf(codes.name, '.weight') : undefined;
-  if (module === undefined || codes.shape.length < 2) return undefined;
+function findWeight(
+  codes: StoredTensor,
+  context: LayoutContext,
+  module: string,
+): FoundWeight | undefined {
+  if (codes.shape.length < 2) return undefined;
   const scales = findFirst(context, module, SCALE_NAMES);
   if (!scales) {
     // Without a configuration that says otherwise, such weights are what they are.
@@ -121,9 +118,9 @@ function findWeight(codes: StoredTensor, context: LayoutContext): FoundWeight | 
 /** FP8 with a scale per tensor, channel or block (compressed-tensors, DeepSeek, ComfyUI, MXFP8). */
 export const float8: Layout = {
   id: 'float8',
-  codesEndIn: ['.weight'],
+  codes: { types: FLOAT8, endsIn: ['.weight'] },
   partTypes: { scales: [...SCALE_TYPES, ...EXPONENT_TYPES] },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const { dtype } = parts.part('codes');
     const columns = shape[shape.length - 1];

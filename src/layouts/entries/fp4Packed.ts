@@ -1,25 +1,21 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
-import {
-  describeShape,
-  e8m0Value,
-  E2M1_VALUES,
-  moduleOf,
-  presentParts,
-  SCALE_TYPES,
-} from './shared.js';
+import { describeShape, e8m0Value, E2M1_VALUES, presentParts, SCALE_TYPES } from './shared.js';
 
 const { fround } = Math;
 
-function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight | undefined {
-  if (codes.dtype !== 'U8' || codes.shape.length < 2) return undefined;
-  const packed = moduleOf(codes.name, '.weight_packed');
-  const module = packed ?? moduleOf(codes.name, '.weight');
-  if (module === undefined) return undefined;
+function findWeight(
+  codes: StoredTensor,
+  { find }: LayoutContext,
+  module: string,
+): FoundWeight | undefined {
+  if (codes.shape.length < 2) return undefined;
   const scales = find(`${module}.weight_scale`);
   if (!scales) return undefined;
   // One divides by what the other multiplies with.
-  const divisor = packed === undefined ? undefined : find(`${module}.weight_global_scale`);
+  const divisor = codes.name.endsWith('_packed')
+    ? find(`${module}.weight_global_scale`)
+    : undefined;
   const factor = find(`${module}.weight_scale_2`);
   const mx = scales.dtype === 'U8' || scales.dtype === 'F8_E8M0';
   if (!mx && scales.dtype !== 'F8_E4M3') return undefined;
@@ -54,9 +50,9 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** 4-bit floats, two to a byte: NVFP4 of compressed-tensors and ModelOpt, MXFP4 of compressed-tensors. */
 export const fp4Packed: Layout = {
   id: 'fp4-packed',
-  codesEndIn: ['.weight_packed', '.weight'],
+  codes: { types: ['U8'], endsIn: ['.weight_packed', '.weight'] },
   partTypes: { divisor: SCALE_TYPES, factor: SCALE_TYPES },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const columns = shape[shape.length - 1];
     const groupSize = Number(parameters.groupSize);

@@ -4,7 +4,7 @@ import { decodeElements } from '../../storage/elementValues.js';
 import { BLOCK_DECODERS, type BlockDecoder } from '../ggmlBlocks.js';
 import type { FoundWeight, Layout, LayoutContext, RowDecoder } from '../layout.js';
 import type { PartReader } from '../partReader.js';
-import { moduleOf, presentParts } from './shared.js';
+import { presentParts } from './shared.js';
 
 /** Rows are decoded whole; no model has longer ones. */
 const MAX_COLUMNS = 1 << 24;
@@ -18,8 +18,10 @@ function findWeight(tensor: StoredTensor, { find }: LayoutContext): FoundWeight 
   const { encoding, name, dtype } = tensor;
   if (encoding?.layout !== 'ggml') return undefined;
   const { label, shape, parameters } = encoding;
-  const module = moduleOf(name, '.weight');
-  const scale = label === 'NVFP4' && module !== undefined ? find(`${module}.scale`) : undefined;
+  const scale =
+    label === 'NVFP4' && name.endsWith('.weight')
+      ? find(name.replace(/weight$/, 'scale'))
+      : undefined;
   const isBlocks = dtype === 'U8';
   let refusal: string | undefined;
   if (isBlocks && !BLOCK_DECODERS.has(label)) refusal = `blocks of ${label} are not decoded`;
@@ -153,8 +155,7 @@ function elementsInOrder(stored: RowDecoder, placeOf: (row: number) => number): 
  */
 export const ggml: Layout = {
   id: 'ggml',
-  codesEndIn: [],
-  find: async (tensor, context) => findWeight(tensor, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const columns = shape.at(-1) ?? 1;
     let decoder = makeStoredDecoder(columns, parameters, parts);

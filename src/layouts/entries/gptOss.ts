@@ -1,20 +1,16 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { decodeNibbles } from './fp4Packed.js';
-import {
-  describeShape,
-  e8m0Value,
-  EXPONENT_TYPES,
-  moduleOf,
-  presentParts,
-  sameShape,
-} from './shared.js';
+import { describeShape, e8m0Value, EXPONENT_TYPES, presentParts, sameShape } from './shared.js';
 
 const GROUP_SIZE = 32;
 
-function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight | undefined {
-  const name = codes.dtype === 'U8' ? moduleOf(codes.name, '_blocks') : undefined;
-  if (name === undefined || codes.shape.length !== 4) return undefined;
+function findWeight(
+  codes: StoredTensor,
+  { find }: LayoutContext,
+  name: string,
+): FoundWeight | undefined {
+  if (codes.shape.length !== 4) return undefined;
   const scales = find(`${name}_scales`);
   if (!scales) return undefined;
   const [experts, outputs, groups, bytes] = codes.shape;
@@ -36,9 +32,9 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** Experts of gpt-oss in MXFP4: blocks [experts, outputs, inputs / 32, 16] and their powers of two. */
 export const gptOss: Layout = {
   id: 'gpt-oss',
-  codesEndIn: ['_blocks'],
+  codes: { types: ['U8'], endsIn: ['_blocks'] },
   partTypes: { scales: EXPONENT_TYPES },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape }, parts) {
     const columns = shape[shape.length - 1];
     const groups = columns / GROUP_SIZE;

@@ -3,7 +3,6 @@ import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../
 import type { PartReader } from '../partReader.js';
 import {
   describeGroup,
-  moduleOf,
   presentParts,
   SCALE_TYPES,
   text,
@@ -35,9 +34,9 @@ function zeroOffset(config: QuantizationConfig): { readonly offset: number } | {
 function findWeight(
   codes: StoredTensor,
   { find, quantization }: LayoutContext,
+  module: string,
 ): FoundWeight | undefined {
-  const module = codes.dtype === 'I32' ? moduleOf(codes.name, '.qweight') : undefined;
-  if (module === undefined || codes.shape.length !== 2) return undefined;
+  if (codes.shape.length !== 2) return undefined;
   const scales = find(`${module}.scales`);
   const zeros = find(`${module}.qzeros`);
   if (!scales || scales.shape.length !== 2 || text(quantization, 'quant_method') === 'awq')
@@ -83,9 +82,9 @@ function findWeight(
 /** GPTQ and GPTQModel, versions 1 and 2: codes packed along the inputs of a transposed matrix. */
 export const gptq: Layout = {
   id: 'gptq',
-  codesEndIn: ['.qweight'],
+  codes: { types: ['I32'], endsIn: ['.qweight'] },
   partTypes: { scales: SCALE_TYPES, zeros: ['I32'], groupIndex: ['I32'] },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const { bits, groupSize, zeroOffset: offset } = parameters as Readonly<Record<string, number>>;

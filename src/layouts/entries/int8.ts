@@ -1,20 +1,16 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { findScaleBlocks } from './float8.js';
-import {
-  describeGroup,
-  describeShape,
-  moduleOf,
-  presentParts,
-  SCALE_TYPES,
-  sameShape,
-} from './shared.js';
+import { describeGroup, describeShape, presentParts, SCALE_TYPES, sameShape } from './shared.js';
 
 const { fround } = Math;
 
-function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight | undefined {
-  const module = codes.dtype === 'I8' ? moduleOf(codes.name, '.weight') : undefined;
-  if (module === undefined || codes.shape.length < 2) return undefined;
+function findWeight(
+  codes: StoredTensor,
+  { find }: LayoutContext,
+  module: string,
+): FoundWeight | undefined {
+  if (codes.shape.length < 2) return undefined;
   const scales = find(`${module}.weight_scale`);
   if (!scales) return undefined;
   const zeros = find(`${module}.weight_zero_point`);
@@ -44,9 +40,9 @@ function findWeight(codes: StoredTensor, { find }: LayoutContext): FoundWeight |
 /** INT8 with scales and, where asymmetric, zero points (compressed-tensors, int-quantized). */
 export const int8: Layout = {
   id: 'int8',
-  codesEndIn: ['.weight'],
+  codes: { types: ['I8'], endsIn: ['.weight'] },
   partTypes: { scales: SCALE_TYPES, zeros: [...SCALE_TYPES, 'I8', 'U8', 'I16', 'I32', 'I64'] },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const columns = shape[shape.length - 1];
     const { blockRows, blockColumns } = parameters as Readonly<Record<string, number>>;

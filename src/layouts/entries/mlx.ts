@@ -2,7 +2,6 @@ import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
 import {
   describeGroup,
-  moduleOf,
   presentParts,
   SCALE_TYPES,
   sameShape,
@@ -22,10 +21,10 @@ function settingsOf(module: string, config: QuantizationConfig): QuantizationCon
 function findWeight(
   codes: StoredTensor,
   { find, quantization }: LayoutContext,
+  module: string,
 ): FoundWeight | undefined {
-  const module = codes.dtype === 'U32' ? moduleOf(codes.name, '.weight') : undefined;
-  const scales = module === undefined ? undefined : find(`${module}.scales`);
-  if (module === undefined || !scales || codes.shape.length < 2) return undefined;
+  const scales = find(`${module}.scales`);
+  if (!scales || codes.shape.length < 2) return undefined;
   const biases = find(`${module}.biases`);
   const settings = settingsOf(module, quantization);
   const mode = text(settings, 'mode') ?? 'affine';
@@ -59,9 +58,9 @@ function findWeight(
 /** MLX, 2 to 8 bits: codes along the inputs without gaps, each group with a scale and a bias. */
 export const mlx: Layout = {
   id: 'mlx',
-  codesEndIn: ['.weight'],
+  codes: { types: ['U32'], endsIn: ['.weight'] },
   partTypes: { scales: SCALE_TYPES, biases: SCALE_TYPES },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const columns = shape[shape.length - 1];
     const { bits, groupSize } = parameters as Readonly<Record<string, number>>;

@@ -3,7 +3,6 @@ import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../
 import { readGroups } from './gptq.js';
 import {
   describeGroup,
-  moduleOf,
   presentParts,
   SCALE_TYPES,
   section,
@@ -28,9 +27,9 @@ function configuredWeights(config: QuantizationConfig): QuantizationConfig[] {
 async function findWeight(
   codes: StoredTensor,
   { find, read, quantization }: LayoutContext,
+  module: string,
 ): Promise<FoundWeight | undefined> {
-  const module = codes.dtype === 'I32' ? moduleOf(codes.name, '.weight_packed') : undefined;
-  if (module === undefined || codes.shape.length !== 2) return undefined;
+  if (codes.shape.length !== 2) return undefined;
   const scales = find(`${module}.weight_scale`);
   const zeros = find(`${module}.weight_zero_point`);
   const groupIndex = find(`${module}.weight_g_idx`);
@@ -128,7 +127,7 @@ function unpackRow(words: Uint32Array, bits: number, dense: boolean, codes: Uint
 /** Integers of compressed-tensors in 32-bit words along the inputs ("pack-quantized"). */
 export const packQuantized: Layout = {
   id: 'pack-quantized',
-  codesEndIn: ['.weight_packed'],
+  codes: { types: ['I32'], endsIn: ['.weight_packed'] },
   partTypes: { scales: SCALE_TYPES, zeros: ['I32'], groupIndex: ['I32', 'I64'] },
   find: findWeight,
   async open({ shape, parameters }, parts) {

@@ -8,11 +8,6 @@ export const SCALE_TYPES: readonly ElementTypeName[] = ['F16', 'BF16', 'F32', 'F
 /** Powers of two, one byte each. */
 export const EXPONENT_TYPES: readonly ElementTypeName[] = ['U8', 'F8_E8M0'];
 
-/** The module that a tensor belongs to, where its name ends in `suffix`: "a.b" of "a.b.weight". */
-export function moduleOf(name: string, suffix: string): string | undefined {
-  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
-}
-
 /** Parts that there are, without those that there are not. */
 export function presentParts(
   parts: Readonly<Record<string, StoredTensor | undefined>>,

@@ -2,7 +2,6 @@ import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import {
   describeShape,
-  moduleOf,
   presentParts,
   SCALE_TYPES,
   section,
@@ -27,10 +26,10 @@ function pair(
 function findWeight(
   codes: StoredTensor,
   { find, quantization }: LayoutContext,
+  module: string,
 ): FoundWeight | undefined {
-  const module = moduleOf(codes.name, '.indices');
-  const centroids = module === undefined ? undefined : find(`${module}.centroids.weight`);
-  if (module === undefined || !centroids) return undefined;
+  const centroids = find(`${module}.centroids.weight`);
+  if (!centroids) return undefined;
   const settings = section(section(quantization, 'config_for_layers'), module);
   const parts = presentParts({
     codes,
@@ -145,7 +144,7 @@ function readField(words: Uint32Array, index: number, bits: number): number {
 /** VPTQ: vectors of consecutive outputs of one input, as places in a codebook (arXiv 2409.17066). */
 export const vptq: Layout = {
   id: 'vptq',
-  codesEndIn: ['.indices'],
+  codes: { endsIn: ['.indices'] },
   partTypes: {
     centroids: SCALE_TYPES,
     residualCentroids: SCALE_TYPES,
@@ -156,7 +155,7 @@ export const vptq: Layout = {
     columnScales: SCALE_TYPES,
     columnBiases: SCALE_TYPES,
   },
-  find: async (codes, context) => findWeight(codes, context),
+  find: findWeight,
   async open({ shape, parameters }, parts) {
     const [outputs, inputs] = shape;
     const settings = parameters as Readonly<Record<string, number>>;
