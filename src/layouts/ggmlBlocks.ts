@@ -1,6 +1,6 @@
 import { GGML_TYPES } from '../formats/ggmlTypes.js';
 import { dequantizeGgmlBlock } from '../kernels/reference/ggml/index.js';
-import { f16FromBits } from '../storage/elementValues.js';
+import { codeValue, f16FromBits } from '../storage/elementValues.js';
 import { E2M1_VALUES } from './entries/shared.js';
 
 /** How blocks of one of GGUF's types are decoded. */
@@ -32,13 +32,12 @@ const mxfp4: BlockDecoder = {
   },
 };
 
+const e4m3Value = codeValue('F8_E4M3')!;
+
 /** An 8-bit float without sign, E4M3; ggml takes its NaN for 0. */
 function ue4m3Value(code: number): number {
   const magnitude = code & 0x7f;
-  if (magnitude === 0x7f) return 0;
-  const exponent = magnitude >> 3;
-  const fraction = (magnitude & 7) / 8;
-  return exponent === 0 ? fraction * 2 ** -6 : (1 + fraction) * 2 ** (exponent - 7);
+  return magnitude === 0x7f ? 0 : e4m3Value(magnitude);
 }
 
 /** NVFP4: four scales, then four sub-blocks of 16 weights in 8 bytes each. */

@@ -2,19 +2,18 @@ import { roundToF16 } from '../float32.js';
 import { makeGridWithLowerTies, makeGridWithMidpoints, makeMinifloatGrid } from '../grid.js';
 import type { FormatEntry, Grid, Minifloat } from '../types.js';
 
-/** NormalFloat tables of AFPQ's code (section 4.1). */
-const NF4 = [
+/** NF4's table of AFPQ's code (section 4.1). What bitsandbytes calls NF4 is the same; its code keeps f32. */
+export const NF4_LEVELS: readonly number[] = [
   -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
   -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
   0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
   0.7229568362236023, 1,
 ];
-const NF3 = [
+/** NF3's table of AFPQ's code (section 4.1). */
+export const NF3_LEVELS: readonly number[] = [
   -1, -0.5350227355957031, -0.246931403875351, 0, 0.1833375245332718, 0.3819939494132996,
   0.6229856610298157, 1,
 ];
-/** The table bitsandbytes calls NF4 is the same; its code keeps f32. */
-export const NF4_LEVELS: readonly number[] = NF4;
 
 const AFPQ = 'AFPQ, arXiv 2311.01792';
 const LEAK =
@@ -116,7 +115,7 @@ export function makeNormalFloatEntries(bits: 3 | 4): FormatEntry[] {
     label: `NF${bits}`,
     family: 'NormalFloat',
     bits,
-    grid: makeGridWithLowerTies((bits === 4 ? NF4 : NF3).map(roundToF16), 1),
+    grid: makeGridWithLowerTies((bits === 4 ? NF4_LEVELS : NF3_LEVELS).map(roundToF16), 1),
     levelsName: 'normal-float levels',
     source: 'QLoRA, arXiv 2305.14314; levels as in AFPQ',
     notes: [],
@@ -130,7 +129,7 @@ export function makeStraightThroughEntries(bits: 3 | 4): FormatEntry[] {
     label: `NF${bits} STE`,
     family: 'NormalFloat',
     bits,
-    grid: makeGridWithMidpoints(bits === 4 ? NF4 : NF3, 1, 'upper'),
+    grid: makeGridWithMidpoints(bits === 4 ? NF4_LEVELS : NF3_LEVELS, 1, 'upper'),
     levelsName: 'normal-float levels in f32',
     source: 'AFPQ and BitDistiller code for training',
     notes: ['The original code gives NaN for all-zero groups; here they are zero.'],

@@ -1,3 +1,4 @@
+import { NF3_LEVELS, NF4_LEVELS } from '../../formats/entries/floats.js';
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
@@ -9,22 +10,8 @@ const { fround } = Math;
 const LEVELS: ReadonlyMap<string, readonly number[]> = new Map([
   ['fp4', [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0, 0.5, 1, 1.5, 2, 3, 4, 6]],
   ['fp3', [-4, -2, -1, 0, 0, 1, 2, 4]],
-  [
-    'nf4',
-    [
-      ...[-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453],
-      ...[-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0],
-      ...[0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224],
-      ...[0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1],
-    ],
-  ],
-  [
-    'nf3',
-    [
-      ...[-1, -0.5350227355957031, -0.246931403875351, 0],
-      ...[0.1833375245332718, 0.3819939494132996, 0.6229856610298157, 1],
-    ],
-  ],
+  ['nf4', NF4_LEVELS],
+  ['nf3', NF3_LEVELS],
 ]);
 
 function findWeight(

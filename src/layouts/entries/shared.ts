@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
+import { codeValue } from '../../storage/elementValues.js';
 import type { QuantizationConfig } from '../layout.js';
 
 /** What scales are stored in that are numbers as they stand. */
@@ -85,6 +86,4 @@ export const E2M1_VALUES = Float32Array.from(
 );
 
 /** The power of two that an E8M0 byte stands for; 255 is NaN (OCP MX 1.0, section 5.4.1). */
-export function e8m0Value(code: number): number {
-  return code === 255 ? NaN : 2 ** (code - 127);
-}
+export const e8m0Value = codeValue('F8_E8M0')!;
