@@ -8,7 +8,8 @@ const NINE = 0x39;
  */
 export function naturalKey(text: string): string {
   const folded = text.toLowerCase();
-  let key = '';
+  // Joined at the end: a text that grows by appending is a tree, slow to compare when it is large.
+  const parts: string[] = [];
   let copied = 0;
   for (let at = 0; at < folded.length; at++) {
     if (!isDigit(folded.charCodeAt(at))) continue;
@@ -16,11 +17,13 @@ export function naturalKey(text: string): string {
     while (folded.charCodeAt(begin) === ZERO) begin++;
     let end = begin;
     while (isDigit(folded.charCodeAt(end))) end++;
-    key += folded.slice(copied, at) + lengthKey(end - begin);
+    parts.push(folded.slice(copied, at), lengthKey(end - begin));
     copied = begin;
     at = end;
   }
-  return key === '' ? folded : key + folded.slice(copied);
+  if (parts.length === 0) return folded;
+  parts.push(folded.slice(copied));
+  return parts.join('');
 }
 
 /** Texts in the order of their keys; equal ones stay as they were. */
