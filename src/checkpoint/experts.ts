@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../storage/container.js';
 import { forEachInSteps, type Steps } from '../storage/slices.js';
+import { MAX_NAME_CHARACTERS } from './longNames.js';
 
 /** How the experts of a layer lie that are stored as one tensor of [experts × … × …]. */
 export interface FusedExperts {
@@ -36,9 +37,7 @@ interface Widths {
 const set = (names: string): ReadonlySet<string> => new Set(names.split(' '));
 
 /** Modules that hold experts. */
-const EXPERTS = set(
-  'experts expert local_experts shared_expert shared_experts switch_mlp switch_glu',
-);
+const EXPERTS = /(?:^|\.)(?:experts?|local_experts|shared_experts?|switch_mlp|switch_glu)(?:\.|$)/;
 /** Tensors that lead from the hidden states to the inner width, or to twice as much with a gate. */
 const UP = set(
   'gate_up_proj gate_and_up_proj gate_up w13 w13_weight gate_proj up_proj w1 w3 v1 w1_weight w3_weight ' +
@@ -58,9 +57,6 @@ const UNKNOWN = 'a tensor of experts that may have inputs or outputs first';
 /** What gpt-oss was trained in: rounding such experts once more is asked for by name. */
 const TRAINED_IN = 'MXFP4';
 
-/** No tensor of a real model has a longer name. */
-const MAX_NAME_CHARACTERS = 2000;
-
 /**
  * Finds the fused experts of a model, in steps, and which way round they are: by the shapes of the two
  * layers of an expert, then by the widths that the configuration states, then by its family.
@@ -76,18 +72,18 @@ export function* findExperts(
   const decoded = new Map<string, string>();
   yield* forEachInSteps(tensors, (tensor) => {
     if (tensor.name.length > MAX_NAME_CHARACTERS) return;
-    const path = tensor.name.split('.');
-    const at = path.findIndex((part) => EXPERTS.has(part));
-    if (at >= 0) mixtures.add(path.slice(0, at).join('.'));
-    const leaf = path.at(-1) === 'weight' ? path.length - 2 : path.length - 1;
-    const isUp = UP.has(path[leaf]);
-    if (!isUp && !DOWN.has(path[leaf])) return;
-    if (!isFused(tensor, at >= 0 || path[leaf].endsWith('_exps') || isMixture(path[leaf - 1]))) {
-      return;
-    }
+    const { name } = tensor;
+    const experts = EXPERTS.exec(name);
+    if (experts) mixtures.add(name.slice(0, experts.index));
+    const module = name.endsWith('.weight') ? name.slice(0, -'.weight'.length) : name;
+    const dot = module.lastIndexOf('.');
+    const leaf = module.slice(dot + 1);
+    const isUp = UP.has(leaf);
+    if (!isUp && !DOWN.has(leaf)) return;
+    const parent = module.slice(0, Math.max(0, dot));
+    if (!isFused(tensor, experts !== null || leaf.endsWith('_exps') || isMixture(parent))) return;
     const label = decodedFrom(tensor);
-    if (label !== undefined) decoded.set(tensor.name, label);
-    const parent = path.slice(0, leaf).join('.');
+    if (label !== undefined) decoded.set(name, label);
     const found = siblings.get(parent) ?? { up: [], down: [] };
     siblings.set(parent, found);
     found[isUp ? 'up' : 'down'].push(tensor);
@@ -119,8 +115,11 @@ function isFused({ shape }: Shaped, named: boolean): boolean {
   return named && shape.length === 3 && shape[0] <= MAX_EXPERTS && shape[1] > 0 && shape[2] > 0;
 }
 
-function isMixture(module: string | undefined): boolean {
-  return module !== undefined && module.split('_').includes('moe');
+function isMixture(module: string): boolean {
+  return module
+    .slice(module.lastIndexOf('.') + 1)
+    .split('_')
+    .includes('moe');
 }
 
 /** Which way round a tensor of experts is, and whether that is known. */

@@ -1,3 +1,4 @@
+import { MAX_NAME_CHARACTERS } from './longNames.js';
 import type { TensorRole } from './types.js';
 
 /** What a tensor is for, and why quantizers leave it alone by default; no reason: a linear weight. */
@@ -18,11 +19,17 @@ interface Parts {
   readonly modules: readonly string[];
   /** Name of the tensor itself in its module: "weight", "A_log". */
   readonly parameter: string;
-  readonly shape: readonly number[];
+  readonly dimensions: number;
   /** Beneath a numbered module, and so no head of the whole model. */
   readonly repeated: boolean;
-  /** Full name of the module around the one that the tensor belongs to. */
-  readonly parent: string;
+}
+
+/** What a name and a number of dimensions do not say; what is told from it holds for one tensor only. */
+interface Surroundings {
+  /** Whether experts stand beside the module that the tensor belongs to. */
+  isBesideExperts(): boolean;
+  /** Whether the layer has far fewer outputs than inputs. */
+  isNarrow(): boolean;
 }
 
 /** No module that is known has a longer name. */
@@ -78,21 +85,19 @@ const TOKEN_WORDS = set('token tokens');
 const CONVOLUTION_WORDS = set('conv conv1 conv2 conv1d conv2d conv3d convs');
 
 /** Rules of names, the first that holds decides. */
-const RULES: readonly (readonly [RoleOfTensor, (parts: Parts, known: Mixtures) => boolean])[] = [
-  [POSITIONS, ({ modules, parameter }) => isRelative(modules.at(-1)) || isRelative(parameter)],
-  [BIAS, ({ parameter }) => parameter.endsWith('bias') || parameter.endsWith('biases')],
-  [NORM, ({ modules }) => modules.some((module) => module.includes('norm')) || isNorm(modules)],
-  [ROUTER, isRouter],
-  [HEAD, isHead],
-  [EMBEDDING, isEmbedding],
-  [STATE, ({ parameter }) => STATES.has(parameter) || parameter.startsWith('time_')],
-  [SCALE, ({ parameter }) => hasAny(wordsOf(parameter), SCALE_WORDS)],
-  [CODEBOOK, ({ modules, parameter }) => isCodebook(parameter) || isCodebook(modules.at(-1))],
-  [CONVOLUTION, ({ shape, modules }) => shape.length > 3 || isConvolution(modules)],
-];
-
-/** No tensor of a real model has a longer name. */
-const MAX_NAME_CHARACTERS = 2000;
+const RULES: readonly (readonly [RoleOfTensor, (parts: Parts, around: Surroundings) => boolean])[] =
+  [
+    [POSITIONS, ({ modules, parameter }) => isRelative(modules.at(-1)) || isRelative(parameter)],
+    [BIAS, ({ parameter }) => parameter.endsWith('bias') || parameter.endsWith('biases')],
+    [NORM, ({ modules }) => modules.some((module) => module.includes('norm')) || isNorm(modules)],
+    [ROUTER, isRouter],
+    [HEAD, isHead],
+    [EMBEDDING, isEmbedding],
+    [STATE, ({ parameter }) => STATES.has(parameter) || parameter.startsWith('time_')],
+    [SCALE, ({ parameter }) => hasAny(wordsOf(parameter), SCALE_WORDS)],
+    [CODEBOOK, ({ modules, parameter }) => isCodebook(parameter) || isCodebook(modules.at(-1))],
+    [CONVOLUTION, ({ dimensions, modules }) => dimensions > 3 || isConvolution(modules)],
+  ];
 
 /** A name, or its last parts where it is longer than any that is known. */
 function endOf(name: string): string {
@@ -103,38 +108,53 @@ function endOf(name: string): string {
 /** Full names of modules that have experts among their parts. */
 export type Mixtures = Pick<ReadonlySet<string>, 'has'>;
 
+/** Parts of names that are numbers of modules. */
+const MODULE_NUMBERS = /\.[0-9]{1,9}(?=\.|$)/g;
+
+/** Roles that were told from a name and a number of dimensions, by the name without its numbers. */
+const knownRoles = new Map<string, RoleOfTensor>();
+const MAX_KIND_CHARACTERS = 500;
+
 /** What a tensor is for, by its name, its shape and what is known of the modules around it. */
 export function findRole(
   { name, shape }: NamedShape,
   mixtures: Mixtures = new Set<string>(),
 ): RoleOfTensor {
-  const path = endOf(name).split('.');
-  const segments = path.map((part) =>
-    part.length > MAX_MODULE_CHARACTERS ? '' : part.toLowerCase(),
-  );
-  const modules = segments.slice(0, -1);
-  const parts: Parts = {
-    modules,
-    parameter: segments.at(-1)!,
-    shape,
-    repeated: modules.slice(0, -1).some(isNumber),
-    parent: path.slice(0, -2).join('.'),
-  };
   // No rule asks which number a module has, and nearly all names differ in nothing else.
-  const alike = modules.map((module) => (isNumber(module) ? '#' : module)).join('.');
-  const kind = `${alike} ${parts.parameter} ${shape.join('x')} ${mixtures.has(parts.parent)}`;
+  const isLong = name.length > MAX_KIND_CHARACTERS;
+  let kind = isLong ? '' : name.replace(MODULE_NUMBERS, '.#');
+  if (shape.length > 3) kind += ' 4';
   const known = knownRoles.get(kind);
   if (known) return known;
-  const role = RULES.find(([, holds]) => holds(parts, mixtures))?.[0] ?? LINEAR;
-  if (kind.length > MAX_KIND_CHARACTERS) return role;
+  const path = endOf(name).split('.');
+  let asked = false;
+  const surroundings: Surroundings = {
+    isBesideExperts: () => {
+      asked = true;
+      return mixtures.has(path.slice(0, -2).join('.'));
+    },
+    isNarrow: () => {
+      asked = true;
+      const [outputs = 0, inputs = 0] = shape;
+      return outputs * 4 <= inputs;
+    },
+  };
+  const parts = takeApart(path, shape.length);
+  const role = RULES.find(([, holds]) => holds(parts, surroundings))?.[0] ?? LINEAR;
+  if (isLong || asked) return role;
   if (knownRoles.size >= MAX_KNOWN) knownRoles.clear();
   knownRoles.set(kind, role);
   return role;
 }
 
-/** Roles that were told before, by what they were told from. */
-const knownRoles = new Map<string, RoleOfTensor>();
-const MAX_KIND_CHARACTERS = 500;
+function takeApart(path: readonly string[], dimensions: number): Parts {
+  const segments = path.map((part) =>
+    part.length > MAX_MODULE_CHARACTERS ? '' : part.toLowerCase(),
+  );
+  const modules = segments.slice(0, -1);
+  const repeated = modules.slice(0, -1).some(isNumber);
+  return { modules, parameter: segments.at(-1)!, dimensions, repeated };
+}
 
 /** T5's, Swin's, SAM's: "relative_attention_bias", "relative_position_bias_table", "rel_pos_h". */
 function isRelative(name = ''): boolean {
@@ -152,7 +172,7 @@ function isNorm(modules: readonly string[]): boolean {
  * The layer that sends tokens to experts. A "gate" alone may also be the gate of a dense feed-forward
  * layer: one of those has no experts beside it, and as many outputs as that layer is wide.
  */
-function isRouter({ modules, parent, shape }: Parts, mixtures: Mixtures): boolean {
+function isRouter({ modules }: Parts, surroundings: Surroundings): boolean {
   if (modules.some((module) => ROUTERS.has(module) || wordsOf(module).includes('router'))) {
     return true;
   }
@@ -163,13 +183,12 @@ function isRouter({ modules, parent, shape }: Parts, mixtures: Mixtures): boolea
   if (!hasAny(words, GATE_WORDS) || hasAny(words, LINEAR_WORDS) || words.includes('up')) {
     return false;
   }
-  if (mixtures.has(parent)) return true;
+  if (surroundings.isBesideExperts()) return true;
   const aroundWords = wordsOf(around);
   // Experts' own gates ("experts.gate") are no routers.
   if (aroundWords.includes('experts')) return false;
   if (hasAny(aroundWords, MIXTURE_WORDS)) return true;
-  const [outputs = 0, inputs = 0] = shape;
-  return module === 'gate' && hasAny(aroundWords, FEED_FORWARD_WORDS) && outputs * 4 <= inputs;
+  return module === 'gate' && hasAny(aroundWords, FEED_FORWARD_WORDS) && surroundings.isNarrow();
 }
 
 function isHead({ modules, repeated, parameter }: Parts): boolean {

@@ -1,5 +1,6 @@
 import type { WeightStorage } from '../checkpoint/types.js';
 import type { StoredTensor } from '../storage/container.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
 import { quoted } from '../storage/errors.js';
 import type { SourceRef, StoredPart } from '../storage/sourceRef.js';
 import { countDecodedBytes } from './decodedSource.js';
@@ -50,9 +51,7 @@ export async function findStoredWeights(
   readQuantization: () => Promise<QuantizationConfig>,
   read: (tensor: StoredTensor) => Promise<Uint8Array>,
 ): Promise<StoredWeights> {
-  const candidates = tensors.filter((tensor) =>
-    LAYOUTS.some((layout) => moduleOfCodes(tensor, layout) !== undefined),
-  );
+  const candidates = tensors.filter(mayHoldCodes);
   if (candidates.length === 0) return NONE;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const context: LayoutContext = {
@@ -84,6 +83,21 @@ export async function findStoredWeights(
     for (const part of stored) if (part !== codes) parts.add(part);
   }
   return { weightOf, parts, refused };
+}
+
+/** What names of codes end in for some layout, by element type. */
+const endsOfCodes = new Map<ElementTypeName, readonly string[]>();
+
+/** Whether a tensor holds or describes codes for some layout: there may be a million that do not. */
+function mayHoldCodes({ name, dtype, encoding }: StoredTensor): boolean {
+  let ends = endsOfCodes.get(dtype);
+  if (!ends) {
+    const all = LAYOUTS.flatMap(({ codes }) =>
+      !codes || (codes.types && !codes.types.includes(dtype)) ? [] : codes.endsIn,
+    );
+    endsOfCodes.set(dtype, (ends = [...new Set(all)]));
+  }
+  return encoding !== undefined || ends.some((end) => name.endsWith(end));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readConfigFile } from '../checkpoint/configFile.js';
+import { MAX_NAME_CHARACTERS } from '../checkpoint/longNames.js';
 import type { FreshCheckpoint } from '../checkpoint/types.js';
 import { quoted, visible } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
@@ -40,7 +41,7 @@ const FACTORS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Stands beside factors, and says what to multiply them by. */
-const SCALES = ['alpha', 'scale'];
+const SCALES = new Set(['alpha', 'scale']);
 
 /** Tools that write no configuration say in the metadata what it is added to, and how. */
 const METADATA = { rank: 'ss_network_dim', base: ['ss_base_model_version', 'ss_sd_model_name'] };
@@ -73,26 +74,24 @@ export async function describeAdapter(
   );
 }
 
-/** No tensor of a real adapter has a longer name. */
-const MAX_NAME_CHARACTERS = 2000;
+/** The first part of a name that is in {@link FACTORS}. */
+const FACTOR = new RegExp(`(?:^|\\.)(${[...FACTORS.keys()].join('|')})(?:\\.|$)`);
 
 /** What kind of adapter tensors are the factors of; undefined where they are not most of a checkpoint. */
 export function* recognizeAdapter(
   tensors: readonly { readonly name: string }[],
 ): Steps<string | undefined> {
   const counts = new Map<string, number>();
-  let scales = 0;
+  let others = 0;
   yield* forEachInSteps(tensors, ({ name }) => {
-    if (name.length > MAX_NAME_CHARACTERS) return;
-    const parts = name.split('.');
-    const factor = parts.find((part) => FACTORS.has(part));
-    if (factor !== undefined) {
-      const kind = FACTORS.get(factor)!;
+    // Mostly it is known after half of the tensors that this is no adapter.
+    if (2 * others >= tensors.length) return;
+    const factor = name.length > MAX_NAME_CHARACTERS ? null : FACTOR.exec(name);
+    if (factor) {
+      const kind = FACTORS.get(factor[1])!;
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
-    } else if (SCALES.includes(parts[parts.length - 1])) scales++;
+    } else if (!SCALES.has(name.slice(name.lastIndexOf('.') + 1))) others++;
   });
   const [most] = [...counts].sort((a, b) => b[1] - a[1]);
-  if (!most) return undefined;
-  const all = [...counts.values()].reduce((sum, count) => sum + count, scales);
-  return 2 * all > tensors.length ? most[0] : undefined;
+  return most && 2 * others < tensors.length ? most[0] : undefined;
 }

@@ -38,8 +38,16 @@ export async function runInSlices<Result>(
       const step = steps.next();
       if (step.done) return step.value;
     } while (performance.now() < end);
-    await new Promise<void>((resolve) => setTimeout(resolve));
+    await letOthersRun();
   }
+}
+
+/** Node waits a millisecond for a timer, and none for this; browsers do not have it. */
+function letOthersRun(): Promise<void> {
+  const { setImmediate = setTimeout } = globalThis as {
+    readonly setImmediate?: (done: () => void) => unknown;
+  };
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Calls `use` for each item in steps. */
