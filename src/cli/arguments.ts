@@ -30,8 +30,10 @@ export interface QuantizeArguments extends JobArguments {
 
 export interface CompareArguments extends JobArguments {
   readonly command: 'compare';
-  /** Canonical names, each once, in the order given. */
+  /** Canonical names, each once, in the order given; none only where there is another checkpoint. */
   readonly formats: readonly string[];
+  /** Path of another checkpoint of the same model. */
+  readonly against?: string;
   readonly scaleDtype: ScaleDtype;
   readonly csv: boolean;
   /** Present where the model is to be run as well. */
@@ -113,6 +115,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     ...PERPLEXITY,
     'per-layer': { type: 'boolean' },
     format: { type: 'string', multiple: true },
+    against: { type: 'string' },
     'scale-dtype': { type: 'string' },
     csv: { type: 'boolean' },
     html: { type: 'string' },
@@ -128,7 +131,12 @@ function compareArguments(args: readonly string[]): CommandLine {
   if (values.csv && values.json) {
     throw new UsageError('--json and --csv exclude each other', 'compare');
   }
-  const formats = readSomeFormatIds('compare', values.format);
+  const { against } = values;
+  if (against === '') throw new UsageError('--against names no checkpoint', 'compare');
+  const formats =
+    against === undefined
+      ? readSomeFormatIds('compare', values.format)
+      : readFormatIds('compare', values.format);
   const perLayer = values['per-layer'] ?? false;
   const asked =
     perLayer ||
@@ -138,10 +146,17 @@ function compareArguments(args: readonly string[]): CommandLine {
   if (perLayer && values['save-logits'] !== undefined) {
     throw new UsageError('--save-logits and --per-layer exclude each other', 'compare');
   }
+  if (perLayer && formats.length === 0) {
+    throw new UsageError('--per-layer is about formats; no --format is given', 'compare');
+  }
+  if (against !== undefined && formats.length > 0 && values['save-logits'] !== undefined) {
+    throw new UsageError('--save-logits takes one model: --against or one --format', 'compare');
+  }
   return {
     command: 'compare',
     ...job,
     formats,
+    against,
     scaleDtype: readScaleDtype('compare', values['scale-dtype']),
     csv: values.csv ?? false,
     perplexity: asked

@@ -1,6 +1,7 @@
 import type { ScaleDtype } from '../formats/index.js';
 import {
   ERROR_MEASURES,
+  knownMeasure,
   MAIN_MEASURES,
   TABLE_MEASURES,
   type ErrorMeasure,
@@ -50,18 +51,23 @@ function measureColumn(measure: ErrorMeasure): Column {
 }
 
 function measureCell(measures: ErrorMeasures, measure: ErrorMeasure): string {
-  return WRITERS[ERROR_MEASURES[measure].kind].text(measures[measure]);
+  const value = knownMeasure(measures, measure);
+  return value === undefined ? '–' : WRITERS[ERROR_MEASURES[measure].kind].text(value);
 }
 
 function formatHeading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
   const { path, architecture, parameters, dtype } = report.model;
   const { tensors, parameters: weights } = report.formats[0]?.summary ?? NO_WEIGHTS;
   const model = architecture ? `${path}  ${architecture}` : path;
+  const { against } = report;
+  const other = against?.architecture ? `${against.path}  ${against.architecture}` : against?.path;
+  const quantized = report.formats.length > (against ? 1 : 0);
   return (
     `${visible(model)}\n` +
     `${formatCount(tensors)} ${tensors === 1 ? 'tensor' : 'tensors'}, ` +
-    `${formatCount(weights)} of ${formatCount(parameters)} weights, ${visible(dtype)}; ` +
-    `scales in ${scaleDtype.toUpperCase()}\n`
+    `${formatCount(weights)} of ${formatCount(parameters)} weights, ${visible(dtype)}` +
+    (quantized ? `; scales in ${scaleDtype.toUpperCase()}\n` : '\n') +
+    (against && other ? `against ${visible(other)}, ${visible(against.dtype)}\n` : '')
   );
 }
 

@@ -75,12 +75,16 @@ ${COMMON}
 
 ${DEFAULT_TENSORS}
 `,
-  compare: `Measure the error of several formats side by side.
+  compare: `Measure the error of several formats side by side, or of another checkpoint.
 
 Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY OPTION]…
                           [--per-layer] [--json | --csv]
+       quantscope compare PATH --against OTHER [--format FORMAT]… [OPTION]…
 
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats
+  --against OTHER        a checkpoint of the same model in any container and layout, such as
+                         a GGUF or GPTQ file made of it: decoded weights are compared by the
+                         names of tensors, all of them where there is no --format or --tensor
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated

@@ -40,6 +40,8 @@ export interface ChunkOptions {
    * in order, but hold parts of all rows.
    */
   readonly bands?: boolean;
+  /** Experts of one tensor are cut one by one, whichever way round they are. */
+  readonly expertsApart?: boolean;
 }
 
 /** Bands of transposed weights may grow to this before strips are cut instead. */
@@ -62,10 +64,13 @@ export function* planChunks(tensor: ModelTensor, options: ChunkOptions = {}): Ge
 }
 
 /** Experts of one tensor are cut one by one where rows of all of them would not lie in order, or blocks would straddle two. */
-function isExpertsApart(tensor: ModelTensor, { boundary = WHOLE_ROWS }: ChunkOptions): boolean {
+function isExpertsApart(
+  tensor: ModelTensor,
+  { boundary = WHOLE_ROWS, expertsApart = false }: ChunkOptions,
+): boolean {
   const shape = shapeAsMatrix(tensor);
   if (shape.length !== 3) return false;
-  return tensor.transposed || (shape[1] * shape[2]) % boundary.blocks !== 0;
+  return expertsApart || tensor.transposed || (shape[1] * shape[2]) % boundary.blocks !== 0;
 }
 
 /** The matrices of a tensor of experts, in order. */

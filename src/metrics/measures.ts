@@ -33,6 +33,8 @@ export interface MeasureDefinition {
   readonly better?: 'higher' | 'lower';
   /** What a reader needs to judge the numbers, in a word or two. */
   readonly hint?: string;
+  /** It is measured in steps between levels: NaN where nobody knows what levels there were. */
+  readonly needsLevels?: true;
   /** Its value, given the sums over the weights; 0/0 counts as no error. */
   of(errors: ErrorSums, weights: WeightTotals): number;
 }
@@ -94,6 +96,7 @@ const MEASURES = {
     spoken: 'RMSE over step',
     kind: 'ratio',
     hint: 'ideal 0.289',
+    needsLevels: true,
     of: ({ squaredStepError }, weights) => Math.sqrt(perWeight(squaredStepError, weights)),
   },
   /** Share of nonzero weights that become exactly zero. */
@@ -111,6 +114,7 @@ const MEASURES = {
     spoken: 'share of weights clipped',
     kind: 'share',
     better: 'lower',
+    needsLevels: true,
     of: ({ clipped }, weights) => perWeight(clipped, weights),
   },
   /** The part of `mse` from weights that became zero (d_u of dINT's paper); the rest is rounding. */
@@ -158,6 +162,12 @@ export const MAIN_MEASURES: readonly ErrorMeasure[] = [
   'maxAbsError',
   'underflowFraction',
 ];
+
+/** A measure as it is shown; undefined where it cannot be told of these weights. */
+export function knownMeasure(measures: ErrorMeasures, measure: ErrorMeasure): number | undefined {
+  const value = measures[measure];
+  return Number.isNaN(value) && ERROR_MEASURES[measure].needsLevels ? undefined : value;
+}
 
 /** All measures, from the sums over the weights. */
 export function measureErrors(errors: ErrorSums, weights: WeightTotals): ErrorMeasures {

@@ -60,7 +60,10 @@ export interface TensorComparison
   extends
     MeasuredWeights,
     Pick<ModelTensor, 'name' | 'layer' | 'nameInLayer' | 'shape' | 'transposed'> {
-  /** The format that is stored in place of the one asked for, where rows do not fit its blocks. */
+  /**
+   * The format that is stored in place of the one asked for, where rows do not fit its blocks; of another checkpoint,
+   * how it stores the tensor ("Q6_K").
+   */
   readonly storedAs?: string;
   /** Of the model with this tensor alone quantized. */
   readonly perplexityAlone?: Perplexity;
@@ -165,6 +168,8 @@ export interface ComparisonReport {
   readonly model: ModelSummary;
   /** What perplexities were measured on, if any were. */
   readonly text?: PerplexityText;
+  /** The other checkpoint where there is one; what it has in the place of weights comes first among `formats`. */
+  readonly against?: ModelSummary;
   /** The unquantized model. */
   readonly baseline: { readonly perplexity?: Perplexity };
   readonly formats: readonly FormatComparison[];

@@ -1,6 +1,7 @@
 // Program of a compute worker: chunks of tensors and the steps of a forward pass, over the pool's memory.
 import { ChunkLoader } from '../compute/chunkLoader.js';
 import { makeChunkMethods } from '../compute/chunkMethods.js';
+import { makeDifferenceMethods, type DifferenceApi } from '../compute/difference.js';
 import { makeExamineMethods, type ExamineApi } from '../compute/examine.js';
 import type { WorkerStart } from '../compute/poolWorker.js';
 import { TaskQueue } from '../compute/taskQueue.js';
@@ -25,7 +26,13 @@ function inTurn<Api extends Methods<Api>>(queue: TaskQueue, methods: Handlers<Ap
   return Object.fromEntries(queued) as Handlers<Api>;
 }
 
-type WorkerApi = ChunkApi & ExamineApi & SpanApi & SmallTensorApi & ForwardApi & WorkerControl;
+type WorkerApi = ChunkApi &
+  DifferenceApi &
+  ExamineApi &
+  SpanApi &
+  SmallTensorApi &
+  ForwardApi &
+  WorkerControl;
 
 serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
   const exports = modules && (await instantiateKernels(modules.kernels, memory));
@@ -33,6 +40,7 @@ serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
   const loader = new ChunkLoader(memory, exports, sources);
   return inTurn<WorkerApi>(new TaskQueue(), {
     ...makeChunkMethods(loader),
+    ...makeDifferenceMethods(loader),
     ...makeExamineMethods(loader),
     ...makeSpanMethods(loader),
     ...makeSmallTensorMethods(loader),

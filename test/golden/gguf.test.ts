@@ -1,5 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openStoredSources } from '../../src/layouts/node/openStored.js';
@@ -7,26 +5,13 @@ import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import type { LanguageModel } from '../../src/model/evaluation/types.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
-import { createPool, temporaryFolder } from '../support/checkpoints.js';
-import { floatValues, makeGguf } from '../support/ggufFiles.js';
-import { GOLDEN_MODELS, SETTINGS, someWindows } from '../support/languageModels.js';
-import { readRawSafetensors } from '../support/rawSafetensors.js';
+import { createPool } from '../support/checkpoints.js';
+import { floatValues } from '../support/ggufFiles.js';
+import { makeTwins } from '../support/ggufTwins.js';
+import { SETTINGS, someWindows } from '../support/languageModels.js';
 
 /** Where the frequencies are stored as rounded factors, logits differ by a little. */
 const MAX_DIFFERENCE = 2e-5;
-
-/** A golden model, and the GGUF file that a converter makes of it. */
-async function makeTwins(name: string, changes: Readonly<Record<string, unknown>> = {}) {
-  const folder = await temporaryFolder();
-  const golden = join(GOLDEN_MODELS, name);
-  const text = readFileSync(join(golden, 'config.json'), 'utf8');
-  const config = { ...(JSON.parse(text) as Record<string, unknown>), ...changes };
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  await copyFile(join(golden, 'model.safetensors'), join(folder, 'model.safetensors'));
-  const tensors = readRawSafetensors(join(golden, 'model.safetensors'));
-  writeFileSync(join(folder, 'twin.gguf'), makeGguf(tensors, config));
-  return { folder, tensors };
-}
 
 async function logitsOf(model: LanguageModel): Promise<Float32Array> {
   const pool = await createPool();

@@ -1,5 +1,6 @@
 import type { FormatComparison } from '../components/protocolTypes.js';
 import { NAME_COLUMN } from './gridModel.js';
+import { knownMeasure } from '../../src/metrics/measures.js';
 import type { FormatMeasure, PerplexityMeasure } from './measures.js';
 import { PERPLEXITY_MEASURES } from './measures.js';
 import { perplexityValue } from './perplexity.js';
@@ -15,7 +16,8 @@ export function valueOf(result: FormatComparison, measure: FormatMeasure): numbe
   // A report read from elsewhere may lack a measure; an empty cell is better than no table.
   if (measure === 'bitsPerWeight') return result.bitsPerWeight;
   if (isPerplexityMeasure(measure)) return perplexityValue(result.perplexity, measure);
-  return result.summary[measure];
+  if (measure === 'sizeBytes') return result.summary.sizeBytes;
+  return knownMeasure(result.summary, measure);
 }
 
 function isPerplexityMeasure(measure: FormatMeasure): measure is PerplexityMeasure {

@@ -1,4 +1,4 @@
-import type { ErrorMeasures } from '../../src/metrics/measures.js';
+import { knownMeasure, type ErrorMeasures } from '../../src/metrics/measures.js';
 import { sortNaturally } from '../../src/reports/naturalOrder.js';
 import { shortNames } from '../components/names.js';
 import type {
@@ -28,7 +28,7 @@ export interface Delta {
 
 /** A cell's number; undefined where it has none. */
 export function cellValue(cell: GridCell | undefined, measure: GridMeasure): number | undefined {
-  return measure === 'perplexityDelta' ? cell?.delta?.value : cell?.[measure];
+  return measure === 'perplexityDelta' ? cell?.delta?.value : cell && knownMeasure(cell, measure);
 }
 
 /** True where a delta is as good as none. */

@@ -12,15 +12,16 @@ function endLine(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
 }
 
-/** `compare`: the error of several formats on the same weights. */
+/** `compare`: the error of several formats, or of another checkpoint, on the same weights. */
 export async function compare(args: CompareArguments, session: Session): Promise<void> {
   const model = await openModel(args.path, session);
+  const against = args.against === undefined ? undefined : await openModel(args.against, session);
   const { formats, tensorGlobs, scaleDtype } = args;
   const perplexity = args.perplexity && {
     ...makePerplexitySettings(args.perplexity),
     perLayer: args.perplexity.perLayer,
   };
-  const request = { formats, tensorGlobs, scaleDtype, perplexity };
+  const request = { formats, against, tensorGlobs, scaleDtype, perplexity };
   const { options, warn } = session;
   const report = await withPool(session, args, (pool) =>
     compareFormats(

@@ -1,4 +1,4 @@
-import type { OpenedModel } from '../../checkpoint/types.js';
+import { detachModel, type OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import type { Perplexity } from '../../model/scores/perplexity.js';
 import type {
@@ -17,12 +17,15 @@ import type {
 } from '../perplexity/measurement.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
+import { compareAgainst } from './compareAgainst.js';
 import { compareWeights, type WeightsRequest } from './compareWeights.js';
 
-/** What is compared; plain data. */
+/** What is compared. */
 export interface CompareRequest extends WeightsRequest {
-  /** Format names; none only where perplexity is asked for: the unquantized model alone. */
+  /** Format names; none only where perplexity is asked for, or another checkpoint is there. */
   readonly formats: readonly string[];
+  /** Another checkpoint of the same model, which is compared like a format, before the others. */
+  readonly against?: OpenedModel;
   /** Also run the model: its perplexity unquantized and in every format. */
   readonly perplexity?: PerplexitySettings & {
     /** Also with each tensor alone quantized. */
@@ -61,13 +64,14 @@ export async function compareFormats(
   request: CompareRequest,
   { knownWeights, onPhase, ...options }: CompareOptions = {},
 ): Promise<ComparisonReport> {
-  const { formats, perplexity } = request;
+  const { formats, against, perplexity } = request;
   let report = knownWeights && dropPerplexity(knownWeights);
-  if (!report && formats.length > 0) {
+  if (!report && (formats.length > 0 || against)) {
     onPhase?.('weights');
-    report = await runners.withPool((pool) => compareWeights(pool, model, request, options));
+    report = await runners.withPool((pool) => compareAllWeights(pool, model, request, options));
   }
   await refuseChanged(model.inputs, model.fileSystem);
+  if (against) await refuseChanged(against.inputs, against.fileSystem);
   if (!perplexity) {
     if (!report) throw new Error('No format was given');
     return report;
@@ -78,6 +82,35 @@ export async function compareFormats(
   const measured = await runners.measurePerplexity(model, measurement, options);
   const seconds = (performance.now() - begin) / 1000;
   return mergePerplexity(report ?? unquantizedReport(model), measured, seconds);
+}
+
+/** The other checkpoint's weights, where there is one, then the weights in every format. */
+async function compareAllWeights(
+  pool: WorkerPool,
+  model: OpenedModel,
+  request: CompareRequest,
+  options: CallOptions,
+): Promise<ComparisonReport> {
+  const { formats, against, tensors, tensorGlobs } = request;
+  if (!against) return compareWeights(pool, model, request, options);
+  const withFormats = formats.length > 0;
+  const other = await compareAgainst(
+    pool,
+    model,
+    { against, withFormats, tensors, tensorGlobs },
+    options,
+  );
+  if (!withFormats) return other;
+  const report = await compareWeights(pool, model, request, options);
+  const { totalSeconds } = other.timings;
+  const { timings, model: summary, ...rest } = report;
+  return {
+    model: summary,
+    against: other.against,
+    ...rest,
+    formats: [...other.formats, ...report.formats],
+    timings: { ...timings, totalSeconds: timings.totalSeconds + totalSeconds },
+  };
 }
 
 /** What is asked of whoever runs the model. */
@@ -91,6 +124,7 @@ function measurementOf(
     tensors: measuredTensors(model, request),
     scaleDtype: request.scaleDtype ?? 'f16',
     perLayer,
+    ...(request.against && { against: detachModel(request.against) }),
     settings,
   };
 }

@@ -11,13 +11,16 @@ import { computeStoredSize, identifyFormat } from '../formatList.js';
 import { noteWidths } from '../widthNotes.js';
 import type { QuantizedTensor } from './quantizeTensors.js';
 
+/** A tensor whose weights were measured against what stands in their place, in one way or several. */
+export type MeasuredTensor = Pick<QuantizedTensor, 'tensor' | 'weights' | 'errors'>;
+
 /** Sums over several tensors in one format. */
 class Totals {
   readonly weights = new WeightAccumulator();
   readonly errors = new ErrorAccumulator();
   tensors = 0;
 
-  add({ weights, errors }: QuantizedTensor, format: number): void {
+  add({ weights, errors }: MeasuredTensor, format: number): void {
     this.weights.merge(weights);
     this.errors.add(errors[format].sums);
     this.tensors++;
@@ -50,12 +53,14 @@ function describeFormat(
   scaleDtype: ScaleDtype,
   tensors: readonly QuantizedTensor[],
 ): FormatComparison {
-  const total = new Totals();
   let groups = 0;
   for (const quantized of tensors) {
-    total.add(quantized, index);
     groups += countGroups(quantized.formats[index], quantized.matrixShape);
   }
+  const { errors, ...described } = describeMeasured(tensors, index, ({ formats }) => {
+    const stored = formats[index].id;
+    return stored === format.id ? undefined : stored;
+  });
   const shapes = tensors.map(({ matrixShape }) => matrixShape);
   const size = computeStoredSize(format, shapes, scaleDtype);
   const identity = identifyFormat(format, size);
@@ -67,37 +72,61 @@ function describeFormat(
         format,
         tensors.map(({ tensor }) => tensor),
       ),
-      ...warnings(format, scaleDtype, total.errors.sums, groups),
+      ...warnings(format, scaleDtype, errors, groups),
       ...nonFiniteWarnings(tensors),
     ],
-    summary: { ...total.describe(), sizeBytes: Math.ceil(size.bits / 8) },
+    summary: { ...described.summary, sizeBytes: Math.ceil(size.bits / 8) },
+    layers: described.layers,
+    tensors: described.tensors,
+  };
+}
+
+/** All tensors together, by layer, and each. */
+export interface MeasuredTensors extends Pick<FormatComparison, 'layers' | 'tensors'> {
+  readonly summary: Omit<FormatComparison['summary'], 'sizeBytes'>;
+  readonly errors: ErrorSums;
+}
+
+/**
+ * What measured tensors come to in one of the ways.
+ * @param storedAs what a tensor is stored as, where that is to be said
+ */
+export function describeMeasured<Tensor extends MeasuredTensor>(
+  tensors: readonly Tensor[],
+  index: number,
+  storedAs: (tensor: Tensor) => string | undefined,
+): MeasuredTensors {
+  const total = new Totals();
+  for (const each of tensors) total.add(each, index);
+  return {
+    errors: total.errors.sums,
+    summary: total.describe(),
     layers: describeLayers(tensors, index),
-    tensors: tensors.map((quantized) => describeTensor(quantized, index, format)),
+    tensors: tensors.map((each) => describeTensor(each, index, storedAs(each))),
   };
 }
 
 function describeTensor(
-  { tensor, weights, errors, formats }: QuantizedTensor,
-  format: number,
-  asked: NumberFormat,
+  { tensor, weights, errors }: MeasuredTensor,
+  index: number,
+  storedAs: string | undefined,
 ): TensorComparison {
   const { name, layer, nameInLayer, shape, transposed, elements } = tensor;
-  const stored = formats[format].id;
   return {
     name,
     layer,
     nameInLayer,
     shape,
     transposed,
-    ...(stored !== asked.id && { storedAs: stored }),
+    ...(storedAs !== undefined && { storedAs }),
     parameters: elements,
     sumSquares: weights.sumSquares,
-    ...errors[format].measures(weights),
+    ...errors[index].measures(weights),
   };
 }
 
 /** Totals by layer, in the order in which layers first occur. */
-function describeLayers(tensors: readonly QuantizedTensor[], format: number): LayerComparison[] {
+function describeLayers(tensors: readonly MeasuredTensor[], format: number): LayerComparison[] {
   const layers = new Map<string, Totals>();
   for (const quantized of tensors) {
     const { layer } = quantized.tensor;

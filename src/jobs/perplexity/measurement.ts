@@ -1,3 +1,4 @@
+import type { OpenedModelData } from '../../checkpoint/types.js';
 import type { ScaleDtype } from '../../formats/index.js';
 import type { WindowRequest } from '../../model/text/windows.js';
 import type { Perplexity } from '../../model/scores/perplexity.js';
@@ -38,6 +39,8 @@ export interface MeasurementRequest {
   readonly scaleDtype: ScaleDtype;
   /** Also each of the tensors alone, for each format. */
   readonly perLayer: boolean;
+  /** Another checkpoint in the place of the model; its perplexity comes before those of the formats. */
+  readonly against?: OpenedModelData;
   readonly settings: PerplexitySettings;
 }
 
@@ -52,7 +55,7 @@ export interface FormatPerplexity {
 export interface MeasuredPerplexity {
   readonly text: PerplexityText;
   readonly baseline: Perplexity;
-  /** One per format, in the order asked for. */
+  /** That of the other checkpoint, where there is one, then one per format in the order asked for. */
   readonly formats: readonly FormatPerplexity[];
   /** What a reader of all these numbers must know. */
   readonly notes: readonly string[];

@@ -32,6 +32,23 @@ export function unwrappedName(name: string): string {
     : rest;
 }
 
+/** What models of one kind are given in front of all names, or of all but the head's. */
+const OWN_FRONTS = [...TEXT_PARTS, 'model.', 'transformer.', 'gpt_neox.'];
+
+/**
+ * What a tensor is called in all checkpoints of its model: without wrappers, without the place of a language model
+ * among others, and without the model's own prefix, which some tools leave out. To compare names, not to find tensors.
+ */
+export function canonicalName(name: string): string {
+  let rest = unwrappedName(name);
+  for (let stripped = true; stripped;) {
+    const front = OWN_FRONTS.find((each) => rest.startsWith(each) && rest.length > each.length);
+    stripped = front !== undefined;
+    if (front !== undefined) rest = rest.slice(front.length);
+  }
+  return rest;
+}
+
 /** Tensors by the name that the model's code has for them; a name that needs no unwrapping comes first. */
 export function tensorsByName(tensors: readonly ModelTensor[]): ReadonlyMap<string, ModelTensor> {
   const byName = new Map<string, ModelTensor>();

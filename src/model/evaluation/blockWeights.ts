@@ -49,7 +49,7 @@ export class BlockWeights {
     let at = this.stored.start;
     for (const { weight } of this.linears) {
       const changes = variants.map((variant) => variant?.changes.get(weight));
-      const ofStored = changes.filter((change) => !change?.values);
+      const ofStored = changes.filter((change) => !change?.values && !change?.stored);
       if (new Set(ofStored.map((change) => this.weights.keys.of(change))).size < 2) continue;
       places.set(weight, at);
       at += Math.ceil(countSourceBytes(this.weights.tensor(weight)) / 64) * 64;

@@ -1,5 +1,5 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import type { OpenedModel } from '../../checkpoint/types.js';
+import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import type { ModelPlan } from '../config/plan.js';
 import type { InputObserver } from './inputObserver.js';
@@ -11,8 +11,8 @@ export interface LanguageModel {
 }
 
 /**
- * What a variant has in the place of a stored tensor: other values, a number format, or both (the
- * values, rounded to the format).
+ * What a variant has in the place of a stored tensor: other values, given or stored elsewhere, a number
+ * format, or both (the values, rounded to the format).
  */
 export interface TensorChange {
   /**
@@ -26,6 +26,11 @@ export interface TensorChange {
    * what is made of it.
    */
   readonly values?: Float32Array;
+  /**
+   * A tensor of another checkpoint, of the same rows and columns, where there are no values. Caches see
+   * nothing of its file either: the variant's id must say what it is.
+   */
+  readonly stored?: ModelTensor;
   /** Absent: as stored, or as the values are. Of no effect on biases and weights of norms. */
   readonly format?: NumberFormat;
 }

@@ -1,3 +1,5 @@
+import type { ModelTensor } from '../../checkpoint/types.js';
+import { getMatrixShape } from '../../checkpoint/matrixShape.js';
 import type { NumberFormat } from '../../formats/types.js';
 import { visible } from '../../storage/errors.js';
 import { tensorsAfter, tensorsBefore, tensorsOfBlock } from '../config/plan.js';
@@ -16,18 +18,19 @@ export function inFormat(
  * same where they are the same array.
  */
 export class ChangeKeys {
-  private readonly arrays = new Map<Float32Array, number>();
+  private readonly numbers = new Map<Float32Array | ModelTensor, number>();
 
   /** @returns '' for a tensor as it is stored */
-  of({ values, format }: TensorChange = {}): string {
-    return `${this.ofValues(values)}${format?.id ?? ''}`;
+  of(change: TensorChange = {}): string {
+    return `${this.ofValues(change)}${change.format?.id ?? ''}`;
   }
 
-  /** The same of the values alone. */
-  ofValues(values: Float32Array | undefined): string {
-    if (!values) return '';
-    const number = this.arrays.get(values) ?? this.arrays.size;
-    this.arrays.set(values, number);
+  /** The same of the values alone, wherever they are. */
+  ofValues({ values, stored }: TensorChange = {}): string {
+    const origin = values ?? stored;
+    if (!origin) return '';
+    const number = this.numbers.get(origin) ?? this.numbers.size;
+    this.numbers.set(origin, number);
     return `#${number} `;
   }
 }
@@ -45,14 +48,19 @@ export function checkVariants({ opened, plan }: LanguageModel, variants: readonl
   ]);
   const tensors = new Map(opened.tensors.map((tensor) => [tensor.name, tensor]));
   for (const { id, changes } of variants) {
-    for (const [name, { values }] of changes) {
-      if (!values) continue;
+    for (const [name, { values, stored }] of changes) {
+      if (!values && !stored) continue;
       const fail = (detail: string): never => {
         throw new Error(`${visible(id)}: values for "${visible(name)}", ${detail}`);
       };
       if (!used.has(name)) fail('which the model does not compute with');
-      const { elements } = tensors.get(name)!;
-      if (values.length !== elements) fail(`${values.length} instead of ${elements}`);
+      const tensor = tensors.get(name)!;
+      const { elements } = tensor;
+      if (values && values.length !== elements) fail(`${values.length} instead of ${elements}`);
+      const [mine, other] = [tensor, stored ?? tensor].map(getMatrixShape);
+      if (mine.rows !== other.rows || mine.columns !== other.columns) {
+        fail(`${other.rows} × ${other.columns} instead of ${mine.rows} × ${mine.columns}`);
+      }
     }
   }
 }

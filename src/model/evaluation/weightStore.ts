@@ -77,12 +77,12 @@ export class WeightStore {
   }
 
   /** A tensor with the values of a change, if it has any. */
-  changed(name: string, { values }: TensorChange = {}): ModelTensor {
+  changed(name: string, { values, stored }: TensorChange = {}): ModelTensor {
     const tensor = this.tensor(name);
-    return values ? tensorOfValues(tensor, values) : tensor;
+    return values ? tensorOfValues(tensor, values) : (stored ?? tensor);
   }
 
-  /** Linear weights of the model seen so far that are NaN or ±Inf; they count as 0. */
+  /** Linear weights seen so far, of the model and of others in their place, that are NaN or ±Inf; they count as 0. */
   get nonFinite(): number {
     return [...this.nonFiniteByPiece.values()].reduce((sum, count) => sum + count, 0);
   }
@@ -96,7 +96,7 @@ export class WeightStore {
         new Float32Array(this.pool.memory.buffer, at, change.values.length).set(change.values);
         continue;
       }
-      const { source, offset, dtype, elements } = this.tensor(name);
+      const { source, offset, dtype, elements } = this.changed(name, change);
       tasks.push({ chunk: { source, offset, dtype, rows: 1, columns: elements }, target: at });
     }
     if (tasks.length === 0) return;
@@ -157,7 +157,7 @@ export class WeightStore {
 
   /** Each stored piece of a tensor counts once, in whatever format it comes first. */
   private pieceToCount({ linear, firstRow, change }: WeightPlacement): string | undefined {
-    const piece = `${linear.weight} ${firstRow ?? 0}`;
+    const piece = `${this.keys.ofValues(change)}${linear.weight} ${firstRow ?? 0}`;
     if (change?.values || this.nonFiniteByPiece.has(piece)) return undefined;
     this.nonFiniteByPiece.set(piece, 0);
     return piece;
@@ -191,14 +191,14 @@ export class WeightStore {
     firstRow: number,
     rows: number,
   ): ModelTensor {
-    const tensor = this.tensor(name);
+    const tensor = change?.stored ?? this.tensor(name);
     const shape = getMatrixShape(tensor);
     if (change?.values) {
       const { columns } = shape;
       const part = change.values.subarray(firstRow * columns, (firstRow + rows) * columns);
       return tensorOfValues(tensor, part);
     }
-    const cachedAt = this.cached.get(name);
+    const cachedAt = change?.stored ? undefined : this.cached.get(name);
     const held =
       cachedAt === undefined ? tensor : { ...tensor, ...this.inSharedMemory(tensor, cachedAt) };
     if (firstRow === 0 && rows === shape.rows) return held;
@@ -248,7 +248,7 @@ export class WeightStore {
   }
 
   private rangeKey(tensor: string, change: TensorChange | undefined): string {
-    return `${this.keys.ofValues(change?.values)}${tensor}`;
+    return `${this.keys.ofValues(change)}${tensor}`;
   }
 }
 

@@ -21,7 +21,7 @@ import { Configuration } from '../../../src/model/config/configuration.js';
 import { findOrientation } from '../../../src/model/config/orientation.js';
 import type { ModelPlan } from '../../../src/model/config/plan.js';
 import { textConfigOf } from '../../../src/model/config/textConfig.js';
-import { unwrappedName } from '../../../src/model/config/tensorNames.js';
+import { canonicalName, unwrappedName } from '../../../src/model/config/tensorNames.js';
 import { noteUnusedTensors } from '../../../src/model/config/unusedTensors.js';
 import { openModel } from '../../../src/model/openModel.js';
 import { parseMerges } from '../../../src/model/text/gpt2Files.js';
@@ -408,6 +408,17 @@ export const READERS: readonly Reader[] = [
     ),
   },
   {
+    name: 'canonicalName, of prefixes within prefixes',
+    file: 'src/model/config/tensorNames.ts',
+    cases: over(
+      (bytes) => [
+        ['model.language_model. over and over', 'model.language_model.'.repeat(bytes / 21)],
+      ],
+      same,
+      canonicalName,
+    ),
+  },
+  {
     name: 'textConfigOf',
     file: 'src/model/config/textConfig.ts',
     cases: ofTexts((text) => textConfigOf({ [text]: text, text_config: { model_type: text } })),
@@ -604,6 +615,7 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/checkpoint/types.ts',
   'src/jobs/globs/parseGlob.ts',
   'src/model/config/languageModel.ts',
+  'src/model/config/pairPlans.ts',
   'src/model/config/plan.ts',
   'src/model/config/presentTensors.ts',
   'src/model/config/rotary.ts',

@@ -24,10 +24,12 @@ import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { recordInputs, refuseChanged, type InputState } from '../../../storage/inputs.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
+import { nameAgainst } from '../../comparison/compareAgainst.js';
 import { parseFormats } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
 import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
+import { makeAgainstVariant } from './againstVariant.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
 
@@ -103,10 +105,16 @@ export async function measureFormats(
     signal,
     recordInputs(localFileSystem, textInputs),
   );
-  const inputs = [...modelInputs.keys(), ...textInputs.keys()];
+  const { ids } = text.windows;
+  const against = request.against && { ...request.against, fileSystem: opened.fileSystem };
+  const positions = ids.reduce((most, { length }) => Math.max(most, length), 0);
+  const other = against && (await makeAgainstVariant(model, against, positions));
+  const otherInputs = against?.inputs ?? new Map<string, InputState>();
+  const inputs = [...modelInputs.keys(), ...textInputs.keys(), ...otherInputs.keys()];
   const refuseMixture = async () => {
     await refuseChanged(modelInputs, opened.fileSystem);
     await refuseChanged(textInputs, localFileSystem);
+    await refuseChanged(otherInputs, opened.fileSystem);
   };
   const tokenizeSeconds = (performance.now() - begin) / 1000;
 
@@ -117,10 +125,13 @@ export async function measureFormats(
   const alone = formats.map((format) =>
     perLayer ? names.map((name) => variantOf(format, [name], widths)) : [],
   );
+  if (other) {
+    whole.unshift(other.variant);
+    alone.unshift([]);
+  }
   // The only tensor alone is all of them.
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
-  const { ids } = text.windows;
   const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
     const evaluation = {
@@ -139,14 +150,19 @@ export async function measureFormats(
       path: settings.logitsFile,
       windows: ids,
       vocabularySize: model.plan.vocabularySize,
-      inputs: [...inputs, ...(await findModelFiles(opened.path))],
+      inputs: [
+        ...inputs,
+        ...(await findModelFiles(opened.path)),
+        ...(against ? await findModelFiles(against.path) : []),
+      ],
       beforeRename: refuseMixture,
       evaluate: (onLogits: EvaluationSettings['onLogits']) => run({ onLogits }),
     };
     result = await saveLogits(file, signal);
   } else {
     const scored = { model: opened, windows: ids, scaleDtype, inputs };
-    const store = await openStore(pool, scored, settings.cacheFolder, warn);
+    const folder = other?.isKnown === false ? undefined : settings.cacheFolder;
+    const store = await openStore(pool, scored, folder, warn);
     try {
       result = await run({ store });
       result = { ...result, nonFinite: result.nonFinite ?? store?.nonFinite };
@@ -170,10 +186,13 @@ export async function measureFormats(
     notes: [
       ...noNumberNotes([
         [UNQUANTIZED, baseline],
-        ...formats.map(({ id }, index) => [id, measured[index].whole] as const),
+        ...[...(against ? [nameAgainst(against)] : []), ...formats.map(({ id }) => id)].map(
+          (name, index) => [name, measured[index].whole] as const,
+        ),
       ]),
       ...textNotes(text, model),
       ...model.plan.notes,
+      ...(other?.notes ?? []),
       ...nonFiniteNotes(result),
       ...notes,
     ],
