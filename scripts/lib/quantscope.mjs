@@ -81,10 +81,10 @@ export async function chooseFormats(window, formats, groupSize) {
  * @param {string} name of the tensor, layer or file; titles may leave its first parts out
  */
 export async function comparisonPage(window, name) {
-  const title = 'Format Comparison: ';
-  await window.untilActiveTab(
-    (label) => label.startsWith(title) && name.endsWith(label.slice(title.length)),
-  );
+  await window.untilActiveTab((label) => {
+    const [, shown] = /^(?:Format )?Comparison: (.*)$/.exec(label) ?? [];
+    return shown !== undefined && name.endsWith(shown);
+  });
   return window.webview('[data-testid="comparison-status"]');
 }
 

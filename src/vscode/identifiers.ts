@@ -9,6 +9,7 @@ export const COMMAND = {
   openSample: 'quantscope.openSample',
   quantizeLayer: 'quantscope.quantizeLayer',
   compareFormats: 'quantscope.compareFormats',
+  compareWith: 'quantscope.compareWith',
   copyComparisonCsv: 'quantscope.copyComparisonCsv',
   measurePerplexity: 'quantscope.measurePerplexity',
   exportQuantized: 'quantscope.exportQuantized',

@@ -42,6 +42,7 @@ export async function run(): Promise<void> {
   await import('./suites/activation.js');
   await import('./suites/editor.js');
   await import('./suites/quantize.js');
+  await import('./suites/compareWith.js');
   await import('./suites/perplexity.js');
   await import('./suites/virtual.js');
   await import('./suites/pages.js');

@@ -139,6 +139,38 @@ describe('Quantize Layer…', () => {
     await workbench.runCommand('View: Close Editor');
   });
 
+  test('compares a file with another checkpoint of the model, tensor by tensor', async () => {
+    const { workbench, folder } = open;
+    const other = path.join(folder, 'afp4.safetensors');
+    await runNode(
+      [
+        ...[inRoot('dist', 'cli.js'), 'quantize', path.join(folder, MODEL)],
+        ...['--format', 'afp4', '--out', other, '--quiet'],
+      ],
+      { quiet: true },
+    );
+    const item = 'Compare with Another Checkpoint…';
+    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), item);
+    await workbench.answerFileDialog('Compare sample', other);
+    const page = await finishedComparison(workbench, `sample/${MODEL} ↔ afp4.safetensors`);
+    const model = path.join(folder, MODEL);
+    const output = await runNode(
+      [inRoot('dist', 'cli.js'), 'compare', model, '--against', other, '--json', '--quiet'],
+      { quiet: true },
+    );
+    const shown = await readComparison(page);
+    const [{ id, bitsPerWeight, summary }] = (JSON.parse(output) as ComparisonReport).formats;
+    expect(Object.keys(shown)).toEqual([id]);
+    expect(Number(shown[id].bitsPerWeight.value)).toBe(bitsPerWeight);
+    for (const measure of ['sqnrDb', 'mse', 'maxAbsError', 'underflowFraction'] as const) {
+      expect(Number(shown[id][measure].value), measure).toBe(summary[measure]);
+    }
+    // Nobody knows what levels the other checkpoint had.
+    expect(shown[id].rmseOverStep).toMatchObject({ text: '–', value: null });
+    await expect.poll(() => page.getByText('all tensors that both have').count()).toBe(1);
+    await open.screenshot('compare-with');
+  });
+
   test('runs without a complaint of the browser', () => {
     expect(open.complaints).toEqual([]);
   });

@@ -90,7 +90,7 @@ export function gridTree(report: ComparisonReport): GridRow {
   return {
     kind: 'all',
     name: '',
-    label: 'All weights quantized',
+    label: report.against ? 'All weights' : 'All weights quantized',
     level: 1,
     cells: formats.map(({ summary, perplexity }) => ({ ...summary, delta: deltaOf(perplexity) })),
     children: sortNaturally(

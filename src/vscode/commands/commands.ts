@@ -4,6 +4,7 @@ import { menuContext } from '../../reports/pageArguments.js';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
 import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
 import { showError } from '../errors.js';
+import { CompareWithCommand } from './compareWithCommand.js';
 import { ExportCommand } from './exportCommand.js';
 import { COMMAND } from '../identifiers.js';
 import { PerplexityCommand } from './perplexityCommand.js';
@@ -31,6 +32,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
   const quantize = new QuantizeCommands(editors, panels, memory);
   const exporter = new ExportCommand(editors, panels, memory, pool);
   const perplexity = new PerplexityCommand(services);
+  const compareWith = new CompareWithCommand(editors, panels);
   const sample = vscode.Uri.joinPath(extensionUri, 'media', 'sample', 'model.safetensors');
 
   const shown = (command: (argument: unknown) => unknown) => async (argument: unknown) => {
@@ -40,9 +42,10 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
       showError(error);
     }
   };
-  const commands: Readonly<Record<string, (argument: unknown) => unknown>> = {
+  const commands: Readonly<Record<string, (argument: unknown, selected?: unknown) => unknown>> = {
     [COMMAND.quantizeLayer]: (argument) => quantize.quantizeLayer(argument),
     [COMMAND.compareFormats]: (argument) => quantize.compareFormats(argument),
+    [COMMAND.compareWith]: (argument, selected) => compareWith.run(argument, selected),
     [COMMAND.measurePerplexity]: (argument) => perplexity.run(argument),
     [COMMAND.exportQuantized]: (argument) => exporter.run(argument),
     [COMMAND.openEditor]: shown((uri) =>
@@ -58,8 +61,8 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
   };
   return vscode.Disposable.from(
     ...Object.entries(commands).map(([id, run]) =>
-      vscode.commands.registerCommand(id, (argument: unknown) => {
-        if (!isFromPage(argument)) return run(argument);
+      vscode.commands.registerCommand(id, (argument: unknown, selected: unknown) => {
+        if (!isFromPage(argument)) return run(argument, selected);
         return shown((context) => run(menuContext.read(context, 'menu')))(argument);
       }),
     ),

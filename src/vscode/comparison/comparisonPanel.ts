@@ -82,9 +82,10 @@ export class ComparisonPanel {
       this.host.stateChanged(this);
     };
     this.runSubscription = run.onDidChange(show);
-    const { tensors, scope, modelName, formats } = run.request;
-    this.panel.title =
-      formats.length === 0
+    const { tensors, scope, modelName, formats, against } = run.request;
+    this.panel.title = against
+      ? vscode.l10n.t('Comparison: {0} ↔ {1}', modelName, against.name)
+      : formats.length === 0
         ? vscode.l10n.t('Perplexity: {0}', modelName)
         : vscode.l10n.t('Format Comparison: {0}', tensors ? scope : modelName);
     show();
@@ -133,6 +134,7 @@ export class ComparisonPanel {
     const { request, state } = this.run;
     const texts = [request.perplexity?.textFile, state.report?.text?.source];
     const others = texts.filter((text) => text !== undefined).map((text) => vscode.Uri.file(text));
+    if (request.against) others.push(vscode.Uri.parse(request.against.resource, true));
     return { model: this.model, others };
   }
 

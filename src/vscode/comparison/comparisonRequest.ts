@@ -20,20 +20,37 @@ export interface ComparisonRequest {
   readonly scope: string;
   /** Exact names; the model's default selection where absent. */
   readonly tensors?: readonly string[];
-  /** Canonical format names; none where only the unquantized model is run. */
+  /** Canonical format names; none where only the unquantized model is run, or another checkpoint is compared. */
   readonly formats: readonly string[];
+  /** Another checkpoint of the same model, compared like a format. */
+  readonly against?: {
+    /** Its URI. */
+    readonly resource: string;
+    /** What reports call it. */
+    readonly name: string;
+  };
   readonly scaleDtype: ScaleDtype;
   readonly perplexity?: PerplexityChoice;
+}
+
+/** What stands beside the model: the other checkpoint, then formats. */
+export function comparedColumns({
+  against,
+  formats,
+}: Pick<ComparisonRequest, 'against' | 'formats'>): readonly string[] {
+  return against ? [against.name, ...formats] : formats;
 }
 
 /**
  * The same for the same tensors of the same model, whatever the formats: one panel each. The
  * unquantized model alone has its own, since there is nothing to compare.
  */
-export function computeComparisonId({ resource, tensors, formats }: ComparisonRequest): string {
-  const sorted = formats.length === 0 ? 'unquantized' : tensors ? [...tensors].sort() : null;
+export function computeComparisonId(request: ComparisonRequest): string {
+  const { resource, tensors, against } = request;
+  const isModelAlone = comparedColumns(request).length === 0;
+  const sorted = isModelAlone ? 'unquantized' : tensors ? [...tensors].sort() : null;
   return createHash('sha256')
-    .update(JSON.stringify([resource, sorted]))
+    .update(JSON.stringify([resource, sorted, ...(against ? [against.resource] : [])]))
     .digest('hex')
     .slice(0, 32);
 }

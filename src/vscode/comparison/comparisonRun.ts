@@ -1,11 +1,12 @@
 import * as vscode from 'vscode';
+import type { OpenedModel } from '../../checkpoint/types.js';
 import { compareFormats, dropPerplexity } from '../../jobs/comparison/compareFormats.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { fingerprintModel } from '../../model/scores/node/fingerprint.js';
 import type { ComparisonState } from '../../reports/comparisonPage.js';
 import { isCancelled } from '../../rpc/rpc.js';
 import type { Progress } from '../../rpc/rpc.js';
-import { computeComparisonId } from './comparisonRequest.js';
+import { comparedColumns, computeComparisonId } from './comparisonRequest.js';
 import type { ComparisonRequest } from './comparisonRequest.js';
 import { describeError } from '../../storage/describeError.js';
 import { ModelSnapshot } from '../modelSnapshot.js';
@@ -43,7 +44,8 @@ export class ComparisonRun {
     // A run that the window's end cut short can be run again; so it shows as cancelled.
     unfinished: 'running' | 'cancelled' = 'cancelled',
   ) {
-    const { modelName, scope, formats, perplexity, scaleDtype } = request;
+    const { modelName, scope, perplexity, scaleDtype } = request;
+    const formats = comparedColumns(request);
     const report = known?.report;
     const complete = report && (!perplexity || report.baseline.perplexity);
     this.fingerprint = known?.fingerprint;
@@ -86,7 +88,7 @@ export class ComparisonRun {
     const update = (change: Partial<ComparisonState>) => {
       if (isCurrent()) this.update(change);
     };
-    const { formats, tensors, scaleDtype, perplexity, resource } = this.request;
+    const { formats, tensors, scaleDtype, perplexity, resource, against } = this.request;
     let onProgress: (progress: Progress) => void = () => undefined;
     const begin = (phase: ComparisonState['phase'], report?: ComparisonReport) => {
       const cleared = { progress: undefined, secondsLeft: undefined, error: undefined };
@@ -101,9 +103,11 @@ export class ComparisonRun {
     try {
       // What is known of the weights stays in sight while the model runs.
       const before = perplexity && this.current.report && dropPerplexity(this.current.report);
-      begin(before || formats.length === 0 ? 'perplexity' : 'weights', before);
+      const nothingElse = comparedColumns(this.request).length === 0;
+      begin(before || nothingElse ? 'perplexity' : 'weights', before);
       const { model } = await ModelSnapshot.current(vscode.Uri.parse(resource, true), opened);
-      const fingerprint = await fingerprintModel(model).catch(() => undefined);
+      const other = against && (await openOther(against.resource));
+      const fingerprint = await fingerprintBoth(model, other);
       const report = await compareFormats(
         {
           withPool: (job) => this.pool.use(job),
@@ -112,6 +116,7 @@ export class ComparisonRun {
         model,
         {
           formats,
+          against: other,
           tensors,
           scaleDtype,
           perplexity: perplexity && { ...perplexity, ...this.meter.settings() },
@@ -153,6 +158,22 @@ export class ComparisonRun {
     this.current = { ...this.current, ...change };
     this.changed.fire(this.current);
   }
+}
+
+async function openOther(resource: string): Promise<OpenedModel> {
+  return (await ModelSnapshot.open(vscode.Uri.parse(resource, true))).model;
+}
+
+/** Undefined where a change of either would not be noticed. */
+async function fingerprintBoth(
+  model: OpenedModel,
+  other: OpenedModel | undefined,
+): Promise<string | undefined> {
+  const both = other ? [model, other] : [model];
+  const found = await Promise.all(
+    both.map((each) => fingerprintModel(each).catch(() => undefined)),
+  );
+  return found.every((each) => each !== undefined) ? found.join(' ') : undefined;
 }
 
 function secondsLeft(startedAt: number, { done, total }: Progress): number | undefined {
