@@ -3,17 +3,17 @@
 // Both run a LLaMA of the same shape with random weights and compute all logits: Quantscope streams
 // BF16 weights from the file and scores, llama.cpp has F32 weights in memory and does not score.
 // llama.cpp comes as an npm package into a temporary folder (Linux on x64).
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './lib/build.mjs';
+import { installLlamaCpp } from './lib/llamaCpp.mjs';
 import { inRoot } from './lib/paths.mjs';
-import { npm, runNode } from './lib/process.mjs';
+import { runNode } from './lib/process.mjs';
 import { runMain, say, step, UserError } from './lib/terminal.mjs';
 import { writeRandomGguf } from './lib/writeGguf.mjs';
 
-const VERSION = '3.22.1';
 /** Windows that take some seconds, and their length. */
 const RUNS = { '24m': { windows: 26, context: 256 }, '1.1b': { windows: 4, context: 512 } };
 
@@ -42,16 +42,7 @@ await runMain(async () => {
     });
     const tokens = Array.from({ length: context }, (_, index) => ((index * 7919) % 31000) + 300);
     writeFileSync(ids, JSON.stringify(Array.from({ length: windows }, () => tokens)));
-    await step('Installing llama.cpp', async () => {
-      mkdirSync(packages);
-      writeFileSync(join(packages, 'package.json'), '{ "private": true }');
-      // Without the optional packages, which are builds for graphics cards.
-      const names = ['node-llama-cpp', '@node-llama-cpp/linux-x64'].map(
-        (name) => `${name}@${VERSION}`,
-      );
-      const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund'];
-      await npm(['install', ...options, ...names], { cwd: packages, quiet: true });
-    });
+    await step('Installing llama.cpp', () => installLlamaCpp(packages));
     const ours = async () => {
       const options = ['--token-ids', ids, '--no-cache', '--threads', threads, '--json', '--quiet'];
       const cli = [inRoot('dist/cli.js'), 'perplexity', model, ...options];

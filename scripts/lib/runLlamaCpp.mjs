@@ -1,26 +1,14 @@
 // Child of benchLlamaCpp.mjs: node runLlamaCpp.mjs PACKAGES GGUF IDS THREADS
 // Decodes windows of equal length (IDS: a JSON file of lists) with all logits; prints tokens per second.
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { loadInLlamaCpp } from './llamaCpp.mjs';
 
 const [, , packages, modelPath, idsFile, threadsText] = process.argv;
 const threads = Number(threadsText);
 /** @type {number[][]} */
 const windows = JSON.parse(readFileSync(idsFile, 'utf8'));
 const context = windows[0].length;
-const resolved = createRequire(join(packages, 'package.json')).resolve('node-llama-cpp');
-const { getLlama } = await import(pathToFileURL(resolved).href);
-const llama = await getLlama({ gpu: false, build: 'never', maxThreads: threads });
-const model = await llama.loadModel({ modelPath });
-const options = {
-  contextSize: context,
-  batchSize: context,
-  threads: { ideal: threads, min: threads },
-};
-// The public interface has no way to ask for all logits; the version is pinned.
-const { _ctx: inner } = await model.createContext({ ...options, sequences: 1 });
+const { llama, inner } = await loadInLlamaCpp(packages, modelPath, { context, threads });
 const all = Uint32Array.from({ length: context }, (_, index) => index);
 
 /** @param {readonly number[][]} lists */

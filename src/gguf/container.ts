@@ -19,14 +19,14 @@ const MAX_FACTORS = 4096;
 const LAYOUT = 'ggml';
 
 /** GGUF as a container. Its keys are the configuration, its tensors go by the names of the model's definition. */
-export const gguf: Container = { fileSuffix: '.gguf', readHeader };
+export const gguf: Container = { fileSuffix: '.gguf', readHeader, readTokenizer };
 
 async function readHeader(
   source: ByteSource,
   fileName: string,
   options?: SliceOptions,
 ): Promise<FileHeader> {
-  const raw = await readRaw(source, fileName, options);
+  const { raw } = await readRaw(source, fileName, options);
   const placed = await runInSlices(placeTensors(raw, source.size, fileName), options);
   const factors = await readFactors(source, placed, raw.dataStart);
   const byName = new Map(placed.map((tensor) => [tensor.name, tensor]));
@@ -43,12 +43,25 @@ async function readHeader(
   };
 }
 
+/** Keys of a vocabulary. Only the first of several shards has them. */
+const TOKENIZER_KEYS = 'tokenizer.';
+
+async function readTokenizer(
+  source: ByteSource,
+  fileName: string,
+  options?: SliceOptions,
+): Promise<Uint8Array | undefined> {
+  const { raw, bytes } = await readRaw(source, fileName, options);
+  const hasTokenizer = [...raw.keyValues.keys()].some((key) => key.startsWith(TOKENIZER_KEYS));
+  return hasTokenizer ? bytes.slice(0, raw.headerBytes) : undefined;
+}
+
 /** Reads the header, and as much of the file as it turns out to need: each try twice as much as the last. */
 async function readRaw(
   source: ByteSource,
   fileName: string,
   options: SliceOptions = {},
-): Promise<RawHeader> {
+): Promise<{ readonly raw: RawHeader; readonly bytes: Uint8Array }> {
   let bytes = new Uint8Array(0);
   for (let wanted = FIRST_READ_BYTES; ; wanted *= 2) {
     options.signal?.throwIfAborted();
@@ -57,7 +70,8 @@ async function readRaw(
     await source.read(bytes.length, longer.subarray(bytes.length));
     bytes = longer;
     try {
-      return await runInSlices(readRawHeader(bytes, source.size, fileName), options);
+      const raw = await runInSlices(readRawHeader(bytes, source.size, fileName), options);
+      return { raw, bytes };
     } catch (error) {
       if (!(error instanceof NeedsMoreBytes)) throw error;
     }

@@ -70,6 +70,15 @@ export interface Container {
   readonly indexSuffix?: string;
   /** Reads and checks a file's header; never weights. In slices. @throws CheckpointError */
   readHeader(source: ByteSource, fileName: string, options?: SliceOptions): Promise<FileHeader>;
+  /**
+   * Where headers may carry a tokenizer: the part of the file that has it, at most some 100 MB, which the
+   * container's own reader understands (`model/text`); undefined for a file without one. @throws CheckpointError
+   */
+  readTokenizer?(
+    source: ByteSource,
+    fileName: string,
+    options?: SliceOptions,
+  ): Promise<Uint8Array | undefined>;
   /** Reads an index of shards from all its bytes, in steps. @throws CheckpointError */
   readIndex?(bytes: Uint8Array, fileName: string): Steps<ShardIndex>;
 }

@@ -2,42 +2,46 @@
 // must answer meanwhile.
 import { parseJson } from '../checkpoint/jsonText.js';
 import { serveThread } from '../host/node/serveThread.js';
+import { makeGgufEncoder } from '../model/text/ggufTokenizer.js';
 import { gpt2Configuration, gpt2Document, parseMerges } from '../model/text/gpt2Files.js';
-import { makeTextEncoder } from '../model/text/textEncoder.js';
+import { makeTextEncoder, type EncodeText } from '../model/text/textEncoder.js';
 import type { TokenizerDocument } from '../model/text/tokenizerDocument.js';
 import { describeError } from '../storage/describeError.js';
-import type { TokenizerApi, TokenizerFile } from '../model/text/tokenizerApi.js';
+import type { TokenizerApi, TokenizerFile, TokenizerRequest } from '../model/text/tokenizerApi.js';
 
 serveThread<unknown, TokenizerApi>(() => ({
   async tokenize(request) {
     let file: TokenizerFile = 'configuration';
-    /** What a file holds, which is at fault until the next. */
-    const read = (name: TokenizerFile): TokenizerDocument => {
-      file = name;
-      const bytes = request[name];
-      return bytes ? parse(bytes) : {};
-    };
     try {
-      let settings = { ...read('specialTokens'), ...read('configuration') };
-      let document;
-      if (request.tokenizer) {
-        document = read('tokenizer');
-      } else {
-        file = 'vocabulary';
-        settings = gpt2Configuration(settings, request.modelType);
-        const vocabulary = read('vocabulary');
-        file = 'merges';
-        const merges = parseMerges(decode(request.merges ?? new Uint8Array()));
-        document = gpt2Document(vocabulary, merges);
-        file = 'vocabulary';
-      }
-      const encode = makeTextEncoder(document, settings);
+      const encode = makeEncoder(request, (name) => (file = name));
       return { ids: request.texts.map(encode), bos: encode.bos };
     } catch (error) {
       return { file, problem: describe(error) };
     }
   },
 }));
+
+/** @param onFile is told which file is at fault from there on */
+function makeEncoder(request: TokenizerRequest, onFile: (file: TokenizerFile) => void): EncodeText {
+  if (request.header) {
+    onFile('header');
+    return makeGgufEncoder(request.header, '');
+  }
+  const read = (file: TokenizerFile): TokenizerDocument => {
+    onFile(file);
+    const bytes = request[file];
+    return bytes ? parse(bytes) : {};
+  };
+  const settings = { ...read('specialTokens'), ...read('configuration') };
+  if (request.tokenizer) return makeTextEncoder(read('tokenizer'), settings);
+  onFile('vocabulary');
+  const configuration = gpt2Configuration(settings, request.modelType);
+  const vocabulary = read('vocabulary');
+  onFile('merges');
+  const merges = parseMerges(decode(request.merges ?? new Uint8Array()));
+  onFile('vocabulary');
+  return makeTextEncoder(gpt2Document(vocabulary, merges), configuration);
+}
 
 function decode(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

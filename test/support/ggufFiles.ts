@@ -9,6 +9,7 @@ import { floatsOf, type RawTensor } from './rawSafetensors.js';
 // What llama.cpp's converter does to published checkpoints, written once more for tests.
 
 type Config = Readonly<Record<string, unknown>>;
+export type GgufKeys = readonly (readonly [key: string, type: string, value: unknown])[];
 type Keys = [key: string, type: string, value: unknown][];
 
 export interface GgufTensor {
@@ -220,11 +221,16 @@ export function encodeValues(values: Float32Array, type: MatrixType): Uint8Array
   return quantizeByReference(GGML_TYPES[type], values).packed;
 }
 
-/** The GGUF file that a converter makes of a checkpoint. */
+/**
+ * The GGUF file that a converter makes of a checkpoint.
+ * @param type of matrices, all or each by its name in the checkpoint
+ * @param moreKeys those of a tokenizer
+ */
 export function makeGguf(
   tensors: ReadonlyMap<string, RawTensor>,
   config: Config,
-  type: MatrixType = 'f32',
+  type: MatrixType | ((name: string) => MatrixType) = 'f32',
+  moreKeys: GgufKeys = [],
 ): Buffer {
   const modelType = config.model_type as string;
   const list = [...tensors]
@@ -232,7 +238,8 @@ export function makeGguf(
     .map(([name, raw]): GgufTensor => {
       const { shape, values } = convert(name, raw.shape, floatValues(raw), config);
       const isMatrix = shape.length > 1 && !name.includes('wpe');
-      const kind = isMatrix ? type : 'f32';
+      const ofName = typeof type === 'string' ? type : type(name);
+      const kind = isMatrix ? ofName : 'f32';
       const number = NUMBERS[kind as keyof typeof NUMBERS] ?? BLOCKS[kind as GgmlTypeName];
       return {
         name: ggmlName(name, modelType),
@@ -241,7 +248,7 @@ export function makeGguf(
         data: encodeValues(values, kind),
       };
     });
-  return encodeGguf(ggufKeys(config), [...list, ...factorTensors(config)]);
+  return encodeGguf([...ggufKeys(config), ...moreKeys], [...list, ...factorTensors(config)]);
 }
 
 /** Values of an F32, F16 or BF16 tensor. */

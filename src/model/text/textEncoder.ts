@@ -1,6 +1,6 @@
 import { readSpecialTokens, withConfiguredTokens, type BosFacts } from './specialTokens.js';
 import { AddedTokenFinder, readAddedTokens } from './steps/addedTokens.js';
-import { makeModel } from './steps/models.js';
+import { makeModel, type WordModel } from './steps/models.js';
 import { makeNormalizer, stripsBeginning } from './steps/normalizers.js';
 import { readFrame } from './steps/postProcessors.js';
 import { makePreTokenizer } from './steps/preTokenizers.js';
@@ -26,13 +26,30 @@ export function makeTextEncoder(
   configuration: TokenizerDocument,
 ): EncodeText {
   checkTokenizerDocument(document);
+  return assembleTextEncoder(
+    document,
+    configuration,
+    makeModel(document.model as TokenizerDocument),
+  );
+}
+
+/**
+ * A tokenizer of steps and a model that was made elsewhere.
+ * @param document its steps and added tokens, checked or our own; its "model" is not read
+ * @param configuration as `tokenizer_config.json` has it
+ * @throws where steps would give other ids than the reference
+ */
+export function assembleTextEncoder(
+  document: TokenizerDocument,
+  configuration: TokenizerDocument,
+  model: WordModel,
+): EncodeText {
   const normalize = document.normalizer
     ? makeNormalizer(document.normalizer as TokenizerDocument)
     : undefined;
   const strips = stripsBeginning(document.normalizer);
   const preTokenizer = configuredPreTokenizer(document.pre_tokenizer, configuration);
   const preTokenize = preTokenizer ? makePreTokenizer(preTokenizer) : undefined;
-  const model = makeModel(document.model as TokenizerDocument);
   const { vocabulary } = model;
   const added = readAddedTokens(
     withConfiguredTokens(

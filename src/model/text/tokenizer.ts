@@ -3,7 +3,12 @@ import type { Host } from '../../host/host.js';
 import { makeCancelledError } from '../../rpc/rpc.js';
 import { visible } from '../../storage/errors.js';
 import type { BosFacts } from './specialTokens.js';
-import { readTokenizerFiles, TokenizerError } from './tokenizerFiles.js';
+import {
+  readHeaderTokenizer,
+  readTokenizerFiles,
+  TokenizerError,
+  type TokenizerFiles,
+} from './tokenizerFiles.js';
 import type { TokenizerApi, TokenizerReply } from './tokenizerApi.js';
 
 /** Memory of the tokenizing thread: a token takes some 200 bytes there on its way. */
@@ -47,22 +52,58 @@ export interface TokenizeOptions {
 export interface Tokenized {
   readonly ids: readonly Int32Array[];
   readonly bos: BosFacts;
+  /** What a reader of the ids must know of where they come from. */
+  readonly notes: readonly string[];
 }
 
+/** What of a model its tokenizer is found by. */
+export type TokenizedModel = Pick<OpenedModel, 'files' | 'folder' | 'fileSystem'>;
+
 /**
- * Token ids of texts by a model folder's `tokenizer.json`, or GPT-2's two files, with the special tokens
- * that it adds itself. Runs in a thread of its own, which is ended when it takes too long.
+ * Token ids of texts by the vocabulary in the header of the weights (GGUF), or else the model folder's
+ * `tokenizer.json`, or GPT-2's two files, with the special tokens that it adds itself. Runs in a thread of
+ * its own, which is ended when it takes too long.
  * @param texts each is tokenized by itself
  * @returns one list of ids per text, and more
  * @throws an Error of one line that names the file at fault; an AbortError when cancelled
  */
 export async function tokenize(
   host: Host,
-  { folder, fileSystem }: Pick<OpenedModel, 'folder' | 'fileSystem'>,
+  model: TokenizedModel,
   texts: readonly string[],
-  { signal, limitSeconds = limitFor(texts), modelType }: TokenizeOptions = {},
+  options: TokenizeOptions = {},
 ): Promise<Tokenized> {
-  const { files, contents } = await readTokenizerFiles(folder, fileSystem, modelType);
+  const { folder, fileSystem } = model;
+  const readFiles = () => readTokenizerFiles(folder, fileSystem, options.modelType);
+  const own = await readHeaderTokenizer(model, options.signal);
+  if (!own) return { ...(await runTokenizer(host, await readFiles(), texts, options)), notes: [] };
+  const file = visible(fileSystem.split(own.files.header!).name);
+  try {
+    const tokenized = await runTokenizer(host, own, texts, options);
+    return { ...tokenized, notes: [noteHeader(file)] };
+  } catch (error) {
+    if (!(error instanceof TokenizerError)) throw error;
+    const files = await readFiles().catch((other: unknown) => {
+      // Nothing is beside it: what is wrong with its own vocabulary is to be known.
+      throw other instanceof TokenizerError ? error : other;
+    });
+    const tokenized = await runTokenizer(host, files, texts, options);
+    return { ...tokenized, notes: [`${error.message}; ids are those of the tokenizer beside it.`] };
+  }
+}
+
+function noteHeader(file: string): string {
+  return `Token ids are those of the vocabulary in ${file}, which does not say everything of its tokenizer: what it leaves open is taken as llama.cpp takes it.`;
+}
+
+/** Tokenizes in a thread by what a tokenizer is made of. @throws like {@link tokenize} */
+async function runTokenizer(
+  host: Host,
+  { files, contents }: TokenizerFiles,
+  texts: readonly string[],
+  { signal, limitSeconds = limitFor(texts) }: TokenizeOptions,
+): Promise<Omit<Tokenized, 'notes'>> {
+  const at = visible(files.header ?? files.tokenizer!);
   const request = { ...contents, texts };
   if (signal?.aborted) throw makeCancelledError();
   const thread = host.startThread<TokenizerApi>('tokenizerWorker.js', null, THREAD);
@@ -75,12 +116,12 @@ export async function tokenize(
   } catch (error) {
     if (limit.aborted && !signal?.aborted) {
       throw new TokenizerError(
-        `${visible(files.tokenizer)}: its expressions did not finish within ${limitSeconds} seconds on this text`,
+        `${at}: its expressions did not finish within ${limitSeconds} seconds on this text`,
       );
     }
     const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
     if (code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
-    const message = `${visible(files.tokenizer)}: the text is too long to be tokenized at once`;
+    const message = `${at}: the text is too long to be tokenized at once`;
     throw new Error(message, { cause: error });
   } finally {
     // What it is in the midst of may take long to leave: nobody waits for a thread that was given up.
@@ -89,9 +130,8 @@ export async function tokenize(
   }
   if ('ids' in reply) return { ids: reply.ids, bos: reply.bos };
   const problem = visible(reply.problem.slice(0, MAX_PROBLEM_CHARACTERS).split('\n', 1)[0]);
-  throw new Error(
-    `${visible(files[reply.file])}: this is no tokenizer that can be used: ${problem}`,
-  );
+  const message = `${visible(files[reply.file]!)}: this is no tokenizer that can be used: ${problem}`;
+  throw reply.file === 'header' ? new TokenizerError(message) : new Error(message);
 }
 
 /** Rejects as soon as the signal is aborted: a thread that computes hears of nothing. */

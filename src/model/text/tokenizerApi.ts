@@ -2,9 +2,12 @@ import type { BosFacts } from './specialTokens.js';
 
 /** The files that a tokenizer may be made of. */
 export type TokenizerFile =
-  'tokenizer' | 'configuration' | 'specialTokens' | 'vocabulary' | 'merges';
+  'header' | 'tokenizer' | 'configuration' | 'specialTokens' | 'vocabulary' | 'merges';
 
-/** Bytes of the files that there are: `tokenizer.json`, or `vocab.json` and `merges.txt`. */
+/**
+ * Bytes of the files that there are: `tokenizer.json`, or `vocab.json` and `merges.txt`; or of the header of
+ * the weights, where that carries a vocabulary.
+ */
 export interface TokenizerContents extends Readonly<Partial<Record<TokenizerFile, Uint8Array>>> {
   /** The model's, which tells the tokenizer where no configuration of it does. */
   readonly modelType?: string;

@@ -1,5 +1,7 @@
+import { containerOf } from '../../checkpoint/containers.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
 import { visible, type Remedy } from '../../storage/errors.js';
-import type { FileSystem } from '../../storage/fileSystem.js';
+import { withSource, type FileSystem } from '../../storage/fileSystem.js';
 import { WHOLE_FILES } from '../../storage/wholeFiles.js';
 import type { TokenizerContents, TokenizerFile } from './tokenizerApi.js';
 
@@ -22,7 +24,7 @@ const OTHER_TOKENIZERS = [
   'vocab.txt',
 ];
 
-const FILES: Readonly<Record<TokenizerFile, string>> = {
+const FILES: Readonly<Record<Exclude<TokenizerFile, 'header'>, string>> = {
   tokenizer: 'tokenizer.json',
   configuration: 'tokenizer_config.json',
   specialTokens: 'special_tokens_map.json',
@@ -40,8 +42,28 @@ const LIMITS = {
 
 /** What a tokenizer is made of: where its files are, and what those that are there hold. */
 export interface TokenizerFiles {
-  readonly files: Readonly<Record<TokenizerFile, string>>;
+  readonly files: Readonly<Partial<Record<TokenizerFile, string>>>;
   readonly contents: TokenizerContents;
+}
+
+/**
+ * The part of the weights' files that carries a vocabulary (GGUF).
+ * @returns undefined where none does
+ * @throws CheckpointError
+ */
+export async function readHeaderTokenizer(
+  { files, fileSystem }: Pick<OpenedModel, 'files' | 'fileSystem'>,
+  signal?: AbortSignal,
+): Promise<TokenizerFiles | undefined> {
+  for (const { name, path } of files) {
+    const container = containerOf(name)?.container;
+    if (!container?.readTokenizer) continue;
+    const header = await withSource(fileSystem, path, (source) =>
+      container.readTokenizer!(source, name, { signal }),
+    );
+    if (header) return { files: { header: path }, contents: { header } };
+  }
+  return undefined;
 }
 
 /**
@@ -59,9 +81,9 @@ export async function readTokenizerFiles(
     (await fileSystem.kind(fileSystem.join(folder, name))) !== undefined;
   const files = Object.fromEntries(
     Object.entries(FILES).map(([file, name]) => [file, fileSystem.join(folder, name)]),
-  ) as Record<TokenizerFile, string>;
-  const read = (file: TokenizerFile) => fileSystem.read(files[file], LIMITS[file]);
-  const readIfThere = async (file: TokenizerFile) =>
+  ) as Record<keyof typeof FILES, string>;
+  const read = (file: keyof typeof FILES) => fileSystem.read(files[file], LIMITS[file]);
+  const readIfThere = async (file: keyof typeof FILES) =>
     (await isThere(FILES[file])) ? await read(file) : undefined;
 
   const hasTokenizer = await isThere(FILES.tokenizer);

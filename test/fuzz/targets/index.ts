@@ -5,6 +5,7 @@ import { folder } from './folder.js';
 import { foreign } from './foreign.js';
 import { formats } from './formats.js';
 import { ggufFile } from './ggufFile.js';
+import { ggufTokenizer } from './ggufTokenizer.js';
 import { header } from './header.js';
 import { layout } from './layout.js';
 import { names } from './names.js';
@@ -31,6 +32,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   formats,
   commandLine,
   ggufFile,
+  ggufTokenizer,
   layout,
   foreign,
   pageArguments,

@@ -1,3 +1,4 @@
+import { encodeGguf } from '../../../scripts/lib/writeGguf.mjs';
 import { readConfigFile } from '../../../src/checkpoint/configFile.js';
 import { containerOf } from '../../../src/checkpoint/containers.js';
 import { parseJson } from '../../../src/checkpoint/jsonText.js';
@@ -24,6 +25,10 @@ import { textConfigOf } from '../../../src/model/config/textConfig.js';
 import { canonicalName, unwrappedName } from '../../../src/model/config/tensorNames.js';
 import { noteUnusedTensors } from '../../../src/model/config/unusedTensors.js';
 import { openModel } from '../../../src/model/openModel.js';
+import { makeGgufEncoder } from '../../../src/model/text/ggufTokenizer.js';
+import { readGgufTokens } from '../../../src/model/text/ggufTokens.js';
+import { makeScoredPairs } from '../../../src/model/text/steps/scoredPairs.js';
+import { KeyReader } from '../../../src/gguf/keyReader.js';
 import { parseMerges } from '../../../src/model/text/gpt2Files.js';
 import { checkTokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
@@ -192,6 +197,27 @@ function tokenizerOf(merges: readonly (string | string[])[], vocab: readonly str
     unk_token: '<unk>',
   };
   return { model };
+}
+
+/** Header of a SentencePiece vocabulary. */
+function ggufOf(tokens: readonly string[]): Uint8Array {
+  return encodeGguf(
+    [
+      ['tokenizer.ggml.model', 'string', 'llama'],
+      ['tokenizer.ggml.tokens', 'strings', tokens],
+      ['tokenizer.ggml.scores', 'float32s', tokens.map((_, id) => -id)],
+      ['tokenizer.ggml.token_type', 'int32s', tokens.map((_, id) => (id % 8 === 1 ? 4 : 1))],
+    ],
+    [],
+  );
+}
+
+/** Tokens of one character and of its doublings. */
+function doublings(text: string): Map<string, number> {
+  const tokens = new Map([...new Set(text)].map((character, id) => [character, id]));
+  const [first] = text;
+  for (let run = first + first; run.length < 4096; run += run) tokens.set(run, tokens.size);
+  return tokens;
 }
 
 /**
@@ -469,6 +495,44 @@ export const READERS: readonly Reader[] = [
     ),
   },
   {
+    name: 'makeGgufEncoder, of tokens',
+    file: 'src/model/text/ggufTokenizer.ts',
+    cases: over(
+      names,
+      (list) => ggufOf(list.map((name) => name.slice(0, 1000))),
+      (header) => {
+        try {
+          makeGgufEncoder(header, '')('a.0 layers '.repeat(10_000));
+        } catch (error) {
+          // Names that were made equal, or a character without a token.
+          if (!(error instanceof Error)) throw error;
+        }
+      },
+    ),
+  },
+  {
+    name: 'readGgufTokens',
+    file: 'src/model/text/ggufTokens.ts',
+    cases: over(
+      names,
+      (list) => ggufOf(list.map((name, id) => id + name.slice(0, 1000))),
+      (header) => readGgufTokens(new KeyReader(header, '')),
+    ),
+  },
+  {
+    name: 'makeScoredPairs, of a text',
+    file: 'src/model/text/steps/scoredPairs.ts',
+    cases: over(
+      (bytes) =>
+        ['a', 'ab', 'a.', '\u0301'].map((piece) => [
+          `"${piece}" over and over`,
+          piece.repeat(bytes / encoder.encode(piece).length),
+        ]),
+      (text) => ({ text, vocabulary: doublings(text) }),
+      ({ text, vocabulary }) => makeScoredPairs(vocabulary, vocabulary).encode(text, []),
+    ),
+  },
+  {
     name: 'parseMerges',
     file: 'src/model/text/gpt2Files.ts',
     cases: ofTexts((text) => parseMerges(text)),
@@ -621,6 +685,7 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/model/config/rotary.ts',
   'src/model/config/rotaryScaling.ts',
   'src/model/config/tensorIndex.ts',
+  'src/model/text/ggufPreTokenizers.ts',
   'src/model/text/specialTokens.ts',
   'src/model/text/textProtocol.ts',
   'src/model/text/tokenizer.ts',

@@ -107,7 +107,7 @@ describe('textEncoder', () => {
 });
 
 describe('tokenize', () => {
-  const local = (folder: string) => ({ folder, fileSystem: localFileSystem });
+  const local = (folder: string) => ({ files: [], folder, fileSystem: localFileSystem });
 
   it("gives the sample's ids, its special tokens included", async () => {
     const card = JSON.parse(await readFile(join(SAMPLE, 'card.json'), 'utf8'));

@@ -28,6 +28,8 @@ export interface EvaluationText {
   readonly source: string;
   /** True for the text that comes with Quantscope. */
   readonly bundled: boolean;
+  /** What a reader of any number on it must know of its token ids. */
+  readonly notes: readonly string[];
 }
 
 const OWN_TEXT = 'eval.txt';
@@ -100,7 +102,8 @@ export async function readWindows(
     // Before anything is read: it costs nothing and needs no tokenizer.
     chooseContext(request, plan);
     if (tokenIdsFile) {
-      return { windows: await readTokenIds(files, source, request, plan), source, bundled };
+      const windows = await readTokenIds(files, source, request, plan);
+      return { windows, source, bundled, notes: [] };
     }
     const { streamText, documentsText } = WHOLE_FILES;
     const limit = perDocument === undefined ? streamText : documentsText;
@@ -108,14 +111,14 @@ export async function readWindows(
     const texts = perDocument === undefined ? [text] : splitDocuments(text, perDocument);
     if (texts.length === 0) throw new WindowError('there is no document in the text');
     const { modelType } = plan;
-    const { ids, bos } = await tokenize(host, opened, texts, { signal, modelType });
+    const { ids, bos, notes } = await tokenize(host, opened, texts, { signal, modelType });
     const begun = chooseBos(request.bosEveryWindow, bos, modelType);
     const windows =
       perDocument === undefined
         ? cutStreamWindows(ids[0], request, plan, begun)
         : cutDocumentWindows(ids, request, plan, begun);
     const bosWindows = findBosWindows(windows.ids, bos.id);
-    return { windows: { ...windows, bos: bosWindows }, source, bundled };
+    return { windows: { ...windows, bos: bosWindows }, source, bundled, notes };
   } catch (error) {
     if (!(error instanceof WindowError)) throw error;
     throw new Error(`${visible(source)}: ${error.message}`, { cause: error });

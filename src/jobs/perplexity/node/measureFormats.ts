@@ -223,8 +223,11 @@ function describeText(
   };
 }
 
-function textNotes({ bundled, windows }: EvaluationText, { plan }: LanguageModel): string[] {
-  const notes: string[] = [];
+function textNotes(
+  { bundled, windows, notes: ofIds }: EvaluationText,
+  { plan }: LanguageModel,
+): string[] {
+  const notes = [...ofIds];
   if (bundled) {
     notes.push(
       'Perplexity is on the text that comes with Quantscope (five State of the Union addresses), not on one of the usual benchmarks.',

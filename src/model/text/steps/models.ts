@@ -13,7 +13,10 @@ export interface WordModel {
 const encoder = new TextEncoder();
 
 /** Ids of a text's bytes ("<0x0A>"), where the vocabulary has all of them. */
-function byteIds(text: string, vocabulary: ReadonlyMap<string, number>): number[] | undefined {
+export function byteIds(
+  text: string,
+  vocabulary: ReadonlyMap<string, number>,
+): number[] | undefined {
   const ids: number[] = [];
   for (const byte of encoder.encode(text)) {
     const id = vocabulary.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
@@ -23,7 +26,8 @@ function byteIds(text: string, vocabulary: ReadonlyMap<string, number>): number[
   return ids;
 }
 
-function noId(text: string): Error {
+/** The error of a text that no token stands for. */
+export function noId(text: string): Error {
   return new Error(`it has no id for ${quoted(text)}`);
 }
 
