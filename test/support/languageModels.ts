@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url';
 import type { WorkerPool } from '../../src/compute/workerPool.js';
 import { parseFormat } from '../../src/formats/index.js';
 import { quantizeTensors } from '../../src/jobs/comparison/quantizeTensors.js';
+import type { BlockPlan, FeedForwardPlan } from '../../src/model/config/plan.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import type { EvaluationSettings, LanguageModel } from '../../src/model/evaluation/types.js';
+import { isRouter } from '../../src/model/forward/block.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 
 /** Tiny models with outputs of the original code. */
@@ -20,6 +22,12 @@ export async function openModel(path: string): Promise<LanguageModel> {
 /** One of the golden models. */
 export function openGolden(name: string): Promise<LanguageModel> {
   return openModel(join(GOLDEN_MODELS, name));
+}
+
+/** The feed-forward part of a block without experts. */
+export function denseFeedForward({ feedForward }: BlockPlan): FeedForwardPlan {
+  if (isRouter(feedForward)) throw new Error('The block has experts');
+  return feedForward;
 }
 
 /** Windows of different lengths, any tokens. */

@@ -37,12 +37,15 @@ export class PlainLayers {
     return values;
   }
 
-  async linear({ weight, bias, outputs, inputs }: LinearPlan, rows: Rows): Promise<Rows> {
+  async linear(
+    { weight, bias, outputs, inputs, firstRow = 0 }: LinearPlan,
+    rows: Rows,
+  ): Promise<Rows> {
     const w = await this.tensor(weight);
     const b = bias === undefined ? undefined : await this.tensor(bias);
     return rows.map((x) =>
       Float64Array.from({ length: outputs }, (_, n) =>
-        x.reduce((sum, v, k) => sum + v * w[n * inputs + k], b?.[n] ?? 0),
+        x.reduce((sum, v, k) => sum + v * w[(firstRow + n) * inputs + k], b?.[n] ?? 0),
       ),
     );
   }

@@ -139,6 +139,16 @@ export class Configuration {
     return value.slice(0, length).map((each) => each === 1 || each === true);
   }
 
+  /** A list of whole numbers from 0 to 2³¹ − 1; empty where it is missing or null. */
+  countsFromZero(key: string): readonly number[] {
+    const value = this.read(key) ?? [];
+    if (!Array.isArray(value)) return this.fail(`"${key}" is not a list of numbers`);
+    for (const [index, each] of value.entries()) {
+      if (!isWhole(each, 0)) this.refuse(`${key}[${index}]`, each, wholeNumberFrom(0));
+    }
+    return value as number[];
+  }
+
   /** An object within, or undefined where it is missing or null. */
   section(key: string): Configuration | undefined {
     const value = this.read(key);
@@ -172,8 +182,7 @@ export class Configuration {
 
   private whole(key: string, least: number, fallback: number | undefined): number {
     const value = this.number(key, fallback);
-    if (Number.isInteger(value) && value >= least && value <= MAX_COUNT) return value;
-    return this.refuse(key, value, `a whole number from ${least} to ${MAX_COUNT}`);
+    return isWhole(value, least) ? value : this.refuse(key, value, wholeNumberFrom(least));
   }
 
   private checkLength(key: string, list: readonly unknown[], length: number): void {
@@ -196,6 +205,14 @@ export class Configuration {
   private refuse(key: string, value: unknown, rule: string): never {
     return this.fail(`"${key}" is not ${rule}: it is ${describeValue(value)}`);
   }
+}
+
+function isWhole(value: unknown, least: number): value is number {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= MAX_COUNT;
+}
+
+function wholeNumberFrom(least: number): string {
+  return `a whole number from ${least} to ${MAX_COUNT}`;
 }
 
 function isPositive(value: unknown): value is number {

@@ -1,4 +1,11 @@
-import type { Attention, Block, FeedForward, NormPlaces as Places } from '../forward/block.js';
+import {
+  isRouter,
+  type Attention,
+  type Block,
+  type FeedForward,
+  type NormPlaces as Places,
+  type Router,
+} from '../forward/block.js';
 
 /** A linear map y = W·x + b. */
 export interface LinearPlan {
@@ -8,6 +15,11 @@ export interface LinearPlan {
   readonly outputs: number;
   readonly inputs: number;
   readonly transposed: boolean;
+  /**
+   * Row of the tensor, seen as a matrix, at which the map's rows begin: of experts that are stored as one
+   * tensor [experts × outputs × inputs]. Absent: the tensor is the map's alone.
+   */
+  readonly firstRow?: number;
 }
 
 export interface NormPlan {
@@ -23,7 +35,11 @@ export interface NormPlan {
 export type AttentionPlan = Attention<LinearPlan, NormPlan>;
 export type FeedForwardPlan = FeedForward<LinearPlan>;
 export type NormPlaces = Places<NormPlan>;
-export type BlockPlan = Block<LinearPlan, NormPlan>;
+/** A router, and the experts it chooses from. */
+export interface MixturePlan extends Router<LinearPlan> {
+  readonly experts: readonly FeedForwardPlan[];
+}
+export type BlockPlan = Block<LinearPlan, NormPlan, MixturePlan>;
 
 /** Rotary position encoding: element i of a head's first `dims` turns with element i + dims/2. */
 export interface RotaryPlan {
@@ -79,9 +95,20 @@ export interface ModelPlan {
   readonly notes: readonly string[];
 }
 
-/** The linear maps of a block, in the order in which they are used. */
+/** The linear maps of a block that all rows pass through, in the order in which they are used. */
 export function listLinears({ attention, feedForward }: BlockPlan): LinearPlan[] {
-  return [...attention.projections, attention.output, ...feedForward.projections, feedForward.down];
+  const rest = isRouter(feedForward) ? [feedForward.router] : linearsOf(feedForward);
+  return [...attention.projections, attention.output, ...rest];
+}
+
+/** The linear maps of a feed-forward part, in the order in which they are used. */
+export function linearsOf({ projections, down }: FeedForwardPlan): LinearPlan[] {
+  return [...projections, down];
+}
+
+/** The experts of a block; none where it has no router. */
+export function expertsOf({ feedForward }: BlockPlan): readonly FeedForwardPlan[] {
+  return isRouter(feedForward) ? feedForward.experts : [];
 }
 
 /** The norms of a block. */
@@ -108,10 +135,24 @@ function vectorsOf(linears: readonly LinearPlan[], norms: readonly NormPlan[]): 
   return names.filter((name) => name !== undefined);
 }
 
+/** Names of the tensors that linear maps and norms read, each once. */
+function tensorsOf(linears: readonly LinearPlan[], norms: readonly NormPlan[]): readonly string[] {
+  return [...new Set([...linears.map(({ weight }) => weight), ...vectorsOf(linears, norms)])];
+}
+
+/** Names of the tensors of a block that all rows need. */
+export function tensorsForAll(block: BlockPlan): readonly string[] {
+  return tensorsOf(listLinears(block), listNorms(block));
+}
+
+/** Names of the tensors that some experts of a block read. */
+export function tensorsOfExperts(experts: readonly FeedForwardPlan[]): readonly string[] {
+  return tensorsOf(experts.flatMap(linearsOf), []);
+}
+
 /** Names of the tensors that a block reads. */
 export function tensorsOfBlock(block: BlockPlan): readonly string[] {
-  const linears = listLinears(block);
-  return [...linears.map(({ weight }) => weight), ...vectorsOf(linears, listNorms(block))];
+  return [...tensorsForAll(block), ...tensorsOfExperts(expertsOf(block))];
 }
 
 /** Names of the tensors that are read before the first block. */

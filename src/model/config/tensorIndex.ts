@@ -138,6 +138,32 @@ export class TensorIndex {
     };
   }
 
+  /**
+   * Linear maps of so many experts that are stored as one tensor [experts × outputs × inputs].
+   * @throws like {@link require}, and where outputs are stored last
+   */
+  linearsOfExperts(
+    name: string,
+    experts: number,
+    outputs: number,
+    inputs: number,
+  ): readonly LinearPlan[] {
+    const weight = this.require(name, [experts, outputs, inputs]);
+    const { transposed, file } = this.byName.get(name)!;
+    if (transposed) {
+      throw new Error(
+        `${visible(file)}: experts of "${name}" have inputs first, which this architecture does not; such a model cannot be run`,
+      );
+    }
+    return Array.from({ length: experts }, (_, expert) => ({
+      weight,
+      outputs,
+      inputs,
+      transposed: false,
+      firstRow: expert * outputs,
+    }));
+  }
+
   rmsNorm(module: string, size: number, epsilon: number, weightOffset = 0): NormPlan {
     const weight = this.require(`${module}.weight`, [size]);
     return { kind: 'rms', weight, epsilon, weightOffset };

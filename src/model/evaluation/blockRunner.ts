@@ -1,5 +1,5 @@
-import { linearsAt, type InputSite } from '../forward/block.js';
-import { rowsOf } from '../forward/forwardPass.js';
+import { isRouter, linearsAt, type InputSite } from '../forward/block.js';
+import { rowsOf } from '../forward/rowTiles.js';
 import { attendScratchBytes, blockScratchBytes } from '../forward/scratch.js';
 import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
 import type {
@@ -14,7 +14,8 @@ import type { BlockPlan, ModelPlan } from '../config/plan.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
 import { InputBuffers } from './inputBuffers.js';
 import type { SiteObservation } from './inputObservation.js';
-import { countBlockFlops } from './work.js';
+import type { RoutedStates } from './routedStates.js';
+import { countSharedFlops } from './work.js';
 
 /** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
 const GROUP_BYTES = 24 << 20;
@@ -66,6 +67,8 @@ export interface BlockRunnerSetup {
   readonly longestWindow: number;
   /** Rows that are taken through a block in one run, at most. */
   readonly maxRows: number;
+  /** Of models with experts. */
+  readonly routed?: RoutedStates;
   readonly signal?: AbortSignal;
 }
 
@@ -92,7 +95,10 @@ function rowSizes(blocks: readonly BlockPlan[]): { projected: number; attended: 
   };
 }
 
-/** Takes hidden states through blocks: three phases over tiles of rows and heads of windows. */
+/**
+ * Takes hidden states through blocks: three phases over tiles of rows and heads of windows. A block with
+ * a router ends with its choice.
+ */
 export class BlockRunner {
   private readonly pool: WorkerPool;
   private readonly plan: ModelPlan;
@@ -102,8 +108,9 @@ export class BlockRunner {
   private readonly attended: number;
   private readonly sizes: { projected: number; attended: number };
   private readonly inputs: InputBuffers<InputSite>;
+  private readonly routed?: RoutedStates;
 
-  constructor({ pool, plan, longestWindow, maxRows, signal }: BlockRunnerSetup) {
+  constructor({ pool, plan, longestWindow, maxRows, routed, signal }: BlockRunnerSetup) {
     this.pool = pool;
     this.plan = plan;
     this.signal = signal;
@@ -114,6 +121,7 @@ export class BlockRunner {
     this.projected = pool.reserve(this.groupRows * this.sizes.projected * 4).start;
     this.attended = pool.reserve(this.groupRows * this.sizes.attended * 4).start;
     this.inputs = new InputBuffers(pool);
+    this.routed = routed;
   }
 
   /** Takes windows through a block. */
@@ -132,7 +140,7 @@ export class BlockRunner {
         await observation!.observe(site, copies!.get(site)!.at, windows);
       }
     };
-    const tiles = this.tiles(windows, this.tileRows(rows), copies);
+    const tiles = this.tiles(block, windows, this.tileRows(rows), copies);
     const tileTasks = tiles.map((tile) => ({
       block,
       tile,
@@ -156,7 +164,10 @@ export class BlockRunner {
   ): ReadonlyMap<InputSite, Matrix> {
     return new Map(
       sites.map((site) => {
-        const most = Math.max(...this.plan.blocks.map((each) => linearsAt(each, site)[0].inputs));
+        const sizes = this.plan.blocks.flatMap((each) =>
+          linearsAt(each, site).map((linear) => linear.inputs),
+        );
+        const most = Math.max(...sizes);
         const at = this.inputs.at(site, this.groupRows * most);
         return [site, { at, stride: linearsAt(block, site)[0].inputs }];
       }),
@@ -166,7 +177,7 @@ export class BlockRunner {
   /** Rows per tile: weights pass through the caches once per tile, and no thread waits long. */
   private tileRows(rows: number): number {
     const { threads } = this.pool;
-    const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(countBlockFlops)));
+    const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(countSharedFlops)));
     const most = Math.min(Math.max(enough, TILE_ROWS), MAX_TILE_ROWS);
     // As many tiles as make whole rounds for all threads.
     const rounds = Math.ceil(rows / most / threads);
@@ -174,6 +185,7 @@ export class BlockRunner {
   }
 
   private tiles(
+    { feedForward }: PlacedBlock,
     windows: readonly StateWindow[],
     tileRows: number,
     copies: ReadonlyMap<InputSite, Matrix> | undefined,
@@ -192,6 +204,9 @@ export class BlockRunner {
           attended: this.rowsAt(this.attended, this.sizes.attended, start.row),
           segments,
           inputs: copies && inputsFrom(copies, start.row),
+          routed: isRouter(feedForward)
+            ? this.routed?.rowsAt(start.hidden, feedForward.expertsPerRow)
+            : undefined,
         });
       }
       start = undefined;

@@ -1,25 +1,21 @@
-import { countSourceBytes } from '../../checkpoint/types.js';
-import { listLinears, tensorsOfBlock, type BlockPlan, type LinearPlan } from '../config/plan.js';
-import type { PlacedBlock } from '../forward/tasks.js';
+import type { LinearPlan } from '../config/plan.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
-import { layOutBlock, placeBlock, type Layout } from './placement.js';
+import type { Layout } from './placement.js';
 import type { TensorChange, Variant } from './types.js';
 import type { WeightStore } from './weightStore.js';
 
 export interface BlockWeightsSetup {
-  readonly block: BlockPlan;
-  readonly hiddenSize: number;
-  readonly weights: WeightStore;
   /** Where the weights go that are computed with. */
-  readonly area: MemoryRegion;
+  readonly layout: Layout;
+  /** Names of the tensors that they are read from. */
+  readonly tensors: readonly string[];
+  readonly weights: WeightStore;
   /** Where bytes as stored may be kept. */
   readonly stored?: MemoryRegion;
 }
 
-/** One block's weights in memory, as one variant after the other has them. */
+/** Weights of a block in memory, all or those of some experts, as one variant after the other has them. */
 export class BlockWeights {
-  readonly placed: PlacedBlock;
-  private readonly linears: readonly LinearPlan[];
   private readonly tensors: readonly string[];
   private readonly weights: WeightStore;
   private readonly stored?: MemoryRegion;
@@ -27,32 +23,44 @@ export class BlockWeights {
   /** How what lies in memory is changed: linear weights by their plans, vectors by name. */
   private readonly present = new Map<LinearPlan | string, string>();
 
-  constructor({ block, hiddenSize, weights, area, stored }: BlockWeightsSetup) {
-    this.linears = listLinears(block);
-    this.tensors = tensorsOfBlock(block);
+  constructor({ layout, tensors, weights, stored }: BlockWeightsSetup) {
+    this.tensors = tensors;
     this.weights = weights;
     this.stored = stored;
-    this.layout = layOutBlock(block, area.start, hiddenSize);
-    this.placed = placeBlock(block, this.layout);
+    this.layout = layout;
   }
 
-  /** The same for variants that have the same weights in this block. */
-  keyOf(variant: Variant | undefined): string {
+  /** The same for variants for which these weights are the same. */
+  private keyOf(variant: Variant | undefined): string {
     const { keys } = this.weights;
     return JSON.stringify(this.tensors.map((name) => keys.of(variant?.changes.get(name))));
+  }
+
+  /** Runners in groups for which these weights are the same, in the order of their first ones. */
+  groupEqual<Runner extends { readonly variant?: Variant }>(
+    runners: readonly Runner[],
+  ): readonly (readonly [Runner, ...Runner[]])[] {
+    const groups = new Map<string, [Runner, ...Runner[]]>();
+    for (const runner of runners) {
+      const key = this.keyOf(runner.variant);
+      const group = groups.get(key);
+      if (group) group.push(runner);
+      else groups.set(key, [runner]);
+    }
+    return [...groups.values()];
   }
 
   /** Keeps the stored bytes of weights that several of these variants need differently. */
   async keepStored(variants: readonly (Variant | undefined)[]): Promise<void> {
     if (!this.stored || variants.length < 2) return;
-    const places = new Map<string, number>();
+    const places = new Map<LinearPlan, number>();
     let at = this.stored.start;
-    for (const { weight } of this.linears) {
-      const changes = variants.map((variant) => variant?.changes.get(weight));
+    for (const linear of this.layout.linears.keys()) {
+      const changes = variants.map((variant) => variant?.changes.get(linear.weight));
       const ofStored = changes.filter((change) => !change?.values && !change?.stored);
       if (new Set(ofStored.map((change) => this.weights.keys.of(change))).size < 2) continue;
-      places.set(weight, at);
-      at += Math.ceil(countSourceBytes(this.weights.tensor(weight)) / 64) * 64;
+      places.set(linear, at);
+      at += this.weights.countKeptBytes(linear);
     }
     await this.weights.cacheBytes(places);
   }

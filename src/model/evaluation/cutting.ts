@@ -1,5 +1,6 @@
 import type { ModelPlan } from '../config/plan.js';
 import { planBatches, planPasses, type Batch, type ForkedVariant, type Pass } from './passes.js';
+import { countStateBytes } from './routedStates.js';
 import { countFlopsFrom, countHeadFlops } from './work.js';
 
 /** A batch ends after so much work, so that a crash costs minutes at most, */
@@ -43,7 +44,7 @@ export interface Cutting {
 export function cut(request: CuttingRequest): Cutting {
   const { plan, windows, pending, variants, memoryBudgetBytes } = request;
   const longestWindow = Math.max(...pending.map((index) => windows[index].length));
-  const budgetRows = Math.floor(memoryBudgetBytes / (plan.hiddenSize * 4));
+  const budgetRows = Math.floor(memoryBudgetBytes / countStateBytes(plan));
   const rowsOfAll = Math.floor(budgetRows / (variants.length + 1));
   const together = rowsOfAll >= longestWindow || variants.length === 0;
   const perPass = together

@@ -1,14 +1,18 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
-import type { ModelPlan } from '../config/plan.js';
+import { tensorsForAll, type BlockPlan, type ModelPlan } from '../config/plan.js';
 import { BlockRunner, type StateWindow } from './blockRunner.js';
 import { BlockWeights } from './blockWeights.js';
+import { isRouter } from '../forward/block.js';
 import { cut, SLOT, type Cutting } from './cutting.js';
 import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
+import { ExpertRunner } from './expertRunner.js';
 import { FinalInputs } from './finalInputs.js';
 import { InputObservation } from './inputObservation.js';
 import { FORK, findFork, type Batch, type Pass } from './passes.js';
+import { layOutBlock, placeBlock } from './placement.js';
+import { hasExperts, RoutedStates } from './routedStates.js';
 import { Scorer, type FinalState } from './scorer.js';
 import {
   BASELINE,
@@ -18,7 +22,7 @@ import {
   type Variant,
 } from './types.js';
 import { WeightStore } from './weightStore.js';
-import { countBlockFlops, countHeadFlops } from './work.js';
+import { countHeadFlops, countSharedFlops } from './work.js';
 
 /** The unquantized model, or a variant of it, on its way through the blocks. */
 interface Runner {
@@ -60,6 +64,8 @@ export class Evaluation {
   private readonly weights: WeightStore;
   private readonly memory: EvaluationMemory;
   private readonly blocks: BlockRunner;
+  /** Of models with experts. */
+  private readonly experts?: ExpertRunner;
   private readonly embedder: Embedder;
   private readonly finalInputs: FinalInputs;
   private readonly scorer: Scorer;
@@ -91,14 +97,22 @@ export class Evaluation {
     const { weights } = this;
     this.memory = new EvaluationMemory({ pool, plan, variants, longestWindow, weights });
     this.states = pool.reserve(slots * this.stateBytes).start;
+    const { states } = this;
+    const routed = hasExperts(plan)
+      ? new RoutedStates({ pool, plan, states, rows: slots * maxRows })
+      : undefined;
     this.blocks = new BlockRunner({
       pool,
       plan,
       longestWindow,
       maxRows: maxRows * runners,
+      routed,
       signal,
     });
-    const { fixed, weights: area } = this.memory;
+    const { fixed, weights: area, experts: regions } = this.memory;
+    if (routed && regions) {
+      this.experts = new ExpertRunner({ pool, plan, weights, routed, regions, signal });
+    }
     this.embedder = new Embedder({ pool, plan, fixed, weights, scaleDtype, maxRows, signal });
     this.finalInputs = new FinalInputs({ pool, plan, signal });
     this.scorer = new Scorer({ pool, plan, weights, area, maxRows, maxModels: runners, signal });
@@ -222,28 +236,25 @@ export class Evaluation {
     const { plan, memory } = this;
     const { batch } = walk;
     const block = plan.blocks[index];
+    const layout = layOutBlock(block, memory.weights.start, plan.hiddenSize);
+    const placed = placeBlock(block, layout);
     const weights = new BlockWeights({
-      block,
-      hiddenSize: plan.hiddenSize,
+      layout,
+      tensors: tensorsForAll(block),
       weights: this.weights,
-      area: memory.weights,
       stored: memory.stored,
     });
-    const groups = new Map<string, Runner[]>();
-    for (const runner of runners) {
-      const key = weights.keyOf(runner.variant);
-      groups.set(key, [...(groups.get(key) ?? []), runner]);
-    }
-    await weights.keepStored([...groups.values()].map(([{ variant }]) => variant));
-    const flops = countBlockFlops(block);
+    const groups = weights.groupEqual(runners);
+    await weights.keepStored(groups.map(([{ variant }]) => variant));
+    const flops = countSharedFlops(block);
     const message = this.placeOf(batch, `block ${index + 1} of ${plan.blocks.length}`);
     const onRows = (rows: number) => this.advance(rows * flops, message);
     const observation = this.observation?.ofBlock(index);
-    for (const group of groups.values()) {
+    for (const group of groups) {
       await weights.load(group[0].variant);
       const run = (some: readonly Runner[], wanted?: typeof observation) =>
         this.blocks.run({
-          block: weights.placed,
+          block: placed,
           windows: some.flatMap(({ hidden }) => this.stateWindows(hidden, batch)),
           onRows,
           observation: wanted,
@@ -254,6 +265,25 @@ export class Evaluation {
       await run(group.filter((runner) => runner !== observed));
     }
     weights.release();
+    await this.runExperts(block, runners, batch, message);
+  }
+
+  /** Takes runners through the experts of a block, if it has any; its router has chosen. */
+  private async runExperts(
+    { feedForward: mixture }: BlockPlan,
+    runners: readonly Runner[],
+    batch: Batch,
+    message: string,
+  ): Promise<void> {
+    if (!isRouter(mixture)) return;
+    await this.experts!.run({
+      mixture,
+      runners: runners.map(({ variant, hidden }) => ({
+        variant,
+        windows: this.stateWindows(hidden, batch),
+      })),
+      onFlops: (done) => this.advance(done, message),
+    });
   }
 
   /** An observed variant shares nothing, so that it passes through all blocks itself. */

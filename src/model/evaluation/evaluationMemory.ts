@@ -1,4 +1,3 @@
-import { countSourceBytes } from '../../checkpoint/types.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
@@ -6,6 +5,7 @@ import type { PlacedRotary } from '../forward/tasks.js';
 import { layOutBlock } from './placement.js';
 import { listLinears, type ModelPlan, type RotaryPlan } from '../config/plan.js';
 import { isLongWindow, computeRotaryTables } from '../config/rotary.js';
+import { reserveExpertRegions, type ExpertRegions } from './expertRegions.js';
 import { FixedTensors } from './fixedTensors.js';
 import type { Variant } from './types.js';
 import type { WeightStore } from './weightStore.js';
@@ -26,10 +26,12 @@ export interface EvaluationMemorySetup {
 
 /** What stays in memory from the first batch to the last, and the area that blocks take turns in. */
 export class EvaluationMemory {
-  /** The weights of the block at work, or a piece of the head. */
+  /** The weights of the block at work that all rows need, or a piece of the head. */
   readonly weights: MemoryRegion;
   /** A block's bytes as stored, where variants need them several times. */
   readonly stored?: MemoryRegion;
+  /** Of models with experts. */
+  readonly experts?: ExpertRegions;
   /** What stays of the weights. */
   readonly fixed: FixedTensors;
   private readonly pool: WorkerPool;
@@ -51,13 +53,12 @@ export class EvaluationMemory {
       Math.max(...blockBytes, Math.min(headBytes, MIN_WEIGHT_BYTES * distinct)),
     );
     const storedBytes = blocks.map((block) =>
-      listLinears(block).reduce(
-        (sum, { weight }) => sum + countSourceBytes(weights.tensor(weight)) + 64,
-        0,
-      ),
+      listLinears(block).reduce((sum, linear) => sum + weights.countKeptBytes(linear), 0),
     );
     const largest = Math.max(...storedBytes);
     if (variants.length > 0 && largest <= MAX_CACHED_BYTES) this.stored = pool.reserve(largest);
+    const maxStored = variants.length > 0 ? MAX_CACHED_BYTES : undefined;
+    this.experts = reserveExpertRegions({ pool, plan, weights, maxStored });
     this.fixed = new FixedTensors({ pool, plan, variants, weights });
   }
 

@@ -35,7 +35,8 @@ export interface InputObserver {
   /** Id of the variant whose inputs these are; absent: the unquantized model. */
   readonly variant?: string;
   /**
-   * Whether the inputs of a linear map are wanted; asked once for each.
+   * Whether the inputs of a linear map are wanted; asked once for each, but not for experts, which take
+   * some rows only.
    * @param block as in {@link ObservedInputs}
    */
   wants(linear: LinearPlan, block: number): boolean;

@@ -1,9 +1,12 @@
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
+import { isRouter, type FeedForward } from '../forward/block.js';
 import type { PlacedBlock, PlacedLinear, PlacedNorm } from '../forward/tasks.js';
 import {
+  linearsOf,
   listLinears,
   listNorms,
   type BlockPlan,
+  type FeedForwardPlan,
   type LinearPlan,
   type NormPlaces,
   type NormPlan,
@@ -73,7 +76,7 @@ export class Layout {
   }
 }
 
-/** Addresses for a block's weights from `start` on. */
+/** Addresses from `start` on for the weights of a block that all rows need. */
 export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number): Layout {
   const layout = new Layout(start);
   for (const linear of listLinears(block)) layout.addLinear(linear);
@@ -86,7 +89,26 @@ export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number)
   return layout;
 }
 
-/** A block whose weights are addresses. */
+/** Addresses for experts' weights from `start` on. */
+export function layOutExperts(experts: readonly FeedForwardPlan[], start: number): Layout {
+  const layout = new Layout(start);
+  for (const linear of experts.flatMap(linearsOf)) layout.addLinear(linear);
+  return layout;
+}
+
+/** A feed-forward part whose weights are addresses. */
+export function placeFeedForward(
+  feedForward: FeedForwardPlan,
+  layout: Layout,
+): FeedForward<PlacedLinear> {
+  return {
+    ...feedForward,
+    projections: feedForward.projections.map((linear) => layout.placeLinear(linear)),
+    down: layout.placeLinear(feedForward.down),
+  };
+}
+
+/** A block whose weights are addresses; experts have theirs from {@link placeFeedForward}. */
 export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
   const linear = (plan: LinearPlan) => layout.placeLinear(plan);
   const norm = (plan: NormPlan | undefined) => plan && layout.placeNorm(plan);
@@ -105,11 +127,13 @@ export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
       output: linear(attention.output),
     },
     attentionNorms: places(attentionNorms),
-    feedForward: {
-      ...feedForward,
-      projections: feedForward.projections.map(linear),
-      down: linear(feedForward.down),
-    },
+    feedForward: isRouter(feedForward)
+      ? {
+          router: linear(feedForward.router),
+          expertsPerRow: feedForward.expertsPerRow,
+          normalized: feedForward.normalized,
+        }
+      : placeFeedForward(feedForward, layout),
     feedForwardNorms: places(feedForwardNorms),
     parallel,
     branchScale,

@@ -21,11 +21,11 @@ const COPY_BYTES = 4 << 20;
 
 /** A linear weight, where its panels go, and how it is changed. */
 export interface WeightPlacement {
-  readonly linear: Pick<LinearPlan, 'weight' | 'outputs' | 'inputs'>;
+  readonly linear: Pick<LinearPlan, 'weight' | 'outputs' | 'inputs' | 'firstRow'>;
   readonly at: number;
   /** Absent: as stored. */
   readonly change?: TensorChange;
-  /** Only these rows; default all. A multiple of a panel unless it is the end. */
+  /** Only these rows of the map; default all. A multiple of a panel unless it is the end. */
   readonly firstRow?: number;
   readonly rows?: number;
 }
@@ -59,7 +59,7 @@ export class WeightStore {
   private readonly ranges = new Map<string, FixedRange>();
   /** By tensor and first row. */
   private readonly nonFiniteByPiece = new Map<string, number>();
-  /** Tensors whose bytes lie in the shared memory, by address. */
+  /** Addresses of bytes that lie in the shared memory, by tensor and first row. */
   private readonly cached = new Map<string, number>();
 
   constructor({ pool, model, scaleDtype, signal }: WeightStoreSetup) {
@@ -103,12 +103,17 @@ export class WeightStore {
     await this.pool.tasks<ForwardApi>().run('loadVector', tasks, () => undefined, this.signal);
   }
 
-  /** Reads the bytes of tensors into the shared memory, for weights that are packed repeatedly. */
-  async cacheBytes(places: ReadonlyMap<string, number>): Promise<void> {
+  /** Bytes that the weights of a linear map take in {@link cacheBytes}, room for alignment included. */
+  countKeptBytes(linear: LinearPlan): number {
+    return Math.ceil(countSourceBytes(this.rowsOfMap(linear)) / 64) * 64;
+  }
+
+  /** Reads bytes as stored into the shared memory, for weights that are packed repeatedly. */
+  async cacheBytes(places: ReadonlyMap<LinearPlan, number>): Promise<void> {
     this.cached.clear();
     const tasks: TaskOf<ForwardApi, 'loadBytes'>[] = [];
-    for (const [name, at] of places) {
-      const tensor = this.tensor(name);
+    for (const [linear, at] of places) {
+      const tensor = this.rowsOfMap(linear);
       const { source } = tensor;
       const bytes = countSourceBytes(tensor);
       for (let done = 0; done < bytes; done += COPY_BYTES) {
@@ -122,7 +127,9 @@ export class WeightStore {
       }
     }
     await this.pool.tasks<ForwardApi>().run('loadBytes', tasks, () => undefined, this.signal);
-    for (const [name, at] of places) this.cached.set(name, at);
+    for (const [{ weight, firstRow = 0 }, at] of places) {
+      this.cached.set(pieceOf(weight, firstRow), at);
+    }
   }
 
   forgetBytes(): void {
@@ -157,7 +164,8 @@ export class WeightStore {
 
   /** Each stored piece of a tensor counts once, in whatever format it comes first. */
   private pieceToCount({ linear, firstRow, change }: WeightPlacement): string | undefined {
-    const piece = `${this.keys.ofValues(change)}${linear.weight} ${firstRow ?? 0}`;
+    const place = pieceOf(linear.weight, (linear.firstRow ?? 0) + (firstRow ?? 0));
+    const piece = `${this.keys.ofValues(change)}${place}`;
     if (change?.values || this.nonFiniteByPiece.has(piece)) return undefined;
     this.nonFiniteByPiece.set(piece, 0);
     return piece;
@@ -166,6 +174,7 @@ export class WeightStore {
   private *packTasks(placement: WeightPlacement): Generator<TaskOf<ForwardApi, 'packWeights'>> {
     const { linear, at, change, firstRow = 0, rows = linear.outputs - firstRow } = placement;
     const { weight, inputs } = linear;
+    const start = (linear.firstRow ?? 0) + firstRow;
     const format = change?.format;
     const blocks = format ? findChunkBoundary([format]).blocks : 1;
     const boundary = {
@@ -173,7 +182,7 @@ export class WeightStore {
       blocks: findLeastCommonMultiple(blocks, PANEL_ROWS * inputs),
     };
     let row = 0;
-    for (const chunk of planChunks(this.rowsOf(weight, change, firstRow, rows), { boundary })) {
+    for (const chunk of planChunks(this.rowsOf(weight, change, start, rows), { boundary })) {
       yield {
         chunk,
         target: at + row * inputs * 4,
@@ -191,26 +200,36 @@ export class WeightStore {
     firstRow: number,
     rows: number,
   ): ModelTensor {
-    const tensor = change?.stored ?? this.tensor(name);
-    const shape = getMatrixShape(tensor);
+    const tensor = this.tensor(name);
     if (change?.values) {
-      const { columns } = shape;
+      const { columns } = getMatrixShape(tensor);
       const part = change.values.subarray(firstRow * columns, (firstRow + rows) * columns);
       return tensorOfValues(tensor, part);
     }
-    const cachedAt = change?.stored ? undefined : this.cached.get(name);
-    const held =
-      cachedAt === undefined ? tensor : { ...tensor, ...this.inSharedMemory(tensor, cachedAt) };
-    if (firstRow === 0 && rows === shape.rows) return held;
+    if (change?.stored) return this.pieceOfRows(change.stored, firstRow, rows);
+    const piece = this.pieceOfRows(tensor, firstRow, rows);
+    const cachedAt = this.cached.get(pieceOf(name, firstRow));
+    return cachedAt === undefined ? piece : { ...piece, ...this.inSharedMemory(piece, cachedAt) };
+  }
+
+  /** The rows of a linear map as a tensor, as stored. */
+  private rowsOfMap({ weight, firstRow = 0, outputs }: LinearPlan): ModelTensor {
+    return this.pieceOfRows(this.tensor(weight), firstRow, outputs);
+  }
+
+  /** A run of a tensor's rows as a tensor, in the file. */
+  private pieceOfRows(tensor: ModelTensor, firstRow: number, rows: number): ModelTensor {
+    const shape = getMatrixShape(tensor);
+    if (firstRow === 0 && rows === shape.rows) return tensor;
     if (tensor.transposed) {
       throw new Error(`"${tensor.name}" is transposed and cannot be read in pieces`);
     }
     const elements = rows * shape.columns;
     return {
-      ...held,
+      ...tensor,
       shape: [rows, shape.columns],
       matrixShape: undefined,
-      offset: held.offset + countStoredBytes(tensor.dtype, firstRow * shape.columns),
+      offset: tensor.offset + countStoredBytes(tensor.dtype, firstRow * shape.columns),
       bytes: countStoredBytes(tensor.dtype, elements),
       elements,
     };
@@ -250,6 +269,11 @@ export class WeightStore {
   private rangeKey(tensor: string, change: TensorChange | undefined): string {
     return `${this.keys.ofValues(change)}${tensor}`;
   }
+}
+
+/** Names a run of a tensor's rows by where it begins. */
+function pieceOf(tensor: string, firstRow: number): string {
+  return `${firstRow} ${tensor}`;
 }
 
 function notFinite(tensor: string): Error {

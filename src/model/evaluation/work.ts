@@ -1,5 +1,13 @@
 import { findFork } from './passes.js';
-import { listLinears, type BlockPlan, type LinearPlan, type ModelPlan } from '../config/plan.js';
+import {
+  linearsOf,
+  listLinears,
+  type BlockPlan,
+  type FeedForwardPlan,
+  type LinearPlan,
+  type ModelPlan,
+} from '../config/plan.js';
+import { isRouter } from '../forward/block.js';
 import type { Variant } from './types.js';
 
 /** Multiplications and additions of a linear map for one row. */
@@ -7,9 +15,22 @@ function linearFlops({ outputs, inputs }: LinearPlan): number {
   return 2 * outputs * inputs;
 }
 
-/** Multiplications and additions of a block's linear maps for one row. */
-export function countBlockFlops(block: BlockPlan): number {
+/** Multiplications and additions of the linear maps of a block that all rows pass through, for one row. */
+export function countSharedFlops(block: BlockPlan): number {
   return listLinears(block).reduce((sum, linear) => sum + linearFlops(linear), 0);
+}
+
+/** Multiplications and additions of an expert for one row that goes to it. */
+export function countExpertFlops(expert: FeedForwardPlan): number {
+  return linearsOf(expert).reduce((sum, linear) => sum + linearFlops(linear), 0);
+}
+
+/** Multiplications and additions of a block's linear maps for one row, which passes through a few experts. */
+function countBlockFlops(block: BlockPlan): number {
+  const { feedForward } = block;
+  if (!isRouter(feedForward)) return countSharedFlops(block);
+  const { experts, expertsPerRow } = feedForward;
+  return countSharedFlops(block) + expertsPerRow * countExpertFlops(experts[0]);
 }
 
 /** The same of the head. */

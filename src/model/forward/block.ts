@@ -47,6 +47,25 @@ export interface FeedForward<Linear> {
   readonly down: Linear;
 }
 
+/** What sends each row to a few of many experts. Their results, each times its weight, are added up. */
+export interface Router<Linear> {
+  /** A logit for each expert. */
+  readonly router: Linear;
+  /** Experts that a row goes to: those with the largest logits. */
+  readonly expertsPerRow: number;
+  /**
+   * Weights are softmax over all logits; true: divided by the sum of those of the row's experts, so that
+   * they add up to 1.
+   */
+  readonly normalized: boolean;
+}
+
+export function isRouter<Linear>(
+  feedForward: FeedForward<Linear> | Router<Linear>,
+): feedForward is Router<Linear> {
+  return 'router' in feedForward;
+}
+
 /** One sub-layer's place among norms: norm, the sub-layer, norm of its result, sum, norm of the sum. */
 export interface NormPlaces<Norm> {
   readonly before?: Norm;
@@ -54,11 +73,16 @@ export interface NormPlaces<Norm> {
   readonly ofSum?: Norm;
 }
 
-/** A block of a decoder as data; its weights are tensor names in a plan, addresses in a worker. */
-export interface Block<Linear, Norm> {
+/**
+ * A block of a decoder as data; its weights are tensor names in a plan, addresses in a worker.
+ *
+ * Where its feed-forward part is a router, only the norm before that part is possible: what experts
+ * come to is added to the hidden states expert by expert.
+ */
+export interface Block<Linear, Norm, Routed extends Router<Linear> = Router<Linear>> {
   readonly attention: Attention<Linear, Norm>;
   readonly attentionNorms: NormPlaces<Norm>;
-  readonly feedForward: FeedForward<Linear>;
+  readonly feedForward: FeedForward<Linear> | Routed;
   readonly feedForwardNorms: NormPlaces<Norm>;
   /** The feed-forward part reads what the attention part reads; both are added to it. */
   readonly parallel: boolean;
@@ -73,7 +97,7 @@ export interface Block<Linear, Norm> {
 export const INPUT_SITES = ['attention', 'attentionOutput', 'feedForward', 'down'] as const;
 export type InputSite = (typeof INPUT_SITES)[number];
 
-/** The linear maps that take their inputs at a site. */
+/** The linear maps that take their inputs at a site; those of experts, which see some rows only, have none. */
 export function linearsAt<Linear>(
   { attention, feedForward }: Block<Linear, unknown>,
   site: InputSite,
@@ -84,8 +108,8 @@ export function linearsAt<Linear>(
     case 'attentionOutput':
       return [attention.output];
     case 'feedForward':
-      return feedForward.projections;
+      return isRouter(feedForward) ? [feedForward.router] : feedForward.projections;
     case 'down':
-      return [feedForward.down];
+      return isRouter(feedForward) ? [] : [feedForward.down];
   }
 }

@@ -57,6 +57,7 @@ export async function makeForwardMethods(
     project: seeing((task) => pass.project(task)),
     attend: seeing((task) => pass.attend(task)),
     finish: seeing((task) => pass.finish(task)),
+    applyExperts: seeing((task) => pass.applyExperts(task)),
     finalInputs: seeing((task) => final.finalInputs(task)),
     score: seeing((task) => final.score(task)),
     logits: seeing((task) => {

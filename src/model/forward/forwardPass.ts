@@ -1,20 +1,18 @@
 import type { Matrix } from '../../kernels/forwardKernels.js';
-import type { HeadLayout } from './block.js';
+import { isRouter, type HeadLayout } from './block.js';
+import { ExpertPass } from './expertPass.js';
 import { columns, rowsFrom, type Layers } from './layers.js';
 import { Scratch } from './scratch.js';
+import { rowsOf } from './rowTiles.js';
 import type {
   AttendTask,
+  ExpertsTask,
   FinishTask,
   LinearTask,
   PlacedNorm,
   ProjectTask,
   RowTile,
 } from './tasks.js';
-
-/** Rows of a tile. */
-export function rowsOf({ segments }: RowTile): number {
-  return segments.reduce((sum, { rows }) => sum + rows, 0);
-}
 
 /** Heads that are normed in place. */
 interface HeadsNorm {
@@ -30,7 +28,11 @@ interface HeadsNorm {
 
 /** The interpreter of block plans: what each phase of a forward pass does with some rows. */
 export class ForwardPass {
-  constructor(private readonly layers: Layers) {}
+  private readonly experts: ExpertPass;
+
+  constructor(private readonly layers: Layers) {
+    this.experts = new ExpertPass(layers);
+  }
 
   /** Norm, queries, keys and values, rotation: hidden → projected. */
   project({ block, tile, region }: ProjectTask): void {
@@ -107,12 +109,11 @@ export class ForwardPass {
     }
   }
 
-  /** The rest of a block: attended → hidden. */
+  /** The rest of a block: attended → hidden; the experts of a router follow. */
   finish({ block, tile, region }: FinishTask): void {
     const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
     const scale = block.branchScale;
     const scratch = new Scratch(region);
-    const { kernels } = this.layers;
     const { hidden, inputs } = tile;
     const rows = rowsOf(tile);
     const size = attention.output.outputs;
@@ -153,30 +154,24 @@ export class ForwardPass {
     );
     if (attentionNorms.ofSum) ofSum(attentionNorms.ofSum);
 
-    const { gate, up, width, activation, down, projections } = feedForward;
-    const packed = parallel ? before : normed();
-    const outputs = projections.reduce((sum, each) => sum + each.outputs, 0);
-    const projected: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
-    this.layers.multiplyAll(projections, packed, rows, projected);
-    const activated = columns(projected, gate);
-    const ups = up === undefined ? undefined : columns(projected, up);
-    kernels.activate({
-      activation,
-      gate: activated,
-      up: ups,
-      rows,
-      columns: width,
-      target: activated,
-    });
-    const inner = this.layers.packInputs(
-      { source: activated, rows, columns: width, copy: inputs?.down },
+    if (isRouter(feedForward)) {
+      this.experts.route(block, tile, scratch);
+      return;
+    }
+    const packed = this.layers.packActivated(
+      { feedForward, packed: parallel ? before : normed(), rows, copy: inputs?.down },
       scratch,
     );
     this.layers.addBranch(
-      { linear: down, packed: inner, rows, hidden, after: feedForwardNorms.after, scale },
+      { linear: feedForward.down, packed, rows, hidden, after: feedForwardNorms.after, scale },
       scratch,
     );
     if (feedForwardNorms.ofSum) ofSum(feedForwardNorms.ofSum);
+  }
+
+  /** What some experts come to: routed → hidden. */
+  applyExperts(task: ExpertsTask): void {
+    this.experts.apply(task);
   }
 
   /** A linear map on its own. */

@@ -1,4 +1,5 @@
 import type { ForwardKernels, Matrix, Product } from '../../kernels/forwardKernels.js';
+import type { FeedForward } from './block.js';
 import type { Scratch } from './scratch.js';
 import type { PlacedLinear, PlacedNorm } from './tasks.js';
 
@@ -48,6 +49,16 @@ export interface Branch {
   readonly scale?: number;
 }
 
+/** Rows on their way through a feed-forward part. */
+export interface FeedForwardRows {
+  readonly feedForward: FeedForward<PlacedLinear>;
+  /** Address of the packed inputs. */
+  readonly packed: number;
+  readonly rows: number;
+  /** Where the inputs of its last map go, for those who observe them. */
+  readonly copy?: Matrix;
+}
+
 /** A norm of rows. */
 export interface NormedRows {
   readonly source: Matrix;
@@ -64,7 +75,7 @@ export class Layers {
   /** @param memory that the kernels work in */
   constructor(
     readonly kernels: ForwardKernels,
-    private readonly memory: WebAssembly.Memory,
+    readonly memory: WebAssembly.Memory,
   ) {}
 
   /** Inputs of linear maps, after their norm if there is one, as the product reads them. */
@@ -118,6 +129,24 @@ export class Layers {
       this.kernels.multiply(productOf(linear, packed, rows, columns(target, at)));
       at += linear.outputs;
     }
+  }
+
+  /** activation(gate)·up, packed for the last map of a feed-forward part. */
+  packActivated({ feedForward, packed, rows, copy }: FeedForwardRows, scratch: Scratch): number {
+    const { gate, up, width, activation, projections } = feedForward;
+    const outputs = projections.reduce((sum, each) => sum + each.outputs, 0);
+    const projected: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
+    this.multiplyAll(projections, packed, rows, projected);
+    const activated = columns(projected, gate);
+    this.kernels.activate({
+      activation,
+      gate: activated,
+      up: up === undefined ? undefined : columns(projected, up),
+      rows,
+      columns: width,
+      target: activated,
+    });
+    return this.packInputs({ source: activated, rows, columns: width, copy }, scratch);
   }
 
   /** Some outputs of a linear map. */

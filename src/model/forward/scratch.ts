@@ -1,6 +1,6 @@
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
-import type { Block } from './block.js';
+import { isRouter, type Block, type FeedForward } from './block.js';
 import type { PlacedBlock } from './tasks.js';
 
 const ALIGNMENT = 64;
@@ -50,17 +50,43 @@ function columnsOf(linears: readonly { readonly outputs: number }[]): number {
   return linears.reduce((sum, { outputs }) => sum + outputs, 0);
 }
 
-type Sizes = Block<{ readonly outputs: number; readonly inputs: number }, unknown>;
+interface LinearSizes {
+  readonly outputs: number;
+  readonly inputs: number;
+}
+type Sizes = Block<LinearSizes, unknown>;
 
 /** Scratch of `project` and `finish` for a tile of so many rows. */
 export function blockScratchBytes({ attention, feedForward }: Sizes, rows: number): number {
   const hidden = attention.output.outputs;
-  const widest = Math.max(hidden, attention.output.inputs, feedForward.width);
+  const isRouted = isRouter(feedForward);
+  const width = isRouted ? 0 : feedForward.width;
+  const projections = isRouted ? [feedForward.router] : feedForward.projections;
+  const widest = Math.max(hidden, attention.output.inputs, width);
   return (
     SLACK_BYTES +
     3 * rowsBytes(rows, hidden) +
     rowsBytes(rows, widest) +
-    rowsBytes(rows, columnsOf(feedForward.projections))
+    rowsBytes(rows, columnsOf(projections))
+  );
+}
+
+/** Rows that an expert takes at once. */
+export const EXPERT_ROWS = 256;
+
+/** Scratch of `applyExperts` for experts of these sizes and a tile of so many rows. */
+export function expertScratchBytes(
+  { projections, width, down }: FeedForward<LinearSizes>,
+  rows: number,
+): number {
+  const most = Math.min(rows, EXPERT_ROWS);
+  const { inputs } = projections[0];
+  return (
+    SLACK_BYTES +
+    2 * rowsBytes(most, inputs) +
+    rowsBytes(most, columnsOf(projections)) +
+    rowsBytes(most, width) +
+    rowsBytes(most, down.outputs)
   );
 }
 

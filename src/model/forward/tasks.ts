@@ -4,7 +4,7 @@ import type { WeightSums } from '../../kernels/types.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { ChunkTask, FormatTask, ScratchTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
-import type { Block, InputSite } from './block.js';
+import type { Block, FeedForward, InputSite } from './block.js';
 
 /** A linear map in the shared memory: packed panels and bias (0: none). */
 export interface PlacedLinear {
@@ -46,6 +46,14 @@ export interface RowSegment {
 /** Where inputs of linear maps are copied to, as rows of f32, of those that someone observes. */
 export type InputCopies<Site extends string> = Partial<Readonly<Record<Site, Matrix>>>;
 
+/** What a router leaves for the experts of some rows. */
+export interface RoutedRows {
+  /** What experts take, f32 [rows × hidden size]. */
+  readonly inputs: Matrix;
+  /** Address of where rows go: of each row its experts, i32, then as many weights, f32. */
+  readonly routes: number;
+}
+
 /** Consecutive rows of one model's hidden states and the buffers that belong to them. */
 export interface RowTile {
   readonly hidden: Matrix;
@@ -55,6 +63,8 @@ export interface RowTile {
   readonly attended: Matrix;
   readonly segments: readonly RowSegment[];
   readonly inputs?: InputCopies<InputSite>;
+  /** Of blocks with a router. */
+  readonly routed?: RoutedRows;
 }
 
 /** What some rows of a tensor are read from. */
@@ -125,6 +135,21 @@ export interface FinishTask extends ScratchTask {
   readonly tile: RowTile;
 }
 
+/** An expert whose weights are in memory. */
+export interface PlacedExpert {
+  /** Its number, as routes have it. */
+  readonly expert: number;
+  readonly feedForward: FeedForward<PlacedLinear>;
+}
+
+export interface ExpertsTask extends ScratchTask {
+  readonly experts: readonly PlacedExpert[];
+  readonly expertsPerRow: number;
+  readonly rows: number;
+  readonly hidden: Matrix;
+  readonly routed: RoutedRows;
+}
+
 /** What follows the last block. */
 export interface PlacedEnd {
   readonly norm?: PlacedNorm;
@@ -188,8 +213,10 @@ export interface ForwardApi {
   /** Norm, queries, keys and values, rotation. */
   project(task: ProjectTask): Promise<void>;
   attend(task: AttendTask): Promise<void>;
-  /** Output projection, feed-forward part, sums. */
+  /** Output projection, feed-forward part or router, sums. */
   finish(task: FinishTask): Promise<void>;
+  /** Adds what some experts come to, to the rows that were routed to them. */
+  applyExperts(task: ExpertsTask): Promise<void>;
   /** Copies what the linear maps behind the blocks take. */
   finalInputs(task: FinalInputsTask): Promise<void>;
   /** Logits of a piece of the vocabulary, taken into running sums. */

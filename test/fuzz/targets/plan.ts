@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { planLanguageModel } from '../../../src/model/config/languageModel.js';
 import {
+  expertsOf,
+  linearsOf,
   listLinears,
   listNorms,
   type LinearPlan,
@@ -9,6 +11,7 @@ import {
   type NormPlan,
 } from '../../../src/model/config/plan.js';
 import { computeRotaryTables } from '../../../src/model/config/rotary.js';
+import { isRouter } from '../../../src/model/forward/block.js';
 import { openModel } from '../../../src/model/openModel.js';
 import { layOutFile, type TensorEntry } from '../../../src/safetensors/layout.js';
 import { CheckpointError } from '../../../src/storage/errors.js';
@@ -84,6 +87,13 @@ function promisePlan(plan: ModelPlan, shapes: ReadonlyMap<string, readonly numbe
       `"${bias}" is wrong`,
     );
   };
+  const promiseExpert = (linear: LinearPlan) => {
+    const { weight, outputs, inputs, firstRow } = linear;
+    if (firstRow === undefined) return promiseLinear(linear);
+    const [experts, ...shape] = shapes.get(weight) ?? [];
+    promise(shape.join() === [outputs, inputs].join(), `"${weight}" has another shape`);
+    promise(firstRow + outputs <= experts * outputs, `"${weight}" ends before its experts`);
+  };
   const promiseNorm = ({ epsilon }: NormPlan) => promise(epsilon >= 0, `an epsilon is ${epsilon}`);
   promiseCount(plan.hiddenSize, 'the hidden size');
   promiseCount(plan.vocabularySize, 'the vocabulary');
@@ -95,12 +105,22 @@ function promisePlan(plan: ModelPlan, shapes: ReadonlyMap<string, readonly numbe
     listLinears(block).forEach(promiseLinear);
     listNorms(block).forEach(promiseNorm);
     const { heads, keyValueHeads, headSize, scale, window, softCap } = block.attention;
-    for (const count of [heads, keyValueHeads, headSize, block.feedForward.width])
-      promiseCount(count, 'a count');
+    for (const count of [heads, keyValueHeads, headSize]) promiseCount(count, 'a count');
     promise(scale > 0, `the factor on q·k is ${scale}`);
     promise(Number.isSafeInteger(window) && window >= 0, `a window is ${window}`);
     promise(softCap >= 0, `a cap is ${softCap}`);
-    promise(typeof block.feedForward.activation === 'string', 'the activation has no name');
+    const { feedForward } = block;
+    const parts = isRouter(feedForward) ? feedForward.experts : [feedForward];
+    promiseCount(parts.length, 'the experts');
+    if (isRouter(feedForward)) {
+      promiseCount(feedForward.expertsPerRow, 'the experts of a row');
+      promise(feedForward.expertsPerRow <= parts.length, 'a row goes to more than there are');
+    }
+    for (const part of parts) {
+      promiseCount(part.width, 'a width');
+      promise(typeof part.activation === 'string', 'the activation has no name');
+    }
+    expertsOf(block).flatMap(linearsOf).forEach(promiseExpert);
   }
   promiseLinear(plan.head);
   const { rotary } = plan;

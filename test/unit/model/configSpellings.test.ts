@@ -7,6 +7,7 @@ import { planLanguageModel } from '../../../src/model/config/languageModel.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { temporaryFolder, writeCheckpoint, type TestTensor } from '../../support/checkpoints.js';
 import { readRawSafetensors } from '../../support/rawSafetensors.js';
+import { denseFeedForward } from '../../support/languageModels.js';
 
 const LLAMA = fileURLToPath(new URL('../../fixtures/own-models/llama-biases/', import.meta.url));
 
@@ -56,7 +57,9 @@ describe('names of tensors', () => {
     const { plan } = await spelled(same, rename);
     expect(plan.notes).toEqual([]);
     expect(plan.head.weight).toBe(rename('lm_head.weight'));
-    expect(plan.blocks[1].feedForward.down.bias).toBe(rename('model.layers.1.mlp.down_proj.bias'));
+    expect(denseFeedForward(plan.blocks[1]).down.bias).toBe(
+      rename('model.layers.1.mlp.down_proj.bias'),
+    );
   });
 
   it('are quoted where no prefix is known', async () => {

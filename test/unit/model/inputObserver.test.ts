@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest';
 import type { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { selectTensors } from '../../../src/jobs/selection.js';
-import { activations } from '../../../src/kernels/reference/forward/functions.js';
-import { listLinears, type LinearPlan } from '../../../src/model/config/plan.js';
+import { linearsOf, listLinears, type LinearPlan } from '../../../src/model/config/plan.js';
+import { isRouter, linearsAt } from '../../../src/model/forward/block.js';
 import { evaluate, observeInputs } from '../../../src/model/evaluation/evaluate.js';
 import type { InputObserver } from '../../../src/model/evaluation/inputObserver.js';
 import type {
@@ -26,6 +26,7 @@ import {
   SETTINGS,
   someWindows,
 } from '../../support/languageModels.js';
+import { activated, plainMixture } from '../../support/plainMixture.js';
 import { add, scale, PlainLayers, rowsOf, type Rows } from '../../support/plainLinear.js';
 
 const OWN_MODELS = fileURLToPath(new URL('../../fixtures/own-models/', import.meta.url));
@@ -72,6 +73,10 @@ class Recorder implements InputObserver {
       at += count;
     }
     expect(at).toBe(rows);
+  }
+
+  saw(weight: string): boolean {
+    return this.inputs.has(`${weight} 0`);
   }
 
   rows({ weight, inputs }: LinearPlan, window = 0): Rows {
@@ -128,28 +133,28 @@ describe.each(['wasm', 'reference'] as const)('inputs, %s kernels', (backend) =>
 
     const plain = new PlainLayers(pool, model);
     for (const [index, block] of plan.blocks.entries()) {
-      const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
+      const { attention, attentionNorms, feedForwardNorms, parallel } = block;
+      const { feedForward } = block;
       const { branchScale = 1 } = block;
       const attended = recorder.rows(attention.output);
-      const ofFeedForward = recorder.rows(feedForward.projections[0]);
-      const down = recorder.rows(feedForward.down);
-      for (const { weight } of [...attention.projections, ...feedForward.projections]) {
+      const projections = linearsAt(block, 'feedForward');
+      const ofFeedForward = recorder.rows(projections[0]);
+      for (const { weight } of [...attention.projections, ...projections]) {
         expect(recorder.inputs.has(`${weight} 0`)).toBe(true);
       }
-      // gate and up → what goes down
-      const parts = await Promise.all(
-        feedForward.projections.map((linear) => plain.linear(linear, ofFeedForward)),
-      );
-      const activate = activations[feedForward.activation];
-      const { gate, up, width } = feedForward;
-      const activated = ofFeedForward.map((__, row) => {
-        const all = parts.flatMap((part) => [...part[row]]);
-        return Float64Array.from(
-          { length: width },
-          (___, i) => activate(all[gate + i]) * (up === undefined ? 1 : all[up + i]),
+      if (isRouter(feedForward)) {
+        // Experts see some rows only, and are not observed.
+        expect(linearsOf(feedForward.experts[0]).some(({ weight }) => recorder.saw(weight))).toBe(
+          false,
         );
-      });
-      expectNear(down, activated, `block ${index}, down`);
+      } else {
+        // gate and up → what goes down
+        const parts = await Promise.all(
+          feedForward.projections.map((linear) => plain.linear(linear, ofFeedForward)),
+        );
+        const down = recorder.rows(feedForward.down);
+        expectNear(down, activated(feedForward, parts), `block ${index}, down`);
+      }
       // What stands before the first block, only the product knows.
       if (index === 0) continue;
       const before = hidden[index - 1];
@@ -167,7 +172,9 @@ describe.each(['wasm', 'reference'] as const)('inputs, %s kernels', (backend) =>
       expectNear(ofFeedForward, read, `block ${index}, feed-forward`);
       const branch = await plain.norm(
         feedForwardNorms.after,
-        await plain.linear(feedForward.down, down),
+        isRouter(feedForward)
+          ? await plainMixture(plain, feedForward, ofFeedForward)
+          : await plain.linear(feedForward.down, recorder.rows(feedForward.down)),
       );
       const sum = await plain.norm(feedForwardNorms.ofSum, add(middle, scale(branch, branchScale)));
       expectNear(hidden[index], sum, `block ${index}`);

@@ -8,7 +8,13 @@ import { evaluate } from '../../../src/model/evaluation/evaluate.js';
 import type { LanguageModel, TensorChange, Variant } from '../../../src/model/evaluation/types.js';
 import { inFormat } from '../../../src/model/evaluation/variants.js';
 import { createPool } from '../../support/checkpoints.js';
-import { logicalValues, openGolden, SETTINGS, someWindows } from '../../support/languageModels.js';
+import {
+  denseFeedForward,
+  logicalValues,
+  openGolden,
+  SETTINGS,
+  someWindows,
+} from '../../support/languageModels.js';
 
 /** Where workers can read values in place. */
 function shared(values: Float32Array): Float32Array {
@@ -151,7 +157,9 @@ async function foldAll(
 ): Promise<ReadonlyMap<string, TensorChange>> {
   const { blocks, finalNorm, head, embedding } = model.plan;
   const changes: [string, TensorChange][] = [];
-  for (const { attention, attentionNorms, feedForward, feedForwardNorms } of blocks) {
+  for (const block of blocks) {
+    const { attention, attentionNorms, feedForwardNorms } = block;
+    const feedForward = denseFeedForward(block);
     changes.push(
       ...(await fold(pool, model, attentionNorms.before!, attention.projections, scale)),
       ...(await fold(pool, model, feedForwardNorms.before!, feedForward.projections, scale)),

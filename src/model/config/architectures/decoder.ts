@@ -1,6 +1,6 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { Configuration } from '../configuration.js';
-import type { AttentionPlan, BlockPlan, ModelPlan, NormPlan } from '../plan.js';
+import type { AttentionPlan, BlockPlan, FeedForwardPlan, ModelPlan, NormPlan } from '../plan.js';
 import { TensorIndex } from '../tensorIndex.js';
 import {
   planGatedFeedForward,
@@ -37,7 +37,12 @@ export interface DecoderTraits {
   ) => Pick<BlockPlan, 'attentionNorms' | 'feedForwardNorms' | 'parallel' | 'branchScale'>;
   /** Biases of q, k, v and of the output projection. */
   readonly attentionBias: (config: Configuration) => { inputs: boolean; output: boolean };
-  readonly feedForward?: (parts: DecoderParts, module: string) => BlockPlan['feedForward'];
+  /** `module` is the name of the block. */
+  readonly feedForward?: (
+    parts: DecoderParts,
+    module: string,
+    layer: number,
+  ) => BlockPlan['feedForward'];
   readonly tiedByDefault?: boolean;
   readonly keyValueHeads?: number;
   readonly maxPositions: number;
@@ -76,7 +81,7 @@ export function planDecoder(
           bias: bias.output,
         }),
       },
-      feedForward: feedForward(parts, `${module}.mlp`),
+      feedForward: feedForward(parts, module, layer),
       ...traits.places((name) => traits.norm(parts, `${module}.${name}`), module),
     };
   });
@@ -97,9 +102,13 @@ export function planDecoder(
   };
 }
 
-function gatedFeedForward({ config, tensors, hiddenSize }: DecoderParts, module: string) {
+/** Llama's feed-forward part of a block. */
+export function gatedFeedForward(
+  { config, tensors, hiddenSize }: DecoderParts,
+  module: string,
+): FeedForwardPlan {
   return planGatedFeedForward(tensors, {
-    module,
+    module: `${module}.mlp`,
     hiddenSize,
     width: config.count('intermediate_size'),
     activation: readActivation(config, 'hidden_act', 'silu'),

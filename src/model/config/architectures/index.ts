@@ -4,9 +4,11 @@ import { gpt2 } from './gpt2.js';
 import { gptNeox } from './gptNeox.js';
 import { granite } from './granite.js';
 import { llamaFamily } from './llama.js';
+import { mixtral } from './mixtral.js';
 import { olmo2 } from './olmo2.js';
 import { opt } from './opt.js';
 import { phiFamily } from './phi.js';
+import { qwen3Moe } from './qwen3Moe.js';
 import type { Architecture } from './shared.js';
 import { smollm3 } from './smollm3.js';
 import { stablelm } from './stablelm.js';
@@ -26,6 +28,8 @@ export const ARCHITECTURES: readonly Architecture[] = [
   stablelm,
   starcoder2,
   ...cohereFamily,
+  mixtral,
+  qwen3Moe,
 ];
 
 /**

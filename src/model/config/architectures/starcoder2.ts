@@ -16,9 +16,9 @@ export const starcoder2: Architecture = {
       feedForward: ({ tensors, hiddenSize }, module) => {
         const width = config.count('intermediate_size');
         return planPlainFeedForward(
-          tensors.linear(`${module}.c_fc`, width, hiddenSize, { bias }),
+          tensors.linear(`${module}.mlp.c_fc`, width, hiddenSize, { bias }),
           readActivation(config, 'hidden_act', 'gelu_pytorch_tanh'),
-          tensors.linear(`${module}.c_proj`, hiddenSize, width, { bias }),
+          tensors.linear(`${module}.mlp.c_proj`, hiddenSize, width, { bias }),
         );
       },
       keyValueHeads: 2,

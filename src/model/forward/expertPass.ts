@@ -1,0 +1,96 @@
+import type { Matrix } from '../../kernels/forwardKernels.js';
+import { isRouter } from './block.js';
+import { rowsFrom, type Layers } from './layers.js';
+import { rowsOf } from './rowTiles.js';
+import { chooseExperts, routesAt } from './routing.js';
+import { EXPERT_ROWS, Scratch } from './scratch.js';
+import type { ExpertsTask, PlacedBlock, PlacedExpert, RowTile } from './tasks.js';
+
+/** A feed-forward part that is a router and experts, whose weights come into memory after it has chosen. */
+export class ExpertPass {
+  constructor(private readonly layers: Layers) {}
+
+  /**
+   * Norm, logits of experts, choice: hidden → what experts take, and which take it.
+   * @throws for a block that adds the feed-forward part in another way than these blocks do
+   */
+  route(block: PlacedBlock, tile: RowTile, scratch: Scratch): void {
+    const { feedForward, feedForwardNorms, attention, parallel, branchScale = 1 } = block;
+    const { routed, hidden: source } = tile;
+    const { before: norm, after, ofSum } = feedForwardNorms;
+    if (!isRouter(feedForward) || !routed) throw new Error('There is no router');
+    if (parallel || branchScale !== 1 || after || ofSum) {
+      throw new Error('Experts take normed hidden states and are added as they are');
+    }
+    const { router, expertsPerRow, normalized } = feedForward;
+    const { layers } = this;
+    const rows = rowsOf(tile);
+    const columns = attention.output.outputs;
+    const target = routed.inputs;
+    if (norm) layers.norm({ source, rows, columns, norm, target });
+    else layers.copy(source, rows, columns, target);
+    const copy = tile.inputs?.feedForward;
+    const packed = layers.packInputs({ source: target, rows, columns, copy }, scratch);
+    const logits: Matrix = { at: scratch.floats(rows * router.outputs), stride: router.outputs };
+    layers.multiplyAll([router], packed, rows, logits);
+    const { buffer } = layers.memory;
+    const routes = routesAt(layers.memory, routed.routes, rows, expertsPerRow);
+    for (let row = 0; row < rows; row++) {
+      const [from, to] = [row * routes.stride, row * routes.stride + expertsPerRow];
+      chooseExperts(
+        new Float32Array(buffer, logits.at + row * logits.stride * 4, router.outputs),
+        normalized,
+        routes.experts.subarray(from, to),
+        routes.weights.subarray(from, to),
+      );
+    }
+  }
+
+  /** hidden += weight·expert(inputs), expert by expert in their order, of the rows that go to each. */
+  apply({ experts, expertsPerRow, rows, hidden, routed, region }: ExpertsTask): void {
+    const routes = routesAt(this.layers.memory, routed.routes, rows, expertsPerRow);
+    for (const placed of experts) {
+      const places: number[] = [];
+      for (let row = 0; row < rows; row++) {
+        const from = row * routes.stride;
+        for (let place = from; place < from + expertsPerRow; place++) {
+          if (routes.experts[place] === placed.expert) places.push(place);
+        }
+      }
+      for (let first = 0; first < places.length; first += EXPERT_ROWS) {
+        const some = places.slice(first, first + EXPERT_ROWS).map((place) => ({
+          row: Math.floor(place / routes.stride),
+          weight: routes.weights[place],
+        }));
+        this.applyOne(placed, some, routed.inputs, hidden, new Scratch(region));
+      }
+    }
+  }
+
+  private applyOne(
+    { feedForward }: PlacedExpert,
+    chosen: readonly { readonly row: number; readonly weight: number }[],
+    inputs: Matrix,
+    hidden: Matrix,
+    scratch: Scratch,
+  ): void {
+    const { layers } = this;
+    const { down, projections } = feedForward;
+    const [{ inputs: size }] = projections;
+    const rows = chosen.length;
+    const gathered: Matrix = { at: scratch.floats(rows * size), stride: size };
+    chosen.forEach(({ row }, index) => {
+      layers.copy(rowsFrom(inputs, row), 1, size, rowsFrom(gathered, index));
+    });
+    const taken = layers.packInputs({ source: gathered, rows, columns: size }, scratch);
+    const packed = layers.packActivated({ feedForward, packed: taken, rows }, scratch);
+    const results: Matrix = { at: scratch.floats(rows * down.outputs), stride: down.outputs };
+    layers.multiplyAll([down], packed, rows, results);
+    const { buffer } = layers.memory;
+    chosen.forEach(({ row, weight }, index) => {
+      const result = new Float32Array(buffer, rowsFrom(results, index).at, down.outputs);
+      const sum = new Float32Array(buffer, rowsFrom(hidden, row).at, down.outputs);
+      for (let i = 0; i < sum.length; i++) sum[i] += weight * result[i];
+    });
+  }
+}
