@@ -35,6 +35,8 @@ export interface ExpertRegionsSetup {
   readonly weights: WeightStore;
   /** Room for stored bytes, at most; absent: none are kept. */
   readonly maxStored?: number;
+  /** Room for several experts together, at most. */
+  readonly togetherBytes?: number;
 }
 
 /** Reserves room for the largest expert, and for more where they are small; undefined where there are none. */
@@ -43,22 +45,40 @@ export function reserveExpertRegions({
   plan,
   weights,
   maxStored = 0,
+  togetherBytes = TOGETHER_BYTES,
 }: ExpertRegionsSetup): ExpertRegions | undefined {
   let [packed, stored] = [0, 0];
   for (const block of plan.blocks) {
     const bytes = expertsOf(block).map((expert) => countExpertBytes(expert, weights));
-    packed = Math.max(packed, roomFor(bytes.map((each) => each.packed)));
-    stored = Math.max(stored, roomFor(bytes.map((each) => each.stored)));
+    packed = Math.max(
+      packed,
+      roomFor(
+        bytes.map((each) => each.packed),
+        togetherBytes,
+      ),
+    );
+    stored = Math.max(
+      stored,
+      roomFor(
+        bytes.map((each) => each.stored),
+        togetherBytes,
+      ),
+    );
   }
   if (packed === 0) return undefined;
   return {
-    packed: pool.reserve(packed),
-    stored: stored <= maxStored ? pool.reserve(stored) : undefined,
+    packed: reserve(pool, packed),
+    stored: stored <= maxStored ? reserve(pool, stored) : undefined,
   };
 }
 
+/** Exactly so many bytes: the pool rounds up, and what experts come in turns by is not to depend on that. */
+function reserve(pool: WorkerPool, bytes: number): MemoryRegion {
+  return { start: pool.reserve(bytes).start, bytes };
+}
+
 /** Room for each of these, and for several together up to a bound. */
-function roomFor(sizes: readonly number[]): number {
+export function roomFor(sizes: readonly number[], togetherBytes = TOGETHER_BYTES): number {
   const all = sizes.reduce((sum, size) => sum + size, 0);
-  return Math.max(0, ...sizes, Math.min(all, TOGETHER_BYTES));
+  return Math.max(0, ...sizes, Math.min(all, togetherBytes));
 }

@@ -2,7 +2,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { quantizeTensors } from '../../../src/jobs/comparison/quantizeTensors.js';
 import { selectTensors } from '../../../src/jobs/selection.js';
@@ -27,6 +26,7 @@ import {
   type TestTensor,
 } from '../../support/checkpoints.js';
 import { GOLDEN_MODELS, openModel, SETTINGS, someWindows } from '../../support/languageModels.js';
+import { quantizedCopy } from '../../support/quantizedCopy.js';
 import { readRawSafetensors } from '../../support/rawSafetensors.js';
 
 /** Every tensor alone, and all of them, in some formats. */
@@ -301,36 +301,4 @@ async function transposedCopy(path: string) {
     return [name, { ...plain, shape: [outputs, inputs], bytes: other }] as const;
   });
   return openLocalModel(await writeCheckpoint(Object.fromEntries(tensors)));
-}
-
-/** A checkpoint with a variant's tensors dequantized to F32. */
-async function quantizedCopy(
-  pool: WorkerPool,
-  path: string,
-  { changes }: Variant,
-): Promise<LanguageModel> {
-  const checkpoint = await openLocalModel(path);
-  const tensors: Record<string, TestTensor> = {};
-  for (const [name, { dtype, shape, bytes }] of readRawSafetensors(
-    join(path, 'model.safetensors'),
-  )) {
-    tensors[name] = { dtype: dtype as TestTensor['dtype'], shape, bytes };
-  }
-  for (const [name, { format }] of changes) {
-    const tensor = checkpoint.tensors.find((each) => each.name === name)!;
-    const values = new Float32Array(tensor.elements);
-    let at = 0;
-    const onOutput = (_: unknown, weights: Float32Array) => {
-      values.set(weights, at);
-      at += weights.length;
-    };
-    const request = { tensors: [tensor], formats: [format!], scaleDtype: 'f32', onOutput } as const;
-    await quantizeTensors(pool, request);
-    tensors[name] = f32Tensor(tensor.shape, values);
-  }
-  const folder = await temporaryFolder();
-  const config = await readFile(join(path, 'config.json'));
-  await writeFile(join(folder, 'config.json'), config);
-  await writeCheckpoint(tensors, folder);
-  return openModel(folder);
 }
