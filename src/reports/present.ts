@@ -1,6 +1,6 @@
 import { ALL_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
-import { visible } from '../storage/errors.js';
+import { formatCsv } from './csv.js';
 import { escapeUnseen } from './jsonParts.js';
 import type { ComparisonReport } from './reports.js';
 
@@ -14,17 +14,6 @@ export function formatReportJson(report: unknown): string {
 
 function replaceNonFinite(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-}
-
-/**
- * A CSV field. Control and direction characters become visible escapes, as everywhere; text that a
- * spreadsheet would take for a formula is quoted with a leading apostrophe.
- */
-function csvField(value: string | number): string {
-  if (typeof value === 'number') return String(value);
-  const shown = visible(value);
-  const text = /^[=+\-@]/.test(shown) ? `'${shown}` : shown;
-  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const PERPLEXITY_COLUMNS = [
@@ -80,5 +69,5 @@ export function formatComparisonCsv(report: ComparisonReport): string {
       ]);
     }
   }
-  return lines.map((line) => line.map(csvField).join(',')).join('\r\n') + '\r\n';
+  return formatCsv(lines);
 }

@@ -42,8 +42,8 @@ export async function runInSlices<Result>(
   }
 }
 
-/** Node waits a millisecond for a timer, and none for this; browsers do not have it. */
-function letOthersRun(): Promise<void> {
+/** Lets the thread answer others. Node waits a millisecond for a timer, and none for this; browsers do not have it. */
+export function letOthersRun(): Promise<void> {
   const { setImmediate = setTimeout } = globalThis as {
     readonly setImmediate?: (done: () => void) => unknown;
   };

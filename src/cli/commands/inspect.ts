@@ -4,6 +4,7 @@ import { describeForInspection, listProblems } from '../../jobs/inspection/descr
 import { inspectModel } from '../../jobs/inspection/inspectModel.js';
 import { listModel, selectForInspection } from '../../jobs/inspection/listModel.js';
 import { nameArchitecture, summarizeConfig } from '../../model/config/configSummary.js';
+import { formatFindingsJson } from '../../reports/findings.js';
 import { formatJsonParts } from '../../reports/jsonParts.js';
 import { formatReportJson } from '../../reports/present.js';
 import { runInSlices } from '../../storage/slices.js';
@@ -38,7 +39,7 @@ async function check(
   );
   await refuseChanged(model.inputs, model.fileSystem);
   await session.write(
-    args.json ? formatJsonParts({ findings }) : formatFindings(model.path, findings),
+    args.json ? formatFindingsJson(findings) : formatFindings(model.path, findings),
   );
   return findings.every(({ severity }) => severity !== 'error');
 }

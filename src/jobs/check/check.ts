@@ -1,28 +1,11 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import type { Examined } from '../../compute/examine.js';
 import type { QuantizationConfig } from '../../layouts/layout.js';
+import type { Fault } from '../../reports/checkReport.js';
 import type { StoredTensor } from '../../storage/container.js';
 import type { StoredPart } from '../../storage/sourceRef.js';
 
-/** An error gives wrong numbers or stops loaders; a warning may; information is neither. */
-export type Severity = 'error' | 'warning' | 'info';
-
-/** What a check has found, in one line for people. */
-export interface Fault {
-  readonly severity: Severity;
-  readonly file: string;
-  /** Where it concerns one tensor: its name. */
-  readonly tensor?: string;
-  readonly message: string;
-}
-
-/** A fault, and which check found it. */
-export interface Finding extends Fault {
-  /** The check: "scale-not-finite". */
-  readonly id: string;
-  /** A public report of such a fault. */
-  readonly source: string;
-}
+export type { Fault, Finding, Severity } from '../../reports/checkReport.js';
 
 /** One thing that can be wrong with a checkpoint. A new one: an entry of a file in `checks/`. */
 export interface Check {

@@ -3,6 +3,7 @@ import type { WorkerPool } from '../../compute/workerPool.js';
 import { readQuantizationConfig } from '../../model/logicalTensors.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import type { ByteSource } from '../../storage/byteSource.js';
+import { letOthersRun } from '../../storage/slices.js';
 import type { StoredPart } from '../../storage/sourceRef.js';
 import type { CheckSubject, Finding, StoredName } from './check.js';
 import { CHECKS } from './checks/index.js';
@@ -40,6 +41,9 @@ export async function checkModel(
   try {
     const findings: Finding[] = [];
     for (const { id, source, find } of CHECKS) {
+      // The editor's host runs this beside other work; a million tensors take a while to go through.
+      await letOthersRun();
+      throwIfCancelled(options.signal);
       let found = 0;
       for await (const fault of find(subject)) {
         throwIfCancelled(options.signal);

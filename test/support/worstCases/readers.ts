@@ -11,6 +11,7 @@ import { formatInspection, TERMINAL_BOUNDS } from '../../../src/cli/inspectText.
 import { formatNotes } from '../../../src/cli/notesText.js';
 import { ProgressLine } from '../../../src/cli/progress.js';
 import { formatTable } from '../../../src/cli/tables.js';
+import { describeCheck } from '../../../src/jobs/check/describeCheck.js';
 import { makeExpressionMatcher } from '../../../src/jobs/check/expressionMatcher.js';
 import { compileGlob } from '../../../src/jobs/globs/globMatcher.js';
 import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
@@ -37,6 +38,9 @@ import {
   readTokenIdWindows,
   splitDocuments,
 } from '../../../src/model/text/windows.js';
+import type { Finding } from '../../../src/reports/checkReport.js';
+import { formatCsv } from '../../../src/reports/csv.js';
+import { formatFindingsCsv } from '../../../src/reports/findings.js';
 import { formatJsonParts } from '../../../src/reports/jsonParts.js';
 import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
@@ -150,6 +154,13 @@ function tensorsOf(list: readonly string[]): ModelTensor[] {
 function checkpointOf(list: readonly string[]): CheckpointReport {
   const tensors = tensorsOf(list);
   return { ...sampleCheckpoint, tensors, layers: describeLayers(tensors) };
+}
+
+function findingsOf(list: readonly string[]): Finding[] {
+  return list.map((name) => ({
+    ...{ severity: 'error', id: 'weights-not-finite', file: name, tensor: name },
+    ...{ message: name, source: '' },
+  }));
 }
 
 const report = sampleComparison();
@@ -589,6 +600,25 @@ export const READERS: readonly Reader[] = [
     cases: over(names, comparisonOf, formatComparisonCsv),
   },
   {
+    name: 'formatFindingsCsv',
+    file: 'src/reports/findings.ts',
+    cases: over(names, findingsOf, formatFindingsCsv),
+  },
+  {
+    name: 'formatCsv',
+    file: 'src/reports/csv.ts',
+    cases: ofNames((list) => formatCsv([list])),
+  },
+  {
+    name: 'describeCheck',
+    file: 'src/jobs/check/describeCheck.ts',
+    cases: over(
+      names,
+      (list) => ({ model: modelOf(list), findings: findingsOf(list) }),
+      ({ model, findings }) => describeCheck(model, findings),
+    ),
+  },
+  {
     name: 'formatInspection',
     file: 'src/cli/inspectText.ts',
     cases: over(names, modelOf, (model) => {
@@ -692,6 +722,7 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/model/text/tokenizerApi.ts',
   'src/model/text/tokenizerFiles.ts',
   'src/model/text/windowCheck.ts',
+  'src/reports/checkReport.ts',
   'src/reports/comparisonPage.ts',
   'src/reports/editorPage.ts',
   'src/reports/naturalOrder.ts',
