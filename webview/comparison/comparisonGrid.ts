@@ -7,8 +7,8 @@ import { LightElement } from '../components/lightElement.js';
 import { visibleName } from '../components/names.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import { scrollToRow, visibleWindow } from '../components/windowing.js';
-import type { GridHost } from './gridFocus.js';
-import { GridFocus } from './gridFocus.js';
+import type { GridHost } from '../components/gridFocus.js';
+import { GridFocus } from '../components/gridFocus.js';
 import { renderGridLegend, renderSums } from './gridLegend.js';
 import type { GridRow } from './gridModel.js';
 import {

@@ -14,8 +14,8 @@ import type { BaselineValues } from './baselineRow.js';
 import { baselineValues, renderBaselineRow } from './baselineRow.js';
 import type { FormatRow } from './formatRows.js';
 import { badgeOf, sortKey, valueOf } from './formatRows.js';
-import type { GridHost } from './gridFocus.js';
-import { GridFocus } from './gridFocus.js';
+import type { GridHost } from '../components/gridFocus.js';
+import { GridFocus } from '../components/gridFocus.js';
 import { NAME_COLUMN } from './gridModel.js';
 import type { ColumnFormat, FormatMeasure } from './measures.js';
 import {
