@@ -1,4 +1,5 @@
 import type { Checked } from '../rpc/schema.js';
+import type { CheckReport } from './checkReport.js';
 import type { editorArguments } from './pageArguments.js';
 import type { CheckpointReport } from './reports.js';
 import type { GroupRanges, Histogram, TensorStatistics } from '../metrics/types.js';
@@ -8,6 +9,8 @@ export interface EditorState {
   readonly checkpoint: CheckpointReport;
   /** Group size last used, for the group-range view. */
   readonly groupSize: number;
+  /** True where a check of these files is through or under way: asking for it reads nothing anew. */
+  readonly isChecked: boolean;
 }
 
 export interface TensorDetails {
@@ -36,6 +39,16 @@ export interface EditorHostApi {
   openWholeModel(argument: Argument<'openWholeModel'>): Promise<void>;
   /** Reads the file anew after it changed on disk. */
   reload(argument: Argument<'reload'>): Promise<EditorState>;
+  /**
+   * Reads all weights and looks for what is known to go wrong with checkpoints, reporting progress. Goes on when
+   * the page is gone, and is joined by those who ask meanwhile; only `cancelCheck` ends it.
+   */
+  checkIntegrity(argument: Argument<'checkIntegrity'>): Promise<CheckReport>;
+  cancelCheck(argument: Argument<'cancelCheck'>): Promise<void>;
+  /** Puts the findings on the clipboard as CSV. */
+  copyFindings(argument: Argument<'copyFindings'>): Promise<void>;
+  /** Saves the findings: the same text as `inspect --check --json`. */
+  saveFindings(argument: Argument<'saveFindings'>): Promise<void>;
 }
 
 /** Methods the page offers to the extension host. */
@@ -44,4 +57,6 @@ export interface EditorPageApi {
   revealTensor(argument: { readonly tensor: string }): void;
   /** The file changed on disk; the page offers to reload. */
   fileChanged(argument: null): void;
+  /** Checks the model, or shows the check that there is. */
+  checkIntegrity(argument: null): void;
 }

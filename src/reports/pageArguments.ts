@@ -56,6 +56,10 @@ export const editorArguments = {
   setGroupSize: fields({ groupSize }),
   reload: nothing,
   openWholeModel: nothing,
+  checkIntegrity: nothing,
+  cancelCheck: nothing,
+  copyFindings: nothing,
+  saveFindings: nothing,
 };
 
 /** What a row of an editor's page says of itself to the commands of its context menu. */

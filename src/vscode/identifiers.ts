@@ -13,5 +13,6 @@ export const COMMAND = {
   copyComparisonCsv: 'quantscope.copyComparisonCsv',
   measurePerplexity: 'quantscope.measurePerplexity',
   exportQuantized: 'quantscope.exportQuantized',
+  checkIntegrity: 'quantscope.checkIntegrity',
   showComparison: 'quantscope.showComparison',
 } as const;

@@ -30,7 +30,7 @@ describePages('the editor page', (pages) => {
     const grown = { ...sampleCheckpoint, totalElements: 4_000_000 };
     const { page, remote } = await pages.editor(
       fakeEditorHost(sampleCheckpoint, {
-        reload: async () => ({ checkpoint: grown, groupSize: 128 }),
+        reload: async () => ({ checkpoint: grown, groupSize: 128, isChecked: false }),
       }),
     );
     await waitForCharts(page, 3);

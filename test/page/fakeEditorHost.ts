@@ -4,6 +4,8 @@ import type { Handlers } from '../../src/rpc/rpc.js';
 import { sampleCheckpoint } from '../support/sampleModel.js';
 import { sampleDetails, sampleGroupRanges } from '../support/sampleStatistics.js';
 
+const NOTHING_CHECKED = { files: 0, tensors: 0, elements: 0, bytes: 0, checks: 0 };
+
 /** A call the page made, other than reads. */
 export type Call = readonly [name: keyof EditorHostApi, argument: unknown];
 
@@ -28,8 +30,8 @@ export function fakeEditorHost(
       return Promise.resolve();
     };
   const handlers: Handlers<EditorHostApi> = {
-    open: async () => ({ checkpoint, groupSize: 128 }),
-    reload: async () => ({ checkpoint, groupSize: 128 }),
+    open: async () => ({ checkpoint, groupSize: 128, isChecked: false }),
+    reload: async () => ({ checkpoint, groupSize: 128, isChecked: false }),
     tensorDetails: async ({ tensor, bins }) => sampleDetails(tensor, bins),
     async groupRanges(request: GroupRangesRequest) {
       ranges.push(request);
@@ -39,6 +41,10 @@ export function fakeEditorHost(
     copyText: record('copyText'),
     openWholeModel: record('openWholeModel'),
     setGroupSize: record('setGroupSize'),
+    checkIntegrity: async () => ({ findings: [], checked: NOTHING_CHECKED }),
+    cancelCheck: record('cancelCheck'),
+    copyFindings: record('copyFindings'),
+    saveFindings: record('saveFindings'),
     ...overrides,
   };
   return { handlers, calls, ranges };

@@ -4,6 +4,8 @@ import { expect, it } from 'vitest';
 import { doneComparison } from './fakeComparisonHost.js';
 import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
+import { sampleCheckpoint } from '../support/sampleModel.js';
+import { sampleFindings } from './sampleFindings.js';
 import { sampleComparison } from '../support/sampleComparison.js';
 import { withSamplePerplexity } from '../support/samplePerplexity.js';
 import { waitForCharts } from './waits.js';
@@ -28,6 +30,23 @@ describePages('screenshots', (pages) => {
     const { page } = await pages.editor(fakeEditorHost(), { ...options, state, height: 1040 });
     await waitForCharts(page, 3);
     const picture = await page.screenshot({ path: `${FOLDER}page-editor-${name}.png` });
+    expect(picture.length).toBeGreaterThan(20_000);
+  });
+
+  it.each(LOOKS)('integrity, %s', async (name, options) => {
+    const host = fakeEditorHost(sampleCheckpoint, {
+      open: async () => ({ checkpoint: sampleCheckpoint, groupSize: 128, isChecked: true }),
+      checkIntegrity: async () => sampleFindings(),
+    });
+    const state = {
+      selected: { kind: 'tensor', name: 'model.layers.0.mlp.down_proj.weight' },
+      expanded: ['layers.0'],
+      integrityShown: true,
+    };
+    const { page } = await pages.editor(host, { ...options, state, height: 1040 });
+    await waitForCharts(page, 3);
+    await page.getByTestId('integrity').getByRole('grid').waitFor();
+    const picture = await page.screenshot({ path: `${FOLDER}page-integrity-${name}.png` });
     expect(picture.length).toBeGreaterThan(20_000);
   });
 

@@ -11,7 +11,7 @@ import type { Checkpoint } from '../components/protocolTypes.js';
 /** Problems listed before the rest is counted; the host sends few, with the last ones counting others. */
 const MAX_PROBLEMS = 12;
 
-/** What the file is: architecture, types, files, metadata, problems. Sends `header-toggled` and `whole-model-asked`. */
+/** What the file is: architecture, types, files, metadata, problems. Sends `header-toggled`, `whole-model-asked` and `check-asked`. */
 @customElement('qs-checkpoint-header')
 export class CheckpointHeader extends LightElement {
   @property({ attribute: false }) checkpoint!: Checkpoint;
@@ -38,6 +38,13 @@ export class CheckpointHeader extends LightElement {
           @click=${() => this.emit('header-toggled')}
         >
           ${fileText}
+        </button>
+        <button
+          class="link"
+          title="Read all weights and look for what is known to go wrong with checkpoints"
+          @click=${() => this.emit('check-asked')}
+        >
+          Check Integrity
         </button>
       </header>
       ${this.expanded ? this.renderFacts() : nothing} ${this.renderProblems()}`;

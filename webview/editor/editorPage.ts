@@ -10,9 +10,12 @@ import { LongRead } from '../components/longRead.js';
 import '../components/messageBar.js';
 import '../components/splitter.js';
 import './checkpointHeader.js';
+import type { IntegrityPanel } from './integrityPanel.js';
+import './integrityPanel.js';
 import './layerDetails.js';
 import type { PageState } from './pageState.js';
-import { INITIAL_STATE } from './pageState.js';
+import { firstSight, INITIAL_STATE } from './pageState.js';
+import { onRegionKey } from './regions.js';
 import type { DetailsView } from './tensorDetails.js';
 import './tensorDetails.js';
 import type { TensorList } from './tensorList.js';
@@ -25,8 +28,6 @@ const SCROLL_PAUSE = 150;
 
 /** Width in CSS pixels below which the details stand under the list. */
 const STACK_BELOW = 600;
-/** A tensor up to this many bytes is shown unasked when a file is opened. */
-const AUTO_SELECT_BYTES = 64 * 1024 * 1024;
 
 /** The page of a safetensors editor. */
 @customElement('qs-editor-page')
@@ -43,9 +44,11 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
   private readonly opening = new LongRead<EditorState>(this);
   // Handed on whole: the remote is a proxy that templates cannot carry.
   private readonly connection: Connection<EditorHostApi>;
+  private readonly isListed = (name: string): boolean => this.model.tensors.has(name);
   private model = new TreeModel({ tensors: [], layers: [] });
   private list: TreeView = { rows: [], found: { tensors: 0, elements: 0, bytes: 0 } };
   private pendingReveal?: string;
+  private pendingCheck = false;
   private readonly resizes = new ResizeObserver(() => {
     this.stacked = this.clientWidth < STACK_BELOW;
   });
@@ -55,6 +58,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     this.connection = connectToHost<EditorPageApi, EditorHostApi>({
       revealTensor: ({ tensor }) => this.revealTensor({ tensor }),
       fileChanged: () => this.fileChanged(),
+      checkIntegrity: () => this.checkIntegrity(),
     });
   }
 
@@ -66,7 +70,9 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     super.connectedCallback();
     this.dataset.vscodeContext = JSON.stringify({ preventDefaultContextMenuItems: true });
     this.resizes.observe(this);
-    this.addEventListener('keydown', (event) => this.onKeyDown(event));
+    this.addEventListener('keydown', (event) =>
+      onRegionKey(event, [this.tensorList, this.querySelector('main'), this.integrityPanel]),
+    );
     void this.open((options) => this.host.open(null, options));
   }
 
@@ -91,6 +97,17 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     this.fileHasChanged = true;
   }
 
+  checkIntegrity(): void {
+    this.pendingCheck = this.opened === undefined;
+    if (this.pendingCheck) return;
+    this.change({ integrityShown: true });
+    void this.updateComplete.then(() => this.integrityPanel?.focus());
+  }
+
+  private get integrityPanel(): IntegrityPanel | null {
+    return this.querySelector<IntegrityPanel>('qs-integrity-panel');
+  }
+
   private get tensorList(): TensorList | null {
     return this.querySelector<TensorList>('qs-tensor-list');
   }
@@ -104,21 +121,12 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     this.fileHasChanged = false;
     this.groupSize = value.groupSize;
     this.model = new TreeModel(value.checkpoint);
-    if (first) this.showFirstTensor();
+    if (first) this.change(firstSight(this.model));
     if (this.pendingReveal !== undefined) this.revealTensor({ tensor: this.pendingReveal });
     this.pendingReveal = undefined;
-  }
-
-  /** On first sight: the first layer open, and its first weight that is quickly read shown. */
-  private showFirstTensor(): void {
-    const [layer] = this.model.layers.values();
-    const tensor = (layer?.tensors ?? []).find(
-      ({ quantizedByDefault, bytes }) => quantizedByDefault && bytes <= AUTO_SELECT_BYTES,
-    );
-    this.change({
-      expanded: layer ? [layer.name] : [],
-      ...(tensor && { selected: { kind: 'tensor', name: tensor.name } }),
-    });
+    // No check begins unasked: one is shown again where the host has it.
+    if (this.page.integrityShown && !value.isChecked) this.change({ integrityShown: false });
+    if (this.pendingCheck) this.checkIntegrity();
   }
 
   private change(part: Partial<PageState>): void {
@@ -150,7 +158,9 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
         .expanded=${headerExpanded}
         @whole-model-asked=${() => void this.host.openWholeModel(null)}
         @header-toggled=${() => this.change({ headerExpanded: !headerExpanded })}
+        @check-asked=${() => this.checkIntegrity()}
       ></qs-checkpoint-header>
+      ${this.page.integrityShown ? this.renderIntegrity() : nothing}
       <div
         class="editor-body ${this.stacked ? 'stacked' : ''}"
         ${css({ '--list-share': `${share}%` })}
@@ -168,41 +178,48 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
 
   private renderOpening(): TemplateResult {
     const { state } = this.opening;
-    if (state.kind !== 'failed') {
-      return html`<div class="page-message">
-        ${this.opening.renderWaiting('Reading the header', () => undefined)}
-      </div>`;
-    }
     return html`<div class="page-message">
-      <qs-message-bar
-        kind="error"
-        .text=${state.message}
-        .actions=${[
-          { label: 'Copy', run: () => void this.host.copyText({ text: state.message }) },
-          { label: 'Reload', run: () => void this.reload() },
-        ]}
-      ></qs-message-bar>
+      ${
+        state.kind === 'failed'
+          ? this.renderFailure(state.message)
+          : this.opening.renderWaiting('Reading the header', () => undefined)
+      }
     </div>`;
+  }
+
+  private renderFailure(message: string): TemplateResult {
+    return html`<qs-message-bar
+      kind="error"
+      .text=${message}
+      .actions=${[
+        { label: 'Copy', run: () => void this.host.copyText({ text: message }) },
+        { label: 'Reload', run: () => void this.reload() },
+      ]}
+    ></qs-message-bar>`;
   }
 
   private renderFileChanged(): TemplateResult | typeof nothing {
     const { state } = this.opening;
-    const reload = { label: 'Reload', run: () => void this.reload() };
-    if (state.kind === 'failed') {
-      return html`<qs-message-bar
-        kind="error"
-        .text=${state.message}
-        .actions=${[
-          { label: 'Copy', run: () => void this.host.copyText({ text: state.message }) },
-          reload,
-        ]}
-      ></qs-message-bar>`;
-    }
+    if (state.kind === 'failed') return this.renderFailure(state.message);
     if (!this.fileHasChanged) return nothing;
     return html`<qs-message-bar
       .text=${'The file has changed on disk.'}
-      .actions=${[reload]}
+      .actions=${[{ label: 'Reload', run: () => void this.reload() }]}
     ></qs-message-bar>`;
+  }
+
+  private renderIntegrity(): TemplateResult {
+    return html`<qs-integrity-panel
+      .connection=${this.connection}
+      .isListed=${this.isListed}
+      @item-selected=${(event: CustomEvent<TreeItem>) => this.select(event.detail)}
+      @integrity-closed=${() => this.closeIntegrity()}
+    ></qs-integrity-panel>`;
+  }
+
+  private closeIntegrity(): void {
+    this.change({ integrityShown: false });
+    this.tensorList?.focus();
   }
 
   private renderList({ checkpoint }: EditorState): TemplateResult {
@@ -288,16 +305,5 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
 
   private reload(): Promise<void> {
     return this.open((options) => this.host.reload(null, options));
-  }
-
-  /** F6 goes round the regions, Escape back to the list. */
-  private onKeyDown(event: KeyboardEvent): void {
-    const details = this.querySelector<HTMLElement>('.details');
-    const inDetails = details?.contains(document.activeElement) ?? false;
-    if (event.key === 'Escape' && inDetails) this.tensorList?.focus();
-    else if (event.key === 'F6' && inDetails) this.tensorList?.focus();
-    else if (event.key === 'F6') details?.focus();
-    else return;
-    event.preventDefault();
   }
 }

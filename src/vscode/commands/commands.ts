@@ -10,6 +10,7 @@ import { COMMAND } from '../identifiers.js';
 import { PerplexityCommand } from './perplexityCommand.js';
 import type { PerplexityMeter } from '../comparison/perplexityMeter.js';
 import { QuantizeCommands } from './quantizeCommand.js';
+import { readTarget } from './quantizeTarget.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
 import type { SharedPool } from '../sharedPool.js';
 
@@ -48,6 +49,9 @@ export function registerCommands(services: CommandServices): vscode.Disposable {
     [COMMAND.compareWith]: (argument, selected) => compareWith.run(argument, selected),
     [COMMAND.measurePerplexity]: (argument) => perplexity.run(argument),
     [COMMAND.exportQuantized]: (argument) => exporter.run(argument),
+    [COMMAND.checkIntegrity]: shown((argument) =>
+      editors.checkIntegrity(readTarget(argument, editors).resource),
+    ),
     [COMMAND.openEditor]: shown((uri) =>
       uri instanceof vscode.Uri ? editors.open(uri) : undefined,
     ),

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { EditorHostApi, EditorPageApi, EditorState } from '../../reports/editorPage.js';
+import { makeModelTitle } from '../../reports/modelTitle.js';
 import { editorArguments } from '../../reports/pageArguments.js';
 import type { CallContext, CallOptions, Handlers } from '../../rpc/rpc.js';
 import type { ChoiceMemory } from '../picks/choiceMemory.js';
@@ -8,6 +9,7 @@ import type { OpenedModel } from '../../checkpoint/types.js';
 import { describeModelInSteps } from '../../jobs/inspection/describeModel.js';
 import { runInSlices } from '../../storage/slices.js';
 import type { SafetensorsDocument } from './safetensorsDocument.js';
+import { proposeFile, saveFile } from '../saveFile.js';
 import { isGroupSize } from '../settings.js';
 import { WebviewConnection } from '../webviewConnection.js';
 
@@ -25,6 +27,7 @@ export class EditorSession {
   private readonly connection: WebviewConnection<EditorPageApi>;
   private pageReady = false;
   private pendingReveal: string | undefined;
+  private pendingCheck = false;
 
   constructor(
     readonly document: SafetensorsDocument,
@@ -51,13 +54,22 @@ export class EditorSession {
   /** Selects a tensor in the page, as soon as there is one. */
   revealTensor(tensor: string): void {
     this.pendingReveal = tensor;
-    if (this.pageReady) this.deliverReveal();
+    if (this.pageReady) this.deliverPending();
   }
 
-  private deliverReveal(): void {
+  /** Has the page check the model, as soon as there is one. */
+  checkIntegrity(): void {
+    this.pendingCheck = true;
+    if (this.pageReady) this.deliverPending();
+  }
+
+  private deliverPending(): void {
     const tensor = this.pendingReveal;
     this.pendingReveal = undefined;
     if (tensor !== undefined) this.tellPage((page) => page.revealTensor({ tensor }));
+    const check = this.pendingCheck;
+    this.pendingCheck = false;
+    if (check) this.tellPage((page) => page.checkIntegrity(null));
   }
 
   private tellPage(
@@ -69,7 +81,14 @@ export class EditorSession {
 
   private async state(model: OpenedModel, options: CallOptions): Promise<EditorState> {
     const checkpoint = await runInSlices(describeModelInSteps(model), options);
-    return { checkpoint, groupSize: this.memory.groupSize };
+    const { groupSize } = this.memory;
+    return { checkpoint, groupSize, isChecked: this.document.integrity.isKnown };
+  }
+
+  /** The files that were read, which nothing saved may replace. */
+  private async inputs(): Promise<vscode.Uri[]> {
+    const model = await this.document.load();
+    return [...model.inputs.keys()].map((path) => uriOf(model, path));
   }
 
   private handlers(): Handlers<EditorHostApi> {
@@ -81,8 +100,8 @@ export class EditorSession {
         // A page that was hidden has not been told of changes.
         const { model } = await document.current(options);
         const state = await this.state(model, options);
-        // After the answer, so that the page knows the tensor it is to select.
-        setTimeout(() => this.deliverReveal());
+        // After the answer, so that the page knows the tensor that it is to select, and the model.
+        setTimeout(() => this.deliverPending());
         return state;
       },
       reload: async (_, context) => {
@@ -106,6 +125,20 @@ export class EditorSession {
       },
       setGroupSize: async ({ groupSize }) => {
         if (isGroupSize(groupSize)) await memory.rememberGroupSize(groupSize);
+      },
+      // Without the call's signal: it is aborted, too, when VS Code discards a hidden page.
+      checkIntegrity: (_, { progress }) => document.integrity.report(progress),
+      cancelCheck: async () => document.integrity.cancel(),
+      copyFindings: async () => {
+        await vscode.env.clipboard.writeText(document.integrity.csv());
+        vscode.window.setStatusBarMessage(vscode.l10n.t('Findings copied as CSV'), 3000);
+      },
+      saveFindings: async () => {
+        const json = new TextEncoder().encode(document.integrity.json());
+        const stem = `${makeModelTitle(document.uri.path)}-findings`;
+        const proposed = proposeFile(document.uri, stem, '.json');
+        const others = await this.inputs();
+        await saveFile(proposed, { JSON: ['json'] }, json, { model: document.uri, others });
       },
     };
   }

@@ -5,6 +5,7 @@ import type { GroupRanges } from '../../metrics/types.js';
 import type { GroupRangesRequest, TensorDetails } from '../../reports/editorPage.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { watchFiles } from './fileWatch.js';
+import { IntegrityCheck } from './integrityCheck.js';
 import { ModelSnapshot } from '../modelSnapshot.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { SharedPool } from '../sharedPool.js';
@@ -19,6 +20,9 @@ export class SafetensorsDocument implements vscode.CustomDocument {
   /** Fires when a file of the model changed on disk since it was read. */
   readonly onDidChangeFile = this.fileChanged.event;
 
+  /** What is wrong with the files as last read. */
+  readonly integrity: IntegrityCheck;
+
   private snapshot: SharedRead<ModelSnapshot> | undefined;
   private results = new Map<string, unknown>();
   private readonly watch: vscode.Disposable;
@@ -29,6 +33,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
     readonly uri: vscode.Uri,
     private readonly pool: SharedPool,
   ) {
+    this.integrity = new IntegrityCheck(() => this.load(), pool);
     const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
     this.watch = watchFiles(
       uri,
@@ -80,6 +85,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
 
   dispose(): void {
     this.snapshot?.cancel();
+    this.integrity.cancel();
     this.watch.dispose();
     this.fileChanged.dispose();
   }
@@ -106,6 +112,7 @@ export class SafetensorsDocument implements vscode.CustomDocument {
   private forget(): void {
     this.snapshot = undefined;
     this.results = new Map();
+    this.integrity.forget();
   }
 
   /** A finished result, or a new one; one under way belongs to whoever may cancel it. */

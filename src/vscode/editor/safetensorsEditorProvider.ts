@@ -12,6 +12,8 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
   private readonly sessions = new Set<EditorSession>();
   private lastActive: EditorSession | undefined;
   private readonly reveals = new Map<string, string>();
+  /** Models to be checked as soon as they are shown. */
+  private readonly checks = new Set<string>();
 
   constructor(
     private readonly extensionUri: vscode.Uri,
@@ -51,6 +53,7 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
     const reveal = this.reveals.get(key);
     this.reveals.delete(key);
     if (reveal !== undefined) session.revealTensor(reveal);
+    if (this.checks.delete(key)) session.checkIntegrity();
 
     panel.webview.options = makeWebviewOptions(this.extensionUri);
     panel.webview.html = renderWebviewHtml(panel.webview, this.extensionUri, 'editor');
@@ -89,8 +92,21 @@ export class SafetensorsEditorProvider implements vscode.CustomReadonlyEditorPro
     await this.open(uri);
   }
 
+  /** Shows a model and checks it there. */
+  async checkIntegrity(uri: vscode.Uri): Promise<void> {
+    const session = this.sessionOf(uri);
+    if (session) {
+      session.panel.reveal(session.panel.viewColumn);
+      session.checkIntegrity();
+      return;
+    }
+    this.checks.add(uri.toString());
+    await this.open(uri);
+  }
+
   private sessionOf(uri: vscode.Uri): EditorSession | undefined {
     const key = uri.toString();
-    return [...this.sessions].find(({ document }) => document.uri.toString() === key);
+    const shown = [...this.sessions].filter(({ document }) => document.uri.toString() === key);
+    return shown.find(({ panel }) => panel.active) ?? shown[0];
   }
 }
