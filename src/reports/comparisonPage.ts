@@ -21,6 +21,8 @@ export interface ComparisonState {
   readonly measuresPerplexity?: boolean;
   /** Type that scales are rounded to. */
   readonly scaleDtype?: ScaleDtype;
+  /** Whether windows of the panel's next perplexity begin with BOS; absent: as the family needs it. */
+  readonly bos?: BosChoice;
   readonly progress?: Progress;
   /** Estimated seconds left, after the first seconds of work. */
   readonly secondsLeft?: number;
@@ -36,12 +38,17 @@ type Argument<Name extends keyof typeof comparisonArguments> = Checked<
 /** A text that was dropped on the page: where it is, or, from outside of VS Code, what it holds. */
 export type DroppedText = NonNullable<Argument<'measurePerplexity'>['text']>;
 
+/** Whether windows begin with BOS, as asked for. */
+export type BosChoice = Argument<'chooseBos'>['bos'];
+
 /** Methods the extension host offers to the comparison page. */
 export interface ComparisonHostApi {
   open(argument: Argument<'open'>): Promise<ComparisonState>;
   cancel(argument: Argument<'cancel'>): Promise<void>;
   /** Starts "Measure Perplexity…" with the panel's formats: asks for what is not given here. */
   measurePerplexity(argument: Argument<'measurePerplexity'>): Promise<void>;
+  /** Says how windows begin in the panel's next measurement. */
+  chooseBos(argument: Argument<'chooseBos'>): Promise<void>;
   /** Runs the same request again, after a cancelled or failed run. */
   runAgain(argument: Argument<'runAgain'>): Promise<void>;
   /** Puts the comparison on the clipboard as CSV: the same text as `compare --csv`. */

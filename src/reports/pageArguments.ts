@@ -5,6 +5,7 @@ import {
   fields,
   list,
   nothing,
+  oneOf,
   optional,
   text,
   wholeNumber,
@@ -33,6 +34,12 @@ const droppedText = either(
   fields({ uri: text(MAX_URI_CHARACTERS) }),
   fields({ name, content: text(MAX_DROPPED_CHARACTERS) }),
 );
+
+/**
+ * Whether windows begin with BOS: as the model's family needs it, each of them, or where the tokenizer puts it
+ * (`--bos-every-window`, `--no-bos-every-window`).
+ */
+const bosChoice = oneOf('default', 'every', 'tokenizer');
 
 /**
  * What the page of a safetensors editor may send. Pages show what strangers wrote: what they send is
@@ -80,6 +87,7 @@ export const comparisonArguments = {
   open: nothing,
   cancel: nothing,
   measurePerplexity: fields({ text: optional(droppedText) }),
+  chooseBos: fields({ bos: bosChoice }),
   runAgain: nothing,
   copyCsv: nothing,
   saveJson: nothing,

@@ -24,6 +24,7 @@ export function fakeComparisonHost(state: ComparisonState): FakeComparisonHost {
       open: async () => state,
       cancel: record('cancel'),
       measurePerplexity: record('measurePerplexity'),
+      chooseBos: record('chooseBos'),
       runAgain: record('runAgain'),
       copyCsv: record('copyCsv'),
       saveJson: record('saveJson'),

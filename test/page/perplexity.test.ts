@@ -57,6 +57,27 @@ describePages('perplexity in the comparison table', (pages) => {
     ]);
   });
 
+  it('lets one choose whether windows begin with BOS, and says what they did', async () => {
+    const every = { ...report, text: { ...report.text!, bos: 'every' as const } };
+    const state = doneComparison(every);
+    const { page, host, remote } = await pages.comparison({ ...state, bos: 'every' });
+    const group = page.getByRole('radiogroup', { name: 'Windows begin with BOS' });
+    const checked = () => group.getByRole('radio', { checked: true }).innerText();
+    expect(await checked()).toBe('every one');
+    expect(await page.getByTestId('perplexity-text').innerText()).toContain(
+      'BOS begins every window',
+    );
+    await group.getByRole('radio', { checked: true }).focus();
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => host.calls).toEqual([['chooseBos', { bos: 'tokenizer' }]]);
+    // The host has the last word: it is what measures.
+    await remote.update({ ...state, bos: 'tokenizer' });
+    await expect.poll(checked).toBe('as tokenized');
+    const { page: plain } = await pages.comparison(doneComparison(report));
+    const radios = plain.getByRole('radiogroup', { name: 'Windows begin with BOS' });
+    expect(await radios.getByRole('radio', { checked: true }).innerText()).toBe('by family');
+  });
+
   it('shows notes on all numbers where no perplexity was measured, too', async () => {
     const note = 'Two shards are missing: <i>all</i> numbers are of the others.';
     const ofModel = '<b>config.json</b> is cut off';

@@ -13,6 +13,7 @@ import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';
 import { visibleName } from '../components/names.js';
 import type { ComparisonReport, FormatComparison } from '../components/protocolTypes.js';
+import { renderBosChoice } from './bosChoice.js';
 import { renderStatus } from './comparisonStatus.js';
 import { DropTarget } from './dropTarget.js';
 import './formatTable.js';
@@ -203,6 +204,7 @@ export class ComparisonPage extends LightElement {
     report,
     scaleDtype,
     formats,
+    bos = 'default',
   }: ComparisonState): TemplateResult {
     return html`<div class="section-head formats-head">
         <h3>${formats.length > 0 ? 'Formats' : 'Unquantized model'}</h3>
@@ -218,6 +220,7 @@ export class ComparisonPage extends LightElement {
           @click=${() => this.measure()}
           >Measure Perplexity…</vscode-button
         >
+        ${renderBosChoice(bos, (choice) => void this.host.chooseBos({ bos: choice }))}
       </div>
       ${report ? renderPerplexityText(report, scaleDtype) : nothing}`;
   }

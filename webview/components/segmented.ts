@@ -1,11 +1,13 @@
 import type { TemplateResult } from 'lit';
-import { html } from 'lit';
+import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { LightElement } from './lightElement.js';
 
 export interface SegmentedOption {
   readonly value: string;
   readonly label: string;
+  /** What it means, where the label is short. */
+  readonly hint?: string;
 }
 
 /** A choice of few, side by side: a radio group. Sends `choice-changed` with the value. */
@@ -18,12 +20,13 @@ export class Segmented extends LightElement {
   override render(): TemplateResult {
     return html`<div class="segmented" role="radiogroup" aria-label=${this.label}>
       ${this.options.map(
-        ({ value, label }) =>
+        ({ value, label, hint }) =>
           html`<button
             role="radio"
             aria-checked=${value === this.value ? 'true' : 'false'}
             tabindex=${value === this.value ? 0 : -1}
             data-value=${value}
+            title=${hint ?? nothing}
             @click=${() => this.choose(value)}
             @keydown=${this.onKeyDown}
           >

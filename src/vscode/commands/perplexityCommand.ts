@@ -10,6 +10,7 @@ import type { OpenedModel } from '../../checkpoint/types.js';
 import type { ComparisonPanel } from '../comparison/comparisonPanel.js';
 import type { CommandServices } from './commands.js';
 import type { ComparisonRequest, PerplexityChoice } from '../comparison/comparisonRequest.js';
+import { readBosChoice } from '../comparison/comparisonRequest.js';
 import { pickWindows } from '../picks/windowsPick.js';
 import { formatWithGroup } from '../picks/formatName.js';
 import { pickFormats } from '../picks/formatPick.js';
@@ -27,6 +28,8 @@ interface Measurable {
   readonly tensors: readonly string[];
   /** Questions that were asked before. */
   readonly asked: number;
+  /** As requests have it. */
+  readonly bosEveryWindow?: boolean;
 }
 
 /** What is to be run, and its model. */
@@ -68,13 +71,14 @@ export class PerplexityCommand {
     argument: unknown,
     fields: Readonly<Record<string, unknown>>,
   ): Promise<Measurement> {
-    const { text, windows, perLayer } = fields;
+    const { text, windows, perLayer, bosEveryWindow } = fields;
     const names = (fields['formats'] as unknown[]).map((name) => parseFormat(String(name)).id);
     const { opened, request } = await this.model(argument, async () => names);
     const perplexity = {
       textFile: text instanceof vscode.Uri ? text.fsPath : textOrNone(text),
       windows: Number.isSafeInteger(windows) && Number(windows) > 0 ? Number(windows) : undefined,
       perLayer: perLayer === true,
+      bosEveryWindow: typeof bosEveryWindow === 'boolean' ? bosEveryWindow : undefined,
     };
     return { opened, request: { ...request!, perplexity } };
   }
@@ -84,9 +88,10 @@ export class PerplexityCommand {
     fields: Readonly<Record<string, unknown>>,
   ): Promise<Measurement | undefined> {
     const panel = this.panelMeant(argument, fields['comparison']);
-    const { opened, request, tensors, asked } = panel
+    const measurable = panel
       ? await this.modelOf(panel)
       : await this.model(argument, (model) => this.askFormats(model, argument));
+    const { opened, request } = measurable;
     if (!request) return undefined;
     const { model } = opened;
     // Where the model cannot be run there is nothing to ask; the panel says why, beside the weights.
@@ -96,7 +101,7 @@ export class PerplexityCommand {
     );
     const perplexity =
       runs && model.fileSystem.isLocal
-        ? await this.askText({ opened, request, tensors, asked }, droppedText(fields['text']))
+        ? await this.askText({ ...measurable, request }, droppedText(fields['text']))
         : {};
     return perplexity && { opened, request: { ...request, perplexity } };
   }
@@ -111,12 +116,12 @@ export class PerplexityCommand {
     return panel?.panel.active ? panel : undefined;
   }
 
-  private async modelOf({ run }: ComparisonPanel): Promise<Measurable> {
+  private async modelOf({ run, bos }: ComparisonPanel): Promise<Measurable> {
     const request = withoutChoice(run.request);
     const resource = vscode.Uri.parse(request.resource, true);
     const opened = await this.services.editors.snapshot(resource);
     const tensors = request.formats.length > 0 ? selectedNames(opened.model, request.tensors) : [];
-    return { opened, request, tensors, asked: 0 };
+    return { opened, request, tensors, asked: 0, bosEveryWindow: readBosChoice(bos) };
   }
 
   private async model(
@@ -179,12 +184,13 @@ export class PerplexityCommand {
       if (!text || text === 'back') return undefined;
       const choice = await this.askWindows(measurable, text.file, title, totalSteps);
       if (choice === 'back') continue;
-      return choice && { textFile: text.file, ...choice };
+      const { bosEveryWindow } = measurable;
+      return choice && { textFile: text.file, bosEveryWindow, ...choice };
     }
   }
 
   private async askWindows(
-    { opened, request, tensors }: Measurable,
+    { opened, request, tensors, bosEveryWindow }: Measurable,
     textFile: string,
     title: string,
     step: number,
@@ -192,7 +198,7 @@ export class PerplexityCommand {
     const abort = new AbortController();
     const formats = request.formats.map(parseFormat);
     const { host } = this.services;
-    const wanted = { formats, tensors, text: { textFile } };
+    const wanted = { formats, tensors, text: { textFile, bosEveryWindow } };
     const plan = planPerplexity(host, opened.model, wanted, abort.signal);
     const threads = chooseThreads(host, readSettings().threads);
     const secondsFor = (flops: number) => this.services.meter.secondsFor(flops, threads);

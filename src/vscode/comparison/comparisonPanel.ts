@@ -2,13 +2,15 @@ import * as vscode from 'vscode';
 import { formatComparisonCsv, formatReportJson } from '../../reports/present.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import type {
+  BosChoice,
   ComparisonHostApi,
   ComparisonPageApi,
+  ComparisonState,
   DroppedText,
 } from '../../reports/comparisonPage.js';
 import { comparisonArguments } from '../../reports/pageArguments.js';
 import type { Handlers } from '../../rpc/rpc.js';
-import { computeComparisonId } from './comparisonRequest.js';
+import { computeComparisonId, nameBosChoice } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
 import { showError } from '../errors.js';
 import { readPageFile } from '../localFiles.js';
@@ -35,6 +37,7 @@ export class ComparisonPanel {
   private runSubscription: vscode.Disposable | undefined;
   private shown: ComparisonRun;
   private hidden = false;
+  private chosenBos: BosChoice | undefined;
 
   /** The same for the same tensors of the same model. */
   readonly id: string;
@@ -76,9 +79,10 @@ export class ComparisonPanel {
     this.runSubscription?.dispose();
     if (this.shown !== run) this.shown.dispose();
     this.shown = run;
+    this.chosenBos = undefined;
     const show = () => {
       // A hidden page asks for the state when it is shown again.
-      if (this.panel.visible) this.connection.remote.update(run.state).catch(() => undefined);
+      if (this.panel.visible) this.connection.remote.update(this.state).catch(() => undefined);
       this.host.stateChanged(this);
     };
     this.runSubscription = run.onDidChange(show);
@@ -89,6 +93,15 @@ export class ComparisonPanel {
         ? vscode.l10n.t('Perplexity: {0}', modelName)
         : vscode.l10n.t('Format Comparison: {0}', tensors ? scope : modelName);
     show();
+  }
+
+  /** How windows begin in the next measurement: as chosen in the page, else as in the run that is shown. */
+  get bos(): BosChoice {
+    return this.chosenBos ?? nameBosChoice(this.run.request.perplexity);
+  }
+
+  private get state(): ComparisonState {
+    return { ...this.run.state, bos: this.bos };
   }
 
   /** True when the user looks at it, or is about to: VS Code reports what is visible with a delay. */
@@ -145,7 +158,7 @@ export class ComparisonPanel {
 
   private handlers(): Handlers<ComparisonHostApi> {
     return {
-      open: async () => this.run.state,
+      open: async () => this.state,
       cancel: async () => this.run.cancel(),
       measurePerplexity: async ({ text }) => {
         try {
@@ -154,6 +167,10 @@ export class ComparisonPanel {
           // The page does not know what its part of the drop would have led to.
           showError(error);
         }
+      },
+      chooseBos: async ({ bos }) => {
+        this.chosenBos = bos;
+        this.connection.remote.update(this.state).catch(() => undefined);
       },
       runAgain: async () => {
         // The state says how it went; a click in the page has nobody else to tell.

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BosChoice } from '../../reports/comparisonPage.js';
 import type { ScaleDtype } from '../../formats/index.js';
 
 /** What perplexity is measured on. */
@@ -9,6 +10,18 @@ export interface PerplexityChoice {
   readonly windows?: number;
   /** Also with each tensor alone quantized. */
   readonly perLayer?: boolean;
+  /** True: each window begins with BOS; false: where the tokenizer puts it; absent: as the model's family needs it. */
+  readonly bosEveryWindow?: boolean;
+}
+
+/** A page's choice of BOS as a request has it. */
+export function readBosChoice(choice: BosChoice): boolean | undefined {
+  return choice === 'every' ? true : choice === 'tokenizer' ? false : undefined;
+}
+
+/** A request's choice of BOS as pages have it. */
+export function nameBosChoice({ bosEveryWindow }: PerplexityChoice = {}): BosChoice {
+  return bosEveryWindow === undefined ? 'default' : bosEveryWindow ? 'every' : 'tokenizer';
 }
 
 /** What a comparison panel compares; plain data, so that it outlives the window. */

@@ -77,6 +77,14 @@ suite('Measure Perplexity…', () => {
     assert.equal(comparisonTabs().length, 1, 'both are the same panel');
   });
 
+  test('begins every window with BOS where that is asked for, and says so', async () => {
+    const target = { resource: sampleUri(), formats: [], windows: WINDOWS };
+    const plain = await measure(target);
+    const every = await measure({ ...target, bosEveryWindow: true });
+    assert.deepEqual([plain.text?.bos, every.text?.bos], ['first', 'every']);
+    assert.notEqual(every.baseline.perplexity!.value, plain.baseline.perplexity!.value);
+  });
+
   test('without formats, runs the unquantized model alone', async () => {
     const report = await measure({ resource: sampleUri(), formats: [], windows: WINDOWS });
     const job = await measureByJob([]);

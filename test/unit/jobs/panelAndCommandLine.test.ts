@@ -11,6 +11,7 @@ import {
 import { measureInThread } from '../../../src/jobs/perplexity/measureInThread.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { formatReportJson } from '../../../src/reports/present.js';
+import { nameBosChoice, readBosChoice } from '../../../src/vscode/comparison/comparisonRequest.js';
 import { createPool, HOST, SAMPLE } from '../../support/checkpoints.js';
 
 const MODEL = join(SAMPLE, 'model.safetensors');
@@ -68,5 +69,34 @@ it(
 
     const plain = untimed(await commandLine(...args, ...formats, ...globs));
     expect(untimed(formatReportJson(weights))).toEqual(plain);
+  },
+);
+
+it.each([
+  ['default', 'first', []],
+  ['every', 'every', ['--bos-every-window']],
+  ['tokenizer', 'first', ['--no-bos-every-window']],
+] as const)(
+  'save the same document with BOS as chosen: %s',
+  { timeout: 120_000 },
+  async (choice, stated, options) => {
+    const model = await openLocalModel(MODEL);
+    const panel: ComparisonRunners = {
+      withPool: async (job) => job(await createPool({ threads: THREADS })),
+      measurePerplexity: (...measurement) =>
+        measureInThread(HOST, { threads: THREADS }, ...measurement),
+    };
+    const tensor = 'model.layers.2.self_attn.q_proj.weight';
+    const bosEveryWindow = readBosChoice(choice);
+    const report = await compareFormats(panel, model, {
+      ...{ formats: ['int4'], tensors: [tensor] },
+      perplexity: { windows: 2, bosEveryWindow },
+    });
+    expect(report.text?.bos).toBe(stated);
+    const args = ['compare', MODEL, '--json', '--threads', String(THREADS), '--format', 'int4'];
+    const measured = ['--tensor', tensor, '--windows', '2', '--no-cache', ...options];
+    const printed = await commandLine(...args, ...measured);
+    expect(untimed(formatReportJson(report))).toEqual(untimed(printed));
+    expect(nameBosChoice({ bosEveryWindow })).toBe(choice);
   },
 );
