@@ -59,6 +59,14 @@ function tensor(name: string, layer = '', nameInLayer = name): TensorReport {
   };
 }
 
+/** The sample with its weights stored in parts. */
+const stored = (label: string) => ({
+  ...sampleCheckpoint,
+  tensors: sampleCheckpoint.tensors.map((tensor) =>
+    tensor.quantizedByDefault ? { ...tensor, storage: { label, parts: [] } } : tensor,
+  ),
+});
+
 describePages('the list of tensors', (pages) => {
   it('shows the layers with the first one open, sizes and totals', async () => {
     const { page } = await pages.editor();
@@ -83,6 +91,24 @@ describePages('the list of tensors', (pages) => {
       '38 tensors · 3,672,320 weights · 7.00 MB',
     );
     expect(await page.locator('.checkpoint').innerText()).toContain('LlamaForCausalLM');
+  });
+
+  it('has room for long names of layouts, and no more than short ones need', async () => {
+    const widths = await Promise.all(
+      ['BF16', 'compressed-tensors INT4 g128'].map(async (label) => {
+        const { page } = await pages.editor(fakeEditorHost(stored(label)));
+        const cell = page.locator('.tensor .tree-dtype', { hasText: label }).first();
+        return cell.evaluate((each) => each.clientWidth);
+      }),
+    );
+    expect(widths[0]).toBeLessThan(60);
+    expect(widths[1]).toBeGreaterThan(110);
+    const { page } = await pages.editor(fakeEditorHost(stored('GPTQ 4-bit g128')));
+    const cell = page.locator('.tensor .tree-dtype', { hasText: 'GPTQ' }).first();
+    const isCut = (each: Element) => each.scrollWidth > each.clientWidth;
+    expect(await cell.evaluate(isCut)).toBe(false);
+    const name = page.locator('.tensor .tree-name bdi', { hasText: 'q_proj' }).first();
+    expect(await name.evaluate(isCut)).toBe(false);
   });
 
   it('filters by all words in name, type, shape and layer', async () => {

@@ -1,6 +1,8 @@
+import { nameStorage } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
+import { css } from '../components/cssom.js';
 import { LightElement } from '../components/lightElement.js';
 import { countOf, formatInteger, formatSize } from '../components/numbers.js';
 import type { Checkpoint } from '../components/protocolTypes.js';
@@ -10,6 +12,12 @@ import type { TensorTree } from './tensorTree.js';
 import './tensorTree.js';
 import type { TreeItem, TreeView } from './treeModel.js';
 
+/** Width of the column of types in em: for "BF16", and for long names of layouts such as "GPTQ 4-bit g128". */
+const LEAST_TYPE = 3.9;
+const MOST_TYPE = 9.5;
+/** Of a character of the column's smaller type. */
+const TYPE_CHARACTER = 0.52;
+
 /** The filter, the tree of tensors and what they come to; passes their events on. */
 @customElement('qs-tensor-list')
 export class TensorList extends LightElement {
@@ -18,6 +26,8 @@ export class TensorList extends LightElement {
   @property() filter = '';
   @property({ attribute: false }) selected?: TreeItem;
   @property({ attribute: false }) initialScroll = 0;
+
+  private typeWidth = `${LEAST_TYPE}em`;
 
   private get tree(): TensorTree | null {
     return this.querySelector<TensorTree>('qs-tensor-tree');
@@ -37,7 +47,11 @@ export class TensorList extends LightElement {
   override render(): TemplateResult {
     const { filter, view } = this;
     const filtering = filter.trim() !== '';
-    return html`<section class="list" aria-label="Tensors">
+    return html`<section
+      class="list"
+      aria-label="Tensors"
+      ${css({ '--type-width': this.typeWidth })}
+    >
       <qs-filter-box
         .value=${filter}
         .found=${filtering ? view.found.tensors : undefined}
@@ -55,6 +69,13 @@ export class TensorList extends LightElement {
       ></qs-tensor-tree>
       <footer class="totals">${this.totals()}</footer>
     </section>`;
+  }
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (!changed.has('checkpoint')) return;
+    const { tensors } = this.checkpoint;
+    const longest = tensors.reduce((most, each) => Math.max(most, nameStorage(each).length), 0);
+    this.typeWidth = `${Math.min(MOST_TYPE, Math.max(LEAST_TYPE, longest * TYPE_CHARACTER))}em`;
   }
 
   private renderNoMatch(): TemplateResult {
