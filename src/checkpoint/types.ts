@@ -66,6 +66,14 @@ export interface WeightStorage {
   readonly parts: readonly Pick<StoredTensor, 'name' | 'dtype' | 'shape' | 'bytes'>[];
 }
 
+/** Of which weight a tensor is a part, where that cannot be decoded. */
+export interface PartOfWeight {
+  /** The name that architectures have for it. */
+  readonly weight: string;
+  /** How the weight is stored, for people: "EXL2". */
+  readonly label: string;
+}
+
 /** A tensor of an opened model: what its file says of it, and what the model does. */
 export interface ModelTensor extends StoredTensor {
   /** How any thread opens the file that holds its bytes. */
@@ -75,6 +83,8 @@ export interface ModelTensor extends StoredTensor {
    * of the decoded weights (F32), while `bytes` counts what the parts take in the file.
    */
   readonly storage?: WeightStorage;
+  /** Present where it is a part of a weight that cannot be decoded: its elements are no weights then. */
+  readonly partOf?: PartOfWeight;
   /** Layer it belongs to ("layers.0"), or "" for tensors outside the repeated blocks. */
   readonly layer: string;
   /** Name within its layer ("mlp.down_proj.weight"). */

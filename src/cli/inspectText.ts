@@ -62,9 +62,30 @@ const STATS_COLUMNS: readonly Column[] = [
 
 /** "F32", or "F32 (holds BF16)" where its values are all of a narrower type. */
 function showType(tensor: TensorReport, stats: InspectedTensor['stats']): string {
-  const type = nameStorage(tensor);
+  // Of parts, the line above says what they are parts of.
+  const type = tensor.partOf ? tensor.dtype : nameStorage(tensor);
   // Decoded weights have few bits in any case.
   return stats?.holds === undefined || tensor.storage ? type : `${type} (holds ${stats.holds})`;
+}
+
+/** The name of a weight within the layer of one of its parts. */
+function nameInLayerOf({ name, layer, nameInLayer }: TensorReport, weight: string): string {
+  const before = name.slice(0, name.length - nameInLayer.length);
+  return layer !== '' && weight.startsWith(before) ? weight.slice(before.length) : weight;
+}
+
+/** Each tensor by itself; of weights that cannot be decoded, the parts of one together where the first stands. */
+function groupParts(tensors: readonly TensorReport[]): TensorReport[][] {
+  const groups: TensorReport[][] = [];
+  const ofWeight = new Map<string, TensorReport[]>();
+  for (const tensor of tensors) {
+    const weight = tensor.partOf?.weight;
+    const group = weight === undefined ? undefined : ofWeight.get(weight);
+    if (group) group.push(tensor);
+    else groups.push([tensor]);
+    if (weight !== undefined && !group) ofWeight.set(weight, groups.at(-1)!);
+  }
+  return groups;
 }
 
 function statsCells(stats: InspectedTensor['stats']): string[] {
@@ -95,10 +116,15 @@ export interface InspectedModel {
 
 function heading(model: InspectedModel, { all }: ModelListing): string {
   const files = `${formatCount(model.files)} ${model.files === 1 ? 'file' : 'files'}`;
+  const matrices = all.undecoded === 1 ? 'matrix' : 'matrices';
+  const undecoded =
+    all.undecoded > 0
+      ? ` and ${formatCount(all.undecoded)} ${matrices} that cannot be decoded`
+      : '';
   const title = [model.path, model.architecture, model.configSummary].filter(Boolean).join('  ');
   return (
     `${shorten(title, MAX_LINE, visible)}\n` +
-    `${formatCount(all.tensors)} tensors, ${formatCount(all.elements)} weights, ` +
+    `${formatCount(all.tensors)} tensors, ${formatCount(all.elements)} weights${undecoded}, ` +
     `${formatSize(all.bytes)} in ${files}\n`
   );
 }
@@ -137,15 +163,31 @@ export function formatInspection(
     formatSize(tensor.bytes),
     ...statsCells(statistics?.get(tensor.name)),
   ];
+  const rowsOf = (tensors: readonly TensorReport[], indent: string): string[][] =>
+    groupParts(tensors).flatMap((group) => {
+      const [first] = group;
+      const { partOf } = first;
+      if (!partOf) return group.map(tensorRow);
+      const { weight, label } = partOf;
+      const name = nameInLayerOf(first, weight);
+      const bytes = group.reduce((sum, tensor) => sum + tensor.bytes, 0);
+      return [
+        [indent + showName(name), `${label}, not decoded`, '', formatSize(bytes)],
+        ...group.map((tensor) => {
+          const [shown, ...cells] = tensorRow(tensor);
+          return [`  ${shown}`, ...cells];
+        }),
+      ];
+    });
   const { all, matching, embeddings, layers, rest, unlisted } = listing;
-  const rows = embeddings.map(tensorRow);
+  const rows = rowsOf(embeddings, '');
   for (const { layer, tensors, bytes, matching: asked, listed } of layers) {
     rows.push([showName(layer), '', countText(asked, tensors), formatSize(bytes)]);
-    rows.push(...listed.map(tensorRow));
+    rows.push(...rowsOf(listed, '  '));
     const more = asked - listed.length;
     if (more > 0 && listed.length > 0) rows.push([`  … ${formatCount(more)} more`]);
   }
-  rows.push(...rest.map(tensorRow));
+  rows.push(...rowsOf(rest, ''));
   const withStats = [...(statistics?.values() ?? [])].some((stats) => stats !== undefined);
   const columns = withStats ? [...BASE_COLUMNS, ...STATS_COLUMNS] : BASE_COLUMNS;
   const verb = unlisted > 0 ? 'match' : 'shown';

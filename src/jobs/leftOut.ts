@@ -1,4 +1,5 @@
 import type { ModelTensor } from '../checkpoint/types.js';
+import { countWeights } from '../reports/storedAs.js';
 
 /** Kinds of tensors that are told apart; the rest is one more. */
 const MAX_KINDS = 12;
@@ -18,28 +19,32 @@ export function noteLeftOut(
     selected.every(({ quantizedByDefault }) => quantizedByDefault);
   if (!asUsual) return [];
   const kinds = new Map<string, { tensors: number; weights: number }>();
+  const undecoded = new Set<string>();
   let total = 0;
-  for (const { notByDefault, notQuantizable, elements } of tensors) {
-    total += elements;
-    if (notByDefault === undefined || elements === 0) continue;
-    const kind = kindOf(notByDefault, notQuantizable);
+  for (const tensor of tensors) {
+    const { notByDefault: kind, elements, partOf } = tensor;
+    total += countWeights(tensor);
+    if (partOf) undecoded.add(partOf.weight);
+    if (kind === undefined || elements === 0 || partOf) continue;
     const key = kinds.has(kind) || kinds.size < MAX_KINDS ? kind : 'other reasons';
     const sum = kinds.get(key) ?? { tensors: 0, weights: 0 };
     kinds.set(key, { tensors: sum.tensors + 1, weights: sum.weights + elements });
   }
-  if (kinds.size === 0) return [];
+  const notDecoded =
+    undecoded.size === 0
+      ? []
+      : [
+          `Left out as well: ${format(undecoded.size)} ${undecoded.size === 1 ? 'matrix' : 'matrices'} of weights that cannot be decoded.`,
+        ];
+  if (kinds.size === 0) return notDecoded;
   const parts = [...kinds]
     .sort(([, one], [, other]) => other.weights - one.weights)
     .map(([kind, sum]) => `${countOf(sum.tensors, kind)} (${format(sum.weights)})`);
-  return [`Left out of ${format(total)} weights, since they are not linear: ${parts.join(', ')}.`];
+  const line = `Left out of ${format(total)} weights, since they are not linear: ${parts.join(', ')}.`;
+  return [line, ...notDecoded];
 }
 
 const format = (count: number): string => count.toLocaleString('en-US');
-
-/** Reasons that name a tensor are one kind. */
-function kindOf(reason: string, notQuantizable: string | undefined): string {
-  return notQuantizable?.startsWith('a part of ') ? 'a part that cannot be decoded' : reason;
-}
 
 /** "an embedding", twice: "2 embeddings"; "one-dimensional": "2 one-dimensional". */
 function countOf(count: number, reason: string): string {

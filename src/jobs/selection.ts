@@ -1,5 +1,5 @@
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
-import type { Remedy } from '../storage/errors.js';
+import { quoted, type Remedy } from '../storage/errors.js';
 import { compileGlob } from './globs/globMatcher.js';
 
 export interface Selection {
@@ -39,6 +39,11 @@ export function selectInLayer<
   return tensors.filter(({ notQuantizable }) => notQuantizable === undefined);
 }
 
+/** Why a weight that architectures ask for is not among the tensors. */
+function describeLost([name, reason]: readonly [string, string]): string {
+  return `${quoted(name)} is stored in a way that cannot be decoded (${reason})`;
+}
+
 /**
  * The tensors a quantizing job works on, in checkpoint order.
  * @throws SelectionError when a name is unknown, cannot be quantized, or nothing matches
@@ -51,7 +56,12 @@ export function selectTensors(model: OpenedModel, selection: Selection): ModelTe
     const wanted = new Set(names);
     for (const name of wanted) {
       const tensor = byName.get(name);
-      if (!tensor) throw new SelectionError(`${model.path}: there is no tensor "${name}"`);
+      if (!tensor) {
+        const reason = model.undecodable.get(name);
+        const why =
+          reason === undefined ? `there is no tensor "${name}"` : describeLost([name, reason]);
+        throw new SelectionError(`${model.path}: ${why}`);
+      }
       if (tensor.notQuantizable !== undefined) {
         throw new SelectionError(
           `${tensor.file}: "${name}" cannot be quantized: ${tensor.notQuantizable}`,
@@ -63,6 +73,8 @@ export function selectTensors(model: OpenedModel, selection: Selection): ModelTe
     const matches = makeTensorMatcher(globs);
     const matching = model.tensors.filter((tensor) => matches(tensor.name));
     if (matching.length === 0) {
+      const lost = [...model.undecodable].find(([name]) => matches(name));
+      if (lost) throw new SelectionError(`${model.path}: ${describeLost(lost)}`);
       throw new SelectionError(`${model.path}: no tensor matches ${globs.join(', ')}`);
     }
     selected = matching.filter(({ notQuantizable }) => notQuantizable === undefined);
@@ -75,6 +87,12 @@ export function selectTensors(model: OpenedModel, selection: Selection): ModelTe
     selected = model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
   }
   if (selected.length === 0) {
+    const [lost] = model.undecodable;
+    if (lost) {
+      throw new SelectionError(
+        `${model.path}: no linear weights that can be decoded; ${describeLost(lost)}`,
+      );
+    }
     throw new SelectionError(
       `${model.path}: no linear weights found; choose tensors by name`,
       'choose-tensors',

@@ -1,6 +1,7 @@
 import type { ModelTensor, OpenedModel } from '../checkpoint/types.js';
 import { nameArchitecture } from '../model/config/configSummary.js';
 import type { ModelSummary } from '../reports/reports.js';
+import { countWeights } from '../reports/storedAs.js';
 import { noteLeftOut } from './leftOut.js';
 
 /**
@@ -14,7 +15,7 @@ export function summarizeModel(
   isQuantized = true,
 ): ModelSummary {
   const sum = (list: readonly ModelTensor[]) =>
-    list.reduce((total, { elements }) => total + elements, 0);
+    list.reduce((total, tensor) => total + countWeights(tensor), 0);
   return {
     path,
     architecture: nameArchitecture(config) ?? null,

@@ -8,13 +8,18 @@ import { gptOss } from './entries/gptOss.js';
 import { gptq } from './entries/gptq.js';
 import { int8 } from './entries/int8.js';
 import { mlx } from './entries/mlx.js';
+import { NOT_DECODED, UNKNOWN_INTEGERS } from './entries/notDecoded.js';
 import { packQuantized } from './entries/packQuantized.js';
 import { vptq } from './entries/vptq.js';
 import type { Layout } from './layout.js';
 
-/** Every way in which weights are stored other than as plain numbers. A new one: a file, a line here. */
+/**
+ * Every way in which weights are stored other than as plain numbers; the first that knows a weight has it. A
+ * new one: a file, a line here. One that is only to be refused by name: an entry of `notDecoded.ts`.
+ */
 export const LAYOUTS: readonly Layout[] = Object.freeze([
   ggml,
+  ...NOT_DECODED,
   afpq,
   gptq,
   awq,
@@ -27,6 +32,7 @@ export const LAYOUTS: readonly Layout[] = Object.freeze([
   mlx,
   gptOss,
   vptq,
+  ...UNKNOWN_INTEGERS,
 ]);
 
 const byId = new Map(LAYOUTS.map((layout) => [layout.id, layout]));

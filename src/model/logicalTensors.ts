@@ -1,5 +1,5 @@
 import { readConfigFile } from '../checkpoint/configFile.js';
-import type { CheckpointProblem, FreshCheckpoint } from '../checkpoint/types.js';
+import type { CheckpointProblem, FreshCheckpoint, PartOfWeight } from '../checkpoint/types.js';
 import type { QuantizationConfig } from '../layouts/layout.js';
 import {
   findStoredWeights,
@@ -16,8 +16,8 @@ export interface LogicalTensors {
   readonly tensors: StoredTensor[];
   /** Those that are decoded from parts. */
   readonly decoded: ReadonlyMap<StoredTensor, DecodedTensor>;
-  /** Parts of weights that cannot be decoded, and why nothing can be done with them. */
-  readonly refused: ReadonlyMap<StoredTensor, string>;
+  /** Parts of weights that cannot be decoded. */
+  readonly refused: ReadonlyMap<StoredTensor, RefusedPart>;
   /** A line for each way in which weights are stored. */
   readonly decodedFrom: readonly string[];
   /** Why weights that architectures ask for are not there, by name. */
@@ -25,12 +25,19 @@ export interface LogicalTensors {
   readonly notes: readonly CheckpointProblem[];
 }
 
+/** A tensor that is a part of a weight that cannot be decoded. */
+export interface RefusedPart {
+  readonly partOf: PartOfWeight;
+  /** Why nothing can be done with it. */
+  readonly reason: string;
+}
+
 /** Where tools say how they stored weights, apart from `config.json`. */
 const QUANTIZATION_FILES = ['quantize_config.json', 'hf_quant_config.json'];
 
 /** Finds the weights that are stored in parts. @throws CheckpointError where a small part cannot be read */
 export async function findLogicalTensors(
-  { files, folder, tensors }: FreshCheckpoint,
+  { files, folder, tensors, loneShard, wholeModel }: FreshCheckpoint,
   config: Readonly<Record<string, unknown>> | undefined,
   fileSystem: FileSystem,
 ): Promise<LogicalTensors> {
@@ -48,7 +55,9 @@ export async function findLogicalTensors(
   const { weightOf, parts, refused } = found;
   if (weightOf.size === 0 && refused.size === 0) {
     const none = new Map<never, never>();
-    return { tensors, decoded: none, refused: none, decodedFrom: [], undecodable: none, notes: [] };
+    const isWhole = tensors.length > 0 && loneShard === undefined && wholeModel === undefined;
+    const notes = noteUnknownMethod(config, isWhole);
+    return { tensors, decoded: none, refused: none, decodedFrom: [], undecodable: none, notes };
   }
   const logical = tensors
     .filter((tensor) => !parts.has(tensor))
@@ -57,7 +66,7 @@ export async function findLogicalTensors(
   return {
     tensors: logical,
     decoded,
-    refused: new Map([...refused].map(([tensor, each]) => [tensor, describeRefused(each)])),
+    refused: describeParts(refused),
     decodedFrom: describeDecoded([...decoded.values()]),
     undecodable: new Map(
       [...refused.values()].map((each) => [each.weight, `${each.label}: ${each.reason}`]),
@@ -96,8 +105,36 @@ function describeDecoded(weights: readonly DecodedTensor[]): string[] {
   );
 }
 
-function describeRefused({ weight, label, reason }: RefusedWeight): string {
-  return `a part of ${quoted(weight)}, stored as ${label}, which cannot be decoded: ${reason}`;
+/** One description for each weight, however many parts it has. */
+function describeParts(
+  refused: ReadonlyMap<StoredTensor, RefusedWeight>,
+): ReadonlyMap<StoredTensor, RefusedPart> {
+  const described = new Map<RefusedWeight, RefusedPart>();
+  const describe = (each: RefusedWeight): RefusedPart => {
+    const { weight, label, reason } = each;
+    const why = `a part of ${quoted(weight)}, stored as ${label}, which cannot be decoded: ${reason}`;
+    const part = described.get(each) ?? { partOf: { weight, label }, reason: why };
+    described.set(each, part);
+    return part;
+  };
+  return new Map([...refused].map(([tensor, each]) => [tensor, describe(each)]));
+}
+
+/**
+ * That the configuration calls the weights quantized although none is stored in a way that any layout knows: in one
+ * that has no entry yet, or plainly, with a configuration that was left over.
+ */
+function noteUnknownMethod(
+  config: Readonly<Record<string, unknown>> | undefined,
+  isWhole: boolean,
+): CheckpointProblem[] {
+  const stated = config?.quantization_config;
+  // Some shards of a quantized model hold no linear weights.
+  if (!isObject(stated) || !isWhole) return [];
+  const { quant_method: method } = stated;
+  const named = typeof method === 'string' ? `quant_method ${quoted(method)}` : 'no quant_method';
+  const message = `config.json says that the weights are quantized (${named}), but they are stored in no layout that is known here: the numbers shown are the stored ones`;
+  return [{ file: 'config.json', message }];
 }
 
 /** One note for each reason, however many weights it holds for. */

@@ -98,10 +98,11 @@ function* makeModelTensors(
       return { ...made, storage: weight.storage };
     }
     const source = sources.get(tensor.file)!;
-    const reason = refused.get(tensor);
-    const quantization = describeQuantization(tensor, reason, experts);
+    const part = refused.get(tensor);
+    const quantization = describeQuantization(tensor, part?.reason, experts);
     const transposed = experts.fused.get(tensor.name)?.transposed ?? isTransposed(tensor);
-    return makeModelTensor(tensor, source, place, transposed, quantization);
+    const made = makeModelTensor(tensor, source, place, transposed, quantization);
+    return part ? { ...made, partOf: part.partOf } : made;
   });
 }
 

@@ -141,8 +141,12 @@ export class CheckpointHeader extends LightElement {
 /** "all BF16", or "BF16 (30), F32 (8)" with the most frequent type first. */
 function dtypeSummary(checkpoint: Checkpoint): string {
   const counts = new Map<string, number>();
+  const undecoded = new Set<string>();
   for (const tensor of checkpoint.tensors) {
-    const type = nameStorage(tensor);
+    const { partOf } = tensor;
+    if (partOf && undecoded.has(partOf.weight)) continue;
+    if (partOf) undecoded.add(partOf.weight);
+    const type = partOf ? `${partOf.label}, not decoded` : nameStorage(tensor);
     counts.set(type, (counts.get(type) ?? 0) + 1);
   }
   const types = [...counts].sort((a, b) => b[1] - a[1]);

@@ -79,7 +79,7 @@ export class LayerDetails extends LightElement {
                 </th>
                 <td>${nameStorage(tensor)}</td>
                 <td class="number">${formatShape(tensor.shape, tensor.exactShape)}</td>
-                <td class="number">${formatInteger(tensor.elements)}</td>
+                <td class="number">${tensor.partOf ? '' : formatInteger(tensor.elements)}</td>
                 <td class="number">${formatSize(tensor.bytes)}</td>
                 <td class="note">
                   ${chosen.has(tensor.name) ? 'yes' : (tensor.notQuantizable ?? tensor.notByDefault)}

@@ -2,6 +2,7 @@ import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { EditorHostApi } from '../../src/reports/editorPage.js';
+import { nameStorage } from '../../src/reports/storedAs.js';
 import type { Connection } from '../../src/rpc/rpc.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import '../components/chartFrame.js';
@@ -112,13 +113,13 @@ export class TensorDetails extends LightElement {
   }
 
   private factsOf(tensor: Tensor): string {
-    const { shape, exactShape, elements, bytes, offset, file, storage } = tensor;
+    const { shape, exactShape, elements, bytes, offset, file, storage, partOf } = tensor;
     const { notQuantizable, notByDefault } = tensor;
     const axes = axisNames(tensor);
     return [
-      storage ? `decoded from ${storage.label}` : tensor.dtype,
+      storage ? `decoded from ${storage.label}` : nameStorage(tensor),
       formatShape(shape, exactShape) + (axes && ` (${axes})`),
-      countOf(elements, 'weight'),
+      partOf ? countOf(elements, 'stored number') : countOf(elements, 'weight'),
       storage
         ? `${formatInteger(bytes)} B in ${countOf(storage.parts.length, 'tensor')}`
         : `${formatInteger(bytes)} B at offset ${formatInteger(offset)}`,

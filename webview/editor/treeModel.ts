@@ -1,4 +1,4 @@
-import { nameStorage } from '../../src/reports/storedAs.js';
+import { countWeights, nameStorage } from '../../src/reports/storedAs.js';
 import { shortNames } from '../components/names.js';
 import type { Checkpoint, LayerReport, Tensor } from '../components/protocolTypes.js';
 
@@ -148,7 +148,7 @@ export function sameItem(a: TreeItem | undefined, b: TreeItem | undefined): bool
 function totalsOf(tensors: readonly Tensor[]): Totals {
   let [elements, bytes] = [0, 0];
   for (const tensor of tensors) {
-    elements += tensor.elements;
+    elements += countWeights(tensor);
     bytes += tensor.bytes;
   }
   return { tensors: tensors.length, elements, bytes };

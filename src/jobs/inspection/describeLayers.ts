@@ -1,4 +1,5 @@
 import type { LayerReport, TensorReport } from '../../reports/reports.js';
+import { countWeights } from '../../reports/storedAs.js';
 import { forEachInSteps, replaceInSteps, runAtOnce, type Steps } from '../../storage/slices.js';
 import { selectInLayer } from '../selection.js';
 import { inListOrder } from './layerOrder.js';
@@ -34,5 +35,5 @@ function describeLayer(layer: string, tensors: readonly TensorReport[]): LayerRe
 }
 
 function elementsOf(tensors: readonly TensorReport[]): number {
-  return tensors.reduce((sum, { elements }) => sum + elements, 0);
+  return tensors.reduce((sum, tensor) => sum + countWeights(tensor), 0);
 }

@@ -1,6 +1,7 @@
 import type { CheckpointProblem, ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import { nameArchitecture, summarizeConfig } from '../../model/config/configSummary.js';
 import type { CheckpointReport, TensorReport } from '../../reports/reports.js';
+import { countWeights } from '../../reports/storedAs.js';
 import { forEachInSteps, runAtOnce, type Steps } from '../../storage/slices.js';
 import { describeLayersInSteps } from './describeLayers.js';
 
@@ -54,6 +55,7 @@ export function describeForInspection(tensor: ModelTensor): InspectedTensor {
     notQuantizable: tensor.notQuantizable,
     shape: tensor.exactShape ?? tensor.shape,
     storage: tensor.storage,
+    ...(tensor.partOf && { partOf: tensor.partOf }),
     ...(tensor.matrixShape && { matrixShape: tensor.matrixShape }),
   };
 }
@@ -68,7 +70,7 @@ export function* describeModelInSteps(
   let [totalBytes, totalElements, room] = [0, 0, bounds.tensorCharacters];
   yield* forEachInSteps(model.tensors, (tensor) => {
     totalBytes += tensor.bytes;
-    totalElements += tensor.elements;
+    totalElements += countWeights(tensor);
     if (room <= 0) return;
     room -= charactersOf(tensor);
     if (room >= 0) tensors.push(describeTensor(tensor));

@@ -1,4 +1,5 @@
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
+import { countWeights } from '../../reports/storedAs.js';
 import { forEachInSteps, type Steps } from '../../storage/slices.js';
 import { SelectionError, makeTensorMatcher } from '../selection.js';
 import { inListOrder } from './layerOrder.js';
@@ -18,7 +19,14 @@ export interface ListedLayer {
 /** The tensors of a model as a list of bounded length, whatever the file holds. */
 export interface ModelListing {
   /** All of the model, whether it was asked for or not. */
-  readonly all: { readonly tensors: number; readonly elements: number; readonly bytes: number };
+  readonly all: {
+    readonly tensors: number;
+    /** Weights; what cannot be decoded is not among them. */
+    readonly elements: number;
+    readonly bytes: number;
+    /** Weights (matrices) whose parts are not decoded. */
+    readonly undecoded: number;
+  };
   /** Tensors that were asked for. */
   readonly matching: number;
   /** Outside the layers, in file order. */
@@ -74,9 +82,12 @@ export function* listModel(
   bounds: ListBounds,
 ): Steps<ModelListing> {
   const all = { tensors: model.tensors.length, elements: 0, bytes: 0 };
+  const undecoded = new Set<string>();
   const layers = new Map<string, LayerTotals>();
-  yield* forEachInSteps(model.tensors, ({ layer, elements, bytes }) => {
-    all.elements += elements;
+  yield* forEachInSteps(model.tensors, (tensor) => {
+    const { layer, bytes, partOf } = tensor;
+    all.elements += countWeights(tensor);
+    if (partOf) undecoded.add(partOf.weight);
     all.bytes += bytes;
     if (layer === '') return;
     let totals = layers.get(layer);
@@ -106,7 +117,7 @@ export function* listModel(
     if (totals && totals.listed.length < totals.room) totals.listed.push(tensor);
   });
   return {
-    all,
+    all: { ...all, undecoded: undecoded.size },
     matching: selected.length,
     embeddings: outside.filter(({ role }) => role === 'embedding'),
     layers: shown,

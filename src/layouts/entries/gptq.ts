@@ -17,7 +17,9 @@ const WIDTHS: readonly number[] = [2, 3, 4, 8];
 
 /** How zero points are stored: less one, or as they are. */
 function zeroOffset(config: QuantizationConfig): { readonly offset: number } | { refusal: string } {
-  const format = text(config, 'checkpoint_format') ?? text(config, 'format') ?? 'gptq';
+  const stated = text(config, 'checkpoint_format') ?? text(config, 'format') ?? 'gptq';
+  // What AutoGPTQ wrote until 0.7.
+  const format = config.is_marlin_format === true ? 'marlin' : stated;
   switch (format) {
     case 'gptq':
     case 'marlin':

@@ -80,7 +80,11 @@ function named(model: OpenedModel, names: readonly string[]): ModelTensor[] {
 
 function candidates(model: OpenedModel, { tensors, layer }: QuantizeTarget): ModelTensor[] {
   if (tensors) return named(model, tensors);
-  if (layer === undefined) return model.tensors.filter((tensor) => tensor.quantizedByDefault);
+  if (layer === undefined) {
+    const byDefault = model.tensors.filter((tensor) => tensor.quantizedByDefault);
+    // Where there are none, a part of a weight that cannot be decoded says why.
+    return byDefault.length > 0 ? byDefault : model.tensors.filter(({ partOf }) => partOf);
+  }
   const inLayer = model.tensors.filter((tensor) => tensor.layer === layer);
   const chosen = selectInLayer(inLayer);
   // Where none can be quantized, the first of them says why.
