@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseFormat } from '../../src/formats/index.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
+import { decodingRows, printDecoding } from './decoding.js';
 import { evaluations } from './evaluations.js';
 import { forwardRows, printForward } from './forward.js';
 import * as plain from './plainLoops.js';
@@ -167,13 +168,24 @@ function print(rows: readonly Row[]): void {
   }
 }
 
+/** What decoding is held against: INT4 quantization as a comparison runs it. */
+async function makeInt4() {
+  const kernels = await createWasmKernels(N, join(process.argv[2], 'dist/kernels.wasm'));
+  loadWeights(kernels, weights());
+  const format = parseFormat(`int4-asym:g${GROUP}`);
+  const shape = { rows: N / 2048, columns: 2048 };
+  return { weights: N, quantize: () => kernels.quantize(format, 'f16', shape) };
+}
+
 const rows = await kernelRows();
 print(rows);
+const decoding = await decodingRows(await makeInt4());
+printDecoding(decoding);
 const forward = await forwardRows(process.argv[2]);
 printForward(forward);
 const jobs = await wholeJobs(process.argv[2], process.argv[3]);
 const perplexity = await evaluations(process.argv[2], process.argv[3]);
 mkdirSync(join(process.argv[2], 'out'), { recursive: true });
 const file = join(process.argv[2], 'out/bench.json');
-writeFileSync(file, JSON.stringify({ rows, forward, jobs, perplexity }, null, 2));
+writeFileSync(file, JSON.stringify({ rows, decoding, forward, jobs, perplexity }, null, 2));
 console.log(`\n${file}`);
