@@ -1,6 +1,7 @@
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
+import { decodeAcross } from '../loops.js';
 import { describeGroup, presentParts, SCALE_TYPES, text } from './shared.js';
 
 /** Which of a word's eight outputs each nibble holds, the lowest first. */
@@ -45,18 +46,9 @@ function unpackWord(word: number, codes: Uint8Array, at: number): void {
   }
 }
 
-/** Values of the nibbles at one place of every `step`th word, from the word `first` on. */
-function lookUp(
-  packed: Uint32Array,
-  first: number,
-  step: number,
-  shift: number,
-  values: Float32Array,
-  target: Float32Array,
-): void {
-  for (let i = 0, at = first; i < target.length; i++, at += step) {
-    target[i] = values[(packed[at] >>> shift) & 15];
-  }
+/** A scale times each of sixteen codes less its zero point. */
+function fillDifferences(values: Float32Array, at: number, scale: number, zero: number): void {
+  for (let code = 0; code < 16; code++) values[at + code] = scale * (code - zero);
 }
 
 /** AWQ, version "gemm": 4-bit codes packed along the outputs, eight to a word in an order of their own. */
@@ -79,30 +71,25 @@ export const awq: Layout = {
         const firstWord = Math.floor(firstRow / 8);
         const words = Math.ceil((firstRow + rows) / 8) - firstWord;
         const bytes = await parts.columns('codes', firstWord, words);
-        const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, inputs * words);
+        const packed = new Int32Array(bytes.buffer, bytes.byteOffset, inputs * words);
         const skip = firstRow - firstWord * 8;
-        // Of each output of a word its sixteen values, anew for each group.
+        // Of each nibble of a word its sixteen values, anew for each group.
         const values = new Float32Array(8 * 16);
+        const starts = new Int32Array(8);
         for (let word = 0; word < words; word++) {
-          const firstOutput = (firstWord + word) * 8;
           for (let group = 0; group * groupSize < inputs; group++) {
-            for (let output = 0; output < 8; output++) {
-              const stored = group * outputs + firstOutput + output;
-              for (let code = 0; code < 16; code++) {
-                values[output * 16 + code] = scales[stored] * (code - zeros[stored]);
-              }
+            const begin = group * groupSize;
+            for (let nibble = 0; nibble < 8; nibble++) {
+              const output = word * 8 + OUTPUT_OF_NIBBLE[nibble];
+              const row = output - skip;
+              starts[nibble] = row < 0 || row >= rows ? -1 : row * inputs + begin;
+              const stored = group * outputs + firstWord * 8 + output;
+              fillDifferences(values, nibble * 16, scales[stored], zeros[stored]);
             }
             // The original multiplies in the type of its scales, which others that load such files do as well.
             if (halfScales) roundToF16InPlace(values);
-            const begin = group * groupSize;
-            for (let nibble = 0; nibble < 8; nibble++) {
-              const output = OUTPUT_OF_NIBBLE[nibble];
-              const row = word * 8 + output - skip;
-              if (row < 0 || row >= rows) continue;
-              const ofOutput = values.subarray(output * 16, output * 16 + 16);
-              const line = target.subarray(row * inputs + begin, row * inputs + begin + groupSize);
-              lookUp(packed, begin * words + word, words, 4 * nibble, ofOutput, line);
-            }
+            const run = { first: begin * words + word, step: words, count: groupSize };
+            decodeAcross(packed, run, values, starts, target);
           }
         }
       },

@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../../storage/container.js';
+import { asNibbles, lookUpNibbles } from '../loops.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { countElements } from '../partReader.js';
 import {
@@ -133,16 +134,17 @@ export const bitsandbytes4bit: Layout = {
           firstByte,
           Math.ceil((first + count) / 2) - firstByte,
         );
+        const nibbles = asNibbles(bytes);
+        const values = new Float32Array(16);
         let at = 0;
         while (at < count) {
           const block = Math.floor((first + at) / blockSize);
           const scale = maxima[block];
           const end = Math.min(count, (block + 1) * blockSize - first);
-          for (; at < end; at++) {
-            const element = first + at;
-            const pair = bytes[(element >>> 1) - firstByte];
-            target[at] = fround(map[element & 1 ? pair & 15 : pair >>> 4] * scale);
-          }
+          for (let code = 0; code < 16; code++) values[code] = map[code] * scale;
+          const run = { code: first + at - firstByte * 2, at, count: end - at };
+          lookUpNibbles(nibbles, values, true, run, target);
+          at = end;
         }
       },
     };

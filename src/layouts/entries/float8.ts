@@ -2,6 +2,7 @@ import type { StoredTensor } from '../../storage/container.js';
 import { decodeElements } from '../../storage/elementValues.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
+import { lookUpBlock, scaleBlock } from '../loops.js';
 import {
   describeShape,
   e8m0Value,
@@ -10,8 +11,6 @@ import {
   SCALE_TYPES,
   text,
 } from './shared.js';
-
-const { fround } = Math;
 
 const FLOAT8: readonly ElementTypeName[] = ['F8_E4M3', 'F8_E5M2', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ'];
 
@@ -25,6 +24,9 @@ const SCALE_NAMES = ['.weight_scale_inv', '.weight_scale', '.scale_weight', '.sc
 
 /** Scales of activations: they say how inputs are rounded, which is left out. */
 const INPUT_SCALE_NAMES = ['.input_scale', '.scale_input', '.activation_scale'];
+
+/** Weights of a block from which on a table of the 256 values, times the scale, pays. */
+const PAYS_FOR_TABLE = 1024;
 
 /** Blocks of both dimensions that share a scale. */
 export interface ScaleBlocks {
@@ -137,15 +139,23 @@ export const float8: Layout = {
     return {
       async decode(firstRow, rows, target) {
         const codes = await parts.range('codes', firstRow * columns, rows * columns);
-        for (let row = 0; row < rows; row++) {
-          const firstScale = Math.floor((firstRow + row) / blockRows) * scalesPerRow;
-          const end = (row + 1) * columns;
-          let at = row * columns;
-          for (let block = 0; block < scalesPerRow; block++) {
-            const scale = scales[firstScale + block];
-            const blockEnd = Math.min(end, at + blockColumns);
-            for (; at < blockEnd; at++) target[at] = fround(values[codes[at]] * scale);
+        const scaled = new Float32Array(256);
+        for (let row = 0; row < rows;) {
+          const blockRow = Math.floor((firstRow + row) / blockRows);
+          const rowsOfBlock = Math.min(rows, (blockRow + 1) * blockRows - firstRow) - row;
+          for (let column = 0, at = blockRow * scalesPerRow; column < columns; at++) {
+            const count = Math.min(columns - column, blockColumns);
+            const first = row * columns + column;
+            const block = { at: first, count, rows: rowsOfBlock, stride: columns };
+            if (count * rowsOfBlock < PAYS_FOR_TABLE) {
+              scaleBlock(codes, values, scales[at], block, target);
+            } else {
+              for (let code = 0; code < 256; code++) scaled[code] = values[code] * scales[at];
+              lookUpBlock(codes, scaled, block, target);
+            }
+            column += count;
           }
+          row += rowsOfBlock;
         }
       },
     };

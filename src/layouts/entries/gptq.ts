@@ -1,16 +1,8 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
+import { decodeWords, unpackDense } from '../loops.js';
 import type { PartReader } from '../partReader.js';
-import {
-  describeGroup,
-  presentParts,
-  SCALE_TYPES,
-  text,
-  unpackDense,
-  wholeNumber,
-} from './shared.js';
-
-const { fround } = Math;
+import { describeGroup, presentParts, SCALE_TYPES, text, wholeNumber } from './shared.js';
 
 /** Widths of codes that this layout has. */
 const WIDTHS: readonly number[] = [2, 3, 4, 8];
@@ -111,82 +103,87 @@ export const gptq: Layout = {
     else for (let i = 0; i < zeros.length; i++) zeros[i] += offset;
     const groupOf = await readGroups(parts, { inputs, groups, groupSize });
     const words = (inputs * bits) / 32;
-    const wordsHaveOneGroup =
-      32 % bits === 0 &&
-      groupOf.every((group, input) => group === groupOf[input - (input % (32 / bits))]);
+    const runs = findWordRuns(groupOf, bits);
     return {
       async decode(firstRow, rows, target) {
         const bytes = await parts.columns('codes', firstRow, rows);
-        const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, words * rows);
-        const mask = 2 ** bits - 1;
-        if (wordsHaveOneGroup) {
-          decodeWords({
-            packed,
-            scales,
-            zeros,
-            groupOf,
-            bits,
-            inputs,
-            outputs,
-            firstRow,
-            rows,
-            target,
-          });
-          return;
-        }
-        for (let input = 0; input < inputs; input++) {
-          const bit = input * bits;
-          const word = (bit >>> 5) * rows;
-          const shift = bit & 31;
-          const straddles = shift + bits > 32;
-          const stored = groupOf[input] * outputs + firstRow;
-          for (let row = 0; row < rows; row++) {
-            let code = packed[word + row] >>> shift;
-            if (straddles) code |= packed[word + rows + row] << (32 - shift);
-            target[row * inputs + input] = fround(
-              scales[stored + row] * ((code & mask) - zeros[stored + row]),
-            );
-          }
-        }
+        const packed = new Int32Array(bytes.buffer, bytes.byteOffset, words * rows);
+        const all = { packed, rows, bits, scales, zeros, groupOf, outputs, firstRow, target };
+        if (runs) decodeRuns(all, runs);
+        else decodeCodes(all);
       },
     };
   },
 };
 
-/** What {@link decodeWords} works on. */
-interface PackedRows {
-  /** u32 [words × rows]. */
-  readonly packed: Uint32Array;
+/** What is decoded at a time: some rows of a weight. */
+interface GptqRows {
+  /** [words × rows] */
+  readonly packed: Int32Array;
+  readonly rows: number;
+  readonly bits: number;
   /** f32 [groups × outputs], like the zeros. */
   readonly scales: Float32Array;
   readonly zeros: Float32Array;
   readonly groupOf: Int32Array;
-  readonly bits: number;
-  readonly inputs: number;
   readonly outputs: number;
   readonly firstRow: number;
-  readonly rows: number;
   /** f32 [rows × inputs]. */
   readonly target: Float32Array;
 }
 
-/** Decodes words whose codes belong to one group: what belongs to it is looked up once a word. */
-function decodeWords(all: PackedRows): void {
-  const { packed, scales, zeros, groupOf, bits, inputs, outputs, firstRow, rows, target } = all;
-  const mask = 2 ** bits - 1;
+/** Words that follow each other and whose codes belong to one group. */
+interface GroupRun {
+  readonly group: number;
+  readonly firstWord: number;
+  readonly words: number;
+}
+
+/** The words of a row by group; undefined where a word has codes of several groups, or a code lies in two words. */
+function findWordRuns(groupOf: Int32Array, bits: number): readonly GroupRun[] | undefined {
+  if (32 % bits !== 0) return undefined;
   const perWord = 32 / bits;
-  const words = packed.length / rows;
+  if (groupOf.some((group, input) => group !== groupOf[input - (input % perWord)]))
+    return undefined;
+  const runs: GroupRun[] = [];
+  const count = groupOf.length / perWord;
+  for (let first = 0, word = 1; word <= count; word++) {
+    if (word < count && groupOf[word * perWord] === groupOf[first * perWord]) continue;
+    runs.push({ group: groupOf[first * perWord], firstWord: first, words: word - first });
+    first = word;
+  }
+  return runs;
+}
+
+function decodeRuns(all: GptqRows, runs: readonly GroupRun[]): void {
+  const { rows, bits, scales, zeros, groupOf, outputs, firstRow, target } = all;
+  const perWord = 32 / bits;
+  const values = new Float32Array(16);
   for (let row = 0; row < rows; row++) {
-    let at = row * inputs;
-    for (let word = 0; word < words; word++) {
-      const stored = groupOf[word * perWord] * outputs + firstRow + row;
-      const scale = scales[stored];
-      const zero = zeros[stored];
-      let rest = packed[word * rows + row];
-      for (let i = 0; i < perWord; i++) {
-        target[at++] = scale * ((rest & mask) - zero);
-        rest >>>= bits;
-      }
+    for (const { group, firstWord, words } of runs) {
+      const stored = group * outputs + firstRow + row;
+      const at = row * groupOf.length + firstWord * perWord;
+      const run = { row, firstWord, words, at };
+      decodeWords(all, run, scales[stored], zeros[stored], values, target);
+    }
+  }
+}
+
+/** Code by code: groups in any order, codes of any width. */
+function decodeCodes(all: GptqRows): void {
+  const { packed, rows, bits, scales, zeros, groupOf, outputs, firstRow, target } = all;
+  const inputs = groupOf.length;
+  const mask = (1 << bits) - 1;
+  for (let input = 0; input < inputs; input++) {
+    const bit = input * bits;
+    const word = (bit >>> 5) * rows;
+    const shift = bit & 31;
+    const straddles = shift + bits > 32;
+    const stored = groupOf[input] * outputs + firstRow;
+    for (let row = 0; row < rows; row++) {
+      let code = packed[word + row] >>> shift;
+      if (straddles) code |= packed[word + rows + row] << (32 - shift);
+      target[row * inputs + input] = scales[stored + row] * ((code & mask) - zeros[stored + row]);
     }
   }
 }

@@ -1,9 +1,8 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
+import { scaleDifferences } from '../loops.js';
 import { findScaleBlocks } from './float8.js';
 import { describeGroup, describeShape, presentParts, SCALE_TYPES, sameShape } from './shared.js';
-
-const { fround } = Math;
 
 function findWeight(
   codes: StoredTensor,
@@ -61,7 +60,9 @@ export const int8: Layout = {
             const scale = scales[firstScale + block];
             const zero = zeros ? zeros[firstScale + block] : 0;
             const blockEnd = Math.min(end, at + blockColumns);
-            for (; at < blockEnd; at++) target[at] = fround((codes[at] - zero) * scale);
+            const run = { code: at, at, count: blockEnd - at };
+            scaleDifferences(codes, zero, scale, run, target);
+            at = blockEnd;
           }
         }
       },

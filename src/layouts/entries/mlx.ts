@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
+import { asNibbles, lookUpNibbles, scaleAndAdd, unpackDense } from '../loops.js';
 import {
   describeGroup,
   presentParts,
@@ -7,11 +8,8 @@ import {
   sameShape,
   section,
   text,
-  unpackDense,
   wholeNumber,
 } from './shared.js';
-
-const { fround } = Math;
 
 /** What the configuration says of one module: its own entry before that of the whole model. */
 function settingsOf(module: string, config: QuantizationConfig): QuantizationConfig {
@@ -73,18 +71,23 @@ export const mlx: Layout = {
         const bytes = await parts.range('codes', firstRow * words * 4, rows * words * 4);
         const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, rows * words);
         const codes = new Uint8Array(columns);
+        const nibbles = asNibbles(bytes);
+        const values = new Float32Array(16);
         for (let row = 0; row < rows; row++) {
-          unpackDense(packed.subarray(row * words, (row + 1) * words), bits, codes, {
-            count: columns,
-          });
-          let input = 0;
+          if (bits !== 4) {
+            const ofRow = packed.subarray(row * words, (row + 1) * words);
+            unpackDense(ofRow, bits, codes, { count: columns });
+          }
           for (let group = 0; group < groups; group++) {
             const stored = (firstRow + row) * groups + group;
             const scale = scales[stored];
             const bias = biases[stored];
-            for (const end = input + groupSize; input < end; input++) {
-              target[row * columns + input] = fround(scale * codes[input] + bias);
-            }
+            const code = group * groupSize;
+            const run = { code, at: row * columns + code, count: groupSize };
+            if (bits === 4) {
+              for (let each = 0; each < 16; each++) values[each] = scale * each + bias;
+              lookUpNibbles(nibbles, values, false, { ...run, code: run.at }, target);
+            } else scaleAndAdd(codes, scale, bias, run, target);
           }
         }
       },

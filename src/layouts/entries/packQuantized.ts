@@ -1,16 +1,8 @@
 import type { StoredTensor } from '../../storage/container.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
+import { asNibbles, lookUpNibbles, scaleDifferences, unpackDense } from '../loops.js';
 import { readGroups } from './gptq.js';
-import {
-  describeGroup,
-  presentParts,
-  SCALE_TYPES,
-  section,
-  unpackDense,
-  wholeNumber,
-} from './shared.js';
-
-const { fround } = Math;
+import { describeGroup, presentParts, SCALE_TYPES, section, wholeNumber } from './shared.js';
 
 /** Words of a row: codes follow each other without gaps, or (until 2026-05) none crosses into the next. */
 function countWords(columns: number, bits: number, dense: boolean): number {
@@ -114,6 +106,17 @@ function readPair(bytes: Uint8Array): [number, number] {
   return [Number(view.getBigInt64(0, true)), Number(view.getBigInt64(8, true))];
 }
 
+/** Inputs that follow each other and belong to one group. */
+function findRuns(groupOf: Int32Array) {
+  const runs: { readonly group: number; readonly first: number; readonly count: number }[] = [];
+  for (let first = 0, input = 1; input <= groupOf.length; input++) {
+    if (input < groupOf.length && groupOf[input] === groupOf[first]) continue;
+    runs.push({ group: groupOf[first], first, count: input - first });
+    first = input;
+  }
+  return runs;
+}
+
 /** Codes of one row, in either packing. */
 function unpackRow(words: Uint32Array, bits: number, dense: boolean, codes: Uint8Array): void {
   if (dense) return unpackDense(words, bits, codes, { count: codes.length });
@@ -153,19 +156,34 @@ export const packQuantized: Layout = {
     }
     const groupSize = Number(parameters.groupSize);
     const groupOf = await readGroups(parts, { inputs, groups, groupSize });
+    const runs = findRuns(groupOf);
+    // A table of sixteen values for each group pays where groups are no shorter.
+    const byNibbles = bits === 4 && runs.every(({ count }) => count >= 16);
     const words = parts.part('codes').shape[1];
     return {
       async decode(firstRow, rows, target) {
         const bytes = await parts.range('codes', firstRow * words * 4, rows * words * 4);
         const packed = new Uint32Array(bytes.buffer, bytes.byteOffset, rows * words);
         const codes = new Uint8Array(inputs);
+        const nibbles = asNibbles(bytes);
+        const values = new Float32Array(16);
         for (let row = 0; row < rows; row++) {
-          unpackRow(packed.subarray(row * words, (row + 1) * words), bits, dense, codes);
+          if (!byNibbles) unpackRow(packed.subarray(row * words), bits, dense, codes);
           const stored = (firstRow + row) * groups;
-          const at = row * inputs;
-          for (let input = 0; input < inputs; input++) {
-            const group = stored + groupOf[input];
-            target[at + input] = fround((codes[input] - middle - zeros[group]) * scales[group]);
+          for (const { group, first, count } of runs) {
+            const zero = middle + zeros[stored + group];
+            const scale = scales[stored + group];
+            const run = { code: first, at: row * inputs + first, count };
+            if (byNibbles) {
+              for (let each = 0; each < 16; each++) values[each] = (each - zero) * scale;
+              lookUpNibbles(
+                nibbles,
+                values,
+                false,
+                { ...run, code: row * words * 8 + first },
+                target,
+              );
+            } else scaleDifferences(codes, zero, scale, run, target);
           }
         }
       },

@@ -57,28 +57,6 @@ export function describeGroup(groupSize: number, columns: number, named = false)
   return groupSize >= columns && !named ? 'per channel' : `g${groupSize}`;
 }
 
-/**
- * Codes of `bits` bits that follow each other without gaps, the first in the lowest bits.
- * @param words 32-bit words of one row
- * @param codes gets `count` codes from `firstCode` of the row on
- */
-export function unpackDense(
-  words: Uint32Array,
-  bits: number,
-  codes: Uint8Array,
-  { count, at = 0 }: { readonly count: number; readonly at?: number },
-): void {
-  const mask = 2 ** bits - 1;
-  for (let i = 0; i < count; i++) {
-    const bit = i * bits;
-    const word = bit >>> 5;
-    const shift = bit & 31;
-    let code = words[word] >>> shift;
-    if (shift + bits > 32) code |= words[word + 1] << (32 - shift);
-    codes[at + i] = code & mask;
-  }
-}
-
 /** The values of 4-bit floats E2M1, by code: sign, then 0, 0.5, 1, 1.5, 2, 3, 4, 6 (OCP MX 1.0, table 4). */
 export const E2M1_VALUES = Float32Array.from(
   { length: 16 },

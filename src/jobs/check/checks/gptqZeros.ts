@@ -1,4 +1,4 @@
-import { unpackDense } from '../../../layouts/entries/shared.js';
+import { unpackDense } from '../../../layouts/loops.js';
 import type { Check, CheckedWeight, CheckSubject } from '../check.js';
 
 /** How often each stored zero point occurs, by its bits. */
