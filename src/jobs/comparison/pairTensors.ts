@@ -83,9 +83,8 @@ function uniqueNames(
 }
 
 /** Whether differences of a tensor's numbers mean anything: parts of what cannot be decoded are no weights. */
-function isComparable({ dtype, notQuantizable }: ModelTensor): boolean {
-  const isFloat = ELEMENT_TYPES[dtype].kind === 'float' && hasPlainNumbers(dtype);
-  return isFloat && notQuantizable?.startsWith('a part of ') !== true;
+function isComparable({ dtype, partOf }: ModelTensor): boolean {
+  return !partOf && ELEMENT_TYPES[dtype].kind === 'float' && hasPlainNumbers(dtype);
 }
 
 function* note(names: readonly string[], what: string): Generator<string> {
