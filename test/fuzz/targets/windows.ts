@@ -50,7 +50,7 @@ async function read(
   folder ??= scratchFolder();
   const path = join(folder, file);
   writeFileSync(path, bytes);
-  const opened = { folder: FOLDER, fileSystem: TOKENIZER_FILES };
+  const opened = { folder: FOLDER, fileSystem: TOKENIZER_FILES, files: [] };
   const model = { opened, plan: { ...PLAN, positionsAreHard } } as unknown as LanguageModel;
   try {
     const { windows, source } = await readWindows(HOST, model, { ...request, [file]: path });
