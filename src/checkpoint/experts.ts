@@ -68,13 +68,17 @@ export function* findExperts(
   decodedFrom: (tensor: StoredTensor) => string | undefined,
 ): Steps<ExpertsOfModel> {
   const mixtures = new Set<string>();
+  /** The last of them: the experts of a layer mostly follow each other. */
+  let mixture = ' ';
   const siblings = new Map<string, Siblings>();
   const decoded = new Map<string, string>();
   yield* forEachInSteps(tensors, (tensor) => {
     if (tensor.name.length > MAX_NAME_CHARACTERS) return;
     const { name } = tensor;
     const experts = EXPERTS.exec(name);
-    if (experts) mixtures.add(name.slice(0, experts.index));
+    if (experts && !(experts.index === mixture.length && name.startsWith(mixture))) {
+      mixtures.add((mixture = name.slice(0, experts.index)));
+    }
     const module = name.endsWith('.weight') ? name.slice(0, -'.weight'.length) : name;
     const dot = module.lastIndexOf('.');
     const leaf = module.slice(dot + 1);

@@ -2,8 +2,9 @@ import type { ElementTypeName } from '../storage/elementTypes.js';
 import { CheckpointError, quoted } from '../storage/errors.js';
 import type { Steps } from '../storage/slices.js';
 import { isSafetensorsDtype } from './dtypes.js';
-import { findDuplicateName } from './duplicateNames.js';
+import { DuplicateNames, hashOf } from './duplicateNames.js';
 import { HeaderLimitError } from './headerLimitError.js';
+import { PlainTensors } from './plainTensors.js';
 import { SharedShapes } from './sharedShapes.js';
 import type { Unsigned } from './size.js';
 import { STEP_BYTES, StrictJsonError, StrictJsonReader } from './strictJson.js';
@@ -44,6 +45,8 @@ export function* readHeaderText(
 ): Steps<HeaderText> {
   const reader = new StrictJsonReader(text);
   const shapes = new SharedShapes();
+  const plain = new PlainTensors(text, shapes);
+  const names = new DuplicateNames(text.length);
   const declared: DeclaredTensor[] = [];
   let metadata: Record<string, string> | undefined;
   let inside: string | undefined;
@@ -51,6 +54,17 @@ export function* readHeaderText(
   try {
     reader.enterObject();
     for (;;) {
+      for (let key = reader.adjacentKey; key >= 0; key = reader.adjacentKey) {
+        const tensor = plain.read(key);
+        if (!tensor) break;
+        declared.push(tensor);
+        names.add(plain.hashOfName);
+        reader.continueBehindEntry(plain.end);
+        if (plain.end - yielded > STEP_BYTES) {
+          yielded = plain.end;
+          yield;
+        }
+      }
       const start = reader.position;
       const name = reader.nextKey();
       if (name === undefined) break;
@@ -60,6 +74,7 @@ export function* readHeaderText(
         metadata = yield* readMetadata(reader);
       } else {
         declared.push(yield* readTensor(reader, name, shapes));
+        names.add(hashOf(name));
       }
       inside = undefined;
       if (reader.position - yielded > STEP_BYTES) {
@@ -80,7 +95,7 @@ export function* readHeaderText(
     const detail = `${error.reason}${hint}`;
     throw new CheckpointError(fileName, place, 'InvalidHeaderDeserialization', detail);
   }
-  const duplicate = yield* findDuplicateName(declared);
+  const duplicate = yield* names.find(declared);
   if (duplicate !== undefined) {
     const place = `tensor ${quoted(duplicate)}`;
     const detail = 'two tensors have this name, which the format forbids';

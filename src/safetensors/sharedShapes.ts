@@ -17,22 +17,26 @@ export class SharedShapes {
   /** @throws HeaderLimitError, or StrictJsonError where there is no array of unsigned integers */
   read(reader: StrictJsonReader): readonly Unsigned[] {
     const shape: Unsigned[] = [];
-    let hash = 0;
     reader.enterArray();
     while (reader.nextElement()) {
       if (shape.length === MAX_DIMENSIONS) {
         const detail = `more than ${MAX_DIMENSIONS} dimensions, the most that are read`;
         throw new HeaderLimitError('TooManyDimensions', detail);
       }
-      const dimension = reader.readUnsigned();
-      shape.push(dimension);
-      hash = (hash * 31 + Number(dimension)) % 65_521;
+      shape.push(reader.readUnsigned());
     }
-    const slot = (hash + shape.length) % SLOTS;
+    return this.share(shape);
+  }
+
+  /** A shape of these dimensions, which the caller may change afterwards. */
+  share(dimensions: readonly Unsigned[]): readonly Unsigned[] {
+    let hash = 0;
+    for (const dimension of dimensions) hash = (hash * 31 + Number(dimension)) % 65_521;
+    const slot = (hash + dimensions.length) % SLOTS;
     const known = this.#known[slot];
-    if (known !== undefined && isSame(known, shape)) return known;
+    if (known !== undefined && isSame(known, dimensions)) return known;
     // A copy, since an array that grew keeps room to grow further.
-    return (this.#known[slot] = shape.slice());
+    return (this.#known[slot] = dimensions.slice());
   }
 }
 

@@ -56,6 +56,18 @@ export class StrictJsonReader {
     return this.#position;
   }
 
+  /** Where the next key of the object begins if only a comma, or nothing, is before it; −1 otherwise. */
+  get adjacentKey(): number {
+    if (this.#fresh[this.#depth] === 1) return this.#position;
+    return this.#bytes[this.#position] === COMMA ? this.#position + 1 : -1;
+  }
+
+  /** Goes on behind an entry of the object that the caller has read by itself. */
+  continueBehindEntry(end: number): void {
+    this.#position = end;
+    this.#fresh[this.#depth] = 0;
+  }
+
   /** Steps over white space and says what value comes next. */
   peek(): JsonKind {
     const byte = this.#skipSpace();

@@ -285,7 +285,9 @@ export const READERS: readonly Reader[] = [
   ...[
     'src/safetensors/sharedStrings.ts',
     'src/safetensors/sharedShapes.ts',
+    'src/safetensors/plainTensors.ts',
     'src/safetensors/duplicateNames.ts',
+    'src/storage/asciiText.ts',
   ].map((file): Reader => ({
     name: `parseHeader, of names (${file})`,
     file,
