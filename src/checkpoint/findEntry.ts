@@ -6,7 +6,7 @@ import type { CheckpointProblem } from './types.js';
 
 /** What a path stands for. */
 export interface Entry {
-  /** A file of tensors or an index; the folder, where it is a row of shards. */
+  /** A file of tensors or an index; of a row of shards the folder, or the first where that was asked for. */
   readonly path: string;
   /** Present where shards are known by their names alone. */
   readonly row?: ShardRow;
@@ -34,7 +34,7 @@ export async function findEntry(path: string, fileSystem: FileSystem): Promise<E
   if (kind === undefined) {
     throw new CheckpointError(path, '', 'FileNotFound', 'there is no such file or folder');
   }
-  if (kind !== 'folder') return { path, others: [] };
+  if (kind !== 'folder') return { path, row: rowBeganBy(fileSystem.split(path).name), others: [] };
   const names = (await fileSystem.list(path)).sort();
   const indexes = names.filter((name) => containerOf(name)?.isIndex === true);
   // Beside the files that a model was converted from, what it was converted to is a copy.
@@ -61,6 +61,13 @@ export async function findEntry(path: string, fileSystem: FileSystem): Promise<E
   const own = new Set(row ? namesOfRow(row) : [name]);
   const others = files.filter((file) => !own.has(file));
   return { path: row ? path : fileSystem.join(path, name), row, folder: path, others };
+}
+
+/** The row of shards that is opened by its first: such a one is not a model by itself, and no index names them. */
+function rowBeganBy(name: string): ShardRow | undefined {
+  if (!containerOf(name)?.container.joinShards) return undefined;
+  const [row] = findShardRows([name]);
+  return row && row.shard.count > 1 && row.shard.number === row.first ? row : undefined;
 }
 
 /** Says that a folder holds other weights than those that are opened. */

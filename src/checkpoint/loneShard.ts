@@ -19,10 +19,14 @@ export async function findWholeOf(
 ): Promise<LoneShard | undefined> {
   const shard = parseShardName(name);
   if (!shard || shard.count < 2) return undefined;
-  const wholeModel = await findIndex(folder, shard.before, container, fileSystem);
   // Some tools count from 0.
   const zeroth = fileSystem.join(folder, nameShard(shard, 0));
   const fromZero = shard.number === 0 || (await fileSystem.kind(zeroth)) !== undefined;
+  const first = fileSystem.join(folder, nameShard(shard, fromZero ? 0 : 1));
+  const opensAll = container.joinShards && (await fileSystem.kind(first)) === 'file';
+  const wholeModel = opensAll
+    ? first
+    : await findIndex(folder, shard.before, container, fileSystem);
   const number = shard.number + (fromZero ? 1 : 0);
   const loneShard =
     `${visible(name)}: this is shard ${number} of ${shard.count}, and not the whole model · ` +

@@ -12,6 +12,8 @@ export interface OpenedShard {
   readonly tensors: StoredTensor[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly configuration?: Readonly<Record<string, unknown>>;
+  /** What the container joins it by with the model's other files. */
+  readonly unjoined?: unknown;
 }
 
 /** What came of opening one of an index's shards. */
@@ -22,7 +24,7 @@ export type ShardOutcome =
 
 type Merged = Pick<
   FreshCheckpoint,
-  'files' | 'tensors' | 'metadata' | 'problems' | 'absent' | 'notes'
+  'files' | 'tensors' | 'metadata' | 'configuration' | 'problems' | 'absent' | 'notes'
 >;
 
 /**
@@ -81,6 +83,7 @@ export function* mergeShards(
     files: opened.map(({ file }) => file),
     tensors: superseded > 0 ? tensors.filter((tensor) => !isSuperseded(tensor)) : tensors,
     metadata: yield* mergeMetadata(opened),
+    configuration: opened[0].configuration,
     problems: errors.map(describeProblem),
     absent: index || errors.length === 0 ? absent : undefined,
     notes: problems.tellNotes().map(describeProblem),

@@ -1,14 +1,15 @@
 import type { CallOptions } from '../rpc/rpc.js';
 import type { Container } from '../storage/container.js';
+import { CheckpointError } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
 import { runInSlices } from '../storage/slices.js';
 import { WHOLE_FILES } from '../storage/wholeFiles.js';
 import { CONTAINERS, containerOf } from './containers.js';
 import { findEntry, noteOthers, type Entry } from './findEntry.js';
-import { mergeShards } from './mergeShards.js';
+import { mergeShards, type OpenedShard } from './mergeShards.js';
 import { findWholeOf } from './loneShard.js';
 import { namesOfRow, type ShardRow } from './shardNames.js';
-import { asCheckpointError, openShard, openShards } from './shards.js';
+import { asCheckpointError, joinShards, openShard, openShards } from './shards.js';
 import type { FreshCheckpoint } from './types.js';
 
 /**
@@ -64,11 +65,15 @@ async function openRow(
   fileSystem: FileSystem,
   options: CallOptions,
 ): Promise<FreshCheckpoint> {
-  const folder = entry.path;
+  const folder = entry.folder ?? fileSystem.split(entry.path).folder;
   const { container } = containerOf(row.label)!;
-  const outcomes = await openShards(folder, namesOfRow(row), container, fileSystem, options);
+  const outcomes = await joinShards(
+    await openShards(folder, namesOfRow(row), container, fileSystem, options),
+    container,
+    options,
+  );
   const merged = await runInSlices(mergeShards(row.label, undefined, outcomes), options);
-  return withOthers({ path: folder, folder, fileSystem, ...merged }, entry);
+  return withOthers({ path: entry.path, folder, fileSystem, ...merged }, entry);
 }
 
 async function openSingle(
@@ -78,9 +83,10 @@ async function openSingle(
   options: CallOptions,
 ): Promise<FreshCheckpoint> {
   const { folder, name } = fileSystem.split(path);
-  const shard = await openShard(folder, name, container, fileSystem, options);
-  const { tensors, metadata, file, configuration } = shard;
+  const alone = await openShard(folder, name, container, fileSystem, options);
   const lone = await findWholeOf(folder, name, container, fileSystem);
+  const { tensors, metadata, file, configuration } =
+    (await joinWithFirst(alone, lone?.wholeModel, container, fileSystem, options)) ?? alone;
   return {
     path: file.path,
     folder,
@@ -94,6 +100,27 @@ async function openSingle(
     notes: lone ? [{ file: name, message: lone.loneShard }] : [],
     ...lone,
   };
+}
+
+/** A later shard, read with what the first says of it; undefined where that is not there or of no use. */
+async function joinWithFirst(
+  alone: OpenedShard,
+  first: string | undefined,
+  container: Container,
+  fileSystem: FileSystem,
+  options: CallOptions,
+): Promise<OpenedShard | undefined> {
+  if (!container.joinShards || first === undefined) return undefined;
+  const { folder, name } = fileSystem.split(first);
+  try {
+    const opened = await openShard(folder, name, container, fileSystem, options);
+    const both = [opened, alone].map((shard) => ({ shard: shard.file.name, opened: shard }));
+    const [, joined] = await joinShards(both, container, options);
+    return 'opened' in joined ? joined.opened : undefined;
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
 }
 
 async function openIndex(

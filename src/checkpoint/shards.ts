@@ -94,6 +94,32 @@ async function tryShard(
   }
 }
 
+/**
+ * Lets the container read the headers of a model's shards together, where only the first says what those of
+ * all mean. Without the first, each is taken for itself.
+ */
+export async function joinShards(
+  outcomes: readonly ShardOutcome[],
+  container: Container,
+  options: SliceOptions,
+): Promise<readonly ShardOutcome[]> {
+  if (!container.joinShards || !('opened' in outcomes[0])) return outcomes;
+  const opened = outcomes.flatMap((outcome) => ('opened' in outcome ? [outcome.opened] : []));
+  const headers = opened.map(({ file, ...header }) => ({
+    ...header,
+    fileName: file.name,
+    headerBytes: file.headerBytes,
+  }));
+  const joined = await runInSlices(container.joinShards(headers), options);
+  let next = 0;
+  return outcomes.map((outcome) => {
+    if (!('opened' in outcome)) return outcome;
+    const { tensors, metadata, configuration } = joined[next++];
+    const { file } = outcome.opened;
+    return { shard: outcome.shard, opened: { file, tensors, metadata, configuration } };
+  });
+}
+
 /** Reads the header of one file. */
 export async function openShard(
   folder: string,
@@ -105,9 +131,9 @@ export async function openShard(
   const path = fileSystem.join(folder, name);
   return withSource(fileSystem, path, async (source) => {
     const header = await container.readHeader(source, name, options);
-    const { tensors, metadata, headerBytes, configuration } = header;
+    const { tensors, metadata, headerBytes, configuration, unjoined } = header;
     const file = { name, path, sizeBytes: source.size, headerBytes, source: source.ref };
-    return { file, metadata, tensors, configuration };
+    return { file, metadata, tensors, configuration, unjoined };
   });
 }
 

@@ -46,7 +46,7 @@ export interface Checkpoint<Tensor extends StoredTensor = StoredTensor> {
   readonly notes: readonly CheckpointProblem[];
   /** Present where one shard of several was opened by itself: how to say so. */
   readonly loneShard?: string;
-  /** Path of the index of which it is a shard, where that is there. */
+  /** Path of what opens the whole model, where that is there: the index, or the first shard. */
   readonly wholeModel?: string;
   /** What a file says in its header of what others say in `config.json`. Contents are unchecked. */
   readonly configuration?: Readonly<Record<string, unknown>>;

@@ -1,13 +1,15 @@
 import type { ByteSource } from '../storage/byteSource.js';
-import type { Container, FileHeader, StoredTensor } from '../storage/container.js';
+import type { Container, FileHeader, ShardHeader, StoredTensor } from '../storage/container.js';
 import { decodeElements } from '../storage/elementValues.js';
 import { CheckpointError, quoted } from '../storage/errors.js';
-import { runInSlices, type SliceOptions, type Steps } from '../storage/slices.js';
+import { forEachInSteps, runInSlices, type SliceOptions, type Steps } from '../storage/slices.js';
 import { ArchitectureKeys, deriveConfiguration, FACTOR_TENSORS } from './configuration.js';
 import { findFamily, translateName, type Transform } from './families.js';
 import { placeTensors, readRawHeader, type PlacedTensor, type RawHeader } from './header.js';
 import { MAX_HEADER_BYTES, NeedsMoreBytes } from './headerCursor.js';
 import { describeKeyValues } from './metadata.js';
+import type { KeyValues } from './keyValues.js';
+import { checkSplit } from './split.js';
 
 /** Headers without a vocabulary fit; those with one take a few megabytes. */
 const FIRST_READ_BYTES = 1 << 20;
@@ -19,7 +21,15 @@ const MAX_FACTORS = 4096;
 const LAYOUT = 'ggml';
 
 /** GGUF as a container. Its keys are the configuration, its tensors go by the names of the model's definition. */
-export const gguf: Container = { fileSuffix: '.gguf', readHeader, readTokenizer };
+export const gguf: Container = { fileSuffix: '.gguf', readHeader, readTokenizer, joinShards };
+
+/** A file's header, read but for what another file may say of it. */
+interface Part {
+  readonly fileName: string;
+  readonly raw: RawHeader;
+  readonly placed: readonly PlacedTensor[];
+  readonly factors: ReadonlyMap<string, readonly number[]>;
+}
 
 async function readHeader(
   source: ByteSource,
@@ -29,18 +39,40 @@ async function readHeader(
   const { raw } = await readRaw(source, fileName, options);
   const placed = await runInSlices(placeTensors(raw, source.size, fileName), options);
   const factors = await readFactors(source, placed, raw.dataStart);
-  const byName = new Map(placed.map((tensor) => [tensor.name, tensor]));
-  const { keyValues, headerBytes } = raw;
-  return {
-    tensors: await runInSlices(makeTensors(placed, raw, fileName), options),
-    metadata: describeKeyValues(keyValues),
-    headerBytes,
-    configuration: deriveConfiguration({
-      keyValues,
-      shapeOf: (name) => byName.get(name)?.shape,
-      factors,
-    }),
-  };
+  const part = { fileName, raw, placed, factors };
+  const [header] = await runInSlices(makeHeaders([part]), options);
+  return { ...header, unjoined: part };
+}
+
+/** Headers of the parts of one model, in steps: what the first says of the model holds for the others, too. */
+function* makeHeaders(parts: readonly Part[]): Steps<FileHeader[]> {
+  const { keyValues } = parts[0].raw;
+  const shapes = new Map<string, readonly number[]>();
+  for (const { placed } of parts) {
+    yield* forEachInSteps(placed, ({ name, shape }) => shapes.set(name, shape));
+  }
+  const configuration = deriveConfiguration({
+    keyValues,
+    shapeOf: (name) => shapes.get(name),
+    factors: new Map(parts.flatMap(({ factors }) => [...factors])),
+  });
+  const headers: FileHeader[] = [];
+  const names = new Set<string>();
+  for (const { raw, placed, fileName } of parts) {
+    headers.push({
+      tensors: yield* makeTensors(placed, keyValues, names, { fileName, dataStart: raw.dataStart }),
+      metadata: describeKeyValues(raw.keyValues),
+      headerBytes: raw.headerBytes,
+      ...(headers.length === 0 && { configuration }),
+    });
+  }
+  return headers;
+}
+
+function* joinShards(headers: readonly ShardHeader[]): Steps<FileHeader[]> {
+  const parts = headers.map(({ unjoined }) => unjoined as Part);
+  checkSplit(parts);
+  return yield* makeHeaders(parts);
 }
 
 /** Keys of a vocabulary. Only the first of several shards has them. */
@@ -97,16 +129,20 @@ async function readFactors(
   return factors;
 }
 
-/** Tensors under the names of the model's definition, in steps. */
+/**
+ * Tensors under the names of the model's definition, in steps.
+ * @param keyValues of the model's first file
+ * @param names those that the model's tensors have, to which these are added
+ */
 function* makeTensors(
   placed: readonly PlacedTensor[],
-  { keyValues, dataStart }: RawHeader,
-  fileName: string,
+  keyValues: KeyValues,
+  names: Set<string>,
+  place: { readonly fileName: string; readonly dataStart: number },
 ): Steps<StoredTensor[]> {
   const keys = new ArchitectureKeys(keyValues);
   const family = findFamily(keys.architecture);
   const { heads } = keys;
-  const names = new Set<string>();
   const tensors: StoredTensor[] = [];
   for (const tensor of placed) {
     const { name, transform } = family
@@ -114,10 +150,11 @@ function* makeTensors(
       : { name: tensor.name, transform: undefined };
     if (names.has(name)) {
       const detail = `another tensor is ${quoted(name)}, too`;
-      throw new CheckpointError(fileName, `tensor ${quoted(tensor.name)}`, 'DuplicateName', detail);
+      const where = `tensor ${quoted(tensor.name)}`;
+      throw new CheckpointError(place.fileName, where, 'DuplicateName', detail);
     }
     names.add(name);
-    tensors.push(makeTensor(tensor, name, transform, { fileName, dataStart }));
+    tensors.push(makeTensor(tensor, name, transform, place));
     yield;
   }
   return tensors;

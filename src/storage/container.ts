@@ -52,6 +52,8 @@ export interface FileHeader {
    * fields. Contents come from the file and are unchecked.
    */
   readonly configuration?: Readonly<Record<string, unknown>>;
+  /** What {@link Container.joinShards} makes the header of, once more; only that container understands it. */
+  readonly unjoined?: unknown;
 }
 
 /** What an index of shards says. */
@@ -60,6 +62,11 @@ export interface ShardIndex {
   readonly shards: readonly string[];
   /** Shard of each tensor. */
   readonly weightMap: ReadonlyMap<string, string>;
+}
+
+/** The header of one of several files. */
+export interface ShardHeader extends FileHeader {
+  readonly fileName: string;
 }
 
 /** A file format that holds tensors. Each has a room of its own and a line in `checkpoint/containers.ts`. */
@@ -79,6 +86,13 @@ export interface Container {
     fileName: string,
     options?: SliceOptions,
   ): Promise<Uint8Array | undefined>;
+  /**
+   * Where only the first of a model's shards says what the tensors of all are: their headers again, read with
+   * that knowledge, in steps. Such a model is opened by its first shard. What its tools do not allow, such as
+   * shards of two models, is thrown. @param headers with their files' names, in order; the first shard's is first
+   * @throws CheckpointError
+   */
+  joinShards?(headers: readonly ShardHeader[]): Steps<FileHeader[]>;
   /** Reads an index of shards from all its bytes, in steps. @throws CheckpointError */
   readIndex?(bytes: Uint8Array, fileName: string): Steps<ShardIndex>;
 }

@@ -226,12 +226,36 @@ export function encodeValues(values: Float32Array, type: MatrixType): Uint8Array
  * @param type of matrices, all or each by its name in the checkpoint
  * @param moreKeys those of a tokenizer
  */
-export function makeGguf(
+export function makeGguf(...input: GgufInput): Buffer {
+  const { keys, list } = convertAll(...input);
+  return encodeGguf(keys, list);
+}
+
+/**
+ * The same in parts, as llama.cpp's `gguf-split` makes them: all keys in the first.
+ * @param parts how many, with as many tensors each, or one more
+ */
+export function makeSplitGguf(parts: number, ...input: GgufInput): Buffer[] {
+  const { keys, list } = convertAll(...input);
+  return Array.from({ length: parts }, (_, part) => {
+    const [begin, end] = [part, part + 1].map((at) => Math.ceil((at * list.length) / parts));
+    const splitKeys: Keys = [
+      ['split.no', 'uint32', part],
+      ['split.count', 'uint32', parts],
+      ['split.tensors.count', 'uint32', list.length],
+    ];
+    return encodeGguf([...(part === 0 ? keys : []), ...splitKeys], list.slice(begin, end));
+  });
+}
+
+type GgufInput = [
   tensors: ReadonlyMap<string, RawTensor>,
   config: Config,
-  type: MatrixType | ((name: string) => MatrixType) = 'f32',
-  moreKeys: GgufKeys = [],
-): Buffer {
+  type?: MatrixType | ((name: string) => MatrixType),
+  moreKeys?: GgufKeys,
+];
+
+function convertAll(...[tensors, config, type = 'f32', moreKeys = []]: GgufInput) {
   const modelType = config.model_type as string;
   const list = [...tensors]
     .filter(([name]) => !/inv_freq|masked_bias|\.(attn|attention)\.bias$/.test(name))
@@ -248,7 +272,7 @@ export function makeGguf(
         data: encodeValues(values, kind),
       };
     });
-  return encodeGguf([...ggufKeys(config), ...moreKeys], [...list, ...factorTensors(config)]);
+  return { keys: [...ggufKeys(config), ...moreKeys], list: [...list, ...factorTensors(config)] };
 }
 
 /** Values of an F32, F16 or BF16 tensor. */
