@@ -4,6 +4,8 @@ import { parseJson } from '../checkpoint/jsonText.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { makeGgufEncoder } from '../model/text/ggufTokenizer.js';
 import { gpt2Configuration, gpt2Document, parseMerges } from '../model/text/gpt2Files.js';
+import { sentencePieceDocuments } from '../model/text/sentencePieceDocument.js';
+import { makeTekkenEncoder } from '../model/text/tekken.js';
 import { makeTextEncoder, type EncodeText } from '../model/text/textEncoder.js';
 import type { TokenizerDocument } from '../model/text/tokenizerDocument.js';
 import { describeError } from '../storage/describeError.js';
@@ -32,8 +34,20 @@ function makeEncoder(request: TokenizerRequest, onFile: (file: TokenizerFile) =>
     const bytes = request[file];
     return bytes ? parse(bytes) : {};
   };
+  if (request.tekken) return makeTekkenEncoder(read('tekken'));
   const settings = { ...read('specialTokens'), ...read('configuration') };
   if (request.tokenizer) return makeTextEncoder(read('tokenizer'), settings);
+  if (request.sentencePiece) {
+    const added = read('addedTokens');
+    onFile('sentencePiece');
+    const { document, configuration } = sentencePieceDocuments(
+      request.sentencePiece,
+      settings,
+      added,
+      request.modelType,
+    );
+    return makeTextEncoder(document, configuration);
+  }
   onFile('vocabulary');
   const configuration = gpt2Configuration(settings, request.modelType);
   const vocabulary = read('vocabulary');

@@ -29,7 +29,7 @@ const SPECIAL_NAMES = [
 ] as const;
 
 /** The text of a special token, written as a text or as an added token. */
-function textOf(token: unknown): string | undefined {
+export function textOf(token: unknown): string | undefined {
   if (typeof token === 'string') return token;
   const { content } = (token ?? {}) as { content?: unknown };
   return typeof content === 'string' ? content : undefined;

@@ -60,8 +60,8 @@ export interface Tokenized {
 export type TokenizedModel = Pick<OpenedModel, 'files' | 'folder' | 'fileSystem'>;
 
 /**
- * Token ids of texts by the vocabulary in the header of the weights (GGUF), or else the model folder's
- * `tokenizer.json`, or GPT-2's two files, with the special tokens that it adds itself. Runs in a thread of
+ * Token ids of texts by the vocabulary in the header of the weights (GGUF), or else the files of the model folder
+ * (`tokenizer.json` and others), with the special tokens that it adds itself. Runs in a thread of
  * its own, which is ended when it takes too long.
  * @param texts each is tokenized by itself
  * @returns one list of ids per text, and more
@@ -99,11 +99,11 @@ function noteHeader(file: string): string {
 /** Tokenizes in a thread by what a tokenizer is made of. @throws like {@link tokenize} */
 async function runTokenizer(
   host: Host,
-  { files, contents }: TokenizerFiles,
+  { main, files, contents }: TokenizerFiles,
   texts: readonly string[],
   { signal, limitSeconds = limitFor(texts) }: TokenizeOptions,
 ): Promise<Omit<Tokenized, 'notes'>> {
-  const at = visible(files.header ?? files.tokenizer!);
+  const at = visible(main);
   const request = { ...contents, texts };
   if (signal?.aborted) throw makeCancelledError();
   const thread = host.startThread<TokenizerApi>('tokenizerWorker.js', null, THREAD);

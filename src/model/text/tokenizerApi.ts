@@ -2,11 +2,19 @@ import type { BosFacts } from './specialTokens.js';
 
 /** The files that a tokenizer may be made of. */
 export type TokenizerFile =
-  'header' | 'tokenizer' | 'configuration' | 'specialTokens' | 'vocabulary' | 'merges';
+  | 'header'
+  | 'tokenizer'
+  | 'configuration'
+  | 'specialTokens'
+  | 'addedTokens'
+  | 'vocabulary'
+  | 'merges'
+  | 'tekken'
+  | 'sentencePiece';
 
 /**
- * Bytes of the files that there are: `tokenizer.json`, or `vocab.json` and `merges.txt`; or of the header of
- * the weights, where that carries a vocabulary.
+ * Bytes of the files that there are: `tokenizer.json`, or `vocab.json` and `merges.txt`, or `tekken.json`, or
+ * `tokenizer.model`; or of the header of the weights, where that carries a vocabulary.
  */
 export interface TokenizerContents extends Readonly<Partial<Record<TokenizerFile, Uint8Array>>> {
   /** The model's, which tells the tokenizer where no configuration of it does. */

@@ -2,7 +2,7 @@ import { containerOf } from '../../checkpoint/containers.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import { visible, type Remedy } from '../../storage/errors.js';
 import { withSource, type FileSystem } from '../../storage/fileSystem.js';
-import { WHOLE_FILES } from '../../storage/wholeFiles.js';
+import { WHOLE_FILES, type SizeLimit } from '../../storage/wholeFiles.js';
 import type { TokenizerContents, TokenizerFile } from './tokenizerApi.js';
 
 /** A text cannot be tokenized by what the model folder holds; one line. */
@@ -14,8 +14,6 @@ export class TokenizerError extends Error {
 
 /** Tokenizers in other files, which are named where they are all there is. */
 const OTHER_TOKENIZERS = [
-  'tekken.json',
-  'tokenizer.model',
   'spiece.model',
   'sentencepiece.bpe.model',
   'tiktoken.model',
@@ -24,24 +22,45 @@ const OTHER_TOKENIZERS = [
   'vocab.txt',
 ];
 
-const FILES: Readonly<Record<Exclude<TokenizerFile, 'header'>, string>> = {
+type SideFile = Exclude<TokenizerFile, 'header'>;
+
+const FILES: Readonly<Record<SideFile, string>> = {
   tokenizer: 'tokenizer.json',
   configuration: 'tokenizer_config.json',
   specialTokens: 'special_tokens_map.json',
+  addedTokens: 'added_tokens.json',
   vocabulary: 'vocab.json',
   merges: 'merges.txt',
+  tekken: 'tekken.json',
+  sentencePiece: 'tokenizer.model',
 };
 
-const LIMITS = {
+const LIMITS: Readonly<Record<SideFile, SizeLimit>> = {
   tokenizer: WHOLE_FILES.tokenizer,
   configuration: WHOLE_FILES.tokenizerConfiguration,
   specialTokens: WHOLE_FILES.specialTokens,
+  addedTokens: WHOLE_FILES.specialTokens,
   vocabulary: WHOLE_FILES.vocabulary,
   merges: WHOLE_FILES.merges,
+  tekken: WHOLE_FILES.tokenizer,
+  sentencePiece: WHOLE_FILES.tokenizer,
 };
+
+/** What tokenizers are made of, and what configures them; the first kind that is there is taken. */
+const KINDS: readonly {
+  readonly made: readonly SideFile[];
+  readonly beside: readonly SideFile[];
+}[] = [
+  { made: ['tokenizer'], beside: ['configuration', 'specialTokens'] },
+  { made: ['vocabulary', 'merges'], beside: ['configuration', 'specialTokens'] },
+  { made: ['tekken'], beside: [] },
+  { made: ['sentencePiece'], beside: ['configuration', 'specialTokens', 'addedTokens'] },
+];
 
 /** What a tokenizer is made of: where its files are, and what those that are there hold. */
 export interface TokenizerFiles {
+  /** The one that errors without a place of their own name. */
+  readonly main: string;
   readonly files: Readonly<Partial<Record<TokenizerFile, string>>>;
   readonly contents: TokenizerContents;
 }
@@ -61,14 +80,13 @@ export async function readHeaderTokenizer(
     const header = await withSource(fileSystem, path, (source) =>
       container.readTokenizer!(source, name, { signal }),
     );
-    if (header) return { files: { header: path }, contents: { header } };
+    if (header) return { main: path, files: { header: path }, contents: { header } };
   }
   return undefined;
 }
 
 /**
- * Reads the files of a tokenizer: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`, and what
- * configures them.
+ * Reads the files of a tokenizer, of the first of {@link KINDS} that is there, and what configures it.
  * @throws TokenizerError that names what is missing, and what is there instead
  */
 export async function readTokenizerFiles(
@@ -76,20 +94,16 @@ export async function readTokenizerFiles(
   fileSystem: FileSystem,
   modelType?: string,
 ): Promise<TokenizerFiles> {
+  const pathOf = (name: string) => fileSystem.join(folder, name);
   // True where something is, which is then read, or refused as no file.
-  const isThere = async (name: string) =>
-    (await fileSystem.kind(fileSystem.join(folder, name))) !== undefined;
-  const files = Object.fromEntries(
-    Object.entries(FILES).map(([file, name]) => [file, fileSystem.join(folder, name)]),
-  ) as Record<keyof typeof FILES, string>;
-  const read = (file: keyof typeof FILES) => fileSystem.read(files[file], LIMITS[file]);
-  const readIfThere = async (file: keyof typeof FILES) =>
-    (await isThere(FILES[file])) ? await read(file) : undefined;
-
-  const hasTokenizer = await isThere(FILES.tokenizer);
-  const isInTwo =
-    !hasTokenizer && (await isThere(FILES.vocabulary)) && (await isThere(FILES.merges));
-  if (!hasTokenizer && !isInTwo) {
+  const isThere = async (name: string) => (await fileSystem.kind(pathOf(name))) !== undefined;
+  const areThere = async (names: readonly SideFile[]) => {
+    for (const file of names) if (!(await isThere(FILES[file]))) return false;
+    return true;
+  };
+  let kind;
+  for (const each of KINDS) if (!kind && (await areThere(each.made))) kind = each;
+  if (!kind) {
     const present = [];
     for (const other of OTHER_TOKENIZERS) if (await isThere(other)) present.push(other);
     const cannot =
@@ -97,25 +111,20 @@ export async function readTokenizerFiles(
         ? ` (${present.join(', ')} alone cannot be read: save the tokenizer as tokenizer.json)`
         : '';
     throw new TokenizerError(
-      `${visible(files.tokenizer)}: there is no such file, and a text cannot be tokenized without it${cannot}`,
+      `${visible(pathOf(FILES.tokenizer))}: there is no such file, and a text cannot be tokenized without it${cannot}`,
     );
   }
-  if (isInTwo && (await isThere('added_tokens.json'))) {
+  if (kind.made.includes('merges') && (await isThere(FILES.addedTokens))) {
     throw new TokenizerError(
-      `${visible(fileSystem.join(folder, 'added_tokens.json'))}: added tokens beside vocab.json and merges.txt are not read; save the tokenizer as tokenizer.json`,
+      `${visible(pathOf(FILES.addedTokens))}: added tokens beside vocab.json and merges.txt are not read; save the tokenizer as tokenizer.json`,
     );
   }
-  const configured = {
-    configuration: await readIfThere('configuration'),
-    specialTokens: await readIfThere('specialTokens'),
-  };
-  const contents: TokenizerContents = hasTokenizer
-    ? { ...configured, tokenizer: await read('tokenizer') }
-    : {
-        ...configured,
-        vocabulary: await read('vocabulary'),
-        merges: await read('merges'),
-        modelType,
-      };
-  return { files, contents };
+  const files: Partial<Record<TokenizerFile, string>> = {};
+  const contents: Partial<Record<TokenizerFile, Uint8Array>> = {};
+  for (const file of [...kind.made, ...kind.beside]) {
+    files[file] = pathOf(FILES[file]);
+    if (kind.beside.includes(file) && !(await isThere(FILES[file]))) continue;
+    contents[file] = await fileSystem.read(files[file], LIMITS[file]);
+  }
+  return { main: files[kind.made[0]]!, files, contents: { ...contents, modelType } };
 }

@@ -13,7 +13,9 @@ import { pageArguments } from './pageArguments.js';
 import { plan } from './plan.js';
 import { rpc, wireNumbers } from './rpc.js';
 import { scores } from './scores.js';
+import { sentencePiece } from './sentencePiece.js';
 import { shardIndex } from './shardIndex.js';
+import { tekken } from './tekken.js';
 import { tokenizer } from './tokenizer.js';
 import { text, tokenIds } from './windows.js';
 
@@ -33,6 +35,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   commandLine,
   ggufFile,
   ggufTokenizer,
+  sentencePiece,
+  tekken,
   layout,
   foreign,
   pageArguments,

@@ -1,3 +1,4 @@
+import { encodeSentencePieces } from '../sentencePieces.js';
 import { encodeGguf } from '../../../scripts/lib/writeGguf.mjs';
 import { readConfigFile } from '../../../src/checkpoint/configFile.js';
 import { containerOf } from '../../../src/checkpoint/containers.js';
@@ -30,6 +31,9 @@ import { makeGgufEncoder } from '../../../src/model/text/ggufTokenizer.js';
 import { readGgufTokens } from '../../../src/model/text/ggufTokens.js';
 import { makeScoredPairs } from '../../../src/model/text/steps/scoredPairs.js';
 import { KeyReader } from '../../../src/gguf/keyReader.js';
+import { sentencePieceDocuments } from '../../../src/model/text/sentencePieceDocument.js';
+import { readSentencePieceModel } from '../../../src/model/text/sentencePieceModel.js';
+import { makeTekkenEncoder } from '../../../src/model/text/tekken.js';
 import { parseMerges } from '../../../src/model/text/gpt2Files.js';
 import { checkTokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
@@ -211,6 +215,30 @@ function tokenizerOf(merges: readonly (string | string[])[], vocab: readonly str
 }
 
 /** Header of a SentencePiece vocabulary. */
+/** Runs what may refuse its input, with an error. */
+function refusing(run: () => unknown): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+/** A tekken.json of some tokens, after one for each byte. */
+function tekkenOf(tokens: readonly string[]): Readonly<Record<string, unknown>> {
+  const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
+  const all = [...bytes, ...tokens.map((token) => encoder.encode(token))];
+  return {
+    config: {
+      pattern: '\\S+|\\s+',
+      default_vocab_size: all.length,
+      default_num_special_tokens: 0,
+    },
+    vocab: all.map((token, rank) => ({ rank, token_bytes: Buffer.from(token).toString('base64') })),
+    special_tokens: [{ rank: 0, token_str: '<s>' }],
+  };
+}
+
 function ggufOf(tokens: readonly string[]): Uint8Array {
   return encodeGguf(
     [
@@ -513,14 +541,8 @@ export const READERS: readonly Reader[] = [
     cases: over(
       names,
       (list) => ggufOf(list.map((name) => name.slice(0, 1000))),
-      (header) => {
-        try {
-          makeGgufEncoder(header, '')('a.0 layers '.repeat(10_000));
-        } catch (error) {
-          // Names that were made equal, or a character without a token.
-          if (!(error instanceof Error)) throw error;
-        }
-      },
+      // Names that were made equal, or a character without a token.
+      (header) => refusing(() => makeGgufEncoder(header, '')('a.0 layers '.repeat(10_000))),
     ),
   },
   {
@@ -543,6 +565,36 @@ export const READERS: readonly Reader[] = [
         ]),
       (text) => ({ text, vocabulary: doublings(text) }),
       ({ text, vocabulary }) => makeScoredPairs(vocabulary, vocabulary).encode(text, []),
+    ),
+  },
+  {
+    name: 'readSentencePieceModel, of any bytes',
+    file: 'src/model/text/protobuf.ts',
+    cases: over(
+      texts,
+      (text) => encoder.encode(text),
+      (bytes) => refusing(() => readSentencePieceModel(bytes)),
+    ),
+  },
+  ...['src/model/text/sentencePieceModel.ts', 'src/model/text/sentencePieceDocument.ts'].map(
+    (file): Reader => ({
+      name: `sentencePieceDocuments, of pieces (${file})`,
+      file,
+      cases: over(
+        names,
+        (list) =>
+          encodeSentencePieces(['<unk>', '<s>', '</s>', ...list.map((name) => name.slice(0, 500))]),
+        (bytes) => refusing(() => sentencePieceDocuments(bytes, {}, {}, 'llama')),
+      ),
+    }),
+  ),
+  {
+    name: 'makeTekkenEncoder, of tokens',
+    file: 'src/model/text/tekken.ts',
+    cases: over(
+      names,
+      (list) => tekkenOf(list.map((name) => name.slice(0, 1000))),
+      (document) => refusing(() => makeTekkenEncoder(document)('a.0 layers '.repeat(10_000))),
     ),
   },
   {

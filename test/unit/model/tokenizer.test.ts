@@ -124,8 +124,8 @@ describe('tokenize', () => {
     const folder = await temporaryFolder();
     const attempt = () => tokenize(HOST, local(folder), texts);
     await expect(attempt()).rejects.toThrow(`${join(folder, 'tokenizer.json')}: there is no such`);
-    await writeFile(join(folder, 'tokenizer.model'), '');
-    await expect(attempt()).rejects.toThrow(/tokenizer\.json.*\(tokenizer\.model alone cannot/);
+    await writeFile(join(folder, 'spiece.model'), '');
+    await expect(attempt()).rejects.toThrow(/tokenizer\.json.*\(spiece\.model alone cannot/);
   });
 
   it("reads GPT-2's two files where there is no other", async () => {
@@ -146,7 +146,7 @@ describe('tokenize', () => {
     await expect(tokenize(HOST, local(folder), ['a'])).rejects.toThrow('added_tokens.json: added');
   });
 
-  it.each(['tekken.json', 'tokenizer.model', 'spiece.model', 'vocab.txt', 'merges.txt'])(
+  it.each(['spiece.model', 'tiktoken.model', 'vocab.txt', 'merges.txt'])(
     'names %s where that is all there is',
     async (name) => {
       const folder = await temporaryFolder();

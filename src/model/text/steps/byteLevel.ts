@@ -16,7 +16,12 @@ const encoder = new TextEncoder();
 
 /** A text's UTF-8 bytes, a character each. */
 export function bytesAsCharacters(text: string): string {
+  return charactersOf(encoder.encode(text));
+}
+
+/** Bytes, a character each. */
+export function charactersOf(bytes: Uint8Array): string {
   let result = '';
-  for (const byte of encoder.encode(text)) result += BYTE_CHARACTERS[byte];
+  for (const byte of bytes) result += BYTE_CHARACTERS[byte];
   return result;
 }
