@@ -5,7 +5,8 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { rawFile, temporaryFolder } from '../support/safetensorsFiles.js';
+import { rawFile } from '../support/rawSafetensors.js';
+import { temporaryFolder } from '../support/safetensorsFiles.js';
 
 const CLI = join(import.meta.dirname, '../../dist/cli.js');
 const HEADER_BYTES = 100_000_000;

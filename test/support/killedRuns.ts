@@ -2,8 +2,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { endOf, run, start } from './commandLine.js';
-import { readRawSafetensors } from './rawSafetensors.js';
-import { rawFile, temporaryFolder } from './safetensorsFiles.js';
+import { rawFile, readRawSafetensors } from './rawSafetensors.js';
+import { temporaryFolder } from './safetensorsFiles.js';
 
 const ROWS = 8 * 1024;
 const COLUMNS = 1024;

@@ -30,3 +30,11 @@ export function floatsOf(tensor: RawTensor): Float32Array {
   if (tensor.dtype !== 'F32') throw new Error(`Expected F32, got ${tensor.dtype}`);
   return new Float32Array(tensor.bytes.buffer);
 }
+
+/** A safetensors file from its header's text (or bytes) and its data (or the number of zero bytes). */
+export function rawFile(header: string | Uint8Array, data: Uint8Array | number = 0): Uint8Array {
+  const text = Buffer.from(header);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text, typeof data === 'number' ? Buffer.alloc(data) : data]);
+}

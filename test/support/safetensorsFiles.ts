@@ -3,14 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
 import { CheckpointError, type CheckpointRule } from '../../src/storage/errors.js';
-
-/** A safetensors file from its header's text (or bytes) and its data (or the number of zero bytes). */
-export function rawFile(header: string | Uint8Array, data: Uint8Array | number = 0): Uint8Array {
-  const text = Buffer.from(header);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
-  return Buffer.concat([length, text, typeof data === 'number' ? Buffer.alloc(data) : data]);
-}
+import { rawFile } from './rawSafetensors.js';
 
 /** A file of U8 tensors, one byte per element, one after another. */
 export function bytesFile(

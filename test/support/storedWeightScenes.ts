@@ -1,6 +1,6 @@
 import { SAFETENSORS_DTYPES } from '../../src/safetensors/dtypes.js';
 import { countBitsPerElement, type ElementTypeName } from '../../src/storage/elementTypes.js';
-import { rawFile } from './safetensorsFiles.js';
+import { rawFile } from './rawSafetensors.js';
 
 /** A part as a file may have it. Contents that are not given are small numbers, whatever the type. */
 export interface ScenePart {

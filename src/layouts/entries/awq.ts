@@ -1,5 +1,6 @@
 import type { StoredTensor } from '../../storage/container.js';
 import { roundToF16InPlace } from '../../storage/elementValues.js';
+import { quoted } from '../../storage/errors.js';
 import type { FoundWeight, Layout, LayoutContext } from '../layout.js';
 import { decodeAcross } from '../loops.js';
 import { describeGroup, presentParts, SCALE_TYPES, text } from './shared.js';
@@ -22,7 +23,7 @@ function findWeight(
   const groupSize = inputs / groups;
   const version = text(quantization, 'version')?.toLowerCase() ?? 'gemm';
   let refusal: string | undefined;
-  if (version !== 'gemm') refusal = `version "${version}" is not known here`;
+  if (version !== 'gemm') refusal = `version ${quoted(version)} is not known here`;
   else if (!Number.isInteger(groupSize))
     refusal = `${groups} groups do not divide ${inputs} inputs`;
   else if (!zeros) refusal = 'its zero points (qzeros) are missing';

@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../../storage/container.js';
+import { quoted } from '../../storage/errors.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
 import { decodeWords, unpackDense } from '../loops.js';
 import type { PartReader } from '../partReader.js';
@@ -21,7 +22,7 @@ function zeroOffset(config: QuantizationConfig): { readonly offset: number } | {
     case 'gptq_v2':
       return { offset: 0 };
     default:
-      return { refusal: `checkpoint_format "${format}" is not known here` };
+      return { refusal: `checkpoint_format ${quoted(format)} is not known here` };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../../storage/container.js';
+import { quoted } from '../../storage/errors.js';
 import type { FoundWeight, Layout, LayoutContext, QuantizationConfig } from '../layout.js';
 import { asNibbles, lookUpNibbles, scaleAndAdd, unpackDense } from '../loops.js';
 import {
@@ -34,7 +35,7 @@ function findWeight(
   const bits = inputs === undefined ? undefined : (words * 32) / inputs;
   const known = bits !== undefined && Number.isInteger(bits) && bits >= 2 && bits <= 8;
   let refusal: string | undefined;
-  if (mode !== 'affine') refusal = `mode "${mode}" is not known here`;
+  if (mode !== 'affine') refusal = `mode ${quoted(mode)} is not known here`;
   else if (!known) refusal = 'config.json does not say its group size ("quantization")';
   else if (!biases) refusal = 'its biases are missing';
   else if (

@@ -15,6 +15,7 @@ import { rpc, wireNumbers } from './rpc.js';
 import { scores } from './scores.js';
 import { sentencePiece } from './sentencePiece.js';
 import { shardIndex } from './shardIndex.js';
+import { storedWeights } from './storedWeights.js';
 import { tekken } from './tekken.js';
 import { tokenizer } from './tokenizer.js';
 import { text, tokenIds } from './windows.js';
@@ -37,6 +38,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ggufTokenizer,
   sentencePiece,
   tekken,
+  storedWeights,
   layout,
   foreign,
   pageArguments,

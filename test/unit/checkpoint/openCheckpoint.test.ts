@@ -8,11 +8,11 @@ import type { FileSystem } from '../../../src/storage/fileSystem.js';
 import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { openSource } from '../../../src/storage/node/openSource.js';
 import { openLocalCheckpoint } from '../../support/checkpoints.js';
+import { rawFile } from '../../support/rawSafetensors.js';
 import {
   bytesFile,
   expectRefusal,
   folderOf,
-  rawFile,
   temporaryFolder,
 } from '../../support/safetensorsFiles.js';
 

@@ -7,9 +7,9 @@ import { version } from '../../../package.json';
 import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
 import type { ComparisonReport } from '../../../src/reports/reports.js';
 import { run, start } from '../../support/commandLine.js';
-import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
+import { rawFile, floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 import type { RawTensor } from '../../support/rawSafetensors.js';
-import { bytesFile, folderOf, rawFile, temporaryFolder } from '../../support/safetensorsFiles.js';
+import { bytesFile, folderOf, temporaryFolder } from '../../support/safetensorsFiles.js';
 
 const SAMPLE = join(import.meta.dirname, '../../../media/sample/model.safetensors');
 const UNTOKENIZED = join(import.meta.dirname, '../../fixtures/own-models/llama-biases');

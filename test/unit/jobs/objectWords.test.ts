@@ -11,7 +11,7 @@ import { formatReportJson } from '../../../src/reports/present.js';
 import { createPool, temporaryFolder } from '../../support/checkpoints.js';
 import { compareOn } from '../../support/jobs.js';
 import { GOLDEN_MODELS } from '../../support/languageModels.js';
-import { rawFile } from '../../support/safetensorsFiles.js';
+import { rawFile } from '../../support/rawSafetensors.js';
 
 /** Words that every object of JavaScript answers to, unless it is asked for what it owns. */
 const WORDS = [

@@ -4,7 +4,8 @@ import { describeModelInSteps } from '../../../src/jobs/inspection/describeModel
 import { openModel } from '../../../src/model/openModel.js';
 import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
 import { runInSlices } from '../../../src/storage/slices.js';
-import { folderOf, rawFile } from '../../support/safetensorsFiles.js';
+import { rawFile } from '../../support/rawSafetensors.js';
+import { folderOf } from '../../support/safetensorsFiles.js';
 
 const TENSORS = 100_000;
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { SAFETENSORS_DTYPES } from '../../../src/safetensors/dtypes.js';
 import { readHeaderLength, parseHeader } from '../../../src/safetensors/header.js';
 import { countBitsPerElement } from '../../../src/storage/elementTypes.js';
-import { bytesFile, expectRefusal, rawFile, refusal } from '../../support/safetensorsFiles.js';
+import { rawFile } from '../../support/rawSafetensors.js';
+import { bytesFile, expectRefusal, refusal } from '../../support/safetensorsFiles.js';
 import { runAtOnce } from '../../../src/storage/slices.js';
 
 const parse = (bytes: Uint8Array, size = bytes.length) =>

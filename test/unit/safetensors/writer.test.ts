@@ -8,11 +8,11 @@ import {
   type TensorSink,
 } from '../../../src/safetensors/node/writer.js';
 import { openLocalCheckpoint } from '../../support/checkpoints.js';
+import { rawFile } from '../../support/rawSafetensors.js';
 import {
   bytesFile,
   expectRefusal,
   folderOf,
-  rawFile,
   temporaryFolder,
 } from '../../support/safetensorsFiles.js';
 
