@@ -38,6 +38,11 @@ export class ArchitectureKeys {
     return typeof value === 'number' ? value : undefined;
   }
 
+  /** How many experts a layer has; 0 where it has none. */
+  get experts(): number {
+    return this.number('expert_count') ?? 0;
+  }
+
   /** Numbers of heads; 0 where they are missing or differ between layers. */
   get heads(): Heads {
     const queries = this.number('attention.head_count') ?? 0;
@@ -59,10 +64,9 @@ function valueOf(value: HeaderValue | undefined): unknown {
  */
 export function deriveConfiguration(input: ConfigurationInput): Readonly<Fields> {
   const keys = new ArchitectureKeys(input.keyValues);
-  const family = findFamily(keys.architecture);
+  const family = findFamily(keys.architecture, keys.experts);
   if (!family) return keys.architecture === '' ? {} : { model_type: keys.architecture };
-  const { architecture } = keys;
-  const experts = keys.number('expert_count') ?? 0;
+  const { architecture, experts } = keys;
   const hidden = keys.number('embedding_length');
   const { queries } = keys.heads;
   const usual = hidden !== undefined && queries > 0 ? hidden / queries : undefined;
@@ -70,7 +74,7 @@ export function deriveConfiguration(input: ConfigurationInput): Readonly<Fields>
   const turning = keys.number('rope.dimension_count') ?? headSize;
   const isPartial = turning !== headSize && !PARTIAL.has(architecture);
   let modelType = family.modelType;
-  if (experts > 0) modelType += ` with ${experts} experts`;
+  if (experts > 0 && !family.experts) modelType += ` with ${experts} experts`;
   else if (isPartial) modelType += ` that turns ${turning} of ${headSize} elements per head`;
   const fields: Fields = {
     model_type: modelType,
@@ -78,6 +82,7 @@ export function deriveConfiguration(input: ConfigurationInput): Readonly<Fields>
     tie_word_embeddings: input.shapeOf('output.weight') === undefined,
     ...(architecture === 'gpt2' ? gpt2Fields(keys) : usualFields(keys, headSize)),
     ...OWN_FIELDS.get(architecture)?.(keys, input, { headSize, turning }),
+    ...(family.experts && expertFields(keys, input)),
     ...rotaryFields(keys, input),
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
@@ -109,6 +114,23 @@ function gpt2Fields(keys: ArchitectureKeys): Fields {
     n_positions: keys.get('context_length'),
     layer_norm_epsilon: keys.get('attention.layer_norm_epsilon'),
     activation_function: 'gelu_new',
+  };
+}
+
+/** No model has more layers. */
+const MOST_LAYERS = 4096;
+
+/** llama.cpp has the weights of the chosen experts add up to 1 in all families that are known here. */
+function expertFields(keys: ArchitectureKeys, { shapeOf }: ConfigurationInput): Fields {
+  const layers = Array.from({ length: Math.min(keys.number('block_count') ?? 0, MOST_LAYERS) });
+  return {
+    num_experts: keys.experts,
+    num_experts_per_tok: keys.get('expert_used_count'),
+    moe_intermediate_size: keys.get('expert_feed_forward_length'),
+    norm_topk_prob: true,
+    mlp_only_layers: layers.flatMap((_, layer) =>
+      shapeOf(`blk.${layer}.ffn_gate_inp.weight`) === undefined ? [layer] : [],
+    ),
   };
 }
 

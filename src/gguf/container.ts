@@ -4,7 +4,7 @@ import { decodeElements } from '../storage/elementValues.js';
 import { CheckpointError, quoted } from '../storage/errors.js';
 import { forEachInSteps, runInSlices, type SliceOptions, type Steps } from '../storage/slices.js';
 import { ArchitectureKeys, deriveConfiguration, FACTOR_TENSORS } from './configuration.js';
-import { findFamily, translateName, type Transform } from './families.js';
+import { findFamily, translateName, type Transform, type Translated } from './families.js';
 import { placeTensors, readRawHeader, type PlacedTensor, type RawHeader } from './header.js';
 import { MAX_HEADER_BYTES, NeedsMoreBytes } from './headerCursor.js';
 import { describeKeyValues } from './metadata.js';
@@ -22,6 +22,12 @@ const LAYOUT = 'ggml';
 
 /** GGUF as a container. Its keys are the configuration, its tensors go by the names of the model's definition. */
 export const gguf: Container = { fileSuffix: '.gguf', readHeader, readTokenizer, joinShards };
+
+/** Where a file's tensors lie. */
+interface FilePlace {
+  readonly fileName: string;
+  readonly dataStart: number;
+}
 
 /** A file's header, read but for what another file may say of it. */
 interface Part {
@@ -138,24 +144,62 @@ function* makeTensors(
   placed: readonly PlacedTensor[],
   keyValues: KeyValues,
   names: Set<string>,
-  place: { readonly fileName: string; readonly dataStart: number },
+  place: FilePlace,
 ): Steps<StoredTensor[]> {
   const keys = new ArchitectureKeys(keyValues);
-  const family = findFamily(keys.architecture);
+  const family = findFamily(keys.architecture, keys.experts);
   const { heads } = keys;
   const tensors: StoredTensor[] = [];
   for (const tensor of placed) {
-    const { name, transform } = family
+    const translated: Translated = family
       ? translateName(tensor.name, family, heads)
-      : { name: tensor.name, transform: undefined };
-    if (names.has(name)) {
-      const detail = `another tensor is ${quoted(name)}, too`;
-      const where = `tensor ${quoted(tensor.name)}`;
-      throw new CheckpointError(place.fileName, where, 'DuplicateName', detail);
+      : { name: tensor.name };
+    for (const made of yield* makeEach(tensor, translated, names.size, place)) {
+      if (names.has(made.name)) {
+        const detail = `another tensor is ${quoted(made.name)}, too`;
+        const where = `tensor ${quoted(tensor.name)}`;
+        throw new CheckpointError(place.fileName, where, 'DuplicateName', detail);
+      }
+      names.add(made.name);
+      tensors.push(made);
     }
-    names.add(name);
-    tensors.push(makeTensor(tensor, name, transform, place));
     yield;
+  }
+  return tensors;
+}
+
+/** More experts than any model has: what has more is left as it is. */
+const MAX_EXPERTS = 4096;
+const EXPERTS_PER_STEP = 64;
+
+/** Beyond so many tensors, those of experts are left as they are: the largest models have some 70,000. */
+const MAX_TENSORS = 1 << 20;
+
+/** A tensor, or those of the experts that it holds one after the other. */
+function* makeEach(
+  tensor: PlacedTensor,
+  { name, transform, ofExpert }: Translated,
+  before: number,
+  place: FilePlace,
+): Steps<StoredTensor[]> {
+  const { shape, offset, name: storedName } = tensor;
+  const [experts, ...rest] = shape;
+  const bytes = tensor.bytes / experts;
+  const isCut =
+    ofExpert && rest.length === 2 && experts <= MAX_EXPERTS && before + experts <= MAX_TENSORS;
+  if (!isCut || !Number.isSafeInteger(bytes)) return [makeTensor(tensor, name, transform, place)];
+  const tensors: StoredTensor[] = [];
+  for (let expert = 0; expert < experts; expert++) {
+    const one = {
+      ...tensor,
+      name: `${storedName}[${expert}]`,
+      shape: rest,
+      offset: offset + expert * bytes,
+      bytes,
+      elements: tensor.elements / experts,
+    };
+    tensors.push(makeTensor(one, ofExpert(expert), transform, place));
+    if (expert % EXPERTS_PER_STEP === 0) yield;
   }
   return tensors;
 }
@@ -164,7 +208,7 @@ function makeTensor(
   { name: storedName, shape, stored, type, offset, bytes, elements }: PlacedTensor,
   name: string,
   transform: Transform | undefined,
-  { fileName, dataStart }: { readonly fileName: string; readonly dataStart: number },
+  { fileName, dataStart }: FilePlace,
 ): StoredTensor {
   const place = { name, file: fileName, offset: dataStart + offset, bytes };
   const elementType = stored?.elementType;

@@ -10,8 +10,18 @@ export interface Family {
   readonly blocks: string;
   /** Modules of a block, by llama.cpp's names. */
   readonly blockModules: ReadonlyMap<string, string>;
+  /** Present where feed-forward modules are mixtures of experts. */
+  readonly experts?: ExpertNames;
   /** What converting to GGUF did to tensors, undone while they are read. */
   readonly transform?: (module: string, heads: Heads) => Transform | undefined;
+}
+
+/** Names of a mixture of experts, within its block. */
+export interface ExpertNames {
+  /** In front of an expert's number: "mlp.experts.". */
+  readonly prefix: string;
+  /** An expert's linear layers, by llama.cpp's names of the tensor of all. */
+  readonly layers: ReadonlyMap<string, string>;
 }
 
 /** Numbers of heads; 0 where the file does not say them. */
@@ -72,6 +82,31 @@ const llama = likeLlama('llama', {
     return module === 'attn_k' ? { rowOrder: 'interleaved', heads: keys } : undefined;
   },
 });
+
+/** @param router its module in a block; experts stand in "experts." beside it */
+function withExperts(
+  family: Family,
+  modelType: string,
+  mixture: string,
+  [gate, up, down]: readonly [gate: string, up: string, down: string],
+): Family {
+  return {
+    ...family,
+    modelType,
+    blockModules: new Map([...family.blockModules, ['ffn_gate_inp', `${mixture}.gate`]]),
+    experts: {
+      prefix: `${mixture}.experts.`,
+      layers: new Map([
+        ['ffn_gate', gate],
+        ['ffn_up', up],
+        ['ffn_down', down],
+      ]),
+    },
+  };
+}
+
+/** Mixtral goes by the name of the architecture that it extends. */
+const mixtral = withExperts(llama, 'mixtral', 'block_sparse_moe', ['w1', 'w3', 'w2']);
 
 /** The definition adds 1 to the weights of its norms, llama.cpp has them with the 1. */
 const gemmaTransform: Family['transform'] = (module) =>
@@ -134,6 +169,7 @@ const FAMILIES: readonly Family[] = [
   llama,
   likeLlama('qwen2'),
   likeLlama('qwen3'),
+  withExperts(likeLlama('qwen3moe'), 'qwen3_moe', 'mlp', ['gate_proj', 'up_proj', 'down_proj']),
   likeLlama('gemma', { transform: gemmaTransform }),
   likeLlama('gemma2', {
     own: [
@@ -156,8 +192,12 @@ const FAMILIES: readonly Family[] = [
 
 const byArchitecture = new Map(FAMILIES.map((family) => [family.architecture, family]));
 
-/** The family of an architecture; undefined where its names are not known. */
-export function findFamily(architecture: unknown): Family | undefined {
+/**
+ * The family of an architecture; undefined where its names are not known.
+ * @param experts how many the file says there are
+ */
+export function findFamily(architecture: unknown, experts = 0): Family | undefined {
+  if (experts > 0 && architecture === llama.architecture) return mixtral;
   return typeof architecture === 'string' ? byArchitecture.get(architecture) : undefined;
 }
 
@@ -165,6 +205,8 @@ export function findFamily(architecture: unknown): Family | undefined {
 export interface Translated {
   readonly name: string;
   readonly transform?: Transform;
+  /** Present where it holds the layers of all experts: the name of one's. */
+  readonly ofExpert?: (expert: number) => string;
 }
 
 const BLOCK = 'blk.';
@@ -183,10 +225,37 @@ export function translateName(name: string, family: Family, heads: Heads): Trans
   const numberEnd = module.indexOf('.', BLOCK.length);
   const number = module.slice(BLOCK.length, numberEnd);
   const inBlock = module.slice(numberEnd + 1);
-  const known = numberEnd < 0 ? undefined : family.blockModules.get(inBlock);
-  if (known === undefined || !/^\d{1,9}$/.test(number)) return { name };
+  if (numberEnd < 0 || !/^\d{1,9}$/.test(number)) return { name };
+  const ofExpert = nameExperts(inBlock, family, `${family.blocks}${number}.`, suffix);
+  if (ofExpert) return { name, ...ofExpert };
+  const known = family.blockModules.get(inBlock);
+  if (known === undefined) return { name };
   return {
     name: `${family.blocks}${number}.${known}${suffix}`,
     transform: family.transform?.(inBlock, heads),
   };
+}
+
+/** What the tensor of all experts ends in. */
+const OF_ALL = '_exps';
+
+/** "ffn_gate_exps" of all experts together, or, in older files, "ffn_gate.7" of one. */
+function nameExperts(
+  module: string,
+  { experts }: Family,
+  block: string,
+  suffix: string,
+): Partial<Translated> | undefined {
+  if (!experts) return undefined;
+  const nameOf = (layer: string, expert: string | number) =>
+    `${block}${experts.prefix}${expert}.${layer}${suffix}`;
+  if (module.endsWith(OF_ALL)) {
+    const layer = experts.layers.get(module.slice(0, -OF_ALL.length));
+    return layer === undefined ? undefined : { ofExpert: (expert) => nameOf(layer, expert) };
+  }
+  const dot = module.indexOf('.');
+  const layer = dot < 0 ? undefined : experts.layers.get(module.slice(0, dot));
+  const expert = module.slice(dot + 1);
+  if (layer === undefined || !/^\d{1,9}$/.test(expert)) return undefined;
+  return { name: nameOf(layer, Number(expert)) };
 }

@@ -69,9 +69,39 @@ const NAMES: Readonly<Record<string, string>> = {
   'mlp.fc2': 'ffn_down',
   'mlp.dense_h_to_4h': 'ffn_up',
   'mlp.dense_4h_to_h': 'ffn_down',
+  'block_sparse_moe.gate': 'ffn_gate_inp',
+  'mlp.gate': 'ffn_gate_inp',
   'mlp.c_fc': 'ffn_up',
   'mlp.c_proj': 'ffn_down',
 };
+
+const EXPERT = /^(model\.layers\.\d+)\.(?:block_sparse_moe|mlp)\.experts\.\d+\.(\w+)\.weight$/;
+const EXPERT_LAYERS: Readonly<Record<string, string>> = {
+  w1: 'ffn_gate_exps',
+  gate_proj: 'ffn_gate_exps',
+  w3: 'ffn_up_exps',
+  up_proj: 'ffn_up_exps',
+  w2: 'ffn_down_exps',
+  down_proj: 'ffn_down_exps',
+};
+
+/** Experts, which follow each other by their numbers, in one tensor of each layer. */
+function joinExperts(tensors: ReadonlyMap<string, RawTensor>): Map<string, RawTensor> {
+  const joined = new Map<string, RawTensor>();
+  for (const [name, raw] of tensors) {
+    const [, layer, linear] = EXPERT.exec(name) ?? [];
+    if (layer === undefined) {
+      joined.set(name, raw);
+      continue;
+    }
+    const whole = `${layer}.${EXPERT_LAYERS[linear]}.weight`;
+    const before = joined.get(whole);
+    const [count] = before?.shape ?? [0];
+    const bytes = new Uint8Array(Buffer.concat([before?.bytes ?? new Uint8Array(), raw.bytes]));
+    joined.set(whole, { ...raw, shape: [count + 1, ...raw.shape], bytes });
+  }
+  return joined;
+}
 
 function ggmlName(name: string, modelType: string): string {
   const suffix = name.slice(name.lastIndexOf('.'));
@@ -79,7 +109,7 @@ function ggmlName(name: string, modelType: string): string {
   const block = /^(?:model\.layers|transformer\.h|gpt_neox\.layers)\.(\d+)\.(.+)$/.exec(module);
   if (!block) return NAMES[module] + suffix;
   const isGemma2Norm = modelType === 'gemma2' && block[2] === 'post_attention_layernorm';
-  const inBlock = isGemma2Norm ? 'post_attention_norm' : NAMES[block[2]];
+  const inBlock = isGemma2Norm ? 'post_attention_norm' : (NAMES[block[2]] ?? block[2]);
   return `blk.${block[1]}.${inBlock}${suffix}`;
 }
 
@@ -104,7 +134,7 @@ function convert(name: string, shape: readonly number[], values: Float32Array, c
   const heads = Number(config.num_attention_heads);
   const keyHeads = Number(config.num_key_value_heads ?? heads);
   const [rows, columns] = shape;
-  if ((type === 'llama' || type === 'mistral') && /\.[qk]_proj\./.test(name)) {
+  if (['llama', 'mistral', 'mixtral'].includes(type) && /\.[qk]_proj\./.test(name)) {
     const count = name.includes('.q_proj') ? heads : keyHeads;
     return { shape, values: swapAxes(values, [count, 2, rows / count / 2]) };
   }
@@ -122,6 +152,8 @@ function convert(name: string, shape: readonly number[], values: Float32Array, c
 
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   mistral: 'llama',
+  mixtral: 'llama',
+  qwen3_moe: 'qwen3moe',
   gpt_neox: 'gptneox',
   phi: 'phi2',
 };
@@ -162,6 +194,13 @@ export function ggufKeys(config: Config): Keys {
   }
   if (typeof config.sliding_window === 'number') {
     keys.push([`${arch}.attention.sliding_window`, 'uint32', config.sliding_window]);
+  }
+  const experts = config.num_experts ?? config.num_local_experts;
+  if (experts !== undefined) {
+    keys.push([`${arch}.expert_count`, 'uint32', experts]);
+    keys.push([`${arch}.expert_used_count`, 'uint32', config.num_experts_per_tok]);
+    const width = config.moe_intermediate_size;
+    if (width !== undefined) keys.push([`${arch}.expert_feed_forward_length`, 'uint32', width]);
   }
   if (type === 'gpt_neox') {
     keys.push([`${arch}.use_parallel_residual`, 'bool', config.use_parallel_residual]);
@@ -257,7 +296,7 @@ type GgufInput = [
 
 function convertAll(...[tensors, config, type = 'f32', moreKeys = []]: GgufInput) {
   const modelType = config.model_type as string;
-  const list = [...tensors]
+  const list = [...joinExperts(tensors)]
     .filter(([name]) => !/inv_freq|masked_bias|\.(attn|attention)\.bias$/.test(name))
     .map(([name, raw]): GgufTensor => {
       const { shape, values } = convert(name, raw.shape, floatValues(raw), config);

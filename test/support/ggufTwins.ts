@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from './checkpoints.js';
 import { makeGguf, type MatrixType } from './ggufFiles.js';
 import { GOLDEN_MODELS } from './languageModels.js';
@@ -15,9 +16,10 @@ export async function makeTwins(
   name: string,
   changes: Readonly<Record<string, unknown>> = {},
   type?: MatrixType,
+  models: string | URL = GOLDEN_MODELS,
 ) {
   const folder = await temporaryFolder();
-  const golden = join(GOLDEN_MODELS, name);
+  const golden = join(typeof models === 'string' ? models : fileURLToPath(models), name);
   const text = readFileSync(join(golden, 'config.json'), 'utf8');
   const config = { ...(JSON.parse(text) as Record<string, unknown>), ...changes };
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
