@@ -26,6 +26,8 @@ export interface NormPlan {
   readonly kind: 'rms' | 'layer';
   /** Absent: a plain normalization. */
   readonly weight?: string;
+  /** In place of one weight: those of the heads, each a tensor of its own. */
+  readonly weightOfHeads?: readonly string[];
   readonly bias?: string;
   readonly epsilon: number;
   /** Added to the weight (Gemma stores w of 1 + w). */
@@ -130,7 +132,7 @@ export function listNorms(block: BlockPlan): NormPlan[] {
 function vectorsOf(linears: readonly LinearPlan[], norms: readonly NormPlan[]): readonly string[] {
   const names = [
     ...linears.map(({ bias }) => bias),
-    ...norms.flatMap((norm) => [norm.weight, norm.bias]),
+    ...norms.flatMap(({ weight, weightOfHeads = [], bias }) => [weight, ...weightOfHeads, bias]),
   ];
   return names.filter((name) => name !== undefined);
 }

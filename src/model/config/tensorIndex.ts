@@ -175,6 +175,14 @@ export class TensorIndex {
     return { kind: 'layer', weight, epsilon, weightOffset: 0 };
   }
 
+  /** A layer norm of each head by itself, with a weight of its own and no bias. */
+  layerNormOfHeads(module: string, heads: number, size: number, epsilon: number): NormPlan {
+    const weightOfHeads = Array.from({ length: heads }, (_, head) =>
+      this.require(`${module}.norms.${head}.weight`, [size]),
+    );
+    return { kind: 'layer', weightOfHeads, epsilon, weightOffset: 0 };
+  }
+
   /** @param affine false: without weight and bias */
   layerNorm(module: string, size: number, epsilon: number, affine = true): NormPlan {
     return {

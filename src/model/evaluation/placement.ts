@@ -43,6 +43,13 @@ export class Layout {
   addNorm(norm: NormPlan, size: number): void {
     this.addVector(norm.weight, size);
     this.addVector(norm.bias, size);
+    const { weightOfHeads } = norm;
+    if (!weightOfHeads) return;
+    // One after the other, they are the weight of all heads.
+    const start = this.takeVector(size);
+    for (const [head, name] of weightOfHeads.entries()) {
+      this.vectors.set(name, start + (head * size * 4) / weightOfHeads.length);
+    }
   }
 
   /** Some elements more than the tensor has, since kernels read whole panels of a bias. */
@@ -65,10 +72,10 @@ export class Layout {
     return { packed: this.linears.get(linear)!, bias: this.vector(bias), outputs, inputs };
   }
 
-  placeNorm({ kind, weight, bias, epsilon, weightOffset }: NormPlan): PlacedNorm {
+  placeNorm({ kind, weight, weightOfHeads, bias, epsilon, weightOffset }: NormPlan): PlacedNorm {
     return {
       kind,
-      weight: this.vector(weight),
+      weight: this.vector(weight ?? weightOfHeads?.[0]),
       bias: this.vector(bias),
       epsilon,
       weightOffset,

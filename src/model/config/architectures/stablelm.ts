@@ -2,17 +2,28 @@ import { planRotary } from '../rotary.js';
 import { normsBefore, oneNorm, planDecoder } from './decoder.js';
 import type { Architecture } from './shared.js';
 
-/** StableLM: layer norms with biases, a quarter of each head turns; the parts may run side by side. */
+/**
+ * StableLM: layer norms with biases, a quarter of each head turns; the parts may run side by side, and heads of
+ * queries and keys may have norms of their own.
+ */
 export const stablelm: Architecture = {
   modelType: 'stablelm',
   plan: (config, model) => {
-    if (config.boolean('qk_layernorm', false)) {
-      config.fail('"qk_layernorm" is not supported for stablelm');
-    }
+    const epsilon = config.positive('layer_norm_eps', 1e-5);
+    const normsHeads = config.boolean('qk_layernorm', false);
     return planDecoder(config, model, {
-      norm: ({ tensors, hiddenSize }, module) =>
-        tensors.layerNorm(module, hiddenSize, config.positive('layer_norm_eps', 1e-5)),
+      norm: ({ tensors, hiddenSize }, module) => tensors.layerNorm(module, hiddenSize, epsilon),
       places: config.boolean('use_parallel_residual', false) ? oneNorm : normsBefore,
+      attention: ({ tensors, counts: { heads, keyValueHeads, headSize } }, module) => {
+        if (!normsHeads) return {};
+        const norm = (name: string, of: number) =>
+          tensors.layerNormOfHeads(`${module}.${name}`, of, headSize, epsilon);
+        return {
+          headNorms: 'own',
+          queryNorm: norm('q_layernorm', heads),
+          keyNorm: norm('k_layernorm', keyValueHeads),
+        };
+      },
       attentionBias: () => ({ inputs: config.boolean('use_qkv_bias', false), output: false }),
       maxPositions: 4096,
       model: ({ counts }) => ({
