@@ -2,7 +2,8 @@ import type { ListBounds, ModelListing } from '../jobs/inspection/listModel.js';
 import type { TensorReport } from '../reports/reports.js';
 import { formatCount, formatFixed, formatSignificant, formatSize } from './numbers.js';
 import { visible } from '../storage/errors.js';
-import { nameStorage } from '../reports/storedAs.js';
+import { nameStorage, nameUndecoded } from '../reports/storedAs.js';
+import { groupParts, nameWeightInLayer } from '../reports/weightParts.js';
 import { shorten } from '../storage/shorten.js';
 import { showName, showShape } from './shownNames.js';
 import { formatTable } from './tables.js';
@@ -66,26 +67,6 @@ function showType(tensor: TensorReport, stats: InspectedTensor['stats']): string
   const type = tensor.partOf ? tensor.dtype : nameStorage(tensor);
   // Decoded weights have few bits in any case.
   return stats?.holds === undefined || tensor.storage ? type : `${type} (holds ${stats.holds})`;
-}
-
-/** The name of a weight within the layer of one of its parts. */
-function nameInLayerOf({ name, layer, nameInLayer }: TensorReport, weight: string): string {
-  const before = name.slice(0, name.length - nameInLayer.length);
-  return layer !== '' && weight.startsWith(before) ? weight.slice(before.length) : weight;
-}
-
-/** Each tensor by itself; of weights that cannot be decoded, the parts of one together where the first stands. */
-function groupParts(tensors: readonly TensorReport[]): TensorReport[][] {
-  const groups: TensorReport[][] = [];
-  const ofWeight = new Map<string, TensorReport[]>();
-  for (const tensor of tensors) {
-    const weight = tensor.partOf?.weight;
-    const group = weight === undefined ? undefined : ofWeight.get(weight);
-    if (group) group.push(tensor);
-    else groups.push([tensor]);
-    if (weight !== undefined && !group) ofWeight.set(weight, groups.at(-1)!);
-  }
-  return groups;
 }
 
 function statsCells(stats: InspectedTensor['stats']): string[] {
@@ -168,11 +149,11 @@ export function formatInspection(
       const [first] = group;
       const { partOf } = first;
       if (!partOf) return group.map(tensorRow);
-      const { weight, label } = partOf;
-      const name = nameInLayerOf(first, weight);
+      const { weight } = partOf;
+      const name = nameWeightInLayer(first, weight);
       const bytes = group.reduce((sum, tensor) => sum + tensor.bytes, 0);
       return [
-        [indent + showName(name), `${label}, not decoded`, '', formatSize(bytes)],
+        [indent + showName(name), nameUndecoded(partOf), '', formatSize(bytes)],
         ...group.map((tensor) => {
           const [shown, ...cells] = tensorRow(tensor);
           return [`  ${shown}`, ...cells];

@@ -1,3 +1,4 @@
+import type { PartOfWeight } from '../checkpoint/types.js';
 import type { TensorReport } from './reports.js';
 
 /**
@@ -9,7 +10,12 @@ export function nameStorage({
   storage,
   partOf,
 }: Pick<TensorReport, 'dtype' | 'storage' | 'partOf'>): string {
-  return partOf ? `${dtype} of ${partOf.label}, not decoded` : (storage?.label ?? dtype);
+  return partOf ? `${dtype} of ${nameUndecoded(partOf)}` : (storage?.label ?? dtype);
+}
+
+/** "EXL2, not decoded": how a weight is stored that cannot be decoded. */
+export function nameUndecoded({ label }: Pick<PartOfWeight, 'label'>): string {
+  return `${label}, not decoded`;
 }
 
 /** Weights that a tensor holds: none where it is a part of one that cannot be decoded. */

@@ -175,6 +175,57 @@ describePages('the list of tensors', (pages) => {
     expect(await tree.evaluate((element) => element === document.activeElement)).toBe(true);
   });
 
+  it('folds parts of a weight that cannot be decoded beneath it, by pointer and by key', async () => {
+    const layer = 'layers.0';
+    const weight = `model.${layer}.self_attn.q_proj.weight`;
+    const parts = ['q_weight', 'q_scale', 'q_groups'].map((end) => ({
+      ...tensor(`model.${layer}.self_attn.q_proj.${end}`, layer, `self_attn.q_proj.${end}`),
+      dtype: 'I32' as const,
+      notQuantizable: `a part of "${weight}", stored as EXL2, which cannot be decoded: codes`,
+      partOf: { weight, label: 'EXL2' },
+    }));
+    const norm = tensor(`model.${layer}.norm.weight`, layer, 'norm.weight');
+    const { page, state } = await pages.editor(fakeEditorHost(listOf([...parts, norm])));
+    const row = page.getByTestId('weight-row');
+    await row.waitFor();
+    expect(await row.getAttribute('aria-label')).toBe(
+      'self_attn.q_proj, EXL2, not decoded, 3 parts, 24.0 KB',
+    );
+    expect(await row.getAttribute('aria-expanded')).toBe('false');
+    expect(await row.locator('.row-menu').count()).toBe(0);
+    expect(await tensorNames(page)).toEqual([norm.name]);
+
+    await row.click();
+    const part = page.locator(`[data-tensor="${parts[2].name}"][aria-level="3"]`);
+    expect(await part.getAttribute('aria-label')).toMatch(/^q_groups, I32, 64 by/);
+    expect(await tensorNames(page)).toEqual([...parts, norm].map(({ name }) => name));
+    const details = page.getByTestId('details');
+    expect(await details.locator('.details-facts').allInnerTexts()).toEqual([
+      'EXL2, not decoded · 3 parts · 24.0 KB',
+      `Each is ${parts[0].notQuantizable}.`,
+    ]);
+    expect(await details.locator('tbody th').allInnerTexts()).toEqual(
+      parts.map(({ name }) => name),
+    );
+
+    await page.keyboard.press('ArrowRight');
+    const active = page.locator('.tree-row.active');
+    expect(await active.getAttribute('data-tensor')).toBe(parts[0].name);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowLeft');
+    expect(await active.getAttribute('data-weight')).toBe(weight);
+    await page.keyboard.press('ArrowLeft');
+    await page.locator(`[data-weight="${weight}"][aria-expanded="false"]`).waitFor();
+    expect(await tensorNames(page)).toEqual([norm.name]);
+    await page.keyboard.press('ArrowLeft');
+    expect(await active.getAttribute('data-layer')).toBe(layer);
+
+    // From its details a part is shown in the tree, whatever is folded.
+    await details.getByRole('button', { name: parts[1].name }).click();
+    await page.locator(`[data-tensor="${parts[1].name}"][aria-selected="true"]`).waitFor();
+    await expect.poll(state).toMatchObject({ expanded: [layer, weight] });
+  });
+
   it('opens the menu of a row by right click, by key and by button, with what it is about', async () => {
     const { page } = await pages.editor();
     const row = page.locator(`[data-tensor="${Q_PROJ}"]`);

@@ -1,4 +1,4 @@
-import { nameStorage } from '../../src/reports/storedAs.js';
+import { nameStorage, nameUndecoded } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
@@ -146,7 +146,7 @@ function dtypeSummary(checkpoint: Checkpoint): string {
     const { partOf } = tensor;
     if (partOf && undecoded.has(partOf.weight)) continue;
     if (partOf) undecoded.add(partOf.weight);
-    const type = partOf ? `${partOf.label}, not decoded` : nameStorage(tensor);
+    const type = partOf ? nameUndecoded(partOf) : nameStorage(tensor);
     counts.set(type, (counts.get(type) ?? 0) + 1);
   }
   const types = [...counts].sort((a, b) => b[1] - a[1]);

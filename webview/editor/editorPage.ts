@@ -22,6 +22,7 @@ import type { TensorList } from './tensorList.js';
 import './tensorList.js';
 import type { TreeItem, TreeView } from './treeModel.js';
 import { TreeModel } from './treeModel.js';
+import './weightDetails.js';
 
 /** Milliseconds without scrolling after which the position is stored. */
 const SCROLL_PAUSE = 150;
@@ -37,7 +38,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
   @state() private stacked = false;
   @state() private page: PageState = { ...INITIAL_STATE, ...restoreState<PageState>() };
   @state() private groupSize = 128;
-  /** Layers closed by hand while the filter opens them all. */
+  /** Layers and weights closed by hand while the filter opens them all. */
   @state() private closedInFilter: ReadonlySet<string> = new Set();
 
   private scrollTimer?: ReturnType<typeof setTimeout>;
@@ -82,11 +83,12 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
       this.pendingReveal = tensor;
       return;
     }
-    const filtered = this.list.rows.every((row) => row.kind === 'layer' || row.tensor !== found);
+    const filtered = this.list.rows.every((row) => row.kind !== 'tensor' || row.tensor !== found);
+    const branches = this.model.branchesOf(found);
     this.change({
       selected: { kind: 'tensor', name: tensor },
-      expanded: found.layer
-        ? [...new Set([...this.page.expanded, found.layer])]
+      expanded: branches.length
+        ? [...new Set([...this.page.expanded, ...branches])]
         : this.page.expanded,
       ...(filtered && this.page.filter !== '' && { filter: '' }),
     });
@@ -142,7 +144,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     if (same && !changed.has('opened') && !changed.has('closedInFilter')) return;
     const open = new Set(expanded);
     this.list = this.model.view(
-      (layer) => (filter.trim() ? !this.closedInFilter.has(layer) : open.has(layer)),
+      (branch) => (filter.trim() ? !this.closedInFilter.has(branch) : open.has(branch)),
       filter,
     );
   }
@@ -231,7 +233,7 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
       .selected=${selected}
       .initialScroll=${scroll}
       @filter-changed=${(event: CustomEvent<string>) => this.setFilter(event.detail)}
-      @layer-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}
+      @branch-toggled=${(event: CustomEvent<string>) => this.toggle(event.detail)}
       @name-copied=${(event: CustomEvent<string>) =>
         void this.host.copyText({ text: event.detail })}
       @tree-scrolled=${(event: CustomEvent<number>) => this.keepScroll(event.detail)}
@@ -246,6 +248,8 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
         .layer=${layer}
       ></qs-layer-details>`;
     }
+    const weight = kind === 'weight' ? this.model.weights.get(name) : undefined;
+    if (weight) return html`<qs-weight-details .weight=${weight}></qs-weight-details>`;
     const tensor = kind === 'tensor' ? this.model.tensors.get(name) : undefined;
     if (!tensor) return this.renderNothingSelected();
     return html`<qs-tensor-details
@@ -270,15 +274,15 @@ export class EditorPage extends LightElement implements Handlers<EditorPageApi> 
     else this.change({ selected: item });
   }
 
-  private toggle(layer: string): void {
+  private toggle(branch: string): void {
     if (this.page.filter.trim()) {
       const closed = new Set(this.closedInFilter);
-      if (!closed.delete(layer)) closed.add(layer);
+      if (!closed.delete(branch)) closed.add(branch);
       this.closedInFilter = closed;
       return;
     }
     const expanded = new Set(this.page.expanded);
-    if (!expanded.delete(layer)) expanded.add(layer);
+    if (!expanded.delete(branch)) expanded.add(branch);
     this.change({ expanded: [...expanded] });
   }
 

@@ -8,6 +8,7 @@ const AUTO_SELECT_BYTES = 64 * 1024 * 1024;
 /** What the page is rebuilt from after VS Code destroyed it. */
 export interface PageState {
   readonly selected?: TreeItem;
+  /** Names of layers, and of weights that show their parts. */
   readonly expanded: readonly string[];
   readonly filter: string;
   /** Of the list, in CSS pixels. */

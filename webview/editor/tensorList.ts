@@ -1,4 +1,4 @@
-import { nameStorage } from '../../src/reports/storedAs.js';
+import { nameStorage, nameUndecoded } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
@@ -74,7 +74,10 @@ export class TensorList extends LightElement {
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     if (!changed.has('checkpoint')) return;
     const { tensors } = this.checkpoint;
-    const longest = tensors.reduce((most, each) => Math.max(most, nameStorage(each).length), 0);
+    const types = tensors.map((each) =>
+      each.partOf ? nameUndecoded(each.partOf) : nameStorage(each),
+    );
+    const longest = types.reduce((most, type) => Math.max(most, type.length), 0);
     this.typeWidth = `${Math.min(MOST_TYPE, Math.max(LEAST_TYPE, longest * TYPE_CHARACTER))}em`;
   }
 

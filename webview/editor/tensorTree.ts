@@ -1,4 +1,4 @@
-import { nameStorage } from '../../src/reports/storedAs.js';
+import { nameUndecoded } from '../../src/reports/storedAs.js';
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
@@ -9,7 +9,7 @@ import { visibleName } from '../components/names.js';
 import { countOf, formatShape, formatSize } from '../components/numbers.js';
 import { scrollToRow, visibleWindow } from '../components/windowing.js';
 import { TreeKeys } from './treeKeys.js';
-import type { TreeItem, TreeRow } from './treeModel.js';
+import type { TreeItem, TreeRow, UndecodedWeight } from './treeModel.js';
 import { rowKey, sameItem } from './treeModel.js';
 
 /** CSS pixels, as VS Code's own lists. */
@@ -17,7 +17,7 @@ const ROW_HEIGHT = 22;
 
 /**
  * The list of tensors: an ARIA tree that renders only the rows in view. Sends `item-selected`
- * ({@link TreeItem}), `layer-toggled` (name), `name-copied` (name) and `tree-scrolled` (CSS pixels).
+ * ({@link TreeItem}), `branch-toggled` (name), `name-copied` (name) and `tree-scrolled` (CSS pixels).
  */
 @customElement('qs-tensor-tree')
 export class TensorTree extends LightElement {
@@ -41,7 +41,7 @@ export class TensorTree extends LightElement {
     pageRows: () => Math.max(1, Math.floor(this.viewHeight / ROW_HEIGHT) - 1),
     activate: (row) => this.activate(row),
     select: (row) => this.emit('item-selected', rowKey(this.rows[row])),
-    toggle: (layer) => this.emit('layer-toggled', layer),
+    toggle: (branch) => this.emit('branch-toggled', branch),
     openMenu: (row) => void this.openMenu(row),
     copy: (row) => this.emit('name-copied', rowKey(this.rows[row]).name),
   });
@@ -125,20 +125,21 @@ export class TensorTree extends LightElement {
       class=${classes.join(' ')}
       role="treeitem"
       data-index=${index}
-      data-testid=${row.kind === 'layer' ? 'layer-row' : 'tensor-row'}
+      data-testid="${row.kind}-row"
       data-layer=${row.kind === 'layer' ? item.name : nothing}
       data-tensor=${row.kind === 'tensor' ? item.name : nothing}
+      data-weight=${row.kind === 'weight' ? item.name : nothing}
       data-vscode-context=${menuContext(row)}
       aria-level=${row.level}
       aria-posinset=${row.position}
       aria-setsize=${row.siblings}
       aria-selected=${selected ? 'true' : 'false'}
-      aria-expanded=${row.kind === 'layer' ? (row.expanded ? 'true' : 'false') : nothing}
+      aria-expanded=${row.kind === 'tensor' ? nothing : row.expanded ? 'true' : 'false'}
       aria-label=${rowLabel(row)}
       title=${visibleName(item.name)}
       ${css({ top: `${index * ROW_HEIGHT}px` })}
     >
-      ${row.kind === 'layer' ? renderLayerCells(row) : renderTensorCells(row)}
+      ${renderCells(row)}
       ${
         isQuantizable(row)
           ? html`<button class="row-menu" tabindex="-1" aria-label="Actions">${moreIcon}</button>`
@@ -169,7 +170,7 @@ export class TensorTree extends LightElement {
       return;
     }
     const onTwistie = (event.target as Element).closest('.twistie') !== null;
-    if (row.kind === 'layer') this.emit('layer-toggled', row.layer.name);
+    if (row.kind !== 'tensor') this.emit('branch-toggled', rowKey(row).name);
     if (!onTwistie) this.emit('item-selected', rowKey(row));
   }
 
@@ -201,9 +202,8 @@ function rowIndex(event: Event): number | undefined {
 }
 
 function isQuantizable(row: TreeRow): boolean {
-  return row.kind === 'layer'
-    ? row.layer.report.quantizable.length > 0
-    : row.tensor.notQuantizable === undefined;
+  if (row.kind === 'layer') return row.layer.report.quantizable.length > 0;
+  return row.kind === 'tensor' && row.tensor.notQuantizable === undefined;
 }
 
 /** What VS Code's `webview/context` menu and the command behind it learn about a row. */
@@ -219,9 +219,34 @@ function rowLabel(row: TreeRow): string {
   if (row.kind === 'layer') {
     return `${visibleName(row.layer.name)}, ${countOf(row.matches, 'tensor')}, ${formatSize(row.layer.report.bytes)}`;
   }
-  const { tensor } = row;
+  if (row.kind === 'weight') {
+    return `${visibleName(row.listName)}, ${nameUndecoded(row.weight)}, ${countOf(row.matches, 'part')}, ${formatSize(sizeOf(row.weight.parts))}`;
+  }
+  const { tensor, type } = row;
   const shape = formatShape(tensor.shape, tensor.exactShape).replaceAll('×', 'by');
-  return `${visibleName(row.listName)}, ${nameStorage(tensor)}, ${shape}, ${formatSize(tensor.bytes)}`;
+  return `${visibleName(row.listName)}, ${type}, ${shape}, ${formatSize(tensor.bytes)}`;
+}
+
+function renderCells(row: TreeRow): TemplateResult {
+  if (row.kind === 'layer') return renderLayerCells(row);
+  return row.kind === 'weight' ? renderWeightCells(row) : renderTensorCells(row);
+}
+
+function renderWeightCells(row: TreeRow & { kind: 'weight' }): TemplateResult {
+  const { listName, expanded, weight, matches } = row;
+  const { parts } = weight;
+  const type = nameUndecoded(weight);
+  const count = matches < parts.length ? `${matches} of ${parts.length}` : matches;
+  return html`<span class="tree-name">
+      <span class="twistie ${expanded ? 'open' : ''}">${chevronIcon}</span
+      ><bdi>${visibleName(listName)}</bdi><span class="tree-count">${count}</span>
+    </span>
+    <span class="tree-dtype" title=${type}>${type}</span><span class="tree-shape"></span>
+    <span class="tree-size">${formatSize(sizeOf(parts))}</span>`;
+}
+
+function sizeOf(parts: UndecodedWeight['parts']): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function renderLayerCells(row: TreeRow & { kind: 'layer' }): TemplateResult {
@@ -236,9 +261,9 @@ function renderLayerCells(row: TreeRow & { kind: 'layer' }): TemplateResult {
 }
 
 function renderTensorCells(row: TreeRow & { kind: 'tensor' }): TemplateResult {
-  const { tensor } = row;
+  const { tensor, type } = row;
   return html`<span class="tree-name"><bdi>${visibleName(row.listName)}</bdi></span>
-    <span class="tree-dtype" title=${nameStorage(tensor)}>${nameStorage(tensor)}</span>
+    <span class="tree-dtype" title=${type}>${type}</span>
     <span class="tree-shape">${formatShape(tensor.shape, tensor.exactShape)}</span>
     <span class="tree-size">${formatSize(tensor.bytes)}</span>`;
 }

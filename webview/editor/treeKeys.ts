@@ -1,4 +1,4 @@
-import type { TreeRow } from './treeModel.js';
+import { rowKey, type TreeRow } from './treeModel.js';
 
 /** What the keys of a tree act on. Rows are indices into `rows()`. */
 export interface TreeActions {
@@ -7,7 +7,8 @@ export interface TreeActions {
   pageRows(): number;
   activate(row: number): void;
   select(row: number): void;
-  toggle(layer: string): void;
+  /** Opens or closes a layer or a weight that has parts. */
+  toggle(branch: string): void;
   openMenu(row: number): void;
   copy(row: number): void;
 }
@@ -78,16 +79,20 @@ export class TreeKeys {
 
   private inwards(row: number): void {
     const at = this.tree.rows()[row];
-    if (at.kind !== 'layer') return;
+    if (at.kind === 'tensor') return;
     if (at.expanded) this.tree.activate(row + 1);
-    else this.tree.toggle(at.layer.name);
+    else this.tree.toggle(rowKey(at).name);
   }
 
   private outwards(row: number): void {
     const rows = this.tree.rows();
     const at = rows[row];
-    if (at.kind === 'layer' && at.expanded) this.tree.toggle(at.layer.name);
-    else if (at.level === 2) this.tree.activate(row - at.position);
+    if (at.kind !== 'tensor' && at.expanded) {
+      this.tree.toggle(rowKey(at).name);
+      return;
+    }
+    const parent = rows.slice(0, row).findLastIndex(({ level }) => level < at.level);
+    if (parent >= 0) this.tree.activate(parent);
   }
 
   private typeAhead(event: KeyboardEvent, row: number): boolean {

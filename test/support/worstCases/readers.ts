@@ -51,6 +51,7 @@ import { formatComparisonCsv, formatReportJson } from '../../../src/reports/pres
 import type { CheckpointReport, ComparisonReport } from '../../../src/reports/reports.js';
 import { recognizePlaceholder } from '../../../src/storage/placeholders.js';
 import { nameStorage } from '../../../src/reports/storedAs.js';
+import { groupParts, nameWeightInLayer } from '../../../src/reports/weightParts.js';
 import { recognizeForeign } from '../../../src/safetensors/foreignFiles.js';
 import { parseHeader } from '../../../src/safetensors/header.js';
 import { parseShardIndex } from '../../../src/safetensors/shardIndex.js';
@@ -412,6 +413,17 @@ export const READERS: readonly Reader[] = [
     name: 'nameStorage',
     file: 'src/reports/storedAs.ts',
     cases: ofTexts((label) => nameStorage({ dtype: 'F32', storage: { label, parts: [] } })),
+  },
+  {
+    name: 'groupParts',
+    file: 'src/reports/weightParts.ts',
+    cases: ofNames((list) => {
+      const parts = list.map((name) => ({
+        ...{ name, layer: 'a', nameInLayer: name.slice(1) },
+        partOf: { weight: `${name}b`, label: 'EXL2' },
+      }));
+      return groupParts(parts).map(([first]) => nameWeightInLayer(first, first.partOf.weight));
+    }),
   },
   {
     name: 'openModel',

@@ -7,6 +7,7 @@ import {
   filterWords,
   quantizableTensors,
   rowKey,
+  type TreeRow,
 } from '../../../webview/editor/treeModel.js';
 import { sampleCheckpoint } from '../../support/sampleModel.js';
 
@@ -57,6 +58,57 @@ describe('the tree of tensors', () => {
       'model.embed_out.weight',
       'model.final_layer_norm.weight',
     ]);
+  });
+
+  /** Tensors that are parts of one weight. */
+  const parts = (layer: string, module: string, ends: readonly string[]) =>
+    ends.map((end) => ({
+      ...tensor(layer, `${module}.${end}`),
+      notQuantizable: 'a part',
+      partOf: { weight: `model.${layer && `${layer}.`}${module}.weight`, label: 'EXL2' },
+    }));
+
+  const lines = (rows: readonly TreeRow[]) =>
+    rows.map((row) => {
+      const name = row.kind === 'layer' ? row.layer.name : row.listName;
+      const count = row.kind === 'tensor' ? '' : ` (${row.matches})`;
+      return `${'·'.repeat(row.level - 1)}${name}${count} ${row.position}/${row.siblings}`;
+    });
+
+  it('folds the parts of a weight that cannot be decoded beneath it', () => {
+    const [codes, scales] = parts('layers.0', 'q_proj', ['q_weight', 'q_scale']);
+    const model = treeOf([
+      codes,
+      tensor('layers.0', 'norm.weight'),
+      scales,
+      ...parts('layers.0', 'k_proj', ['blocks']),
+      ...parts('', 'embed_tokens', ['q_weight', 'q_scale']),
+      tensor('', 'norm.weight'),
+    ]);
+    const view = (open: readonly string[], filter = '') =>
+      model.view((name) => open.includes(name), filter);
+    const q = 'model.layers.0.q_proj.weight';
+    expect(lines(view([]).rows)).toEqual([
+      ...['model.embed_tokens.weight (2) 1/3', 'layers.0 (4) 2/3', 'norm.weight 3/3'],
+    ]);
+    expect(lines(view(['layers.0']).rows).slice(2, -1)).toEqual([
+      ...['·q_proj (2) 1/3', '·norm 2/3', '·k_proj.blocks 3/3'],
+    ]);
+    expect(lines(view(['layers.0', q, 'model.embed_tokens.weight']).rows)).toEqual([
+      ...['model.embed_tokens.weight (2) 1/3', '·q_weight 1/2'],
+      ...['·q_scale 2/2', 'layers.0 (4) 2/3', '·q_proj (2) 1/3'],
+      ...['··q_weight 1/2', '··q_scale 2/2', '·norm 2/3', '·k_proj.blocks 3/3'],
+      'norm.weight 3/3',
+    ]);
+    // The weight's name finds its parts, whose elements are no weights.
+    const found = view(['layers.0', q], 'q_proj.weight scale');
+    expect(lines(found.rows)).toEqual([
+      ...['layers.0 (1) 1/1', '·q_proj (1) 1/1', '··q_scale 1/1'],
+    ]);
+    expect(found.found).toEqual({ tensors: 1, elements: 0, bytes: scales.bytes });
+    expect(model.branchesOf(scales)).toEqual(['layers.0', q]);
+    expect(model.branchesOf(tensor('', 'norm.weight'))).toEqual([]);
+    expect(rowKey(found.rows[1])).toEqual({ kind: 'weight', name: q });
   });
 
   it('writes shapes in a filter as people do', () => {
