@@ -8,7 +8,7 @@ import { CONTAINERS, containerOf } from './containers.js';
 import { findEntry, noteOthers, type Entry } from './findEntry.js';
 import { mergeShards, type OpenedShard } from './mergeShards.js';
 import { findWholeOf } from './loneShard.js';
-import { namesOfRow, type ShardRow } from './shardNames.js';
+import { namesOfRow, parseShardName, type ShardRow } from './shardNames.js';
 import { asCheckpointError, joinShards, openShard, openShards } from './shards.js';
 import type { FreshCheckpoint } from './types.js';
 
@@ -69,6 +69,7 @@ async function openRow(
   const { container } = containerOf(row.label)!;
   const outcomes = await joinShards(
     await openShards(folder, namesOfRow(row), container, fileSystem, options),
+    row.shard.count,
     container,
     options,
   );
@@ -115,7 +116,8 @@ async function joinWithFirst(
   try {
     const opened = await openShard(folder, name, container, fileSystem, options);
     const both = [opened, alone].map((shard) => ({ shard: shard.file.name, opened: shard }));
-    const [, joined] = await joinShards(both, container, options);
+    const { count } = parseShardName(name)!;
+    const [, joined] = await joinShards(both, count, container, options);
     return 'opened' in joined ? joined.opened : undefined;
   } catch (error) {
     if (error instanceof CheckpointError) return undefined;

@@ -1,7 +1,7 @@
 import { isCancelled, throwIfCancelled, type CallOptions } from '../rpc/rpc.js';
 import type { Container } from '../storage/container.js';
 import { describeSystemError } from '../storage/describeError.js';
-import { CheckpointError } from '../storage/errors.js';
+import { CheckpointError, quoted } from '../storage/errors.js';
 import { withSource, type FileSystem } from '../storage/fileSystem.js';
 import { naturalKey } from '../storage/naturalOrder.js';
 import { runInSlices, sortInSteps, type SliceOptions } from '../storage/slices.js';
@@ -97,9 +97,13 @@ async function tryShard(
 /**
  * Lets the container read the headers of a model's shards together, where only the first says what those of
  * all mean. Without the first, each is taken for itself.
+ * @param outcomes of all shards, or of the first and of those that are asked for
+ * @param count shards of the whole model
+ * @throws CheckpointError whose place begins with the shard
  */
 export async function joinShards(
   outcomes: readonly ShardOutcome[],
+  count: number,
   container: Container,
   options: SliceOptions,
 ): Promise<readonly ShardOutcome[]> {
@@ -110,7 +114,7 @@ export async function joinShards(
     fileName: file.name,
     headerBytes: file.headerBytes,
   }));
-  const joined = await runInSlices(container.joinShards(headers), options);
+  const joined = await runInSlices(container.joinShards(headers, count), options).catch(inShard);
   let next = 0;
   return outcomes.map((outcome) => {
     if (!('opened' in outcome)) return outcome;
@@ -118,6 +122,14 @@ export async function joinShards(
     const { file } = outcome.opened;
     return { shard: outcome.shard, opened: { file, tensors, metadata, configuration } };
   });
+}
+
+/** Throws an error of one shard so that it says which, whatever the whole is called that it is told of. */
+function inShard(error: unknown): never {
+  if (!(error instanceof CheckpointError)) throw error;
+  const { file, place, rule, detail } = error;
+  const where = [quoted(file), place].filter((part) => part !== '').join(', ');
+  throw new CheckpointError(file, where, rule, detail, { cause: error });
 }
 
 /** Reads the header of one file. */

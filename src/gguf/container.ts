@@ -75,9 +75,9 @@ function* makeHeaders(parts: readonly Part[]): Steps<FileHeader[]> {
   return headers;
 }
 
-function* joinShards(headers: readonly ShardHeader[]): Steps<FileHeader[]> {
+function* joinShards(headers: readonly ShardHeader[], count: number): Steps<FileHeader[]> {
   const parts = headers.map(({ unjoined }) => unjoined as Part);
-  checkSplit(parts);
+  checkSplit(parts, count);
   return yield* makeHeaders(parts);
 }
 

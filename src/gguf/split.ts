@@ -20,17 +20,22 @@ const ARCHITECTURE = 'general.architecture';
 /**
  * Checks that files belong together, by the keys that splitting wrote.
  * @param files in the order of their names; the first part is the first
+ * @param named how many parts there are by these names
  * @throws CheckpointError naming the file and the key that contradicts
  */
-export function checkSplit(files: readonly SplitFile[]): void {
+export function checkSplit(files: readonly SplitFile[], named: number): void {
   const [first] = files;
+  const stated = keyOf(first, SPLIT_KEYS.count);
+  if (stated !== undefined && stated !== named) {
+    const detail = `it is ${describe(stated)}, but this is one of ${named} by its name`;
+    throw refuse(first.fileName, SPLIT_KEYS.count, detail);
+  }
   const numbers = new Map<number, string>();
   for (const file of files) {
     const { fileName } = file;
-    const count = keyOf(first, SPLIT_KEYS.count);
     const own = keyOf(file, SPLIT_KEYS.count);
-    if (own !== count) {
-      const detail = `it is ${describe(own)} here and ${describe(count)} in ${quoted(first.fileName)}: these are no parts of one file`;
+    if (own !== stated) {
+      const detail = `it is ${describe(own)} here and ${describe(stated)} in ${quoted(first.fileName)}: these are no parts of one file`;
       throw refuse(fileName, SPLIT_KEYS.count, detail);
     }
     const number = keyOf(file, SPLIT_KEYS.number);
@@ -48,11 +53,10 @@ export function checkSplit(files: readonly SplitFile[]): void {
       throw refuse(fileName, ARCHITECTURE, detail);
     }
   }
-  const stated = keyOf(first, SPLIT_KEYS.tensors);
+  const all = keyOf(first, SPLIT_KEYS.tensors);
   const tensors = files.reduce((sum, { raw }) => sum + raw.infos.length, 0);
-  const isWhole = keyOf(first, SPLIT_KEYS.count) === files.length;
-  if (isWhole && stated !== undefined && stated !== tensors) {
-    const detail = `it is ${describe(stated)}, and the ${files.length} parts have ${tensors} tensors`;
+  if (stated === files.length && all !== undefined && all !== tensors) {
+    const detail = `it is ${describe(all)}, and the ${files.length} parts have ${tensors} tensors`;
     throw refuse(first.fileName, SPLIT_KEYS.tensors, detail);
   }
   const number = keyOf(first, SPLIT_KEYS.number);

@@ -89,10 +89,12 @@ export interface Container {
   /**
    * Where only the first of a model's shards says what the tensors of all are: their headers again, read with
    * that knowledge, in steps. Such a model is opened by its first shard. What its tools do not allow, such as
-   * shards of two models, is thrown. @param headers with their files' names, in order; the first shard's is first
+   * shards of two models, is thrown.
+   * @param headers with their files' names, in order; the first shard's is first
+   * @param count shards of the whole model by their names
    * @throws CheckpointError
    */
-  joinShards?(headers: readonly ShardHeader[]): Steps<FileHeader[]>;
+  joinShards?(headers: readonly ShardHeader[], count: number): Steps<FileHeader[]>;
   /** Reads an index of shards from all its bytes, in steps. @throws CheckpointError */
   readIndex?(bytes: Uint8Array, fileName: string): Steps<ShardIndex>;
 }

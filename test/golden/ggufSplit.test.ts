@@ -5,10 +5,13 @@ import type { ModelTensor } from '../../src/checkpoint/types.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { SPLIT_KEYS } from '../../src/gguf/split.js';
 import { encodeGguf } from '../../scripts/lib/writeGguf.mjs';
-import { createPool, temporaryFolder } from '../support/checkpoints.js';
-import { makeSplitGguf } from '../support/ggufFiles.js';
+import { createPool, SAMPLE, temporaryFolder } from '../support/checkpoints.js';
+import { run } from '../support/commandLine.js';
+import { makeGguf, makeSplitGguf } from '../support/ggufFiles.js';
+import { byteLevelKeys, type ConvertedTokenizer } from '../support/ggufTokenizers.js';
 import { makeTwins } from '../support/ggufTwins.js';
 import { compareOn } from '../support/jobs.js';
+import { readRawSafetensors } from '../support/rawSafetensors.js';
 
 const IDS = Array.from({ length: 24 }, (_, i) => (i * 37 + 5) % 96);
 const PARTS = 3;
@@ -22,10 +25,13 @@ async function makeScene() {
 }
 
 /** A folder with parts, by their numbers from 1, and nothing else. */
-async function folderWith(parts: Readonly<Record<number, Uint8Array>>): Promise<string> {
+async function folderWith(
+  parts: Readonly<Record<number, Uint8Array>>,
+  name = nameOf,
+): Promise<string> {
   const path = await temporaryFolder();
   for (const [number, bytes] of Object.entries(parts)) {
-    await writeFile(join(path, nameOf(Number(number))), bytes);
+    await writeFile(join(path, name(Number(number))), bytes);
   }
   return path;
 }
@@ -75,6 +81,59 @@ describe('a GGUF file in parts', () => {
     expect(formats[0].summary.parameters).toBeGreaterThan(0.99 * whole.model.parameters);
   });
 
+  it('is quantized as the whole file is', async () => {
+    const { folder, parts } = await makeScene();
+    const splitFolder = await folderWith(numbered(parts));
+    const quantize = async (path: string, to: string) => {
+      const out = join(folder, to);
+      const { code, stderr } = await run('quantize', path, '--format', 'int4:g32', '--out', out);
+      expect(code, stderr).toBe(0);
+      return readRawSafetensors(out);
+    };
+    const whole = await quantize(join(folder, 'twin.gguf'), 'whole.safetensors');
+    const split = await quantize(join(splitFolder, nameOf(1)), 'split.safetensors');
+    expect(whole.size).toBeGreaterThan(10);
+    expect(split).toEqual(whole);
+  });
+
+  it('is measured on a text by the vocabulary of its first part', async () => {
+    const [config, tokenizer] = await Promise.all(
+      ['config.json', 'tokenizer.json'].map(
+        async (name) => JSON.parse(await readFile(join(SAMPLE, name), 'utf8')) as object,
+      ),
+    );
+    const keys = byteLevelKeys(tokenizer as ConvertedTokenizer, 'gpt-2');
+    const tensors = readRawSafetensors(join(SAMPLE, 'model.safetensors'));
+    const input = [tensors, { ...config }, 'q8_0', keys] as const;
+    const path = await folderWith(numbered(makeSplitGguf(PARTS, ...input)));
+    const whole = join(await temporaryFolder(), 'whole.gguf');
+    await writeFile(whole, makeGguf(...input));
+    const text = join(path, 'text.txt');
+    await writeFile(text, (await readFile(join(SAMPLE, 'eval.txt'), 'utf8')).slice(0, 1500));
+    const measure = async (model: string) => {
+      const options = ['--text', text, '--context', '64', '--no-cache', '--json'];
+      const { stdout, stderr } = await run('perplexity', model, ...options);
+      if (stdout === '') throw new Error(stderr);
+      return (JSON.parse(stdout) as { baseline: { perplexity: { value: number } } }).baseline;
+    };
+    const measured = await measure(join(path, nameOf(1)));
+    expect(measured.perplexity.value).toBeGreaterThan(1);
+    expect(measured).toEqual(await measure(whole));
+  });
+
+  it('may hold experts', async () => {
+    const models = new URL('../fixtures/own-models/', import.meta.url);
+    const changes = { norm_topk_prob: true };
+    const { folder, tensors } = await makeTwins('qwen3_moe-dense-layer', changes, 'f32', models);
+    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as object;
+    const path = await folderWith(numbered(makeSplitGguf(PARTS, tensors, { ...config })));
+    const whole = await openLocalModel(join(folder, 'twin.gguf'));
+    const split = await openLocalModel(path);
+    expect(split.tensors.map(described)).toEqual(whole.tensors.map(described));
+    expect(split.config).toEqual(whole.config);
+    expect(split.tensors.filter(({ name }) => name.includes('.experts.'))).toHaveLength(48);
+  });
+
   it('opened by a later part, is that part under the names of the model, and says how to open all', async () => {
     const { parts } = await makeScene();
     const path = await folderWith(numbered(parts));
@@ -121,6 +180,32 @@ describe('a GGUF file in parts', () => {
     const [first, , third] = parts;
     const path = join(await folderWith({ 1: first, 2: second(parts), 3: third }), nameOf(1));
     await expect(openLocalModel(path)).rejects.toThrow(message);
-    await expect(openLocalModel(path)).rejects.toThrow(/twin-0000[123]-of-00003\.gguf/);
+    await expect(openLocalModel(path)).rejects.toThrow(/: "twin-0000[123]-of-00003\.gguf", key "/);
+  });
+
+  it.each([2, 4])('is refused where its files are named as %i parts', async (count) => {
+    const { parts } = await makeScene();
+    const name = (number: number) => `twin-0000${number}-of-0000${count}.gguf`;
+    const path = await folderWith({ 1: parts[0], 2: parts[1] }, name);
+    const message = `"${name(1)}", key "split.count": it is "3", but this is one of ${count} by its name`;
+    await expect(openLocalModel(path)).rejects.toThrow(message);
+    await expect(openLocalModel(join(path, name(1)))).rejects.toThrow(message);
+  });
+
+  it('is refused where a tensor lies in two parts, naming the second', async () => {
+    const tensors = [{ name: 'output.weight', shape: [4], type: 0, data: new Uint8Array(16) }];
+    const parts = [0, 1, 2].map((number) =>
+      encodeGguf(
+        [
+          ['general.architecture', 'string', 'llama'],
+          [SPLIT_KEYS.number, 'uint32', number],
+          [SPLIT_KEYS.count, 'uint32', PARTS],
+        ],
+        number === 2 ? [] : tensors,
+      ),
+    );
+    await expect(openLocalModel(await folderWith(numbered(parts)))).rejects.toThrow(
+      `"${nameOf(2)}", tensor "output.weight": another tensor is "lm_head.weight", too`,
+    );
   });
 });
