@@ -1,7 +1,6 @@
 import type { StoredTensor } from '../storage/container.js';
 import { forEachInSteps, type Steps } from '../storage/slices.js';
 import { MAX_NAME_CHARACTERS } from './longNames.js';
-import { findLastNumber, SimilarNames } from './similarNames.js';
 
 /** How the experts of a layer lie that are stored as one tensor of [experts × … × …]. */
 export interface FusedExperts {
@@ -69,19 +68,16 @@ export function* findExperts(
   decodedFrom: (tensor: StoredTensor) => string | undefined,
 ): Steps<ExpertsOfModel> {
   const mixtures = new Set<string>();
-  const seen = new SimilarNames<true>();
+  /** The last of them: the experts of a layer mostly follow each other. */
+  let mixture = ' ';
   const siblings = new Map<string, Siblings>();
   const decoded = new Map<string, string>();
   yield* forEachInSteps(tensors, (tensor) => {
     if (tensor.name.length > MAX_NAME_CHARACTERS) return;
-    const { name, shape } = tensor;
-    // Another expert of the same mixture tells nothing new, and has no such shape.
-    if (shape.length < 3 && seen.find(name)) return;
+    const { name } = tensor;
     const experts = EXPERTS.exec(name);
-    if (experts) mixtures.add(name.slice(0, experts.index));
-    const number = findLastNumber(name);
-    if (shape.length < 3 && number && !(experts && experts.index >= number.start)) {
-      seen.remember(name, true);
+    if (experts && !(experts.index === mixture.length && name.startsWith(mixture))) {
+      mixtures.add((mixture = name.slice(0, experts.index)));
     }
     const module = name.endsWith('.weight') ? name.slice(0, -'.weight'.length) : name;
     const dot = module.lastIndexOf('.');

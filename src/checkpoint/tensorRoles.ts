@@ -1,5 +1,4 @@
 import { MAX_NAME_CHARACTERS } from './longNames.js';
-import { SimilarNames } from './similarNames.js';
 import type { TensorRole } from './types.js';
 
 /** What a tensor is for, and why quantizers leave it alone by default; no reason: a linear weight. */
@@ -115,9 +114,6 @@ const MODULE_NUMBERS = /\.[0-9]{1,9}(?=\.|$)/g;
 /** Roles that were told from a name and a number of dimensions, by the name without its numbers. */
 const knownRoles = new Map<string, RoleOfTensor>();
 const MAX_KIND_CHARACTERS = 500;
-/** Those of the last names, of up to three dimensions and of more. */
-const lastOfFew = new SimilarNames<RoleOfTensor>();
-const lastOfMany = new SimilarNames<RoleOfTensor>();
 
 /** What a tensor is for, by its name, its shape and what is known of the modules around it. */
 export function findRole(
@@ -125,17 +121,11 @@ export function findRole(
   mixtures: Mixtures = new Set<string>(),
 ): RoleOfTensor {
   // No rule asks which number a module has, and nearly all names differ in nothing else.
-  const neighbours = shape.length > 3 ? lastOfMany : lastOfFew;
-  const similar = neighbours.find(name);
-  if (similar) return similar;
   const isLong = name.length > MAX_KIND_CHARACTERS;
   let kind = isLong ? '' : name.replace(MODULE_NUMBERS, '.#');
   if (shape.length > 3) kind += ' 4';
   const known = knownRoles.get(kind);
-  if (known) {
-    neighbours.remember(name, known);
-    return known;
-  }
+  if (known) return known;
   const path = endOf(name).split('.');
   let asked = false;
   const surroundings: Surroundings = {

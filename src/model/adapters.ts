@@ -1,6 +1,5 @@
 import { readConfigFile } from '../checkpoint/configFile.js';
 import { MAX_NAME_CHARACTERS } from '../checkpoint/longNames.js';
-import { SimilarNames } from '../checkpoint/similarNames.js';
 import type { FreshCheckpoint } from '../checkpoint/types.js';
 import { quoted, visible } from '../storage/errors.js';
 import type { FileSystem } from '../storage/fileSystem.js';
@@ -40,10 +39,6 @@ const FACTORS: ReadonlyMap<string, string> = new Map([
   ...['vera_lambda_b', 'vera_lambda_d'].map((part) => [part, 'VeRA'] as const),
   ...['prompt_embeddings'].map((part) => [part, 'prompt tuning'] as const),
 ]);
-
-/** Kinds of tensors that are no factors. */
-const SCALE = 'scale';
-const OTHER = 'other';
 
 /** Stands beside factors, and says what to multiply them by. */
 const SCALES = new Set(['alpha', 'scale']);
@@ -87,20 +82,15 @@ export function* recognizeAdapter(
   tensors: readonly { readonly name: string }[],
 ): Steps<string | undefined> {
   const counts = new Map<string, number>();
-  const kinds = new SimilarNames<string>();
   let others = 0;
   yield* forEachInSteps(tensors, ({ name }) => {
     // Mostly it is known after half of the tensors that this is no adapter.
     if (2 * others >= tensors.length) return;
-    let kind = kinds.find(name);
-    if (kind === undefined) {
-      const factor = name.length > MAX_NAME_CHARACTERS ? null : FACTOR.exec(name);
-      const isScale = SCALES.has(name.slice(name.lastIndexOf('.') + 1));
-      kind = factor ? FACTORS.get(factor[1])! : isScale ? SCALE : OTHER;
-      kinds.remember(name, kind);
-    }
-    if (kind === OTHER) others++;
-    else if (kind !== SCALE) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    const factor = name.length > MAX_NAME_CHARACTERS ? null : FACTOR.exec(name);
+    if (factor) {
+      const kind = FACTORS.get(factor[1])!;
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    } else if (!SCALES.has(name.slice(name.lastIndexOf('.') + 1))) others++;
   });
   const [most] = [...counts].sort((a, b) => b[1] - a[1]);
   return most && 2 * others < tensors.length ? most[0] : undefined;

@@ -399,7 +399,6 @@ export const READERS: readonly Reader[] = [
     'src/checkpoint/loneShard.ts',
     'src/checkpoint/experts.ts',
     'src/checkpoint/tensorRoles.ts',
-    'src/checkpoint/similarNames.ts',
   ].map((file): Reader => ({
     name: `openModel (${file})`,
     file,
