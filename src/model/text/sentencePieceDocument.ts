@@ -27,11 +27,11 @@ const FAMILY_OF_MODEL: ReadonlyMap<unknown, Family> = new Map([
   ...['gemma', 'gemma2', 'gemma3', 'gemma3_text'].map((type) => [type, 'Gemma'] as const),
 ]);
 
-/** The first tokens that the classes take for granted. */
-const FIRST_TOKENS: Readonly<Record<Family, readonly string[]>> = {
-  Llama: ['<unk>', '<s>', '</s>'],
-  Gemma: ['<pad>', '<eos>', '<bos>', '<unk>'],
-};
+/** The first tokens that Gemma's class puts in the place of the file's; Llama's takes those of the file. */
+const FIRST_OF_GEMMA = ['<pad>', '<eos>', '<bos>'];
+
+/** Id of the token for what has none, in each class. */
+const UNKNOWN_ID: Readonly<Record<Family, number>> = { Llama: 0, Gemma: 3 };
 
 /** A tokenizer as its two documents have it. */
 export interface TokenizerDocuments {
@@ -86,7 +86,7 @@ function familyOf({ tokenizer_class: given }: TokenizerDocument, modelType?: str
   );
 }
 
-/** @throws an Error where a piece is there twice, or the first are not those that their class has */
+/** @throws an Error where a piece is there twice, or the first are not what their class takes them for */
 function checkPieces(pieces: readonly Piece[], family: Family): void {
   const ids = new Map<string, number>();
   for (const [id, { text }] of pieces.entries()) {
@@ -94,11 +94,17 @@ function checkPieces(pieces: readonly Piece[], family: Family): void {
     if (other !== undefined) throw new Error(`pieces ${other} and ${id} are both ${quoted(text)}`);
     ids.set(text, id);
   }
-  for (const [id, expected] of FIRST_TOKENS[family].entries()) {
+  for (const [id, expected] of family === 'Gemma' ? FIRST_OF_GEMMA.entries() : []) {
     const { text = 'missing' } = pieces[id] ?? {};
     if (text === expected) continue;
     throw new Error(
-      `piece ${id} is ${quoted(text)}, where tokenizers of ${family} have ${quoted(expected)}`,
+      `piece ${id} is ${quoted(text)}, where Gemma's tokenizers have ${quoted(expected)}`,
+    );
+  }
+  const unknown = UNKNOWN_ID[family];
+  if (pieces[unknown]?.kind !== PIECE.unknown) {
+    throw new Error(
+      `piece ${unknown} is not the unknown token, as it is in ${family}'s tokenizers`,
     );
   }
 }
@@ -177,16 +183,14 @@ function modelOf(
   { pieces, modelType, unknownPiece }: SentencePieceModel,
   family: Family,
 ): TokenizerDocument {
-  const first = FIRST_TOKENS[family].length;
-  const unknown = FIRST_TOKENS[family].indexOf('<unk>');
   // What the class puts in the place of the first three has no score.
   const scored = pieces.map(({ text, score }, id): [string, number] => [text, id < 3 ? 0 : score]);
   const tab = scored.findIndex(([text]) => text === '<0x09>');
-  if (family === 'Gemma' && tab >= first && !scored.some(([text]) => text === '\t')) {
+  if (family === 'Gemma' && tab >= 0 && !scored.some(([text]) => text === '\t')) {
     scored[tab] = ['\t', 0];
   }
   if (modelType === MODEL.unigram) {
-    return { type: 'Unigram', vocab: scored, unk_id: unknown, byte_fallback: true };
+    return { type: 'Unigram', vocab: scored, unk_id: UNKNOWN_ID[family], byte_fallback: true };
   }
   return {
     type: 'BPE',

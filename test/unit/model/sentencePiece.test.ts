@@ -8,6 +8,7 @@ import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
 import { tokenize } from '../../../src/model/text/tokenizer.js';
 import type { TokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { localFileSystem } from '../../../src/storage/node/localFileSystem.js';
+import { encodeSentencePieces } from '../../support/sentencePieces.js';
 import { HOST, temporaryFolder } from '../../support/checkpoints.js';
 
 const FIXTURES = join(import.meta.dirname, '../../fixtures/sentencepiece');
@@ -84,11 +85,24 @@ describe('a SentencePiece model', () => {
     expect(modern('</s>a')).not.toEqual(legacy('</s>a'));
   });
 
+  it('takes the tokens of the file for Llama’s, whatever they are called', () => {
+    const pieces = ['<unk>', '<|startoftext|>', '<|endoftext|>', '▁', 'a', '▁a'];
+    const bos = { ...LLAMA, add_bos_token: true, bos_token: '<|startoftext|>' };
+    const made = sentencePieceDocuments(encodeSentencePieces(pieces), bos);
+    expect(Array.from(makeTextEncoder(made.document, made.configuration)('a'))).toEqual([1, 5]);
+    // Its class begins texts with a token that is not there.
+    const none = sentencePieceDocuments(encodeSentencePieces(pieces), {
+      ...LLAMA,
+      add_bos_token: true,
+    });
+    expect(() => makeTextEncoder(none.document, none.configuration)).toThrow(/"<s>" has no id/);
+  });
+
   it.each<[name: string, configuration: TokenizerDocument, message: RegExp]>([
     ['removes-spaces', LLAMA, /remove_extra_whitespaces joins spaces/],
     ['adds-no-space', LLAMA, /add_dummy_prefix is false/],
     ['spaces-behind', LLAMA, /treat_whitespace_as_suffix/],
-    ['llama-bpe', GEMMA, /piece 0 is "<unk>", where tokenizers of Gemma have "<pad>"/],
+    ['llama-bpe', GEMMA, /piece 0 is "<unk>", where Gemma's tokenizers have "<pad>"/],
     ['llama-bpe', { tokenizer_class: 'T5Tokenizer' }, /this is that of a "T5Tokenizer"/],
     ['llama-bpe', {}, /this is that of a model of unknown type: save it as tokenizer\.json/],
   ])('is refused where it would give other ids: %s, %j', (name, configuration, message) => {
