@@ -3,6 +3,7 @@
 import { parseJson } from '../checkpoint/jsonText.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { makeGgufEncoder } from '../model/text/ggufTokenizer.js';
+import { bertConfiguration, bertDocument, parseVocabularyLines } from '../model/text/bertFiles.js';
 import { gpt2Configuration, gpt2Document, parseMerges } from '../model/text/gpt2Files.js';
 import { sentencePieceDocuments } from '../model/text/sentencePieceDocument.js';
 import { makeTekkenEncoder } from '../model/text/tekken.js';
@@ -47,6 +48,14 @@ function makeEncoder(request: TokenizerRequest, onFile: (file: TokenizerFile) =>
       request.modelType,
     );
     return makeTextEncoder(document, configuration);
+  }
+  if (request.wordPieces) {
+    onFile('wordPieces');
+    const configuration = bertConfiguration(settings, request.modelType);
+    // A mark of the order of bytes is part of the first token, as in the reference.
+    const lines = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    const vocabulary = parseVocabularyLines(lines.decode(request.wordPieces));
+    return makeTextEncoder(bertDocument(vocabulary, configuration), configuration);
   }
   onFile('vocabulary');
   const configuration = gpt2Configuration(settings, request.modelType);

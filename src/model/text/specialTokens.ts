@@ -18,7 +18,7 @@ const CLASSES_WITH_BOS: ReadonlyMap<unknown, { readonly bos: string; readonly eo
   );
 
 /** Names of special tokens in a configuration. */
-const SPECIAL_NAMES = [
+export const SPECIAL_NAMES = [
   'bos_token',
   'eos_token',
   'unk_token',

@@ -10,11 +10,12 @@ export type TokenizerFile =
   | 'vocabulary'
   | 'merges'
   | 'tekken'
-  | 'sentencePiece';
+  | 'sentencePiece'
+  | 'wordPieces';
 
 /**
  * Bytes of the files that there are: `tokenizer.json`, or `vocab.json` and `merges.txt`, or `tekken.json`, or
- * `tokenizer.model`; or of the header of the weights, where that carries a vocabulary.
+ * `tokenizer.model`, or `vocab.txt`; or of the header of the weights, where that carries a vocabulary.
  */
 export interface TokenizerContents extends Readonly<Partial<Record<TokenizerFile, Uint8Array>>> {
   /** The model's, which tells the tokenizer where no configuration of it does. */

@@ -19,7 +19,6 @@ const OTHER_TOKENIZERS = [
   'tiktoken.model',
   'vocab.json',
   'merges.txt',
-  'vocab.txt',
 ];
 
 type SideFile = Exclude<TokenizerFile, 'header'>;
@@ -33,6 +32,7 @@ const FILES: Readonly<Record<SideFile, string>> = {
   merges: 'merges.txt',
   tekken: 'tekken.json',
   sentencePiece: 'tokenizer.model',
+  wordPieces: 'vocab.txt',
 };
 
 const LIMITS: Readonly<Record<SideFile, SizeLimit>> = {
@@ -44,6 +44,7 @@ const LIMITS: Readonly<Record<SideFile, SizeLimit>> = {
   merges: WHOLE_FILES.merges,
   tekken: WHOLE_FILES.tokenizer,
   sentencePiece: WHOLE_FILES.tokenizer,
+  wordPieces: WHOLE_FILES.vocabulary,
 };
 
 /** What tokenizers are made of, and what configures them; the first kind that is there is taken. */
@@ -55,7 +56,11 @@ const KINDS: readonly {
   { made: ['vocabulary', 'merges'], beside: ['configuration', 'specialTokens'] },
   { made: ['tekken'], beside: [] },
   { made: ['sentencePiece'], beside: ['configuration', 'specialTokens', 'addedTokens'] },
+  { made: ['wordPieces'], beside: ['configuration', 'specialTokens'] },
 ];
+
+/** Where added tokens stand in another file, and cannot be read. */
+const REFUSE_ADDED: ReadonlySet<SideFile> = new Set(['vocabulary', 'wordPieces']);
 
 /** What a tokenizer is made of: where its files are, and what those that are there hold. */
 export interface TokenizerFiles {
@@ -114,9 +119,11 @@ export async function readTokenizerFiles(
       `${visible(pathOf(FILES.tokenizer))}: there is no such file, and a text cannot be tokenized without it${cannot}`,
     );
   }
-  if (kind.made.includes('merges') && (await isThere(FILES.addedTokens))) {
+  const [main] = kind.made;
+  if (REFUSE_ADDED.has(main) && (await isThere(FILES.addedTokens))) {
+    const names = kind.made.map((file) => FILES[file]).join(' and ');
     throw new TokenizerError(
-      `${visible(pathOf(FILES.addedTokens))}: added tokens beside vocab.json and merges.txt are not read; save the tokenizer as tokenizer.json`,
+      `${visible(pathOf(FILES.addedTokens))}: added tokens beside ${names} are not read; save the tokenizer as tokenizer.json`,
     );
   }
   const files: Partial<Record<TokenizerFile, string>> = {};
@@ -126,5 +133,5 @@ export async function readTokenizerFiles(
     if (kind.beside.includes(file) && !(await isThere(FILES[file]))) continue;
     contents[file] = await fileSystem.read(files[file], LIMITS[file]);
   }
-  return { main: files[kind.made[0]]!, files, contents: { ...contents, modelType } };
+  return { main: files[main]!, files, contents: { ...contents, modelType } };
 }

@@ -19,6 +19,7 @@ import { storedWeights } from './storedWeights.js';
 import { tekken } from './tekken.js';
 import { tokenizer } from './tokenizer.js';
 import { text, tokenIds } from './windows.js';
+import { wordPieces } from './wordPieces.js';
 
 /** One target per reader. */
 export const TARGETS: readonly FuzzTarget[] = [
@@ -39,6 +40,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   sentencePiece,
   tekken,
   storedWeights,
+  wordPieces,
   layout,
   foreign,
   pageArguments,

@@ -34,6 +34,11 @@ import { KeyReader } from '../../../src/gguf/keyReader.js';
 import { sentencePieceDocuments } from '../../../src/model/text/sentencePieceDocument.js';
 import { readSentencePieceModel } from '../../../src/model/text/sentencePieceModel.js';
 import { makeTekkenEncoder } from '../../../src/model/text/tekken.js';
+import {
+  bertConfiguration,
+  bertDocument,
+  parseVocabularyLines,
+} from '../../../src/model/text/bertFiles.js';
 import { parseMerges } from '../../../src/model/text/gpt2Files.js';
 import { checkTokenizerDocument } from '../../../src/model/text/tokenizerDocument.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
@@ -608,6 +613,16 @@ export const READERS: readonly Reader[] = [
       (list) => tekkenOf(list.map((name) => name.slice(0, 1000))),
       (document) => refusing(() => makeTekkenEncoder(document)('a.0 layers '.repeat(10_000))),
     ),
+  },
+  {
+    name: 'bertDocument, of lines',
+    file: 'src/model/text/bertFiles.ts',
+    cases: ofTexts((text) => {
+      const vocabulary = parseVocabularyLines(`[UNK]\n[CLS]\n[SEP]\n${text}`);
+      const configuration = bertConfiguration({}, 'bert');
+      const document = bertDocument(vocabulary, configuration);
+      return makeTextEncoder(document, configuration)('a.0 layers '.repeat(1000));
+    }),
   },
   {
     name: 'parseMerges',

@@ -146,7 +146,7 @@ describe('tokenize', () => {
     await expect(tokenize(HOST, local(folder), ['a'])).rejects.toThrow('added_tokens.json: added');
   });
 
-  it.each(['spiece.model', 'tiktoken.model', 'vocab.txt', 'merges.txt'])(
+  it.each(['spiece.model', 'tiktoken.model', 'merges.txt'])(
     'names %s where that is all there is',
     async (name) => {
       const folder = await temporaryFolder();
