@@ -1,5 +1,5 @@
 import { quoted } from '../../storage/errors.js';
-import { charactersOf } from './steps/byteLevel.js';
+import { BYTE_CHARACTERS, charactersOf } from './steps/byteLevel.js';
 import { makeScoredPairs } from './steps/scoredPairs.js';
 import { assembleTextEncoder, type EncodeText } from './textEncoder.js';
 import { checkTokenId } from './tokenIds.js';
@@ -66,6 +66,9 @@ function readVocabulary(given: unknown, count: number, offset: number): Map<stri
   if (given.length < count) {
     throw new Error(`"vocab" has ${given.length} tokens, where the configuration counts ${count}`);
   }
+  if (count < BYTE_CHARACTERS.length) {
+    throw new Error(`the configuration counts ${count} tokens, which are not all the bytes`);
+  }
   const vocabulary = new Map<string, number>();
   for (const [rank, entry] of (given as unknown[]).slice(0, count).entries()) {
     const place = `"vocab", entry ${rank + 1}`;
@@ -80,6 +83,9 @@ function readVocabulary(given: unknown, count: number, offset: number): Map<stri
     const other = vocabulary.get(token);
     if (other !== undefined)
       throw new Error(`${place}: the token of rank ${other - offset} is the same`);
+    if (rank < BYTE_CHARACTERS.length && token !== BYTE_CHARACTERS[rank]) {
+      throw new Error(`${place}: the first tokens are the bytes, and this is not that of ${rank}`);
+    }
     vocabulary.set(token, rank + offset);
   }
   return vocabulary;

@@ -14,7 +14,8 @@ const WORDS = [
 ];
 
 function seed(withSpecials: boolean): Input {
-  const tokens = Array.from('ab \n12').concat('ab', ' a');
+  const bytes = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+  const tokens = [...bytes, 'ab', ' a'];
   const document = {
     config: {
       pattern: '[ab]+|\\d| +|\\n',

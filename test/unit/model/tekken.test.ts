@@ -70,8 +70,18 @@ describe('a tekken.json', () => {
     ],
     [
       'a token twice',
+      { config, vocab: vocab.with(257, { ...vocab[256], rank: 257 }) },
+      /entry 258: the token of rank 256 is the same/,
+    ],
+    [
+      'another token in the place of a byte',
       { config, vocab: [{ ...vocab[1], rank: 0 }, ...vocab.slice(1)] },
-      /entry 2: the token of rank 0 is the same/,
+      /entry 1: the first tokens are the bytes, and this is not that of 0/,
+    ],
+    [
+      'fewer tokens than bytes',
+      { config: { ...config, default_vocab_size: 100 }, vocab },
+      /counts \d+ tokens, which are not all the bytes/,
     ],
     [
       'sizes that are none',
