@@ -9,6 +9,9 @@ import {
 import { textOf } from './specialTokens.js';
 import type { TokenizerDocument } from './tokenizerDocument.js';
 
+/** The largest published vocabularies have some 600,000. */
+const MAX_MERGES = 1 << 22;
+
 /** SentencePiece's mark of a space. */
 const SPACE = '▁';
 
@@ -58,11 +61,13 @@ export function sentencePieceDocuments(
   const model = readSentencePieceModel(bytes);
   const { pieces } = model;
   checkPieces(pieces, family);
-  const addsSpace = given.add_prefix_space ?? family === 'Llama';
-  refuseOther(
-    model,
-    (given.add_prefix_space ?? undefined) === undefined && addsSpace !== model.addsSpace,
-  );
+  const { add_prefix_space: addsSpace = family === 'Llama' } = given;
+  if (family === 'Llama' && typeof addsSpace !== 'boolean') {
+    throw new Error(
+      'tokenizer_config.json: "add_prefix_space" is neither true nor false, which versions of transformers take for different ones',
+    );
+  }
+  refuseOther(model, given.add_prefix_space === undefined && addsSpace !== model.addsSpace);
   const configuration = { tokenizer_class: `${family}Tokenizer`, ...given };
   return {
     configuration,
@@ -142,14 +147,16 @@ function listAddedTokens(
     const special = kind !== PIECE.userDefined;
     tokens.set(text, { id, content: text, special, normalized: false });
   }
+  const isListed = typeof decoder === 'object' && decoder !== null && !Array.isArray(decoder);
   const specials = new Set(
     Object.entries(configuration).map(([key, value]) => key.endsWith('_token') && textOf(value)),
   );
-  for (const [content, id] of Object.entries(addedTokens)) {
+  // A configuration that lists tokens takes the place of the older file.
+  for (const [content, id] of isListed ? [] : Object.entries(addedTokens)) {
     const special = specials.has(content);
     tokens.set(content, { id, content, special, normalized: !special });
   }
-  if (typeof decoder === 'object' && decoder !== null && !Array.isArray(decoder)) {
+  if (isListed) {
     for (const [id, token] of Object.entries(decoder as Record<string, unknown>)) {
       const fields = (token ?? {}) as TokenizerDocument;
       if (typeof fields.content === 'string') {
@@ -157,7 +164,8 @@ function listAddedTokens(
       }
     }
   }
-  return [...tokens.values()];
+  // Their ids are their places behind the vocabulary.
+  return [...tokens.values()].sort((a, b) => Number(a.id) - Number(b.id));
 }
 
 /** How a text becomes the words of the model, by class and by Llama's "legacy". */
@@ -223,6 +231,7 @@ function listMerges(scored: readonly (readonly [string, number])[]): [string, st
       ids.get(pair[side])!;
     ways.sort((a, b) => idOf(a, 0) - idOf(b, 0) || idOf(a, 1) - idOf(b, 1));
     for (const way of ways) merges.push({ ...way, score });
+    if (merges.length > MAX_MERGES) throw new Error(`its pieces have over ${MAX_MERGES} merges`);
   }
   merges.sort((a, b) => b.score - a.score || b.left - a.left || b.right - a.right);
   return merges.map(({ pair }) => pair);

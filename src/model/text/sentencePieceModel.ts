@@ -63,7 +63,9 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
     unknownPiece: '<unk>',
   };
   let normalizer = { addsSpace: true, removesSpaces: true, hasCharacterMap: false };
+  const parts = new Set<number>();
   for (const field of readProtobuf(bytes)) {
+    parts.add(field.number);
     switch (field.number) {
       case FIELD.model.pieces:
         if (pieces.length === MAX_PIECES) throw new Error(`more than ${MAX_PIECES} pieces`);
@@ -78,6 +80,11 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
     }
   }
   if (pieces.length === 0) throw new Error('it has no pieces: this is no SentencePiece model');
+  // Without them other steps would be taken for its own.
+  for (const name of ['trainer', 'normalizer'] as const) {
+    if (parts.has(FIELD.model[name])) continue;
+    throw new Error(`it has no ${name}_spec, as files have that are cut off`);
+  }
   return { pieces, ...trainer, ...normalizer };
 }
 
