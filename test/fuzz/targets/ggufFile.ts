@@ -1,17 +1,19 @@
 import { encodeGguf } from '../../../scripts/lib/writeGguf.mjs';
+import type { OpenedModel } from '../../../src/checkpoint/types.js';
 import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
 import { openStoredSources } from '../../../src/layouts/node/openStored.js';
+import { planLanguageModel } from '../../../src/model/config/languageModel.js';
 import { openModel } from '../../../src/model/openModel.js';
 import { CheckpointError } from '../../../src/storage/errors.js';
+import { decodeWeights } from '../decodeWeights.js';
 import { bytesOf, withPart, type Input } from '../input.js';
 import { filesOf, FOLDER } from '../memoryFiles.js';
 import { mutateBytes } from '../mutateBytes.js';
-import { promise, promiseOneLine, refusal, type FuzzTarget } from '../target.js';
+import { plainRefusal, promise, promiseOneLine, refusal, type FuzzTarget } from '../target.js';
 
 const FILE = 'model.gguf';
-
-/** Larger weights are not decoded here: time goes with their number. */
-const MOST_ELEMENTS = 1 << 16;
+/** Of a file in parts, which the first part opens. */
+const PARTS = ['model-00001-of-00002.gguf', 'model-00002-of-00002.gguf'] as const;
 
 type Keys = Parameters<typeof encodeGguf>[0];
 
@@ -57,29 +59,106 @@ const TYPES: readonly (readonly [type: number, bytes: number, size: number])[] =
   ] as const),
 ];
 
-/** GGUF files, opened as models and decoded. */
+/** A layer of a model of experts: those of a linear map together, or each by itself as older files have them. */
+function expertSeed(architecture: string, together: boolean): Input {
+  const [size, width, experts] = [32, 64, 2];
+  const tensor = (name: string, ...shape: number[]) => {
+    const elements = shape.reduce((product, dimension) => product * dimension, 1);
+    const type = shape.length > 1 && !name.includes('inp') ? 8 : 0;
+    const data = Uint8Array.from({ length: type === 8 ? (elements / 32) * 34 : 4 * elements });
+    return { name: `${name}.weight`, shape, type, data: data.fill(0x3c) };
+  };
+  const linears = [['gate', width, size] as const, ['up', width, size] as const];
+  const experted = [...linears, ['down', size, width] as const].flatMap(([name, ...shape]) =>
+    together
+      ? [tensor(`blk.0.ffn_${name}_exps`, experts, ...shape)]
+      : [0, 1].map((expert) => tensor(`blk.0.ffn_${name}.${expert}`, ...shape)),
+  );
+  const bytes = encodeGguf(
+    [
+      ['general.architecture', 'string', architecture],
+      ...(
+        [
+          ['block_count', 1],
+          ['embedding_length', size],
+          ['feed_forward_length', width],
+          ['expert_feed_forward_length', width],
+          ['attention.head_count', 2],
+          ['context_length', 64],
+          ['expert_count', experts],
+          ['expert_used_count', 1],
+        ] as const
+      ).map(([key, value]) => [`${architecture}.${key}`, 'uint32', value] as const),
+      [`${architecture}.attention.layer_norm_rms_epsilon`, 'float32', 1e-5],
+    ],
+    [
+      ...[tensor('token_embd', 8, size), tensor('output_norm', size)],
+      ...[tensor('blk.0.attn_norm', size), tensor('blk.0.ffn_norm', size)],
+      ...['q', 'k', 'v', 'output'].map((name) => tensor(`blk.0.attn_${name}`, size, size)),
+      ...['q', 'k'].map((name) => tensor(`blk.0.attn_${name}_norm`, size / 2)),
+      tensor('blk.0.ffn_gate_inp', experts, size),
+      ...experted,
+    ],
+  );
+  return [{ name: FILE, bytes }];
+}
+
+/** A file in two parts. */
+function splitSeed(): Input {
+  return PARTS.map((name, part) => {
+    const split: Keys = [
+      ['split.no', 'uint32', part],
+      ['split.count', 'uint32', 2],
+      ['split.tensors.count', 'uint32', 2],
+    ];
+    const keys: Keys = [
+      ['general.architecture', 'string', 'llama'],
+      ['llama.attention.head_count', 'uint32', 2],
+    ];
+    const tensor = { name: `blk.${part}.attn_q.weight`, shape: [4, 32], type: 8 };
+    const tensors = [{ ...tensor, data: Uint8Array.from({ length: 136 }, (_, i) => i) }];
+    return { name, bytes: encodeGguf(part === 0 ? [...keys, ...split] : split, tensors) };
+  });
+}
+
+/** Lays the model out, or has it refused in one line. */
+async function planModel(model: OpenedModel): Promise<void> {
+  try {
+    await planLanguageModel(model);
+  } catch (error) {
+    plainRefusal(error);
+  }
+}
+
+/** GGUF files, opened as models, decoded and laid out. */
 export const ggufFile: FuzzTarget = {
   name: 'gguf',
-  seeds: () =>
-    ['llama', 'gemma', 'gptneox'].flatMap((architecture) =>
+  seeds: () => [
+    ...['llama', 'gemma', 'gptneox'].flatMap((architecture) =>
       TYPES.map(([type, bytes, size]) => seedOf(architecture, type, bytes, size)),
     ),
+    ...['llama', 'qwen3moe'].flatMap((architecture) =>
+      [true, false].map((together) => expertSeed(architecture, together)),
+    ),
+    splitSeed(),
+  ],
   mutate(input, random, pool) {
-    const donor = bytesOf(random.pick(pool), FILE);
-    return withPart(input, FILE, mutateBytes(bytesOf(input, FILE), random, donor));
+    const { name } = random.pick(input);
+    const donor = random.pick(random.pick(pool)).bytes;
+    return withPart(input, name, mutateBytes(bytesOf(input, name), random, donor));
   },
   async check(input) {
     const sources = openStoredSources();
     try {
-      const model = await openModel(`${FOLDER}/${FILE}`, filesOf(input));
+      const model = await openModel(`${FOLDER}/${input[0].name}`, filesOf(input));
       for (const { message } of [...model.problems, ...model.notes]) promiseOneLine(message);
       describeModel(model);
-      for (const tensor of model.tensors) {
-        if (!tensor.storage || tensor.elements > MOST_ELEMENTS) continue;
-        const values = new Float32Array(tensor.elements);
-        await sources.read(tensor.source, 0, new Uint8Array(values.buffer));
-        promise(values.length === tensor.elements, `"${tensor.name}" has another size`);
-      }
+      promise(
+        new Set(model.tensors.map(({ name }) => name)).size === model.tensors.length,
+        'two tensors have one name',
+      );
+      await decodeWeights(model, sources);
+      await planModel(model);
       return true;
     } catch (error) {
       return refusal(error, CheckpointError);

@@ -10,18 +10,17 @@ import {
   SCENES,
   type ScenePart,
 } from '../../support/storedWeightScenes.js';
+import { decodeWeights } from '../decodeWeights.js';
 import { bytesOf, textOf, withPart, type Input } from '../input.js';
 import { filesOf, FOLDER } from '../memoryFiles.js';
 import { mutateBytes } from '../mutateBytes.js';
 import { mutateJson } from '../mutateJson.js';
 import type { Random } from '../random.js';
-import { promise, promiseOneLine, refusal, type FuzzTarget } from '../target.js';
+import { promiseOneLine, refusal, type FuzzTarget } from '../target.js';
 
 const FILE = 'model.safetensors';
 const CONFIG = 'config.json';
 
-/** Larger weights are not decoded here: time goes with their number. */
-const MOST_ELEMENTS = 1 << 16;
 /** Parts are kept small, so that many are tried. */
 const MOST_PART_ELEMENTS = 1 << 12;
 
@@ -156,12 +155,7 @@ export const storedWeights: FuzzTarget = {
       for (const { message } of [...model.problems, ...model.notes]) promiseOneLine(message);
       for (const [name, reason] of model.undecodable) promiseOneLine(`${name}: ${reason}`);
       describeModel(model);
-      for (const tensor of model.tensors) {
-        if (!tensor.storage || tensor.elements > MOST_ELEMENTS) continue;
-        const values = new Float32Array(tensor.elements);
-        await sources.read(tensor.source, 0, new Uint8Array(values.buffer));
-        promise(tensor.elements > 0, `"${tensor.name}" has no elements`);
-      }
+      await decodeWeights(model, sources);
       return true;
     } catch (error) {
       return refusal(error, CheckpointError);
