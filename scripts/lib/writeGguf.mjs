@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 
 /** Types of metadata and tensors, as the GGUF specification numbers them. */
-const TYPE = { uint32: 4, int32: 5, float32: 6, string: 8, array: 9 };
+const TYPE = { uint16: 2, uint32: 4, int32: 5, float32: 6, string: 8, array: 9 };
 const F32 = 0;
 const ALIGNMENT = 32;
 /** Kinds of tokens: ordinary, unknown, control, a byte. */
@@ -109,6 +109,9 @@ function tensors(config) {
 
 /** How values are written, by their type. @type {Record<string, (value: any) => Buffer>} */
 const VALUES = {
+  uint16: (value) =>
+    Buffer.concat([uint32(TYPE.uint16), Buffer.from(Uint16Array.of(value).buffer)]),
+  int32: (value) => Buffer.concat([uint32(TYPE.int32), uint32(value)]),
   uint32: (value) => Buffer.concat([uint32(TYPE.uint32), uint32(value)]),
   float32: (value) => Buffer.concat([uint32(TYPE.float32), float32(value)]),
   bool: (value) => Buffer.concat([uint32(7), Buffer.from([value ? 1 : 0])]),

@@ -12,7 +12,13 @@ import type { GgmlTypeName } from '../../src/formats/types.js';
 import { f32Tensor, SAMPLE, temporaryFolder } from '../support/checkpoints.js';
 import { quantizeByReference } from '../support/ggml.js';
 import { run } from '../support/commandLine.js';
-import { floatValues, makeGguf, type GgufKeys, type MatrixType } from '../support/ggufFiles.js';
+import {
+  floatValues,
+  makeGguf,
+  makeSplitGguf,
+  type GgufKeys,
+  type MatrixType,
+} from '../support/ggufFiles.js';
 import {
   byteLevelKeys,
   learnSentencePiece,
@@ -283,7 +289,8 @@ it.each([
     ...(isQwen && { moe_intermediate_size: width, norm_topk_prob: true }),
   };
   const file = join(await temporaryFolder(), 'mixture.gguf');
-  await writeFile(file, makeGguf(tensors, config, 'f32', sentencePieceKeys(SMALL_VOCABULARY)));
+  const input = [tensors, config, 'f32', sentencePieceKeys(SMALL_VOCABULARY)] as const;
+  await writeFile(file, makeGguf(...input));
   const windows = Array.from({ length: 4 }, (_, window) =>
     Array.from({ length: 48 }, (_, i) => (window * 17 + i * i * 7 + i) % VOCABULARY),
   );
@@ -292,7 +299,15 @@ it.each([
   const { stdout, stderr } = await run('perplexity', file, ...options);
   expect(stderr).toBe('');
   const { baseline } = JSON.parse(stdout) as { baseline: { perplexity: { value: number } } };
-  const { sums } = await askLlamaCpp(file, [], windows);
+  // llama.cpp takes the parts that tests make for those of one file.
+  const parts = makeSplitGguf(3, ...input);
+  const nameOf = (part: number) => file.replace('.gguf', `-0000${part + 1}-of-00003.gguf`);
+  await Promise.all(parts.map((bytes, part) => writeFile(nameOf(part), bytes)));
+  const whole = await askLlamaCpp(file, [], windows);
+  const { sums } = await askLlamaCpp(nameOf(0), [], windows);
+  expect(sums).toEqual(whole.sums);
+  const ofParts = await run('perplexity', nameOf(0), ...options);
+  expect((JSON.parse(ofParts.stdout) as { baseline: unknown }).baseline).toEqual(baseline);
   const theirs = Math.exp(sums.reduce((a, b) => a + b) / (4 * 47));
   const relative = baseline.perplexity.value / theirs - 1;
   console.log(modelType, baseline.perplexity.value, theirs, relative);

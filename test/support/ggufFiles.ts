@@ -279,9 +279,9 @@ export function makeSplitGguf(parts: number, ...input: GgufInput): Buffer[] {
   return Array.from({ length: parts }, (_, part) => {
     const [begin, end] = [part, part + 1].map((at) => Math.ceil((at * list.length) / parts));
     const splitKeys: Keys = [
-      ['split.no', 'uint32', part],
-      ['split.count', 'uint32', parts],
-      ['split.tensors.count', 'uint32', list.length],
+      ['split.no', 'uint16', part],
+      ['split.count', 'uint16', parts],
+      ['split.tensors.count', 'int32', list.length],
     ];
     return encodeGguf([...(part === 0 ? keys : []), ...splitKeys], list.slice(begin, end));
   });
