@@ -54,6 +54,7 @@ const shared = {
   logLevel: 'silent',
   metafile: true,
   plugins: [problemMatcherPlugin],
+  loader: { '.wgsl': 'text' },
 };
 
 const node = { ...shared, platform: 'node', format: 'cjs', target: 'node20' };
@@ -82,7 +83,7 @@ const bundles = [
       plotly: 'webview/components/plotly.css',
     },
     outdir: 'dist/webview',
-    loader: { '.ttf': 'file', '.svg': 'dataurl' },
+    loader: { ...shared.loader, '.ttf': 'file', '.svg': 'dataurl' },
     assetNames: '[name]',
     define: { 'process.env.NODE_ENV': production ? '"production"' : '"development"' },
   },

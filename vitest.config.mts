@@ -1,10 +1,18 @@
 import { defineConfig } from 'vitest/config';
 import { engineArguments } from './scripts/lib/engine.mjs';
 
+/** Shaders are text, as in the bundles. */
+const shaders = {
+  name: 'shaders',
+  transform: (code: string, id: string) =>
+    id.endsWith('.wgsl') ? `export default ${JSON.stringify(code)};` : undefined,
+};
+
 export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [shaders],
         test: {
           name: 'unit',
           include: ['test/{unit,golden,property,hostile}/**/*.test.ts'],
@@ -16,6 +24,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [shaders],
         test: {
           name: 'slow',
           include: ['test/slow/**/*.test.ts'],
