@@ -3,7 +3,7 @@ import type { NumberFormat } from '../formats/types.js';
 import type { FixedRange } from '../kernels/types.js';
 import { ANYWHERE, findLeastCommonMultiple, planChunks, type ChunkBoundary } from './chunks.js';
 import type { ChunkApi } from './tasks.js';
-import type { WorkerPool } from './workerPool.js';
+import type { TaskMachine } from './taskMachine.js';
 
 /** Where all these formats allow a tensor to be cut. */
 export function findChunkBoundary(formats: readonly NumberFormat[]): ChunkBoundary {
@@ -20,7 +20,7 @@ export function findChunkBoundary(formats: readonly NumberFormat[]): ChunkBounda
 
 /** Extremes of whole tensors; reads them once. */
 export async function findTensorRanges(
-  pool: WorkerPool,
+  pool: TaskMachine,
   tensors: readonly ModelTensor[],
   signal?: AbortSignal,
 ): Promise<FixedRange[]> {

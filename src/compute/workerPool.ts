@@ -6,7 +6,9 @@ import { CHUNK_ELEMENTS } from './chunks.js';
 import { JobOutputs, OutputSlots } from './outputSlots.js';
 import { PoolWorker, type WorkerStart } from './poolWorker.js';
 import { SharedRegions } from './sharedRegions.js';
+import type { TaskMachine, TaskRunner } from './taskMachine.js';
 import type { ChunkTask, ScratchTask } from './tasks.js';
+import type { SourceRef } from '../storage/sourceRef.js';
 
 export interface PoolOptions {
   /** Worker threads, at most as many as the machine runs at once, which is the default. */
@@ -21,32 +23,6 @@ export interface PoolOptions {
  */
 export function chooseThreads({ parallelism }: Pick<Host, 'parallelism'>, wanted?: number): number {
   return Math.max(1, Math.min(Math.floor(wanted || parallelism), parallelism));
-}
-
-/** A task as a job states it; the pool adds where in memory it runs. */
-export type TaskOf<Api extends Methods<Api>, Name extends keyof Api> = Omit<
-  Parameters<Api[Name]>[0],
-  'region' | 'memoryEnd' | 'output'
->;
-export type ResultOf<Api extends Methods<Api>, Name extends keyof Api> = Awaited<
-  ReturnType<Api[Name]>
->;
-
-/** Runs tasks of one interface that workers fulfil. */
-export interface TaskRunner<Api extends Methods<Api>> {
-  /**
-   * Runs one method over tasks. `onResult` is called in task order; it may be asynchronous, and then
-   * holds further work back. Rejects as soon as a task fails, a worker dies or `signal` is aborted.
-   *
-   * A task with `outputBytes` is given a slot of the shared memory to write to, which holds what the
-   * worker wrote until `onResult` is done with the task.
-   */
-  run<Name extends keyof Api & string>(
-    method: Name,
-    tasks: Iterable<TaskOf<Api, Name>>,
-    onResult: (result: ResultOf<Api, Name>, index: number) => void | Promise<void>,
-    signal?: AbortSignal,
-  ): Promise<void>;
 }
 
 /** Tasks that wait at a worker while it computes, so that it never waits for messages. */
@@ -83,7 +59,7 @@ interface Job {
  * Worker threads over one shared WebAssembly memory. A job is a list of chunk tasks; results come
  * back in the order of the tasks, whatever the number of threads.
  */
-export class WorkerPool {
+export class WorkerPool implements TaskMachine {
   private readonly jobs = new Set<Job>();
   private readonly outputSlots: OutputSlots;
   private readonly workers: (PoolWorker | undefined)[];
@@ -264,6 +240,25 @@ export class WorkerPool {
 
   get memory(): WebAssembly.Memory {
     return this.regions.memory;
+  }
+
+  write(at: number, values: Float32Array | Int32Array): void {
+    const Values = values instanceof Float32Array ? Float32Array : Int32Array;
+    new Values(this.memory.buffer, at, values.length).set(values);
+  }
+
+  /** A view of the memory. */
+  readFloats(at: number, count: number): Promise<Float32Array> {
+    return Promise.resolve(new Float32Array(this.memory.buffer, at, count));
+  }
+
+  copy(from: number, to: number, bytes: number): void {
+    new Uint8Array(this.memory.buffer).copyWithin(to, from, from + bytes);
+  }
+
+  loadedSource(name: string): SourceRef {
+    const bytes = this.memory.buffer as unknown as SharedArrayBuffer;
+    return { kind: 'memory', name, bytes };
   }
 
   private workerAt(slot: number): PoolWorker {

@@ -2,7 +2,8 @@ import type { ModelTensor } from '../../checkpoint/types.js';
 import { ANYWHERE, planChunks, type ChunkBoundary } from '../../compute/chunks.js';
 import { SPAN_SCRATCH_BYTES } from '../../compute/spans.js';
 import type { PlacedAsymmetries, SpanApi } from '../../compute/tasks.js';
-import type { ResultOf, TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { ResultOf, TaskOf } from '../../compute/taskMachine.js';
+import type { WorkerPool } from '../../compute/workerPool.js';
 import type { AsymmetryAccumulator } from '../../metrics/asymmetries.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 

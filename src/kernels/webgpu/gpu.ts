@@ -262,7 +262,7 @@ export class Gpu {
     const whole = bytes.byteLength - (bytes.byteLength % 4);
     const { queue } = this.device;
     if (whole > 0) {
-      queue.writeBuffer(buffer, offset, bytes.buffer as ArrayBuffer, bytes.byteOffset, whole);
+      queue.writeBuffer(buffer, offset, bytes.buffer, bytes.byteOffset, whole);
     }
     if (whole < bytes.byteLength) {
       const rest = new Uint8Array(4);

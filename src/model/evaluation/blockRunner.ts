@@ -1,7 +1,7 @@
 import { isRouter, linearsAt, type InputSite } from '../forward/block.js';
 import { rowsOf } from '../forward/rowTiles.js';
 import { attendScratchBytes, blockScratchBytes } from '../forward/scratch.js';
-import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type {
   ForwardApi,
   InputCopies,
@@ -61,7 +61,7 @@ export function* groupsOf(
 }
 
 export interface BlockRunnerSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   /** Positions of the longest window. */
   readonly longestWindow: number;
@@ -100,7 +100,7 @@ function rowSizes(blocks: readonly BlockPlan[]): { projected: number; attended: 
  * a router ends with its choice.
  */
 export class BlockRunner {
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskMachine;
   private readonly plan: ModelPlan;
   private readonly signal?: AbortSignal;
   private readonly groupRows: number;

@@ -1,6 +1,6 @@
 import type { ForwardApi } from '../forward/tasks.js';
 import { findChunkBoundary } from '../../compute/tensorRanges.js';
-import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
 import { countRegionBytes } from '../../kernels/workspace.js';
 import type { ScaleDtype } from '../../formats/types.js';
@@ -14,7 +14,7 @@ const TILE_ROWS = 128;
 const PROJECTION_SLACK = 1 << 16;
 
 export interface EmbedderSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   /** Where the embedding's projection lies. */
   readonly fixed: FixedTensors;

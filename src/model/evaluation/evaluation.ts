@@ -1,4 +1,4 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { tensorsForAll, type BlockPlan, type ModelPlan } from '../config/plan.js';
 import { BlockRunner, type StateWindow } from './blockRunner.js';
@@ -55,7 +55,7 @@ export interface EvaluationSetup extends EvaluationRequest {
 
 /** One evaluation: its memory, and the walk over batches, passes and blocks. */
 export class Evaluation {
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskMachine;
   private readonly plan: ModelPlan;
   private readonly windows: readonly Int32Array[];
   private readonly settings: EvaluationSettings;
@@ -186,7 +186,7 @@ export class Evaluation {
       }
       const runners = block < baseEnd ? [base, ...live] : live;
       if (runners.length > 0) await this.runBlock(block, runners, walk);
-      if (isFirst) this.reportHidden(block, base.hidden, batch);
+      if (isFirst) await this.reportHidden(block, base.hidden, batch);
     }
     if (final !== base.hidden && isFirst) this.copy(base.hidden, final, batch);
   }
@@ -300,14 +300,14 @@ export class Evaluation {
     return this.isObserved(runner) && (isFirst || runner.variant !== undefined);
   }
 
-  private reportHidden(block: number, hidden: number, batch: Batch): void {
+  private async reportHidden(block: number, hidden: number, batch: Batch): Promise<void> {
     const { onHidden } = this.settings;
     if (!onHidden) return;
     const { hiddenSize } = this.plan;
     let at = hidden;
     for (const window of batch.windows) {
       const values = this.windows[window].length * hiddenSize;
-      onHidden(window, block, new Float32Array(this.pool.memory.buffer, at, values).slice());
+      onHidden(window, block, (await this.pool.readFloats(at, values)).slice());
       at += values * 4;
     }
   }
@@ -345,7 +345,7 @@ export class Evaluation {
   }
 
   private copy(from: number, to: number, { rows }: Batch): void {
-    new Uint8Array(this.pool.memory.buffer).copyWithin(to, from, from + rows * this.rowBytes);
+    this.pool.copy(from, to, rows * this.rowBytes);
   }
 
   private advance(flops: number, message: string): void {

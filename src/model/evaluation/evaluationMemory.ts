@@ -1,4 +1,4 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { PlacedRotary } from '../forward/tasks.js';
@@ -16,7 +16,7 @@ const MIN_WEIGHT_BYTES = 32 << 20;
 const MAX_CACHED_BYTES = 2 ** 30;
 
 export interface EvaluationMemorySetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   readonly variants: readonly Variant[];
   /** Tokens of the longest window. */
@@ -34,7 +34,7 @@ export class EvaluationMemory {
   readonly experts?: ExpertRegions;
   /** What stays of the weights. */
   readonly fixed: FixedTensors;
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskMachine;
   private readonly plan: ModelPlan;
   private readonly longestWindow: number;
   private readonly tables = new Map<RotaryPlan, Map<boolean, PlacedRotary>>();
@@ -84,8 +84,8 @@ export class EvaluationMemory {
       const { start } = this.pool.reserve(2 * cos.byteLength);
       const { dims, interleaved } = rotary;
       placed = { dims, interleaved, cos: start, sin: start + cos.byteLength };
-      new Float32Array(this.pool.memory.buffer, placed.cos, cos.length).set(cos);
-      new Float32Array(this.pool.memory.buffer, placed.sin, sin.length).set(sin);
+      this.pool.write(placed.cos, cos);
+      this.pool.write(placed.sin, sin);
       byLength.set(long, placed);
     }
     return placed;

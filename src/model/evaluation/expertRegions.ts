@@ -1,4 +1,4 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import { expertsOf, linearsOf, type FeedForwardPlan, type ModelPlan } from '../config/plan.js';
 import { layOutExperts } from './placement.js';
@@ -30,7 +30,7 @@ export function countExpertBytes(
 }
 
 export interface ExpertRegionsSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   readonly weights: WeightStore;
   /** Room for stored bytes, at most; absent: none are kept. */
@@ -73,7 +73,7 @@ export function reserveExpertRegions({
 }
 
 /** Exactly so many bytes: the pool rounds up, and what experts come in turns by is not to depend on that. */
-function reserve(pool: WorkerPool, bytes: number): MemoryRegion {
+function reserve(pool: TaskMachine, bytes: number): MemoryRegion {
   return { start: pool.reserve(bytes).start, bytes };
 }
 

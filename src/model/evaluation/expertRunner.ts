@@ -1,4 +1,4 @@
-import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type { FeedForwardPlan, MixturePlan, ModelPlan } from '../config/plan.js';
 import { tensorsOfExperts } from '../config/plan.js';
 import { routesAt } from '../forward/routing.js';
@@ -17,7 +17,7 @@ import { countExpertFlops } from './work.js';
 const TILE_ROWS = 1024;
 
 export interface ExpertRunnerSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   readonly weights: WeightStore;
   readonly routed: RoutedStates;
@@ -61,7 +61,10 @@ export class ExpertRunner {
   /** Adds to all hidden states what their experts come to. */
   async run({ mixture, runners, onFlops }: MixtureRun): Promise<void> {
     const { experts, expertsPerRow } = mixture;
-    const counted = runners.map((runner) => ({ ...runner, counts: this.count(mixture, runner) }));
+    const counted: CountedRunner[] = [];
+    for (const runner of runners) {
+      counted.push({ ...runner, counts: await this.count(mixture, runner) });
+    }
     const used = experts
       .map((feedForward, expert) => ({ expert, feedForward }))
       .filter(({ expert }) => counted.some(({ counts }) => counts[expert] > 0));
@@ -70,11 +73,15 @@ export class ExpertRunner {
   }
 
   /** How many rows of a runner go to each expert. */
-  private count({ experts, expertsPerRow }: MixturePlan, { windows }: RoutedRunner): Uint32Array {
+  private async count(
+    { experts, expertsPerRow }: MixturePlan,
+    { windows }: RoutedRunner,
+  ): Promise<Uint32Array> {
     const counts = new Uint32Array(experts.length);
     for (const { hidden, rows } of windows) {
       const { routes: at } = this.setup.routed.rowsAt(hidden, expertsPerRow);
-      const routes = routesAt(this.setup.pool.memory, at, rows, expertsPerRow);
+      const words = await this.setup.pool.readFloats(at, 2 * rows * expertsPerRow);
+      const routes = routesAt(words.buffer, words.byteOffset, rows, expertsPerRow);
       for (let row = 0; row < rows; row++) {
         const from = row * routes.stride;
         for (let i = from; i < from + expertsPerRow; i++) counts[routes.experts[i]]++;

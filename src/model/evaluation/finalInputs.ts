@@ -1,6 +1,6 @@
 import { scoreScratchBytes } from '../forward/scratch.js';
 import type { FinalInputsTask, FinalSite, ForwardApi, InputCopies } from '../forward/tasks.js';
-import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type { ModelPlan } from '../config/plan.js';
 import { groupsOf, type StateWindow } from './blockRunner.js';
 import { InputBuffers } from './inputBuffers.js';
@@ -11,7 +11,7 @@ const GROUP_ROWS = 2048;
 const TILE_ROWS = 128;
 
 export interface FinalInputsSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   readonly signal?: AbortSignal;
 }

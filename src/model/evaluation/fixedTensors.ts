@@ -1,4 +1,4 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { LinearPlan, ModelPlan, NormPlan } from '../config/plan.js';
 import type { PlacedEnd, PlacedLinear, PlacedNorm } from '../forward/tasks.js';
@@ -7,7 +7,7 @@ import type { TensorChange, Variant } from './types.js';
 import type { VectorPlacement, WeightPlacement, WeightStore } from './weightStore.js';
 
 export interface FixedTensorsSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   readonly variants: readonly Variant[];
   readonly weights: WeightStore;

@@ -1,11 +1,11 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 
 /** Shared memory for inputs that someone observes, by site; none is taken before it is needed. */
 export class InputBuffers<Site extends string> {
   private readonly regions = new Map<Site, MemoryRegion>();
 
-  constructor(private readonly pool: WorkerPool) {}
+  constructor(private readonly pool: TaskMachine) {}
 
   /** Address of room for so many floats; the same for a site as long as that is enough. */
   at(site: Site, floats: number): number {

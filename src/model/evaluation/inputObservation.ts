@@ -1,7 +1,7 @@
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import type { FinalSite } from '../forward/tasks.js';
 import type { LinearPlan, ModelPlan } from '../config/plan.js';
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
 import type { InputObserver } from './inputObserver.js';
 import { FORK } from './passes.js';
@@ -30,7 +30,7 @@ export class InputObservation {
   readonly final?: SiteObservation<FinalSite>;
 
   constructor(
-    private readonly pool: WorkerPool,
+    private readonly pool: TaskMachine,
     private readonly observer: InputObserver,
     plan: ModelPlan,
   ) {
@@ -77,7 +77,7 @@ export class InputObservation {
         const [{ inputs }] = linears;
         const rows = windows.reduce((sum, window) => sum + window.rows, 0);
         const matrix: Matrix = { at, stride: inputs };
-        const values = new Float32Array(this.pool.memory.buffer, at, rows * inputs);
+        const values = await this.pool.readFloats(at, rows * inputs);
         const seen = windows.map(({ index, rows: count }) => ({ index, rows: count }));
         await this.observer.observe({
           linears,

@@ -1,4 +1,4 @@
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import { isRouter } from '../forward/block.js';
 import { countRouteBytes } from '../forward/routing.js';
 import type { RoutedRows } from '../forward/tasks.js';
@@ -21,7 +21,7 @@ export function countStateBytes(plan: ModelPlan): number {
 }
 
 export interface RoutedStatesSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   /** Address of all hidden states. */
   readonly states: number;

@@ -1,6 +1,5 @@
-import { clearScores } from '../forward/finalPass.js';
 import { LOGIT_COLUMNS, scoreScratchBytes } from '../forward/scratch.js';
-import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { ResultOf, TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import { PANEL_ROWS, SCORE, countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { ForwardApi, PlacedEnd, PlacedLinear } from '../forward/tasks.js';
@@ -26,7 +25,7 @@ export interface FinalState {
 }
 
 export interface ScorerSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly plan: ModelPlan;
   readonly weights: WeightStore;
   /** Where pieces of the head go; its content is lost. */
@@ -40,7 +39,7 @@ export interface ScorerSetup {
 
 /** Turns last hidden states into scores, a piece of the vocabulary at a time. */
 export class Scorer {
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskMachine;
   private readonly plan: ModelPlan;
   private readonly weights: WeightStore;
   private readonly area: MemoryRegion;
@@ -73,9 +72,9 @@ export class Scorer {
     const rows = this.setTargets(windows);
     const sumBytes = rows * SCORE.length * 8;
     const sumsOf = (model: number) => this.sums + model * sumBytes;
-    clearScores(
-      new Float64Array(this.pool.memory.buffer, this.sums, (states.length * sumBytes) / 8),
-    );
+    await this.run('startScores', [
+      { sums: this.sums, rows: states.length * rows, scratchBytes: 0 },
+    ]);
     const tileRows = this.tileRows(rows, states.length);
     for await (const piece of this.pieces(states)) {
       const tasks: TaskOf<ForwardApi, 'score'>[] = [];
@@ -102,6 +101,17 @@ export class Scorer {
       await this.pool.tasks<ForwardApi>().run('score', tasks, onTask, this.signal);
     }
     return this.readScores(states.length, windows, rows);
+  }
+
+  /** @returns what the last task gives */
+  private async run<Name extends 'startScores' | 'readScores'>(
+    method: Name,
+    tasks: readonly TaskOf<ForwardApi, Name>[],
+  ): Promise<ResultOf<ForwardApi, Name>> {
+    let last: ResultOf<ForwardApi, Name>;
+    const onResult = (result: ResultOf<ForwardApi, Name>) => void (last = result);
+    await this.pool.tasks<ForwardApi>().run(method, tasks, onResult, this.signal);
+    return last!;
   }
 
   /** Logits of one model's windows: f32 [rows × vocabulary] each. */
@@ -189,22 +199,25 @@ export class Scorer {
 
   private setTargets(windows: readonly Int32Array[]): number {
     const rows = windows.reduce((sum, { length }) => sum + length, 0);
-    const targets = new Int32Array(this.pool.memory.buffer, this.targets, rows);
+    const targets = new Int32Array(rows);
     let at = 0;
     for (const ids of windows) {
       targets.set(ids.subarray(1), at);
       at += ids.length;
       targets[at - 1] = -1;
     }
+    this.pool.write(this.targets, targets);
     return rows;
   }
 
-  private readScores(
+  private async readScores(
     models: number,
     windows: readonly Int32Array[],
     rows: number,
-  ): WindowScore[][] {
-    const all = new Float64Array(this.pool.memory.buffer, this.sums, models * rows * SCORE.length);
+  ): Promise<WindowScore[][]> {
+    const all = await this.run('readScores', [
+      { sums: this.sums, rows: models * rows, scratchBytes: 0 },
+    ]);
     return Array.from({ length: models }, (_, model) => {
       let row = 0;
       return windows.map(({ length }): WindowScore => {

@@ -1,6 +1,6 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
-import type { WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import type { ModelPlan } from '../config/plan.js';
 import type { InputObserver } from './inputObserver.js';
 
@@ -96,7 +96,7 @@ export interface EvaluationSettings {
 
 /** Windows of tokens, and the models that they are taken through. */
 export interface EvaluationRequest {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly model: LanguageModel;
   /** Token ids, at least two each. */
   readonly windows: readonly Int32Array[];

@@ -3,12 +3,11 @@ import { getMatrixShape } from '../../checkpoint/matrixShape.js';
 import { findLeastCommonMultiple, planChunks } from '../../compute/chunks.js';
 import { findChunkBoundary, findTensorRanges } from '../../compute/tensorRanges.js';
 import { needsTensorRange } from '../../formats/index.js';
-import type { TaskOf, WorkerPool } from '../../compute/workerPool.js';
+import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type { ScaleDtype } from '../../formats/types.js';
 import { PANEL_ROWS } from '../../kernels/forwardKernels.js';
 import type { FixedRange } from '../../kernels/types.js';
 import type { FormatTask } from '../../compute/tasks.js';
-import type { SourceRef } from '../../storage/sourceRef.js';
 import { countStoredBytes } from '../../storage/elementTypes.js';
 import { countSourceBytes, type ModelTensor, type OpenedModel } from '../../checkpoint/types.js';
 import { visible } from '../../storage/errors.js';
@@ -40,7 +39,7 @@ export interface VectorPlacement {
 
 /** What a store of weights works on, and with. */
 export interface WeightStoreSetup {
-  readonly pool: WorkerPool;
+  readonly pool: TaskMachine;
   readonly model: OpenedModel;
   readonly scaleDtype: ScaleDtype;
   readonly signal?: AbortSignal;
@@ -50,7 +49,7 @@ export interface WeightStoreSetup {
 export class WeightStore {
   /** Tells how tensors are changed; the same in all parts of an evaluation. */
   readonly keys = new ChangeKeys();
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskMachine;
   private readonly model: OpenedModel;
   private readonly scaleDtype: ScaleDtype;
   private readonly signal?: AbortSignal;
@@ -93,7 +92,7 @@ export class WeightStore {
     for (const { name, at, change } of placements) {
       if (change?.values) {
         if (!change.values.every(Number.isFinite)) throw notFinite(name);
-        new Float32Array(this.pool.memory.buffer, at, change.values.length).set(change.values);
+        this.pool.write(at, change.values);
         continue;
       }
       const { source, offset, dtype, elements } = this.changed(name, change);
@@ -237,8 +236,7 @@ export class WeightStore {
 
   /** Where a tensor's bytes lie that were read before. */
   private inSharedMemory({ file }: ModelTensor, offset: number) {
-    const bytes = this.pool.memory.buffer as unknown as SharedArrayBuffer;
-    const source: SourceRef = { kind: 'memory', name: file, bytes };
+    const source = this.pool.loadedSource(file);
     return { source, offset };
   }
 

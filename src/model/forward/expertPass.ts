@@ -1,9 +1,8 @@
 import type { Matrix } from '../../kernels/forwardKernels.js';
 import { isRouter } from './block.js';
-import { rowsFrom, type Layers } from './layers.js';
+import type { Layers } from './layers.js';
 import { rowsOf } from './rowTiles.js';
-import { chooseExperts, routesAt } from './routing.js';
-import { EXPERT_ROWS, Scratch } from './scratch.js';
+import { EXPERT_ROWS, type Scratch } from './scratch.js';
 import type { ExpertsTask, PlacedBlock, PlacedExpert, RowTile } from './tasks.js';
 
 /** A feed-forward part that is a router and experts, whose weights come into memory after it has chosen. */
@@ -33,22 +32,26 @@ export class ExpertPass {
     const packed = layers.packInputs({ source: target, rows, columns, copy }, scratch);
     const logits: Matrix = { at: scratch.floats(rows * router.outputs), stride: router.outputs };
     layers.multiplyAll([router], packed, rows, logits);
-    const { buffer } = layers.memory;
-    const routes = routesAt(layers.memory, routed.routes, rows, expertsPerRow);
-    for (let row = 0; row < rows; row++) {
-      const [from, to] = [row * routes.stride, row * routes.stride + expertsPerRow];
-      chooseExperts(
-        new Float32Array(buffer, logits.at + row * logits.stride * 4, router.outputs),
-        normalized,
-        routes.experts.subarray(from, to),
-        routes.weights.subarray(from, to),
-      );
-    }
+    layers.route({
+      logits,
+      rows,
+      experts: router.outputs,
+      expertsPerRow,
+      normalized,
+      routes: routed.routes,
+    });
   }
 
   /** hidden += weight·expert(inputs), expert by expert in their order, of the rows that go to each. */
-  apply({ experts, expertsPerRow, rows, hidden, routed, region }: ExpertsTask): void {
-    const routes = routesAt(this.layers.memory, routed.routes, rows, expertsPerRow);
+  async apply({
+    experts,
+    expertsPerRow,
+    rows,
+    hidden,
+    routed,
+    region,
+  }: ExpertsTask): Promise<void> {
+    const routes = await this.layers.readRoutes(routed.routes, rows, expertsPerRow);
     for (const placed of experts) {
       const places: number[] = [];
       for (let row = 0; row < rows; row++) {
@@ -62,7 +65,9 @@ export class ExpertPass {
           row: Math.floor(place / routes.stride),
           weight: routes.weights[place],
         }));
-        this.applyOne(placed, some, routed.inputs, hidden, new Scratch(region));
+        const scratch = this.layers.scratchOf(region);
+        this.applyOne(placed, some, routed.inputs, hidden, scratch);
+        scratch.free();
       }
     }
   }
@@ -79,18 +84,18 @@ export class ExpertPass {
     const [{ inputs: size }] = projections;
     const rows = chosen.length;
     const gathered: Matrix = { at: scratch.floats(rows * size), stride: size };
-    chosen.forEach(({ row }, index) => {
-      layers.copy(rowsFrom(inputs, row), 1, size, rowsFrom(gathered, index));
-    });
+    const numbers = chosen.map(({ row }) => row);
+    layers.gather({ source: inputs, columns: size, rows: numbers, target: gathered });
     const taken = layers.packInputs({ source: gathered, rows, columns: size }, scratch);
     const packed = layers.packActivated({ feedForward, packed: taken, rows }, scratch);
     const results: Matrix = { at: scratch.floats(rows * down.outputs), stride: down.outputs };
     layers.multiplyAll([down], packed, rows, results);
-    const { buffer } = layers.memory;
-    chosen.forEach(({ row, weight }, index) => {
-      const result = new Float32Array(buffer, rowsFrom(results, index).at, down.outputs);
-      const sum = new Float32Array(buffer, rowsFrom(hidden, row).at, down.outputs);
-      for (let i = 0; i < sum.length; i++) sum[i] += weight * result[i];
+    layers.addScaled({
+      source: results,
+      columns: down.outputs,
+      rows: numbers,
+      target: hidden,
+      weights: chosen.map(({ weight }) => weight),
     });
   }
 }

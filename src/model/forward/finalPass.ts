@@ -1,6 +1,6 @@
 import { SCORE, type Matrix } from '../../kernels/forwardKernels.js';
 import type { InputRows, Layers } from './layers.js';
-import { LOGIT_COLUMNS, Scratch } from './scratch.js';
+import { LOGIT_COLUMNS, type Scratch } from './scratch.js';
 import type { FinalInputsTask, FinalSite, InputCopies, LogitsTask, ScoreTask } from './tasks.js';
 
 /** Last hidden states on their way to the head. */
@@ -12,13 +12,13 @@ export class FinalPass {
 
   /** Copies what the linear maps behind the blocks take. */
   finalInputs(task: FinalInputsTask): void {
-    this.packEnd(task, new Scratch(task.region), task.inputs);
+    this.packEnd(task, this.layers.scratchOf(task.region), task.inputs);
   }
 
   /** Takes the logits of a piece of the vocabulary into the sums of every model. */
   score(task: ScoreTask): void {
     const { rows, models, targets, firstToken, headInputs } = task;
-    const scratch = new Scratch(task.region);
+    const scratch = this.layers.scratchOf(task.region);
     const { kernels } = this.layers;
     const { hiddenSize } = task;
     const packed = models.map(({ hidden, end }) =>
@@ -59,7 +59,7 @@ export class FinalPass {
   /** Logits of a piece of the vocabulary; returns their address, [rows × outputs]. */
   logits(task: LogitsTask): number {
     const { rows, end, head } = task;
-    const scratch = new Scratch(task.region);
+    const scratch = this.layers.scratchOf(task.region);
     const packed = this.packEnd(task, scratch);
     const logits: Matrix = { at: scratch.floats(rows * head.outputs), stride: head.outputs };
     this.layers.multiplyPart({

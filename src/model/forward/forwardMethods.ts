@@ -1,16 +1,16 @@
 import { parseFormat } from '../../formats/index.js';
-import type { ForwardKernels } from '../../kernels/forwardKernels.js';
+import { SCORE, type ForwardKernels } from '../../kernels/forwardKernels.js';
 import { ReferenceForwardKernels } from '../../kernels/reference/referenceForward.js';
 import { instantiateForward, WasmForwardKernels } from '../../kernels/wasm/wasmForward.js';
 import type { WeightSums } from '../../kernels/types.js';
 import type { Handlers } from '../../rpc/rpc.js';
-import type { ForwardApi, GatherTask, PackTask } from './tasks.js';
+import type { ForwardApi, GatherTask, PackTask, SumsTask } from './tasks.js';
 import type { ChunkTask } from '../../compute/tasks.js';
 import { countStoredBytes } from '../../storage/elementTypes.js';
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
-import { FinalPass } from './finalPass.js';
+import { clearScores, FinalPass } from './finalPass.js';
 import { ForwardPass } from './forwardPass.js';
-import { Layers } from './layers.js';
+import { MemoryLayers } from './memoryLayers.js';
 
 /**
  * The methods of the forward pass in a worker.
@@ -24,7 +24,7 @@ export async function makeForwardMethods(
   const kernels: ForwardKernels = module
     ? new WasmForwardKernels(await instantiateForward(module, memory))
     : new ReferenceForwardKernels(memory);
-  const layers = new Layers(kernels, memory);
+  const layers = new MemoryLayers(kernels, memory);
   const pass = new ForwardPass(layers);
   const final = new FinalPass(layers);
   /** A method that sees the shared memory as it was when its task was sent. */
@@ -36,6 +36,9 @@ export async function makeForwardMethods(
       loader.ensureVisible(task.memoryEnd);
       return step(task);
     };
+
+  const sumsOf = ({ sums, rows }: SumsTask) =>
+    new Float64Array(memory.buffer, sums, rows * SCORE.length);
 
   return {
     loadBytes: seeing(({ source, offset, bytes, target }) =>
@@ -59,6 +62,8 @@ export async function makeForwardMethods(
     finish: seeing((task) => pass.finish(task)),
     applyExperts: seeing((task) => pass.applyExperts(task)),
     finalInputs: seeing((task) => final.finalInputs(task)),
+    startScores: seeing((task) => clearScores(sumsOf(task))),
+    readScores: seeing((task) => sumsOf(task).slice()),
     score: seeing((task) => final.score(task)),
     logits: seeing((task) => {
       const at = final.logits(task);

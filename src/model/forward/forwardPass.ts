@@ -2,7 +2,6 @@ import type { Matrix } from '../../kernels/forwardKernels.js';
 import { isRouter, type HeadLayout } from './block.js';
 import { ExpertPass } from './expertPass.js';
 import { columns, rowsFrom, type Layers } from './layers.js';
-import { Scratch } from './scratch.js';
 import { rowsOf } from './rowTiles.js';
 import type {
   AttendTask,
@@ -37,7 +36,7 @@ export class ForwardPass {
   /** Norm, queries, keys and values, rotation: hidden → projected. */
   project({ block, tile, region }: ProjectTask): void {
     const { attention, attentionNorms } = block;
-    const scratch = new Scratch(region);
+    const scratch = this.layers.scratchOf(region);
     const rows = rowsOf(tile);
     const inputs = attention.projections[0].inputs;
     const packed = this.layers.packNormed(
@@ -67,53 +66,14 @@ export class ForwardPass {
 
   /** Attention of some heads over one window: projected → attended. */
   attend(task: AttendTask): void {
-    const { attention, rows, projected, attended, firstKeyValueHead, region } = task;
-    const { headSize, heads, keyValueHeads, keys, values, queries } = attention;
-    const scratch = new Scratch(region);
-    const { kernels } = this.layers;
-    const packedKeys = scratch.floats(Math.ceil(rows / 8) * 8 * headSize);
-    const packedValues = scratch.floats(Math.ceil(headSize / 8) * 8 * rows);
-    const shape = {
-      rows,
-      headSize,
-      scale: attention.scale,
-      window: attention.window,
-      softCap: attention.softCap,
-    };
-    const work = scratch.take(kernels.attentionScratchBytes(shape));
-    const shared = heads / keyValueHeads;
-    for (let i = 0; i < task.keyValueHeads; i++) {
-      const head = firstKeyValueHead + i;
-      kernels.packRows(
-        columns(projected, keys.at + head * keys.stride),
-        rows,
-        headSize,
-        packedKeys,
-      );
-      kernels.packColumns(
-        columns(projected, values.at + head * values.stride),
-        headSize,
-        rows,
-        packedValues,
-      );
-      for (let query = head * shared; query < (head + 1) * shared; query++) {
-        kernels.attend({
-          shape,
-          queries: columns(projected, queries.at + query * queries.stride),
-          packedKeys,
-          packedValues,
-          output: columns(attended, query * headSize),
-          scratch: work,
-        });
-      }
-    }
+    this.layers.attend(task);
   }
 
   /** The rest of a block: attended → hidden; the experts of a router follow. */
   finish({ block, tile, region }: FinishTask): void {
     const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
     const scale = block.branchScale;
-    const scratch = new Scratch(region);
+    const scratch = this.layers.scratchOf(region);
     const { hidden, inputs } = tile;
     const rows = rowsOf(tile);
     const size = attention.output.outputs;
@@ -170,13 +130,13 @@ export class ForwardPass {
   }
 
   /** What some experts come to: routed → hidden. */
-  applyExperts(task: ExpertsTask): void {
-    this.experts.apply(task);
+  applyExperts(task: ExpertsTask): Promise<void> {
+    return this.experts.apply(task);
   }
 
   /** A linear map on its own. */
   applyLinear({ linear, source, rows, target, region }: LinearTask): void {
-    const scratch = new Scratch(region);
+    const scratch = this.layers.scratchOf(region);
     const packed = this.layers.packInputs({ source, rows, columns: linear.inputs }, scratch);
     this.layers.multiplyAll([linear], packed, rows, target);
   }

@@ -1,7 +1,9 @@
 import type { ForwardKernels, Matrix, Product } from '../../kernels/forwardKernels.js';
+import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { FeedForward } from './block.js';
+import type { Routes } from './routing.js';
 import type { Scratch } from './scratch.js';
-import type { PlacedLinear, PlacedNorm } from './tasks.js';
+import type { AttendTask, PlacedLinear, PlacedNorm } from './tasks.js';
 
 /** A matrix from one of its columns on. */
 export function columns({ at, stride }: Matrix, first: number): Matrix {
@@ -70,13 +72,55 @@ export interface NormedRows {
   readonly target: Matrix;
 }
 
-/** Norms and linear maps whose weights are in memory, over rows: what all parts of a forward pass do. */
-export class Layers {
-  /** @param memory that the kernels work in */
-  constructor(
-    readonly kernels: ForwardKernels,
-    readonly memory: WebAssembly.Memory,
-  ) {}
+/** Logits of experts that become choices. */
+export interface Routing {
+  readonly logits: Matrix;
+  readonly rows: number;
+  readonly experts: number;
+  readonly expertsPerRow: number;
+  readonly normalized: boolean;
+  /** Address, see `RoutedRows`. */
+  readonly routes: number;
+}
+
+/** Rows that are picked from a matrix, or added to one. */
+export interface PickedRows {
+  readonly source: Matrix;
+  readonly columns: number;
+  /** Of the matrix that has more. */
+  readonly rows: readonly number[];
+  readonly target: Matrix;
+}
+
+/**
+ * Norms and linear maps whose weights are in memory, over rows: what all parts of a forward pass do.
+ * What depends on the kind of memory is left open.
+ */
+export abstract class Layers {
+  constructor(readonly kernels: ForwardKernels) {}
+
+  /** What a task may use beside the places that it names. */
+  abstract scratchOf(region: MemoryRegion): Scratch;
+
+  /** Copies rows as they are. */
+  abstract copy(source: Matrix, rows: number, size: number, target: Matrix): void;
+
+  /** rows *= factor. */
+  abstract scale(values: Matrix, rows: number, size: number, factor: number): void;
+
+  /** Attention of some heads over one window. */
+  abstract attend(task: AttendTask): void;
+
+  /** Chooses the experts of rows, see `chooseExperts`. */
+  abstract route(routing: Routing): void;
+
+  abstract readRoutes(at: number, rows: number, expertsPerRow: number): Routes | Promise<Routes>;
+
+  /** target[i] = source[rows[i]]. */
+  abstract gather(picked: PickedRows): void;
+
+  /** target[rows[i]] += weights[i]·source[i]; no row occurs twice. */
+  abstract addScaled(picked: PickedRows & { readonly weights: readonly number[] }): void;
 
   /** Inputs of linear maps, after their norm if there is one, as the product reads them. */
   packNormed({ norm, ...input }: InputRows, scratch: Scratch): number {
@@ -98,15 +142,6 @@ export class Layers {
     if (copy) this.copy(source, rows, size, copy);
     this.kernels.packInputs(source, rows, size, packed);
     return packed;
-  }
-
-  /** Copies rows as they are, for those who observe inputs. */
-  copy(source: Matrix, rows: number, size: number, target: Matrix): void {
-    const floats = new Float32Array(this.memory.buffer);
-    for (let row = 0; row < rows; row++) {
-      const from = source.at / 4 + row * source.stride;
-      floats.copyWithin(target.at / 4 + row * target.stride, from, from + size);
-    }
   }
 
   /** A norm of any kind. */
@@ -160,15 +195,6 @@ export class Layers {
     this.kernels.multiply(productOf(part, packed, rows, target));
   }
 
-  /** rows *= factor. */
-  scale({ at, stride }: Matrix, rows: number, size: number, factor: number): void {
-    if (factor === 1) return;
-    for (let row = 0; row < rows; row++) {
-      const values = new Float32Array(this.memory.buffer, at + row * stride * 4, size);
-      for (let i = 0; i < size; i++) values[i] *= factor;
-    }
-  }
-
   /** hidden += scale·norm(W·x + b). */
   addBranch({ linear, packed, rows, hidden, after, scale = 1 }: Branch, scratch: Scratch): void {
     const { kernels } = this;
@@ -180,7 +206,7 @@ export class Layers {
     const branch: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
     kernels.multiply(productOf(linear, packed, rows, branch));
     if (after) this.norm({ source: branch, rows, columns: outputs, norm: after, target: branch });
-    this.scale(branch, rows, outputs, scale);
+    if (scale !== 1) this.scale(branch, rows, outputs, scale);
     kernels.add(branch, rows, outputs, hidden);
   }
 }

@@ -14,7 +14,7 @@ export interface Routes {
 
 /** Routes at an address, as {@link countRouteBytes} has them: experts of a row, then their weights. */
 export function routesAt(
-  { buffer }: WebAssembly.Memory,
+  buffer: ArrayBufferLike,
   at: number,
   rows: number,
   expertsPerRow: number,

@@ -30,6 +30,11 @@ export class Scratch {
     return this.take(count * 4);
   }
 
+  /** Gives back everything that was taken. */
+  free(): void {
+    this.top = this.region.start;
+  }
+
   /** Runs something whose own takings are free again afterwards. */
   borrow<Result>(use: () => Result): Result {
     const { top } = this;

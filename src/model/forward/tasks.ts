@@ -178,6 +178,12 @@ export interface ScoreTask extends ScratchTask {
   readonly firstToken: number;
 }
 
+/** Running sums of rows, as {@link ScoreTask} has them. */
+export interface SumsTask extends ScratchTask {
+  readonly sums: number;
+  readonly rows: number;
+}
+
 export interface LogitsTask extends ScratchTask {
   readonly end: PlacedEnd;
   readonly rows: number;
@@ -219,6 +225,10 @@ export interface ForwardApi {
   applyExperts(task: ExpertsTask): Promise<void>;
   /** Copies what the linear maps behind the blocks take. */
   finalInputs(task: FinalInputsTask): Promise<void>;
+  /** Sets running sums to those of no logits. */
+  startScores(task: SumsTask): Promise<void>;
+  /** Running sums: [rows × SCORE.length]. */
+  readScores(task: SumsTask): Promise<Float64Array>;
   /** Logits of a piece of the vocabulary, taken into running sums. */
   score(task: ScoreTask): Promise<void>;
   /** Logits of a piece of the vocabulary: f32 [rows × outputs of the piece]. */
