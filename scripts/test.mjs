@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { packageExtension } from './lib/build.mjs';
+import { ensureVulkan } from './lib/vulkan.mjs';
 import { ensureChromium, ensureCodeServer, installDependencies } from './setup.mjs';
 import { fuzzReportFile } from './lib/fuzzing.mjs';
 import { hostReportFile } from './lib/hostTests.mjs';
@@ -149,6 +150,7 @@ async function runGroups() {
 await runMain(async () => {
   await installDependencies();
   await ensureChromium();
+  await ensureVulkan();
   await ensureCodeServer();
   const code = await runGroups();
   const skipped = total.skipped ? `, ${total.skipped} skipped` : '';

@@ -9,6 +9,7 @@ import { createWasmKernels, loadWeights } from '../support/kernels.js';
 import { decodingRows, printDecoding } from './decoding.js';
 import { evaluations } from './evaluations.js';
 import { forwardRows, printForward } from './forward.js';
+import { gpuForwardRows, printGpuForward } from './gpuForward.js';
 import * as plain from './plainLoops.js';
 import { wholeJobs } from './wholeJobs.js';
 
@@ -183,9 +184,14 @@ const decoding = await decodingRows(await makeInt4());
 printDecoding(decoding);
 const forward = await forwardRows(process.argv[2]);
 printForward(forward);
+const gpuForward = await gpuForwardRows();
+printGpuForward(gpuForward);
 const jobs = await wholeJobs(process.argv[2], process.argv[3]);
 const perplexity = await evaluations(process.argv[2], process.argv[3]);
 mkdirSync(join(process.argv[2], 'out'), { recursive: true });
 const file = join(process.argv[2], 'out/bench.json');
-writeFileSync(file, JSON.stringify({ rows, decoding, forward, jobs, perplexity }, null, 2));
+writeFileSync(
+  file,
+  JSON.stringify({ rows, decoding, forward, gpuForward, jobs, perplexity }, null, 2),
+);
 console.log(`\n${file}`);

@@ -6,6 +6,9 @@ import { Gpu, type GpuOptions } from '../../src/kernels/webgpu/gpu.js';
 /** Where Debian's Chromium keeps the driver that computes on the CPU. */
 const SOFTWARE_DRIVER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
+/** Devices do not keep what they come from alive, and cannot do without it. */
+const instances: GPU[] = [];
+
 async function findAdapter(): Promise<GPUAdapter | string> {
   if (!process.env.VK_ICD_FILENAMES && existsSync(SOFTWARE_DRIVER)) {
     process.env.VK_ICD_FILENAMES = SOFTWARE_DRIVER;
@@ -14,7 +17,9 @@ async function findAdapter(): Promise<GPUAdapter | string> {
   try {
     const { create, globals } = await import('webgpu');
     Object.assign(globalThis, globals);
-    const adapter = await create([]).requestAdapter();
+    const instance = create([]);
+    instances.push(instance);
+    const adapter = await instance.requestAdapter();
     return adapter ?? 'there is no WebGPU adapter here (Vulkan: libvulkan1 and a driver)';
   } catch (error) {
     return `the package webgpu does not run here: ${String(error)}`;

@@ -348,7 +348,8 @@ export class Gpu {
   }
 
   private fail(message: string): GpuFailure {
-    this.failed ??= new GpuFailure(message);
+    // Drivers write essays; the first line says what it is.
+    this.failed ??= new GpuFailure(message.trim().split('\n')[0].slice(0, 300));
     return this.failed;
   }
 

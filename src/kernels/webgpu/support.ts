@@ -1,0 +1,9 @@
+import type { NumberFormat } from '../../formats/types.js';
+import { CPU_FORMATS } from './cpuFormats.js';
+
+export { isDecodedOnGpu } from './elementTypes.js';
+
+/** Whether a device quantizes to a format. */
+export function isQuantizedOnGpu({ entry: { rule } }: NumberFormat): boolean {
+  return rule.kind !== 'ggml' || !(rule.type in CPU_FORMATS);
+}
