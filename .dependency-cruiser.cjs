@@ -32,8 +32,8 @@ const layering = rooms.map((room) => {
   };
 });
 
-/** Rooms that are programs of Node: the terminal, the extension host, threads. */
-const NODE_ROOMS = '^src/(cli/|vscode/|workers/|extension.ts)';
+/** Rooms that are programs of Node: the terminal, the extension host, threads; not a page's worker. */
+const NODE_ROOMS = '^src/(cli/|vscode/|workers/(?!gpuPage[.])|extension.ts)';
 /** Files that say that they need Node, and so cannot run in a browser. */
 const NODE_FILES = '/node/[^/]+[.]ts$';
 

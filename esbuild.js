@@ -67,6 +67,7 @@ const bundles = [
       worker: 'src/workers/compute.ts',
       tokenizerWorker: 'src/workers/tokenizer.ts',
       perplexityWorker: 'src/workers/perplexity.ts',
+      gpuProcess: 'src/workers/gpu.ts',
       cli: 'src/cli/main.ts',
     },
     outdir: 'dist',
@@ -80,6 +81,7 @@ const bundles = [
     entryPoints: {
       editor: 'webview/editor/main.ts',
       comparison: 'webview/comparison/main.ts',
+      gpuWorker: 'src/workers/gpuPage.ts',
       plotly: 'webview/components/plotly.css',
     },
     outdir: 'dist/webview',

@@ -3,11 +3,25 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { installDependencies } from './setup.mjs';
 import { build } from './lib/build.mjs';
 import { engineArguments } from './lib/engine.mjs';
 import { root } from './lib/paths.mjs';
 import { runMain } from './lib/terminal.mjs';
+
+/**
+ * The package with WebGPU loads a library that lies beside it, and so is not bundled.
+ * @type {import("esbuild").Plugin}
+ */
+const webgpu = {
+  name: 'webgpu',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^webgpu$/ }, () => ({
+      path: pathToFileURL(join(root, 'node_modules/webgpu/index.js')).href,
+      external: true,
+    })),
+};
 
 await runMain(async () => {
   await installDependencies();
@@ -22,6 +36,8 @@ await runMain(async () => {
       bundle: true,
       platform: 'node',
       format: 'esm',
+      loader: { '.wgsl': 'text' },
+      plugins: [webgpu],
       define: { __dirname: JSON.stringify(join(root, 'dist')) },
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

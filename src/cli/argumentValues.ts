@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 import { parseFormat } from '../formats/index.js';
 import type { ScaleDtype } from '../formats/index.js';
+import type { BackendChoice } from '../jobs/backends/backends.js';
 import { UsageError } from './usageError.js';
 
 /** What every job takes. */
@@ -12,7 +13,7 @@ export interface JobArguments {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly threads?: number;
-  readonly backend: 'wasm' | 'reference';
+  readonly backend: BackendChoice;
 }
 
 /** Options of every job. */
@@ -26,6 +27,8 @@ export const COMMON = {
 } as const satisfies ParseArgsConfig['options'];
 
 const SCALE_DTYPES: readonly string[] = ['f16', 'bf16', 'f32'] satisfies ScaleDtype[];
+
+const BACKENDS = ['auto', 'wasm', 'webgpu', 'reference'] as const satisfies BackendChoice[];
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
@@ -109,14 +112,7 @@ export function readJobArguments(
         : `one PATH is wanted, ${positionals.length} are given: ${positionals.join(' ')}`;
     throw new UsageError(message, command);
   }
-  if (values.backend === 'webgpu') {
-    throw new UsageError('--backend webgpu is not available in this version', command);
-  }
-  const backend = oneOf(command, 'backend', values.backend ?? 'auto', [
-    'auto',
-    'wasm',
-    'reference',
-  ]);
+  const backend = oneOf(command, 'backend', values.backend ?? 'auto', BACKENDS);
   return {
     path: positionals[0],
     tensorGlobs: values.tensor,
@@ -126,7 +122,7 @@ export function readJobArguments(
       values.threads === undefined
         ? undefined
         : readWholeNumber(command, 'threads', values.threads, 1),
-    backend: backend === 'auto' ? 'wasm' : backend,
+    backend,
   };
 }
 

@@ -23,6 +23,7 @@ import { formatPerplexityTable, formatSigned, describeText } from './perplexityT
 import { visible } from '../storage/errors.js';
 import { showName, showShape } from './shownNames.js';
 import { formatTable } from './tables.js';
+import { formatTimings } from './timingsText.js';
 import type { Column } from './tables.js';
 
 /** How many tensors per format are named as those that suffer most. */
@@ -166,7 +167,6 @@ export function formatComparison(report: ComparisonReport, scaleDtype: ScaleDtyp
     perplexitySection(report) +
     formatNotes(formats) +
     (general && `\n${general}`) +
-    `\n${formatFixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
-    `${timings.threads === 1 ? 'thread' : 'threads'}\n`
+    `\n${formatTimings(timings)}\n`
   );
 }

@@ -14,7 +14,7 @@ PATH is a .safetensors or .gguf file, a model.safetensors.index.json, or a model
 Common options:
   --json           one JSON document on standard output
   --threads N      worker threads (default and most: the machine's cores)
-  --backend NAME   auto, wasm or reference (default: auto)
+  --backend NAME   auto, wasm, webgpu or reference (default: auto)
   --quiet          no progress on standard error
   --help           help, also for one command: quantscope compare --help
   --version        the version
@@ -28,7 +28,7 @@ const SCALE_OPTION = `  --scale-dtype TYPE     f16, bf16 or f32: type scales are
                          chosen (default: f16)`;
 const COMMON = `  --json                 one JSON document on standard output
   --threads N            worker threads (default and most: the machine's cores)
-  --backend NAME         auto, wasm or reference (default: auto)
+  --backend NAME         auto, wasm, webgpu or reference (default: auto)
   --quiet                no progress on standard error`;
 const PERPLEXITY_OPTIONS = `  --text FILE            UTF-8 text (default: the model folder's eval.txt, else a bundled one)
   --context N            tokens per window (default: the model's positions, at most 2048)

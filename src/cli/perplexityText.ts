@@ -4,6 +4,7 @@ import { visible } from '../storage/errors.js';
 import { formatNotes } from './notesText.js';
 import { formatCount, formatFixed, formatPercent, formatSignificant } from './numbers.js';
 import { formatTable } from './tables.js';
+import { formatTimings } from './timingsText.js';
 import type { Column } from './tables.js';
 
 type Perplexity = PerplexityReport['baseline']['perplexity'];
@@ -104,7 +105,6 @@ export function formatPerplexity(report: PerplexityReport, scaleDtype: ScaleDtyp
     formatPerplexityTable(baseline.perplexity, formats) +
     formatNotes(formats) +
     (general && `\n${general}`) +
-    `\n${formatFixed(timings.totalSeconds, 2)} s, ${timings.backend}, ${timings.threads} ` +
-    `${timings.threads === 1 ? 'thread' : 'threads'}\n`
+    `\n${formatTimings(timings)}\n`
   );
 }

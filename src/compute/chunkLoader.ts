@@ -2,8 +2,8 @@ import { ReferenceKernels } from '../kernels/reference/referenceKernels.js';
 import type { Kernels, WeightSums } from '../kernels/types.js';
 import { WasmKernels, type KernelExports } from '../kernels/wasm/wasmKernels.js';
 import { Workspace, type MemoryRegion } from '../kernels/workspace.js';
-import { countStoredBytes } from '../storage/elementTypes.js';
 import type { OpenSources } from '../storage/openSources.js';
+import { readChunk } from './readChunk.js';
 import type { ChunkTask } from './tasks.js';
 import { transpose } from './transpose.js';
 
@@ -46,18 +46,8 @@ export class ChunkLoader {
   /** Reads a chunk as stored. */
   async read({ chunk, region }: ChunkTask): Promise<Kernels> {
     const kernels = this.kernelsIn(region);
-    const { source, offset, dtype, rows, columns, storedStride } = chunk;
-    const target = kernels.input(dtype, rows * columns);
-    if (storedStride === undefined || storedStride === rows) {
-      await this.sources.read(source, offset, target);
-      return kernels;
-    }
-    const run = countStoredBytes(dtype, rows);
-    const stride = countStoredBytes(dtype, storedStride);
-    for (let column = 0; column < columns; column++) {
-      const piece = target.subarray(column * run, (column + 1) * run);
-      await this.sources.read(source, offset + column * stride, piece);
-    }
+    const target = kernels.input(chunk.dtype, chunk.rows * chunk.columns);
+    await readChunk(this.sources, chunk, target);
     return kernels;
   }
 

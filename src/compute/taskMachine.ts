@@ -1,6 +1,8 @@
+import type { NumberFormat } from '../formats/types.js';
 import type { Host } from '../host/host.js';
 import type { MemoryRegion } from '../kernels/workspace.js';
 import type { Methods } from '../rpc/rpc.js';
+import type { ElementTypeName } from '../storage/elementTypes.js';
 import type { SourceRef } from '../storage/sourceRef.js';
 
 /** What computes: threads with one of two kinds of kernels, or a GPU. */
@@ -32,6 +34,13 @@ export interface TaskRunner<Api extends Methods<Api>> {
   ): Promise<void>;
 }
 
+/** Weights that lie in a machine's memory as they are stored, and what becomes of them. */
+export interface LoadedWeights {
+  readonly dtype: ElementTypeName;
+  readonly transposed: boolean;
+  readonly format?: NumberFormat;
+}
+
 /**
  * What runs tasks over memory of its own, which tasks name by addresses: threads over one WebAssembly
  * memory, or a GPU. Jobs do not know which.
@@ -39,10 +48,20 @@ export interface TaskRunner<Api extends Methods<Api>> {
 export interface TaskMachine {
   readonly host: Host;
   readonly backend: BackendName;
+  /** Names what results depend on in their last bits: those of one are not mixed with those of another. */
+  readonly arithmetic: string;
+  /** Whether tasks read such weights from {@link loadedSource}. */
+  readsLoaded(weights: LoadedWeights): boolean;
   /** Tasks that run at once. */
   readonly threads: number;
   /** The machine as a runner of one of the interfaces that it fulfils. */
   tasks<Api extends Methods<Api>>(): TaskRunner<Api>;
+  /** Multiplications and additions after which a job keeps its results: a failure loses no more than these. */
+  readonly flopsPerBatch: number;
+  /** Elements of an ordinary chunk of a tensor. */
+  readonly chunkElements: number;
+  /** Rows of hidden states that make the most of weights. */
+  readonly tileRows: number;
   /** Memory for as long as the machine lives. */
   reserve(bytes: number): MemoryRegion;
   /** Writes numbers of 4 bytes at an address; tasks that are started later see them. */

@@ -20,7 +20,7 @@ export function findChunkBoundary(formats: readonly NumberFormat[]): ChunkBounda
 
 /** Extremes of whole tensors; reads them once. */
 export async function findTensorRanges(
-  pool: TaskMachine,
+  pool: Pick<TaskMachine, 'tasks'>,
   tensors: readonly ModelTensor[],
   signal?: AbortSignal,
 ): Promise<FixedRange[]> {

@@ -60,6 +60,11 @@ interface Job {
  * back in the order of the tasks, whatever the number of threads.
  */
 export class WorkerPool implements TaskMachine {
+  readonly flopsPerBatch = 6e12;
+  readonly chunkElements = CHUNK_ELEMENTS;
+  /** Weights pass through the caches once for so many, and no thread waits long. */
+  readonly tileRows = 256;
+  readonly arithmetic: string;
   private readonly jobs = new Set<Job>();
   private readonly outputSlots: OutputSlots;
   private readonly workers: (PoolWorker | undefined)[];
@@ -74,6 +79,7 @@ export class WorkerPool implements TaskMachine {
   ) {
     this.workers = new Array<undefined>(threads).fill(undefined);
     this.outputSlots = new OutputSlots(regions);
+    this.arithmetic = backend;
   }
 
   static async create(host: Host, options: PoolOptions = {}): Promise<WorkerPool> {
@@ -254,6 +260,10 @@ export class WorkerPool implements TaskMachine {
 
   copy(from: number, to: number, bytes: number): void {
     new Uint8Array(this.memory.buffer).copyWithin(to, from, from + bytes);
+  }
+
+  readsLoaded(): boolean {
+    return true;
   }
 
   loadedSource(name: string): SourceRef {

@@ -2,10 +2,17 @@ import type { Methods, Remote } from '../rpc/rpc.js';
 
 /** Files that are shipped with the code. */
 export type AssetName =
-  'kernels.wasm' | 'forward.wasm' | 'forward-fma.wasm' | 'sample text' | ThreadScript;
+  | 'kernels.wasm'
+  | 'forward.wasm'
+  | 'forward-fma.wasm'
+  | 'sample text'
+  /** Program of a page's worker that serves a GPU. */
+  | 'gpuWorker.js'
+  | ThreadScript;
 
 /** Programs of threads. */
-export type ThreadScript = 'worker.js' | 'tokenizerWorker.js' | 'perplexityWorker.js';
+export type ThreadScript =
+  'worker.js' | 'tokenizerWorker.js' | 'perplexityWorker.js' | 'gpuProcess.js';
 
 /** The shipped files. */
 export interface Assets {
@@ -34,6 +41,17 @@ export interface ThreadOptions {
   /** Room for new objects; less of it means less memory and more frequent collections. */
   readonly maxYoungGenerationMB?: number;
   readonly stackMB?: number;
+  /** Ports among what the thread begins with: from then on they are the thread's. */
+  readonly transfer?: readonly ThreadPort[];
+}
+
+/** An end of a channel between threads, which can be handed to another thread. */
+export interface ThreadPort {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
+  off(event: 'message', listener: (message: unknown) => void): unknown;
+  close(): void;
 }
 
 /** What the code asks of whatever runs it: the one place that knows files, threads and the machine. */

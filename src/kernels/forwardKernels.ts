@@ -162,15 +162,10 @@ export const SCORE = Object.freeze({
 });
 
 /**
- * The loops of a forward pass over one shared memory. Addresses are bytes, 16-byte aligned where a
- * matrix starts; counts are elements. `reference` adds in f64 and is what they mean; `wasm` agrees
- * within f32 rounding.
+ * The loops of a forward pass over one memory. Addresses are bytes, 16-byte aligned where a matrix starts;
+ * counts are elements. `reference` adds in f64 and is what they mean; others agree within f32 rounding.
  */
-export interface ForwardKernels {
-  /** Packs a matrix [outputs × inputs] as panels [⌈outputs/8⌉][inputs][8]. */
-  packRows(source: Matrix, outputs: number, inputs: number, target: number): void;
-  /** Packs the transpose of a matrix [inputs × outputs] as panels [⌈outputs/8⌉][inputs][8]. */
-  packColumns(source: Matrix, outputs: number, inputs: number, target: number): void;
+export interface LayerKernels {
   /** Bytes that {@link packInputs} fills for this many rows. */
   packedInputBytes(rows: number, inputs: number): number;
   /** Packs rows [rows × inputs] as {@link multiply} reads them. */
@@ -179,9 +174,6 @@ export interface ForwardKernels {
   rmsNorm(norm: RmsNorm): void;
   layerNorm(norm: LayerNorm): void;
   rotate(rotation: Rotation): void;
-  /** Bytes of scratch that {@link attend} needs. */
-  attentionScratchBytes(shape: AttentionShape): number;
-  attend(attention: HeadAttention): void;
   activate(activation: GatedActivation): void;
   /** target += source. */
   add(source: Matrix, rows: number, columns: number, target: Matrix): void;
@@ -191,4 +183,15 @@ export interface ForwardKernels {
   score(tile: LogitTile): void;
   /** Takes a tile into the other model's divergence sums. */
   diverge(tile: DivergenceTile): void;
+}
+
+/** The same, with the packing of weights and the attention of one head: what threads do step by step. */
+export interface ForwardKernels extends LayerKernels {
+  /** Packs a matrix [outputs × inputs] as panels [⌈outputs/8⌉][inputs][8]. */
+  packRows(source: Matrix, outputs: number, inputs: number, target: number): void;
+  /** Packs the transpose of a matrix [inputs × outputs] as panels [⌈outputs/8⌉][inputs][8]. */
+  packColumns(source: Matrix, outputs: number, inputs: number, target: number): void;
+  /** Bytes of scratch that {@link attend} needs. */
+  attentionScratchBytes(shape: AttentionShape): number;
+  attend(attention: HeadAttention): void;
 }

@@ -1,4 +1,5 @@
 import type { ScaleDtype } from '../formats/types.js';
+import type { GpuPageApi, GpuPageHostApi } from './gpuPage.js';
 import type { comparisonArguments } from './pageArguments.js';
 import type { ComparisonReport } from './reports.js';
 import type { Progress } from '../rpc/rpc.js';
@@ -42,7 +43,7 @@ export type DroppedText = NonNullable<Argument<'measurePerplexity'>['text']>;
 export type BosChoice = Argument<'chooseBos'>['bos'];
 
 /** Methods the extension host offers to the comparison page. */
-export interface ComparisonHostApi {
+export interface ComparisonHostApi extends GpuPageHostApi {
   open(argument: Argument<'open'>): Promise<ComparisonState>;
   cancel(argument: Argument<'cancel'>): Promise<void>;
   /** Starts "Measure Perplexity…" with the panel's formats: asks for what is not given here. */
@@ -62,6 +63,6 @@ export interface ComparisonHostApi {
 }
 
 /** Methods the comparison page offers to the extension host. */
-export interface ComparisonPageApi {
+export interface ComparisonPageApi extends GpuPageApi {
   update(argument: ComparisonState): void;
 }

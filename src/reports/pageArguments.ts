@@ -10,6 +10,7 @@ import {
   text,
   wholeNumber,
 } from '../rpc/schema.js';
+import { wireMessage } from '../rpc/wire.js';
 import { MAX_DROPPED_CHARACTERS } from './pageLimits.js';
 
 /** Longer than any name that a model's author means. */
@@ -23,6 +24,7 @@ const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** More columns or bins than a screen has pixels. */
 const MAX_DRAWN = 16_384;
 const MAX_GROUP_SIZE = 999_999_999;
+const MAX_REASON_CHARACTERS = 1024;
 
 const name = text(MAX_NAME_CHARACTERS);
 const groupSize = wholeNumber(0, MAX_GROUP_SIZE);
@@ -82,8 +84,20 @@ export const menuContext = fields({
   preventDefaultContextMenuItems: optional(anything),
 });
 
+const worker = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+
+/**
+ * What a page may send whose worker has the GPU. Of a message that is passed on, only the form is checked here:
+ * what it asks for has a schema where it is answered (`compute/webgpu/node/connectGpu.ts`).
+ */
+export const gpuPageArguments = {
+  receiveFromGpu: fields({ worker, message: wireMessage }),
+  gpuEnded: fields({ worker, reason: text(MAX_REASON_CHARACTERS) }),
+};
+
 /** What a comparison page may send. */
 export const comparisonArguments = {
+  ...gpuPageArguments,
   open: nothing,
   cancel: nothing,
   measurePerplexity: fields({ text: optional(droppedText) }),

@@ -158,7 +158,10 @@ export interface PerplexityReport {
     readonly forwardSeconds: number;
     readonly totalSeconds: number;
     readonly peakRssBytes: number;
+    /** What computed; several, in their order, where one failed. */
     readonly backend: string;
+    /** Why that, in one sentence; absent where there was nothing to choose. */
+    readonly backendReason?: string;
     readonly threads: number;
   };
 }
@@ -181,7 +184,10 @@ export interface ComparisonReport {
     readonly forwardSeconds: number;
     readonly totalSeconds: number;
     readonly peakRssBytes: number;
+    /** What computed; several, in their order, where one failed. */
     readonly backend: string;
+    /** Why that, in one sentence; absent where there was nothing to choose. */
+    readonly backendReason?: string;
     readonly threads: number;
   };
 }

@@ -50,6 +50,11 @@ export function oneOf<const T extends string>(...values: readonly T[]): Schema<T
   };
 }
 
+/** True or false. */
+export const flag: Schema<boolean> = {
+  read: (value, place) => (typeof value === 'boolean' ? value : refuse(place, 'true or false')),
+};
+
 /** A whole number of this range. */
 export function wholeNumber(least: number, most: number): Schema<number> {
   return {

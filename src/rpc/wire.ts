@@ -25,6 +25,14 @@ const REQUESTS: ReadonlyMap<unknown, Schema<unknown>> = new Map<unknown, Schema<
 ]);
 const REPLY = fields({ t: oneOf('s'), i: name, r: optional(anything), e: optional(anything) });
 
+/** What one end of a connection sent to the other, for those who only pass it on. */
+export const wireMessage: Schema<unknown> = {
+  read(value, place) {
+    if (!isWireMessage(value)) throw new SchemaError(`${place}: expected a message of a call`);
+    return value;
+  },
+};
+
 /** Whether something that arrived is a message of a connection. birpc itself takes anything for one. */
 export function isWireMessage(value: unknown): boolean {
   const { t, m } = (value ?? {}) as { readonly t?: unknown; readonly m?: unknown };

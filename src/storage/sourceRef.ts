@@ -16,6 +16,10 @@ export type SourceRef =
       readonly version: string;
     }
   | { readonly kind: 'memory'; readonly name: string; readonly bytes: SharedArrayBuffer }
+  /** The memory of the device that runs a task; offsets are its addresses. */
+  | { readonly kind: 'device'; readonly name: string }
+  /** A source that the side which sent the task reads, by the key that it has there. */
+  | { readonly kind: 'host'; readonly name: string; readonly key: number }
   | {
       /** Weights as F32, decoded while they are read from the parts in which they are stored. */
       readonly kind: 'decoded';

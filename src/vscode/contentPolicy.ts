@@ -3,8 +3,14 @@
  * fonts of its own folder, and speaks to nobody. Charts are exported as PNG from blob: and data: images.
  * @param source where the page's own folder is served from
  * @param nonce new for each page
+ * @param options whether the page starts workers, of programs that the extension host sends it; they are under
+ *   the same policy
  */
-export function makeContentPolicy(source: string, nonce: string): string {
+export function makeContentPolicy(
+  source: string,
+  nonce: string,
+  { startsWorkers = false }: { readonly startsWorkers?: boolean } = {},
+): string {
   return [
     // Connections, workers, frames, objects, media and whatever else there will be.
     `default-src 'none'`,
@@ -12,6 +18,7 @@ export function makeContentPolicy(source: string, nonce: string): string {
     `style-src ${source}`,
     `font-src ${source}`,
     `script-src 'nonce-${nonce}'`,
+    ...(startsWorkers ? ['worker-src blob:'] : []),
     // These do not fall back to default-src.
     `form-action 'none'`,
     `base-uri 'none'`,

@@ -14,6 +14,9 @@ export interface Settings {
   readonly perplexityText: string;
   /** Bytes for hidden states while a model runs. */
   readonly memoryBudgetBytes: number;
+  readonly backend: 'auto' | 'wasm' | 'webgpu';
+  /** Folder of the npm package `webgpu`; undefined for none. */
+  readonly webgpuPackage: string | undefined;
 }
 
 const SCALE_DTYPES: readonly unknown[] = ['f16', 'bf16', 'f32'] satisfies ScaleDtype[];
@@ -39,6 +42,8 @@ export function readSettings(): Settings {
   const scaleDtype = configuration.get<unknown>('scaleDtype');
   const perplexityText = configuration.get<unknown>('perplexityText');
   const memoryBudget = configuration.get<unknown>('memoryBudget');
+  const backend = configuration.get<unknown>('backend');
+  const webgpuPackage = configuration.get<unknown>('webgpuPackage');
   return {
     threads: isWhole(threads, 1) ? threads : undefined,
     groupSize: isGroupSize(groupSize) ? groupSize : DEFAULT_GROUP_SIZE,
@@ -48,5 +53,7 @@ export function readSettings(): Settings {
     scaleDtype: SCALE_DTYPES.includes(scaleDtype) ? (scaleDtype as ScaleDtype) : 'f16',
     perplexityText: typeof perplexityText === 'string' ? perplexityText.trim() : '',
     memoryBudgetBytes: (isWhole(memoryBudget, 1) ? memoryBudget : DEFAULT_MEMORY_BUDGET) * MEBIBYTE,
+    backend: backend === 'wasm' || backend === 'webgpu' ? backend : 'auto',
+    webgpuPackage: (typeof webgpuPackage === 'string' && webgpuPackage.trim()) || undefined,
   };
 }

@@ -60,14 +60,19 @@ export class WebviewConnection<Page extends Methods<Page>> implements vscode.Dis
   private readonly subscriptions: vscode.Disposable[] = [];
   private disposed = false;
 
-  constructor(panel: vscode.WebviewPanel, open: (channel: MessageChannelEnd) => Connection<Page>) {
+  /** @param onClose hears why a page is gone */
+  constructor(
+    panel: vscode.WebviewPanel,
+    open: (channel: MessageChannelEnd) => Connection<Page>,
+    private readonly onClose: (reason: string) => void = () => undefined,
+  ) {
     const channel = channelOf(panel.webview);
     this.connection = open(channel);
     let visible = panel.visible;
     this.subscriptions.push(
       panel.onDidChangeViewState(() => {
         if (visible && !panel.visible && !this.disposed) {
-          this.connection.close('The page was hidden');
+          this.close('The page was hidden');
           this.connection = open(channel);
         }
         visible = panel.visible;
@@ -76,15 +81,22 @@ export class WebviewConnection<Page extends Methods<Page>> implements vscode.Dis
     );
   }
 
-  /** Joins a panel's page by the interfaces of both sides; the page's arguments are checked. */
+  /**
+   * Joins a panel's page by the interfaces of both sides; the page's arguments are checked.
+   * @param onClose hears why a page is gone: the panel was closed, or hidden
+   */
   static connect<Host extends Methods<Host>, Page extends Methods<Page>>(
     panel: vscode.WebviewPanel,
     handlers: Handlers<Host>,
     schemas: ArgumentSchemas<Host>,
+    onClose?: (reason: string) => void,
   ): WebviewConnection<Page> {
     const guarded = guardHandlers(describeErrors(handlers), schemas, logRefused);
-    return new WebviewConnection<Page>(panel, (channel) =>
-      connect<Host, Page>(channel, guarded, () => logRefused('not a message of a call')),
+    return new WebviewConnection<Page>(
+      panel,
+      (channel) =>
+        connect<Host, Page>(channel, guarded, () => logRefused('not a message of a call')),
+      onClose,
     );
   }
 
@@ -96,7 +108,12 @@ export class WebviewConnection<Page extends Methods<Page>> implements vscode.Dis
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.connection.close('The panel was closed');
+    this.close('The panel was closed');
     for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  private close(reason: string): void {
+    this.connection.close(reason);
+    this.onClose(reason);
   }
 }

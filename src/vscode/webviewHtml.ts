@@ -30,7 +30,10 @@ export function renderWebviewHtml(
   const nonce = randomBytes(16).toString('base64url');
   const resource = (name: string) =>
     webview.asWebviewUri(vscode.Uri.joinPath(pageFolder(extensionUri), name)).toString();
-  const policy = makeContentPolicy(webview.cspSource, nonce);
+  const policy = makeContentPolicy(webview.cspSource, nonce, {
+    // The GPU is in a worker.
+    startsWorkers: page === 'comparison',
+  });
   // plotly.js writes its rules into <head> unless an element of this id is there first.
   return `<!DOCTYPE html>
 <html lang="${vscode.env.language}">

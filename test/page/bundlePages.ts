@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-/** Bundles of both pages by file name ("editor.js"), as the product's own build makes them. */
+/** Bundles of both pages, and of the worker that has the GPU, by file name ("editor.js"), as the product's own build makes them. */
 export async function bundlePages(): Promise<ReadonlyMap<string, Uint8Array>> {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
@@ -16,10 +16,12 @@ export async function bundlePages(): Promise<ReadonlyMap<string, Uint8Array>> {
     entryPoints: {
       editor: 'webview/editor/main.ts',
       comparison: 'webview/comparison/main.ts',
+      gpuWorker: 'src/workers/gpuPage.ts',
       plotly: 'webview/components/plotly.css',
     },
     outdir: 'dist/webview',
     define: { 'process.env.NODE_ENV': '"production"' },
+    loader: { '.wgsl': 'text' },
     write: false,
     logLevel: 'error',
   });

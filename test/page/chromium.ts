@@ -16,9 +16,10 @@ export function findChromium(): string | undefined {
 /** What tests say when they are skipped. */
 export const NO_CHROMIUM = findChromium() ? '' : ' (skipped: no Chromium on this machine)';
 
-export function launchChromium(): Promise<Browser> {
+/** @param more arguments of the browser */
+export function launchChromium(...more: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium(),
-    args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'],
+    args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none', ...more],
   });
 }

@@ -31,6 +31,8 @@ export function fakeComparisonHost(state: ComparisonState): FakeComparisonHost {
       copyText: record('copyText'),
       savePng: record('savePng'),
       revealTensor: record('revealTensor'),
+      receiveFromGpu: record('receiveFromGpu'),
+      gpuEnded: record('gpuEnded'),
     },
   };
 }

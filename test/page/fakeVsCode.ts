@@ -11,6 +11,7 @@ declare global {
   interface Window {
     pageStart: PageStart;
     toHost(message: string): void;
+    fromHost(message: string): void;
     keepState(state: string): void;
     violations: string[];
     applyTheme(theme: Theme): void;
@@ -32,18 +33,27 @@ export function fakeVsCode(): void {
     }
     document.body.className = bodyClass;
   };
-  // Messages pass through JSON, as those of a real webview do.
-  const bytesToJson = (_: string, value: unknown): unknown =>
-    value instanceof Uint8Array
-      ? { bytes: btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join('')) }
-      : value;
+  // Messages pass through JSON, as those of a real webview do, with arrays of numbers beside it.
+  const arraysToJson = (_: string, value: unknown): unknown => {
+    if (!ArrayBuffer.isView(value)) return value;
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+    return { array: value.constructor.name, base64: btoa(text) };
+  };
+  const arrays = { Uint8Array, Int32Array, Float32Array };
+  const jsonToArrays = (_: string, value: unknown): unknown => {
+    const { array, base64 } = (value ?? {}) as { array?: keyof typeof arrays; base64?: string };
+    if (array === undefined || base64 === undefined) return value;
+    return new arrays[array](Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer);
+  };
+  window.fromHost = (message) => window.postMessage(JSON.parse(message, jsonToArrays), '*');
   let stored = window.pageStart.state;
   let acquired = false;
   window.acquireVsCodeApi = () => {
     if (acquired) throw new Error('An instance of the VS Code API has already been acquired');
     acquired = true;
     return {
-      postMessage: (message: unknown) => window.toHost(JSON.stringify(message, bytesToJson)),
+      postMessage: (message: unknown) => window.toHost(JSON.stringify(message, arraysToJson)),
       getState: () => stored,
       setState(value: unknown) {
         stored = value;

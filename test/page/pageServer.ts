@@ -65,7 +65,9 @@ export async function servePages(): Promise<PageServer> {
       return;
     }
     response.setHeader('Content-Type', types[name.slice(name.lastIndexOf('.') + 1)]);
-    const policy = makeContentPolicy(`http://${request.headers.host}`, NONCE);
+    const policy = makeContentPolicy(`http://${request.headers.host}`, NONCE, {
+      startsWorkers: name.startsWith('comparison.'),
+    });
     response.setHeader('Content-Security-Policy', policy);
     response.end(body);
   });

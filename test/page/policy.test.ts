@@ -1,4 +1,7 @@
+import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { sampleComparison } from '../support/sampleComparison.js';
+import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
 
 /** What a name in a file would try, could it reach the page as HTML; each runs in the page. */
@@ -35,10 +38,16 @@ const ATTEMPTS: Readonly<Record<string, string>> = {
   'worker-src': `try { new Worker(URL.createObjectURL(new Blob(['']))).onerror = () => 0; } catch {}`,
 };
 
+/** The comparison page starts workers of its own making: of nothing else. */
+const ATTEMPTS_OF_COMPARISON = {
+  ...ATTEMPTS,
+  'worker-src': `try { new Worker('data:text/javascript,').onerror = () => 0; } catch {}`,
+};
+
 describePages('the content security policy of a page', (pages) => {
-  it('stops whatever would run, load, or send something else', async () => {
-    const { page } = await pages.editor();
-    for (const [directive, attempt] of Object.entries(ATTEMPTS)) {
+  const expectStopped = async (page: Page, attempts: Readonly<Record<string, string>>) => {
+    const url = page.url();
+    for (const [directive, attempt] of Object.entries(attempts)) {
       await page.evaluate((code) => {
         window.violations = [];
         const { nonce } = document.querySelector<HTMLScriptElement>('script[nonce]')!;
@@ -52,8 +61,18 @@ describePages('the content security policy of a page', (pages) => {
         window.violations.some((violation) => violation.startsWith(`${name} `));
       await page.waitForFunction(broken, directive);
       expect(await page.evaluate(() => 'stolen' in window)).toBe(false);
-      expect(page.url()).toMatch(/editor\.html$/);
+      expect(page.url()).toBe(url);
     }
     await page.evaluate(() => (window.violations = []));
+  };
+
+  it('stops whatever would run, load, or send something else', async () => {
+    const { page } = await pages.editor();
+    await expectStopped(page, ATTEMPTS);
+  });
+
+  it('stops the same in a page that starts workers', async () => {
+    const { page } = await pages.comparison(doneComparison(sampleComparison()));
+    await expectStopped(page, ATTEMPTS_OF_COMPARISON);
   });
 });

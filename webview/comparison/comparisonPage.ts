@@ -8,6 +8,7 @@ import type {
   DroppedText,
 } from '../../src/reports/comparisonPage.js';
 import type { Connection } from '../../src/rpc/rpc.js';
+import { GpuWorkers } from '../components/gpuWorkers.js';
 import { connectToHost, restoreState, saveState } from '../components/hostConnection.js';
 import { LightElement } from '../components/lightElement.js';
 import { LongRead } from '../components/longRead.js';
@@ -69,6 +70,7 @@ export class ComparisonPage extends LightElement {
   constructor() {
     super();
     this.connection = connectToHost<ComparisonPageApi, ComparisonHostApi>({
+      ...new GpuWorkers(() => this.host).handlers,
       update: (comparison) => this.show(comparison),
     });
   }

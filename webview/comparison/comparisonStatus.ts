@@ -83,5 +83,6 @@ function summaryOf({ formats, timings }: ComparisonReport): string {
       : []),
     `${formatFixed(timings.totalSeconds, timings.totalSeconds < 10 ? 2 : 0)} s on ` +
       `${timings.backend}, ${countOf(timings.threads, 'thread')}`,
+    ...(timings.backendReason ? [timings.backendReason] : []),
   ].join(' · ');
 }

@@ -5,7 +5,7 @@ import type { CompareArguments } from '../arguments.js';
 import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
-import { withPool } from './session.js';
+import { withBackends } from './session.js';
 import type { Session } from './session.js';
 
 function endLine(text: string): string {
@@ -23,16 +23,16 @@ export async function compare(args: CompareArguments, session: Session): Promise
   };
   const request = { formats, against, tensorGlobs, scaleDtype, perplexity };
   const { options, warn } = session;
-  const report = await withPool(session, args, (pool) =>
+  const report = await withBackends(session, args, (pool, backends) =>
     compareFormats(
       {
         withPool: (job) => job(pool),
         measurePerplexity: (_, measurement, callOptions) =>
-          measureFormats(pool, model, measurement, { ...callOptions, warn }),
+          measureFormats(pool, model, measurement, { ...callOptions, backends, warn }),
       },
       model,
       request,
-      options,
+      { ...options, backends },
     ),
   );
   if (args.json) await session.write(formatReportJson(report));

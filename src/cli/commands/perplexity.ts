@@ -5,7 +5,7 @@ import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
 import { formatPerplexity } from '../perplexityText.js';
-import { withPool } from './session.js';
+import { withBackends } from './session.js';
 import type { Session } from './session.js';
 
 /** `perplexity`: runs the model, unquantized and in each format. */
@@ -14,9 +14,9 @@ export async function perplexity(args: PerplexityArguments, session: Session): P
   const { formats, tensorGlobs, scaleDtype } = args;
   const settings = makePerplexitySettings(args.perplexity);
   const { options, warn } = session;
-  const report = await withPool(session, args, (pool) =>
+  const report = await withBackends(session, args, (pool, backends) =>
     measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>
-      measureFormats(pool, model, measurement, { ...options, warn }),
+      measureFormats(pool, model, measurement, { ...options, backends, warn }),
     ),
   );
   await session.write(args.json ? formatReportJson(report) : formatPerplexity(report, scaleDtype));

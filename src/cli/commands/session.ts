@@ -1,4 +1,6 @@
 import { WorkerPool } from '../../compute/workerPool.js';
+import { Backends, type BackendChoice } from '../../jobs/backends/backends.js';
+import { NodeGpu } from '../../jobs/backends/node/nodeGpu.js';
 import type { Host } from '../../host/host.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 
@@ -14,14 +16,29 @@ export interface Session {
   readonly options: CallOptions;
 }
 
-/** Runs a job with a pool of workers that ends with it, whatever happens. */
-export async function withPool<T>(
-  { host, warn }: Session,
-  options: { readonly threads?: number; readonly backend: 'wasm' | 'reference' },
+/** What a command was told about threads and backends. */
+interface PoolArguments {
+  readonly threads?: number;
+  readonly backend: BackendChoice;
+}
+
+/** Runs a job that only threads do with a pool of workers that ends with it, whatever happens. */
+export function withPool<T>(
+  session: Session,
+  args: PoolArguments,
   job: (pool: WorkerPool) => Promise<T>,
 ): Promise<T> {
-  const pool = await WorkerPool.create(host, options);
-  const { threads } = options;
+  if (args.backend === 'webgpu') session.warn('--backend webgpu: this is done by threads');
+  return runWithPool(session, args, job);
+}
+
+async function runWithPool<T>(
+  { host, warn }: Session,
+  { threads, backend }: PoolArguments,
+  job: (pool: WorkerPool) => Promise<T>,
+): Promise<T> {
+  const kernels = backend === 'reference' ? 'reference' : 'wasm';
+  const pool = await WorkerPool.create(host, { threads, backend: kernels });
   if (threads !== undefined && threads > pool.threads) {
     warn(
       `--threads ${threads}: this machine runs ${host.parallelism} at once, and no more are used`,
@@ -31,5 +48,20 @@ export async function withPool<T>(
     return await job(pool);
   } finally {
     await pool.dispose();
+  }
+}
+
+/** Runs a job with a choice of backends; the pool and the GPU end with it. */
+export async function withBackends<T>(
+  session: Session,
+  args: PoolArguments,
+  job: (pool: WorkerPool, backends: Backends) => Promise<T>,
+): Promise<T> {
+  const gpu = new NodeGpu(session.host);
+  const backends = new Backends(args.backend, gpu);
+  try {
+    return await runWithPool(session, args, (pool) => job(pool, backends));
+  } finally {
+    await gpu.end();
   }
 }

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import type { AssetName, Assets, Host } from '../host.js';
 import { startThread } from './threads.js';
 
-/** Assets that do not lie among the programs: the sample is shipped beside them. */
+/** Assets that do not lie among the programs of Node. */
 const ELSEWHERE: Partial<Record<AssetName, readonly string[]>> = {
   'sample text': ['..', 'media', 'sample', 'eval.txt'],
+  'gpuWorker.js': ['webview', 'gpuWorker.js'],
 };
 
 function assetsIn(folder: string): Assets {
@@ -18,7 +19,9 @@ function assetsIn(folder: string): Assets {
     async programHash() {
       const names = await readdir(folder);
       const hash = createHash('sha256');
-      for (const name of names.filter((each) => /^worker\.js$|\.wasm$/.test(each)).sort()) {
+      for (const name of names
+        .filter((each) => /^(worker|gpuProcess)\.js$|\.wasm$/.test(each))
+        .sort()) {
         hash.update(await readFile(join(folder, name)));
       }
       return hash.digest('hex');

@@ -1,5 +1,5 @@
-import { Worker } from 'node:worker_threads';
-import { connect, type MessageChannelEnd, type Methods } from '../../rpc/rpc.js';
+import { Worker, type TransferListItem } from 'node:worker_threads';
+import { connect, type Handlers, type MessageChannelEnd, type Methods } from '../../rpc/rpc.js';
 import type { Thread, ThreadOptions } from '../host.js';
 
 /** What every thread is started with. */
@@ -15,6 +15,9 @@ interface PortLike {
   off(event: 'message', listener: (message: unknown) => void): unknown;
 }
 
+/** What callers are told when what they wait for has ended. */
+type DescribeEnd = (reason: string, cause?: Error) => Error;
+
 /** A worker or its parent port as an end of the RPC. */
 export function openChannel(port: PortLike): MessageChannelEnd {
   return {
@@ -26,37 +29,35 @@ export function openChannel(port: PortLike): MessageChannelEnd {
   };
 }
 
+/** What runs a program and can end: a thread, a process, a worker of a page. */
+export interface Running {
+  /** Calls back once, with why it has ended. */
+  onEnd(listener: (reason: string, cause?: Error) => void): void;
+  terminate(): Promise<void>;
+}
+
 /**
- * Starts a thread (`worker_threads`) that answers `Api`. Calls wait until its script serves them.
- * @param file path of the script, which calls `serveThread`
+ * Joins what runs a program by its interface. Calls wait until the program serves them.
+ * @param description what runs the program, at the beginning of a sentence; or the error of its end
+ * @param handlers what the program may ask of this side
  */
-export function startThread<Api extends Methods<Api>>(
-  file: string,
-  data: ThreadData,
-  { description, maxOldGenerationMB, maxYoungGenerationMB, stackMB }: ThreadOptions,
+export function superviseThread<Api extends Methods<Api>, Local extends Methods<Local>>(
+  running: Running,
+  channel: MessageChannelEnd,
+  description: string | DescribeEnd,
+  handlers: Handlers<Local>,
 ): Thread<Api> {
-  const worker = new Worker(file, {
-    workerData: data,
-    resourceLimits: {
-      maxOldGenerationSizeMb: maxOldGenerationMB,
-      maxYoungGenerationSizeMb: maxYoungGenerationMB,
-      stackSizeMb: stackMB,
-    },
-  });
-  const connection = connect<Record<never, never>, Api>(openChannel(worker), {});
+  const describeEnd = typeof description === 'string' ? stopped(description) : description;
+  const connection = connect<Local, Api>(channel, handlers);
   let end: Error | undefined;
   // Those who wait for the thread. One promise for all of them would keep every result while it lives.
   const waiting = new Set<(end: Error) => void>();
-  const fail = (reason: string, cause?: Error) => {
+  running.onEnd((reason, cause) => {
     if (end) return;
-    end = new Error(`${description} stopped unexpectedly (${reason}). Run the job again.`, {
-      cause,
-    });
+    end = describeEnd(reason, cause);
     for (const reject of waiting) reject(end);
     connection.close();
-  };
-  worker.once('error', (error: Error) => fail(error.message, error));
-  worker.once('exit', (code) => fail(`exit code ${code}`));
+  });
   return {
     remote: connection.remote,
     get ended() {
@@ -75,8 +76,39 @@ export function startThread<Api extends Methods<Api>>(
         waiting.delete(stop);
       }
     },
-    async terminate() {
-      await worker.terminate();
-    },
+    terminate: () => running.terminate(),
   };
+}
+
+function stopped(description: string): DescribeEnd {
+  return (reason, cause) =>
+    new Error(`${description} stopped unexpectedly (${reason}). Run the job again.`, { cause });
+}
+
+/**
+ * Starts a thread (`worker_threads`) that answers `Api`.
+ * @param file path of the script, which calls `serveThread`
+ */
+export function startThread<Api extends Methods<Api>>(
+  file: string,
+  data: ThreadData,
+  { description, maxOldGenerationMB, maxYoungGenerationMB, stackMB, transfer }: ThreadOptions,
+): Thread<Api> {
+  const worker = new Worker(file, {
+    workerData: data,
+    transferList: transfer as readonly TransferListItem[] | undefined as TransferListItem[],
+    resourceLimits: {
+      maxOldGenerationSizeMb: maxOldGenerationMB,
+      maxYoungGenerationSizeMb: maxYoungGenerationMB,
+      stackSizeMb: stackMB,
+    },
+  });
+  const running: Running = {
+    onEnd(listener) {
+      worker.once('error', (error: Error) => listener(error.message, error));
+      worker.once('exit', (code) => listener(`exit code ${code}`));
+    },
+    terminate: async () => void (await worker.terminate()),
+  };
+  return superviseThread<Api, Record<never, never>>(running, openChannel(worker), description, {});
 }

@@ -18,7 +18,11 @@ import type {
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { compareAgainst } from './compareAgainst.js';
-import { compareWeights, type WeightsRequest } from './compareWeights.js';
+import {
+  compareWeights,
+  type CompareWeightsOptions,
+  type WeightsRequest,
+} from './compareWeights.js';
 
 /** What is compared. */
 export interface CompareRequest extends WeightsRequest {
@@ -45,7 +49,7 @@ export interface ComparisonRunners {
   ): Promise<MeasuredPerplexity>;
 }
 
-export interface CompareOptions extends CallOptions {
+export interface CompareOptions extends CompareWeightsOptions {
   /** The comparison of the same weights in the same formats, where it is known: it is not run again. */
   readonly knownWeights?: ComparisonReport;
   /** Called before each half, with the report as far as it goes. */
@@ -89,7 +93,7 @@ async function compareAllWeights(
   pool: WorkerPool,
   model: OpenedModel,
   request: CompareRequest,
-  options: CallOptions,
+  options: CompareWeightsOptions,
 ): Promise<ComparisonReport> {
   const { formats, against, tensors, tensorGlobs } = request;
   if (!against) return compareWeights(pool, model, request, options);
@@ -180,6 +184,7 @@ export function mergePerplexity(
       totalSeconds: timings.totalSeconds + seconds,
       peakRssBytes: Math.max(timings.peakRssBytes, measured.peakRssBytes),
       backend: measured.backend,
+      backendReason: measured.backendReason ?? timings.backendReason,
       threads: measured.threads,
     },
   };

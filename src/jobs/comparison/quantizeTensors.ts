@@ -5,6 +5,7 @@ import { findChunkBoundary, findTensorRanges } from '../../compute/tensorRanges.
 import { formatForWidth, needsTensorRange } from '../../formats/index.js';
 import type { ChunkApi, ChunkRef } from '../../compute/tasks.js';
 import type { TaskOf } from '../../compute/taskMachine.js';
+import type { TaskRunners } from '../../compute/webgpu/withFallback.js';
 import type { WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import { ANY_NARROWER_TYPE } from '../../kernels/statistics/narrowerType.js';
@@ -46,6 +47,8 @@ export interface QuantizeTensorsRequest {
   readonly scaleDtype: ScaleDtype;
   /** Receives the dequantized weights of the first format, chunk by chunk in order. */
   readonly onOutput?: OutputSink;
+  /** What runs the tasks where there is no output; absent: the pool. */
+  readonly runners?: TaskRunners;
 }
 
 /** A chunk's place in its tensor. */
@@ -62,12 +65,12 @@ interface Owner {
  */
 export async function quantizeTensors(
   pool: WorkerPool,
-  { tensors, formats, scaleDtype, onOutput }: QuantizeTensorsRequest,
+  { tensors, formats, scaleDtype, onOutput, runners = pool }: QuantizeTensorsRequest,
   options: CallOptions = {},
 ): Promise<{ tensors: QuantizedTensor[]; times: QuantizeTimes }> {
   const { signal, onProgress } = options;
   const whole = formats.some(needsTensorRange);
-  const ranges = whole ? await findTensorRanges(pool, tensors, signal) : undefined;
+  const ranges = whole ? await findTensorRanges(runners, tensors, signal) : undefined;
   const results = tensors.map((tensor) => {
     const matrixShape = shapeAsMatrix(tensor);
     return {
@@ -85,12 +88,13 @@ export async function quantizeTensors(
   const strips = onOutput && new StripOutput(onOutput);
   let done = 0;
 
+  const { chunkElements } = onOutput ? pool : runners;
   function* tasks(): Generator<TaskOf<ChunkApi, 'quantize'>> {
     for (const [index, tensor] of tensors.entries()) {
       const stored = results[index].formats;
       const formatTasks = stored.map(({ id }) => ({ id, tensorRange: ranges?.[index] }));
       const boundary = findChunkBoundary(stored);
-      for (const chunk of planChunks(tensor, { boundary, bands: true })) {
+      for (const chunk of planChunks(tensor, { boundary, bands: true, chunkElements })) {
         const firstElement =
           (chunk.offset - tensor.offset) / (countBitsPerElement(tensor.dtype) / 8);
         owners.push({ tensor: index, chunk, firstElement });
@@ -100,7 +104,7 @@ export async function quantizeTensors(
     }
   }
 
-  await pool.tasks<ChunkApi>().run(
+  await (onOutput ? pool : runners).tasks<ChunkApi>().run(
     'quantize',
     tasks(),
     (result, index) => {

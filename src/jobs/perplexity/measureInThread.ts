@@ -19,6 +19,7 @@ export async function measureInThread(
 ): Promise<MeasuredPerplexity> {
   const thread = host.startThread<PerplexityThreadApi>('perplexityWorker.js', start, {
     description: 'The perplexity thread',
+    transfer: start.gpuPort && [start.gpuPort],
   });
   try {
     const call = thread.remote.measureFormats({ model: detachModel(model), request }, options);

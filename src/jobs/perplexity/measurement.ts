@@ -63,6 +63,9 @@ export interface MeasuredPerplexity {
   readonly forwardSeconds: number;
   /** Most memory of the process that ran the model, in bytes. */
   readonly peakRssBytes: number;
+  /** What ran the model; several, in their order, where one failed. */
   readonly backend: string;
+  /** Why that, in one sentence; absent where there was nothing to choose. */
+  readonly backendReason?: string;
   readonly threads: number;
 }

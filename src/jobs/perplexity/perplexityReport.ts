@@ -48,7 +48,8 @@ export async function measurePerplexity(
       ? selected
       : model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
   const shapes = selected.map(shapeAsMatrix);
-  const { tokenizeSeconds, forwardSeconds, peakRssBytes, backend, threads } = measured;
+  const { tokenizeSeconds, forwardSeconds, peakRssBytes } = measured;
+  const { backend, backendReason, threads } = measured;
   const totalSeconds = (performance.now() - begin) / 1000;
   return {
     model: summarizeModel(model, about, formats.length > 0),
@@ -63,6 +64,14 @@ export async function measurePerplexity(
       };
     }),
     notes: measured.notes,
-    timings: { tokenizeSeconds, forwardSeconds, totalSeconds, peakRssBytes, backend, threads },
+    timings: {
+      tokenizeSeconds,
+      forwardSeconds,
+      totalSeconds,
+      peakRssBytes,
+      backend,
+      backendReason,
+      threads,
+    },
   };
 }

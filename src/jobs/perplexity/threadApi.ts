@@ -1,4 +1,6 @@
 import type { OpenedModelData } from '../../checkpoint/types.js';
+import type { ThreadPort } from '../../host/host.js';
+import type { BackendChoice } from '../backends/backends.js';
 import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
 
 /** What the thread of a perplexity measurement does. */
@@ -14,4 +16,10 @@ export interface PerplexityThreadApi {
 export interface PerplexityThreadStart {
   /** Compute threads; default: as many as the machine runs at once. */
   readonly threads?: number;
+  /** What runs the model; default: the compute threads. */
+  readonly backend?: BackendChoice;
+  /** Folder of the npm package `webgpu`, whose GPU is tried first. */
+  readonly webgpuPackage?: string;
+  /** A GPU that is lent (`backends/node/lentGpu.ts`). */
+  readonly gpuPort?: ThreadPort;
 }

@@ -20,9 +20,7 @@ import { countSharedFlops } from './work.js';
 /** Rows whose queries, keys and values are in memory at once, unless one window is longer. */
 const GROUP_BYTES = 24 << 20;
 const MAX_GROUP_ROWS = 8192;
-/** So many rows make the most of weights on their way through the caches. */
-const TILE_ROWS = 256;
-/** Small models take more, so that messages stay cheap beside work. */
+/** Small models take more rows in a tile, so that messages stay cheap beside work. */
 const TILE_FLOPS = 2e8;
 const MAX_TILE_ROWS = 1024;
 /** A multiple of the rows that the matrix product takes at once. */
@@ -176,9 +174,9 @@ export class BlockRunner {
 
   /** Rows per tile: weights pass through the caches once per tile, and no thread waits long. */
   private tileRows(rows: number): number {
-    const { threads } = this.pool;
+    const { threads, tileRows } = this.pool;
     const enough = Math.ceil(TILE_FLOPS / Math.max(...this.plan.blocks.map(countSharedFlops)));
-    const most = Math.min(Math.max(enough, TILE_ROWS), MAX_TILE_ROWS);
+    const most = Math.min(Math.max(enough, tileRows), Math.max(MAX_TILE_ROWS, tileRows));
     // As many tiles as make whole rounds for all threads.
     const rounds = Math.ceil(rows / most / threads);
     return Math.ceil(rows / (rounds * threads) / ROW_STEP) * ROW_STEP;

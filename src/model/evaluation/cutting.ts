@@ -3,9 +3,7 @@ import { planBatches, planPasses, type Batch, type ForkedVariant, type Pass } fr
 import { countStateBytes } from './routedStates.js';
 import { countFlopsFrom, countHeadFlops } from './work.js';
 
-/** A batch ends after so much work, so that a crash costs minutes at most, */
-const BATCH_FLOPS = 6e12;
-/** but has so many rows at least, which make the weights' way into memory a small part of it. */
+/** A batch has so many rows at least, which make the weights' way into memory a small part of it. */
 const BATCH_ROWS = 2048;
 /** Slots of hidden states beside those of a pass's variants where there are several passes. */
 export const SLOT = Object.freeze({ base: 0, kept: 1, final: 2, first: 3 });
@@ -19,6 +17,8 @@ export interface CuttingRequest {
   readonly variants: readonly ForkedVariant[];
   /** Bytes for the hidden states in flight. */
   readonly memoryBudgetBytes: number;
+  /** A batch ends after so much work. */
+  readonly flopsPerBatch: number;
   /** One window at a time. */
   readonly singly: boolean;
 }
@@ -58,7 +58,7 @@ export function cut(request: CuttingRequest): Cutting {
     ? 1
     : Math.min(
         together ? Math.max(rowsOfAll, longestWindow) : longestWindow,
-        Math.max(BATCH_ROWS, Math.floor(BATCH_FLOPS / flopsPerRow)),
+        Math.max(BATCH_ROWS, Math.floor(request.flopsPerBatch / flopsPerRow)),
       );
   const batches = planBatches(windows, pending, batchRows);
   const several = passes.length > 1;

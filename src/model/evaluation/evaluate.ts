@@ -1,3 +1,5 @@
+import type { TaskMachine } from '../../compute/taskMachine.js';
+import { isGpuFailure } from '../../kernels/webgpu/gpuFailure.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { Evaluation } from './evaluation.js';
 import { checkWindows } from '../text/windowCheck.js';
@@ -9,6 +11,7 @@ import {
   type EvaluationRequest,
   type EvaluationResult,
   type ScoreStore,
+  type Variant,
   type WindowScore,
 } from './types.js';
 
@@ -16,7 +19,8 @@ import {
 class Scores {
   private readonly known = new Map<string, WindowScore>();
 
-  constructor(private readonly store: ScoreStore | undefined) {}
+  /** @param store may be exchanged for another; what was scored stays known */
+  constructor(public store: ScoreStore | undefined) {}
 
   get(variant: string, window: number): WindowScore | undefined {
     return this.known.get(`${window} ${variant}`) ?? this.store?.get(variant, window);
@@ -48,14 +52,24 @@ export async function evaluate(
   const { windows, variants = [], settings } = request;
   const mustSeeAll = settings.onLogits !== undefined || settings.observer !== undefined;
   const scores = new Scores(mustSeeAll ? undefined : settings.store);
-  const ids = [BASELINE, ...variants.map(({ id }) => id)];
-  const pending = [...windows.keys()].filter((window) => ids.some((id) => !scores.get(id, window)));
-  const missing = variants.filter(({ id }) => pending.some((window) => !scores.get(id, window)));
   let nonFinite: number | undefined;
-  if (pending.length > 0) {
-    const evaluation = new Evaluation({ ...request, variants: missing, pending }, options);
-    await evaluation.run((results, nonFinite) => scores.put(results, nonFinite));
+  const missing = () => listMissing(request, scores);
+  const run = async (pool: TaskMachine): Promise<void> => {
+    const setup = { ...request, ...missing(), pool };
+    if (setup.pending.length === 0) return;
+    const evaluation = new Evaluation(setup, options);
+    await evaluation.run((results, count) => scores.put(results, count));
     nonFinite = evaluation.nonFinite;
+  };
+  try {
+    await run(request.pool);
+  } catch (error) {
+    // What sees everything in order cannot begin in the middle.
+    if (!request.fallback || !isGpuFailure(error) || settings.observer) throw error;
+    const { fallback } = request;
+    scores.store = mustSeeAll ? undefined : fallback.store;
+    fallback.onFailure(error, windows.length - missing().pending.length);
+    await run(fallback.pool);
   }
   throwIfCancelled(options.signal);
   const all = (id: string) => [...windows.keys()].map((window) => scores.get(id, window)!);
@@ -64,6 +78,19 @@ export async function evaluate(
     variants: variants.map(({ id }) => all(id)),
     nonFinite,
     forwardSeconds: (performance.now() - begin) / 1000,
+  };
+}
+
+/** The windows that lack a score, and the variants that lack one in any of them. */
+function listMissing(
+  { windows, variants = [] }: EvaluationRequest,
+  scores: Scores,
+): { readonly pending: readonly number[]; readonly variants: readonly Variant[] } {
+  const ids = [BASELINE, ...variants.map(({ id }) => id)];
+  const pending = [...windows.keys()].filter((window) => ids.some((id) => !scores.get(id, window)));
+  return {
+    pending,
+    variants: variants.filter(({ id }) => pending.some((window) => !scores.get(id, window))),
   };
 }
 

@@ -88,8 +88,9 @@ export class Evaluation {
     if (observer) this.observation = new InputObservation(pool, observer, plan);
     const forked = variants.map((variant) => ({ variant, fork: this.forkOf(variant) }));
     const singly = settings.onLogits !== undefined;
-    const request = { plan, windows, pending, variants: forked, memoryBudgetBytes, singly };
-    this.cutting = cut(request);
+    const { flopsPerBatch } = pool;
+    const budget = { memoryBudgetBytes, flopsPerBatch, singly };
+    this.cutting = cut({ plan, windows, pending, variants: forked, ...budget });
     const { batches, longestWindow, maxRows, slots, runners, flopsPerRow } = this.cutting;
     this.total = batches.reduce((sum, { rows }) => sum + rows * flopsPerRow, 0);
 

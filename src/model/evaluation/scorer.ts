@@ -7,9 +7,8 @@ import type { ModelPlan } from '../config/plan.js';
 import type { TensorChange, WindowScore } from './types.js';
 import type { WeightStore } from './weightStore.js';
 
-/** Inputs of the head that a task keeps, for all models together. */
-const INPUT_BYTES = 8 << 20;
-const MAX_TILE_ROWS = 256;
+/** Inputs of the head that a task keeps for each row of a tile, for all models together. */
+const INPUT_BYTES = 32 << 10;
 const MIN_TILE_ROWS = 8;
 /** Logits that a task sends back at once. */
 const LOGIT_BYTES = 16 << 20;
@@ -247,9 +246,10 @@ export class Scorer {
   }
 
   private tileRows(rows: number, models: number): number {
-    const fitting = Math.floor(INPUT_BYTES / (models * this.plan.head.inputs * 4));
-    const shared = Math.ceil(rows / this.pool.threads);
-    return Math.min(Math.max(fitting, MIN_TILE_ROWS), MAX_TILE_ROWS, shared);
+    const { threads, tileRows } = this.pool;
+    const inputBytes = tileRows * INPUT_BYTES;
+    const fitting = Math.floor(inputBytes / (models * this.plan.head.inputs * 4));
+    return Math.min(Math.max(fitting, MIN_TILE_ROWS), tileRows, Math.ceil(rows / threads));
   }
 
   private scratchBytes(rows: number, models: number): number {

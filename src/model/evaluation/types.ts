@@ -94,9 +94,23 @@ export interface EvaluationSettings {
   readonly observer?: InputObserver;
 }
 
+/** Where an evaluation goes on when its machine fails. */
+export interface Fallback {
+  readonly pool: TaskMachine;
+  /** For its scores: those of machines are kept apart. */
+  readonly store?: ScoreStore;
+  /**
+   * Hears of the failure.
+   * @param scored windows that the machine has scored; they are not scored again
+   */
+  readonly onFailure: (failure: Error, scored: number) => void;
+}
+
 /** Windows of tokens, and the models that they are taken through. */
 export interface EvaluationRequest {
   readonly pool: TaskMachine;
+  /** Absent: a failure of the machine is one of the evaluation. */
+  readonly fallback?: Fallback;
   readonly model: LanguageModel;
   /** Token ids, at least two each. */
   readonly windows: readonly Int32Array[];

@@ -181,7 +181,9 @@ export class WeightStore {
       blocks: findLeastCommonMultiple(blocks, PANEL_ROWS * inputs),
     };
     let row = 0;
-    for (const chunk of planChunks(this.rowsOf(weight, change, start, rows), { boundary })) {
+    const { chunkElements } = this.pool;
+    const options = { boundary, chunkElements };
+    for (const chunk of planChunks(this.rowsOf(weight, change, start, rows), options)) {
       yield {
         chunk,
         target: at + row * inputs * 4,
@@ -207,7 +209,10 @@ export class WeightStore {
     }
     if (change?.stored) return this.pieceOfRows(change.stored, firstRow, rows);
     const piece = this.pieceOfRows(tensor, firstRow, rows);
-    const cachedAt = this.cached.get(pieceOf(name, firstRow));
+    const { dtype, transposed } = piece;
+    const { format } = change ?? {};
+    const isReadable = this.pool.readsLoaded({ dtype, transposed, format });
+    const cachedAt = isReadable ? this.cached.get(pieceOf(name, firstRow)) : undefined;
     return cachedAt === undefined ? piece : { ...piece, ...this.inSharedMemory(piece, cachedAt) };
   }
 

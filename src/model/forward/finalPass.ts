@@ -1,6 +1,6 @@
 import { SCORE, type Matrix } from '../../kernels/forwardKernels.js';
 import type { InputRows, Layers } from './layers.js';
-import { LOGIT_COLUMNS, type Scratch } from './scratch.js';
+import type { Scratch } from './scratch.js';
 import type { FinalInputsTask, FinalSite, InputCopies, LogitsTask, ScoreTask } from './tasks.js';
 
 /** Last hidden states on their way to the head. */
@@ -24,7 +24,7 @@ export class FinalPass {
     const packed = models.map(({ hidden, end }) =>
       this.packEnd({ hidden, rows, hiddenSize, headInputs, end }, scratch),
     );
-    const stride = LOGIT_COLUMNS;
+    const { logitColumns: stride } = this.layers;
     const base: Matrix = { at: scratch.floats(rows * stride), stride };
     const other: Matrix = { at: scratch.floats(rows * stride), stride };
     const { outputs } = models[0].head;

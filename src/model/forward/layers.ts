@@ -1,4 +1,4 @@
-import type { ForwardKernels, Matrix, Product } from '../../kernels/forwardKernels.js';
+import type { LayerKernels, Matrix, Product } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { FeedForward } from './block.js';
 import type { Routes } from './routing.js';
@@ -97,7 +97,10 @@ export interface PickedRows {
  * What depends on the kind of memory is left open.
  */
 export abstract class Layers {
-  constructor(readonly kernels: ForwardKernels) {}
+  /** Columns of logits that are computed at once. */
+  abstract readonly logitColumns: number;
+
+  constructor(readonly kernels: LayerKernels) {}
 
   /** What a task may use beside the places that it names. */
   abstract scratchOf(region: MemoryRegion): Scratch;

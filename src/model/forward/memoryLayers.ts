@@ -2,21 +2,23 @@ import type { ForwardKernels, Matrix } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import { columns, Layers, rowsFrom, type PickedRows, type Routing } from './layers.js';
 import { chooseExperts, routesAt, type Routes } from './routing.js';
-import { Scratch } from './scratch.js';
+import { LOGIT_COLUMNS, RegionScratch, type Scratch } from './scratch.js';
 import type { AttendTask } from './tasks.js';
 
 /** Layers over one WebAssembly memory, in regions of which tasks have their scratch. */
 export class MemoryLayers extends Layers {
+  override readonly logitColumns = LOGIT_COLUMNS;
+
   /** @param memory that the kernels work in */
   constructor(
-    kernels: ForwardKernels,
+    override readonly kernels: ForwardKernels,
     private readonly memory: WebAssembly.Memory,
   ) {
     super(kernels);
   }
 
   override scratchOf(region: MemoryRegion): Scratch {
-    return new Scratch(region);
+    return new RegionScratch(region);
   }
 
   override copy(source: Matrix, rows: number, size: number, target: Matrix): void {

@@ -8,15 +8,25 @@ const ALIGNMENT = 64;
 const EXTRA_ROWS = 16;
 const SLACK_BYTES = 1 << 16;
 
-/** Hands out parts of a worker's region for one task. */
-export class Scratch {
+/** Memory for one task, beside the places that it names. */
+export interface Scratch {
+  /** Address of so many bytes, aligned. */
+  take(bytes: number): number;
+  floats(count: number): number;
+  /** Gives back everything that was taken. */
+  free(): void;
+  /** Runs something whose own takings are free again afterwards. */
+  borrow<Result>(use: () => Result): Result;
+}
+
+/** Hands out parts of a worker's region. */
+export class RegionScratch implements Scratch {
   private top: number;
 
   constructor(private readonly region: MemoryRegion) {
     this.top = region.start;
   }
 
-  /** Address of so many bytes, aligned. */
   take(bytes: number): number {
     const at = Math.ceil(this.top / ALIGNMENT) * ALIGNMENT;
     this.top = at + bytes;
@@ -30,12 +40,10 @@ export class Scratch {
     return this.take(count * 4);
   }
 
-  /** Gives back everything that was taken. */
   free(): void {
     this.top = this.region.start;
   }
 
-  /** Runs something whose own takings are free again afterwards. */
   borrow<Result>(use: () => Result): Result {
     const { top } = this;
     try {

@@ -20,7 +20,7 @@ export async function openSource(
   options: LocalFileOptions = {},
 ): Promise<ByteSource> {
   if (ref.kind === 'memory') return makeMemorySource(ref.name, new Uint8Array(ref.bytes));
-  if (ref.kind === 'decoded') throw new Error(`${ref.name}: this has no bytes of its own`);
+  if (ref.kind !== 'uri') throw new Error(`${ref.name}: this has no bytes of its own`);
   const uri = new URL(ref.uri);
   const open = SCHEMES.get(uri.protocol);
   if (!open) {

@@ -13,6 +13,8 @@ import type { Handlers } from '../../rpc/rpc.js';
 import { computeComparisonId, nameBosChoice } from './comparisonRequest.js';
 import type { ComparisonRun } from './comparisonRun.js';
 import { showError } from '../errors.js';
+import { GpuOfPage } from '../gpu/gpuOfPage.js';
+import type { GpuPage } from '../gpu/pageGpu.js';
 import { readPageFile } from '../localFiles.js';
 import { proposeFile, saveFile, type SavedFrom } from '../saveFile.js';
 import { WebviewConnection } from '../webviewConnection.js';
@@ -21,6 +23,8 @@ import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
 /** What a panel asks of those who made it. */
 export interface ComparisonPanelHost {
   readonly extensionUri: vscode.Uri;
+  /** Reads the program of the worker in which a page has the GPU. */
+  readGpuProgram(): Promise<string>;
   /** Starts the panel's run, and keeps its outcome. */
   start(panel: ComparisonPanel): Promise<ComparisonReport>;
   revealTensor(model: vscode.Uri, tensor: string): Promise<void>;
@@ -31,7 +35,7 @@ export interface ComparisonPanelHost {
 }
 
 /** A Format Comparison panel: shows one run, and answers its page. */
-export class ComparisonPanel {
+export class ComparisonPanel implements GpuPage {
   private readonly connection: WebviewConnection<ComparisonPageApi>;
   private readonly subscriptions: vscode.Disposable[];
   private runSubscription: vscode.Disposable | undefined;
@@ -41,16 +45,23 @@ export class ComparisonPanel {
 
   /** The same for the same tensors of the same model. */
   readonly id: string;
+  /** The GPU, as far as the page has one. */
+  readonly gpu: GpuOfPage;
 
   constructor(
     readonly panel: vscode.WebviewPanel,
     run: ComparisonRun,
     private readonly host: ComparisonPanelHost,
   ) {
+    this.gpu = new GpuOfPage(
+      () => this.connection.remote,
+      () => host.readGpuProgram(),
+    );
     this.connection = WebviewConnection.connect<ComparisonHostApi, ComparisonPageApi>(
       panel,
       this.handlers(),
       comparisonArguments,
+      (reason) => this.gpu.pageEnded(reason),
     );
     this.id = computeComparisonId(run.request);
     this.shown = run;
@@ -109,6 +120,10 @@ export class ComparisonPanel {
     return !this.hidden;
   }
 
+  get isThere(): boolean {
+    return this.panel.visible;
+  }
+
   /** Brings the panel to the front of where it is. */
   reveal(): void {
     this.hidden = false;
@@ -158,6 +173,7 @@ export class ComparisonPanel {
 
   private handlers(): Handlers<ComparisonHostApi> {
     return {
+      ...this.gpu.handlers,
       open: async () => this.state,
       cancel: async () => this.run.cancel(),
       measurePerplexity: async ({ text }) => {

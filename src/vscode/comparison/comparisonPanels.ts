@@ -10,6 +10,7 @@ import type { ComparisonStore } from './comparisonStore.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
 import { showError } from '../errors.js';
 import { COMMAND, COMPARISON_VIEW_TYPE } from '../identifiers.js';
+import type { GpuAccess } from '../gpu/gpuAccess.js';
 import type { ModelSnapshot } from '../modelSnapshot.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
 import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
@@ -23,8 +24,9 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   constructor(
     readonly extensionUri: vscode.Uri,
-    private readonly pool: SharedPool,
-    private readonly meter: PerplexityMeter,
+    readonly pool: SharedPool,
+    readonly meter: PerplexityMeter,
+    readonly gpu: GpuAccess,
     private readonly store: ComparisonStore,
     private readonly editors: SafetensorsEditorProvider,
   ) {}
@@ -46,7 +48,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
     // Weights that have been compared in these formats need not be compared again for the model to run.
     const known = request.perplexity && open && sameFormats(open.run.request, request);
     const result = known ? open.run.result : undefined;
-    const run = new ComparisonRun(request, this.pool, this.meter, result, 'running');
+    const run = new ComparisonRun(request, this, result, 'running');
     if (open) {
       open.run = run;
       open.reveal();
@@ -78,6 +80,10 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   stateChanged({ run, inSight }: ComparisonPanel): void {
     this.status.show(run, inSight);
+  }
+
+  readGpuProgram(): Promise<string> {
+    return this.gpu.readPageProgram();
   }
 
   revealTensor(model: vscode.Uri, tensor: string): Promise<void> {
@@ -119,18 +125,20 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
       panel.dispose();
       return;
     }
-    this.add(panel, new ComparisonRun(stored.request, this.pool, this.meter, stored));
+    this.add(panel, new ComparisonRun(stored.request, this, stored));
   }
 
   private add(webviewPanel: vscode.WebviewPanel, run: ComparisonRun): ComparisonPanel {
     const panel = new ComparisonPanel(webviewPanel, run, this);
     this.panels.set(panel.id, panel);
+    this.gpu.pages.add(panel);
     this.lastActive = panel;
     webviewPanel.onDidChangeViewState(() => {
       if (webviewPanel.active) this.lastActive = panel;
     });
     webviewPanel.onDidDispose(() => {
       this.panels.delete(panel.id);
+      this.gpu.pages.remove(panel);
       if (this.lastActive === panel) this.lastActive = undefined;
       this.status.remove(panel.id);
       this.store.remove(panel.id);

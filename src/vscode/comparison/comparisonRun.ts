@@ -11,6 +11,7 @@ import type { ComparisonRequest } from './comparisonRequest.js';
 import { describeError } from '../../storage/describeError.js';
 import { ModelSnapshot } from '../modelSnapshot.js';
 import type { PerplexityMeter } from './perplexityMeter.js';
+import type { GpuAccess } from '../gpu/gpuAccess.js';
 import type { SharedPool } from '../sharedPool.js';
 
 /** An estimate before this is a guess. */
@@ -23,6 +24,13 @@ export interface ComparisonResult {
   readonly report?: ComparisonReport;
   /** Tells whether the model is still the one that was read. */
   readonly fingerprint?: string;
+}
+
+/** What runs have in common. */
+export interface ComparisonMeans {
+  readonly pool: SharedPool;
+  readonly meter: PerplexityMeter;
+  readonly gpu: GpuAccess;
 }
 
 /** One comparison job: starts, can be cancelled, and tells how far it is. */
@@ -38,8 +46,7 @@ export class ComparisonRun {
 
   constructor(
     readonly request: ComparisonRequest,
-    private readonly pool: SharedPool,
-    private readonly meter: PerplexityMeter,
+    private readonly means: ComparisonMeans,
     known?: ComparisonResult,
     // A run that the window's end cut short can be run again; so it shows as cancelled.
     unfinished: 'running' | 'cancelled' = 'cancelled',
@@ -108,28 +115,32 @@ export class ComparisonRun {
       const { model } = await ModelSnapshot.current(vscode.Uri.parse(resource, true), opened);
       const other = against && (await openOther(against.resource));
       const fingerprint = await fingerprintBoth(model, other);
-      const report = await compareFormats(
-        {
-          withPool: (job) => this.pool.use(job),
-          measurePerplexity: (...measurement) => this.meter.measure(...measurement),
-        },
-        model,
-        {
-          formats,
-          against: other,
-          tensors,
-          scaleDtype,
-          perplexity: perplexity && { ...perplexity, ...this.meter.settings() },
-        },
-        {
-          signal: abort.signal,
-          onProgress: (progress) => onProgress(progress),
-          knownWeights: fingerprint === this.fingerprint ? before : undefined,
-          onPhase: (phase, weights) => {
-            if (weights && isCurrent()) this.fingerprint = fingerprint;
-            begin(phase, weights);
+      const { pool, meter, gpu } = this.means;
+      const report = await gpu.use((backends) =>
+        compareFormats(
+          {
+            withPool: (job) => pool.use(job),
+            measurePerplexity: (...measurement) => meter.measure(...measurement),
           },
-        },
+          model,
+          {
+            formats,
+            against: other,
+            tensors,
+            scaleDtype,
+            perplexity: perplexity && { ...perplexity, ...meter.settings() },
+          },
+          {
+            signal: abort.signal,
+            backends,
+            onProgress: (progress) => onProgress(progress),
+            knownWeights: fingerprint === this.fingerprint ? before : undefined,
+            onPhase: (phase, weights) => {
+              if (weights && isCurrent()) this.fingerprint = fingerprint;
+              begin(phase, weights);
+            },
+          },
+        ),
       );
       if (isCurrent()) this.fingerprint = fingerprint;
       update({ status: 'done', report, progress: undefined, secondsLeft: undefined });

@@ -9,6 +9,7 @@ import type {
   PerplexitySettings,
 } from '../../jobs/perplexity/measurement.js';
 import type { CallOptions } from '../../rpc/rpc.js';
+import type { GpuAccess } from '../gpu/gpuAccess.js';
 import { readSettings } from '../settings.js';
 
 /** Multiplications and additions a second and thread, until a run on this machine has told. */
@@ -23,6 +24,7 @@ export class PerplexityMeter {
 
   constructor(
     private readonly host: Host,
+    private readonly gpu: GpuAccess,
     globalStorage: vscode.Uri,
     private readonly memento: vscode.Memento,
   ) {
@@ -57,7 +59,8 @@ export class PerplexityMeter {
     }
     const threads = chooseThreads(this.host, readSettings().threads);
     const watched = this.watched(options, threads);
-    return measureInThread(this.host, { threads }, model, request, watched);
+    const start = { threads, ...this.gpu.lend() };
+    return measureInThread(this.host, start, model, request, watched);
   }
 
   /** Learns from progress, which counts multiplications and additions. */

@@ -28,7 +28,7 @@ describe('compare', () => {
       csv: false,
       quiet: false,
       threads: undefined,
-      backend: 'wasm',
+      backend: 'auto',
     });
   });
 
@@ -53,7 +53,7 @@ describe('compare', () => {
     ['compare m --format int4 --threads 1.5', '--threads "1.5" is not a whole number from 1'],
     [
       'compare m --format int4 --backend gpu',
-      '--backend "gpu" is not one of auto, wasm, reference',
+      '--backend "gpu" is not one of auto, wasm, webgpu, reference',
     ],
     ['compare m --format int4 --scale-dtype f8', '--scale-dtype "f8" is not one of f16, bf16, f32'],
     ['compare m --format int4 --json --csv', '--json and --csv exclude each other'],
@@ -95,11 +95,12 @@ describe('compare', () => {
     );
   });
 
-  test('says that HTML and WebGPU are not available yet', () => {
+  test('says that HTML is not available yet', () => {
     expect(usageError('compare m --format int4 --html x').message).toContain('not available');
-    expect(usageError('compare m --format int4 --backend webgpu').message).toContain(
-      'not available',
-    );
+  });
+
+  test.each(['auto', 'wasm', 'webgpu', 'reference'])('takes the backend %s', (backend) => {
+    expect(parse(`compare m --format int4 --backend ${backend}`)).toMatchObject({ backend });
   });
 });
 
@@ -114,7 +115,7 @@ describe('perplexity', () => {
       json: false,
       quiet: false,
       threads: undefined,
-      backend: 'wasm',
+      backend: 'auto',
       perplexity: { cache: true },
     });
   });

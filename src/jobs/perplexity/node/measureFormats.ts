@@ -1,6 +1,7 @@
 import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
 import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
+import type { TaskMachine } from '../../../compute/taskMachine.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import { formatForWidth, type NumberFormat, type ScaleDtype } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
@@ -9,9 +10,11 @@ import type {
   EvaluationResult,
   EvaluationSettings,
   LanguageModel,
+  ScoreStore,
   TensorChange,
   Variant,
 } from '../../../model/evaluation/types.js';
+import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
 import { hashOf } from '../../../model/scores/node/hashOf.js';
 import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
@@ -24,6 +27,7 @@ import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { recordInputs, refuseChanged, type InputState } from '../../../storage/inputs.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
+import type { Backends, JobWork } from '../../backends/backends.js';
 import { nameAgainst } from '../../comparison/compareAgainst.js';
 import { parseFormats } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
@@ -34,6 +38,8 @@ import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
 
 export interface MeasureOptions extends CallOptions {
+  /** Chooses what runs the model; absent: the threads of the pool. */
+  readonly backends?: Backends;
   /** Hears of what goes wrong beside the measurement, in one line; default: it becomes a note. */
   readonly warn?: (message: string) => void;
 }
@@ -65,7 +71,7 @@ interface Scored {
  * @returns undefined where none is wanted, or a change of the model could not be noticed
  */
 async function openStore(
-  { host, backend }: WorkerPool,
+  machine: TaskMachine,
   { model, windows, scaleDtype, inputs }: Scored,
   folder: string | undefined,
   warn: (message: string) => void,
@@ -73,7 +79,7 @@ async function openStore(
   if (!folder) return undefined;
   const fingerprint = await fingerprintModel(model);
   if (!fingerprint) return undefined;
-  const key = [fingerprint, await host.assets.programHash(), backend];
+  const key = [fingerprint, await machine.host.assets.programHash(), machine.arithmetic];
   return FileScoreStore.open({ folder, key, windows, scaleDtype, inputs, warn });
 }
 
@@ -132,10 +138,23 @@ export async function measureFormats(
   // The only tensor alone is all of them.
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
-  const run = (more: Pick<EvaluationSettings, 'store' | 'onLogits'>) => {
+  const work = estimateWork(model, ids, [...variants.values()]);
+  const { gpu, reason } = (await options.backends?.choose(pool, work, { signal })) ?? {};
+  let backend: string = (gpu ?? pool).backend;
+  let backendReason = reason;
+  const run = (
+    more: Pick<EvaluationSettings, 'store' | 'onLogits'>,
+    storeOfThreads?: ScoreStore,
+  ) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
+    const onFailure = ({ message }: Error, scored: number) => {
+      backend = `${backend}, ${pool.backend}`;
+      backendReason = `The GPU failed (${message}); from window ${scored + 1} of ${ids.length} on, ${pool.backend} went on`;
+      warn(`${backendReason}.`);
+    };
     const evaluation = {
-      pool,
+      pool: gpu ?? pool,
+      fallback: gpu && { pool, store: storeOfThreads, onFailure },
       model,
       windows: ids,
       variants: [...variants.values()],
@@ -144,31 +163,38 @@ export async function measureFormats(
     return evaluate(evaluation, options);
   };
   let result: EvaluationResult;
-  if (settings.logitsFile !== undefined) {
-    if (variants.size > 1) throw new Error('Logits can be saved of one model at a time only');
-    const file = {
-      path: settings.logitsFile,
-      windows: ids,
-      vocabularySize: model.plan.vocabularySize,
-      inputs: [
-        ...inputs,
-        ...(await findModelFiles(opened.path)),
-        ...(against ? await findModelFiles(against.path) : []),
-      ],
-      beforeRename: refuseMixture,
-      evaluate: (onLogits: EvaluationSettings['onLogits']) => run({ onLogits }),
-    };
-    result = await saveLogits(file, signal);
-  } else {
-    const scored = { model: opened, windows: ids, scaleDtype, inputs };
-    const folder = other?.isKnown === false ? undefined : settings.cacheFolder;
-    const store = await openStore(pool, scored, folder, warn);
-    try {
-      result = await run({ store });
-      result = { ...result, nonFinite: result.nonFinite ?? store?.nonFinite };
-    } finally {
-      await store?.close();
+  try {
+    if (settings.logitsFile !== undefined) {
+      if (variants.size > 1) throw new Error('Logits can be saved of one model at a time only');
+      const file = {
+        path: settings.logitsFile,
+        windows: ids,
+        vocabularySize: model.plan.vocabularySize,
+        inputs: [
+          ...inputs,
+          ...(await findModelFiles(opened.path)),
+          ...(against ? await findModelFiles(against.path) : []),
+        ],
+        beforeRename: refuseMixture,
+        evaluate: (onLogits: EvaluationSettings['onLogits']) => run({ onLogits }),
+      };
+      result = await saveLogits(file, signal);
+    } else {
+      const scored = { model: opened, windows: ids, scaleDtype, inputs };
+      const folder = other?.isKnown === false ? undefined : settings.cacheFolder;
+      const store = await openStore(gpu ?? pool, scored, folder, warn);
+      const storeOfThreads = gpu && (await openStore(pool, scored, folder, warn));
+      try {
+        result = await run({ store }, storeOfThreads);
+        const nonFinite = store?.nonFinite ?? storeOfThreads?.nonFinite;
+        result = { ...result, nonFinite: result.nonFinite ?? nonFinite };
+      } finally {
+        await store?.close();
+        await storeOfThreads?.close();
+      }
     }
+  } finally {
+    await gpu?.end();
   }
 
   await refuseMixture();
@@ -199,9 +225,31 @@ export async function measureFormats(
     tokenizeSeconds,
     forwardSeconds: result.forwardSeconds,
     peakRssBytes: pool.host.peakMemoryBytes(),
-    backend: pool.backend,
+    backend,
+    backendReason,
     threads: pool.threads,
   };
+}
+
+/** What an evaluation does, for the choice of what runs it. */
+function estimateWork(
+  { opened, plan }: LanguageModel,
+  windows: readonly Int32Array[],
+  variants: readonly Variant[],
+): JobWork {
+  const rows = windows.reduce((sum, { length }) => sum + length, 0);
+  const flops = variants.reduce(
+    (sum, variant) => sum + countVariantFlops(variant, plan),
+    countFlopsFrom(0, plan),
+  );
+  const elements = new Map(opened.tensors.map((tensor) => [tensor.name, tensor.elements]));
+  const quantized = variants.reduce(
+    (sum, { changes }) =>
+      [...changes.keys()].reduce((all, name) => all + (elements.get(name) ?? 0), sum),
+    0,
+  );
+  const bytes = opened.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  return { bytes, quantized, flops: flops * rows };
 }
 
 function describeText(

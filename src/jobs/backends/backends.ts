@@ -1,0 +1,140 @@
+import {
+  GpuMachine,
+  type GpuConnection,
+  type TaskOnThreads,
+} from '../../compute/webgpu/gpuMachine.js';
+import { WorkerPool } from '../../compute/workerPool.js';
+import { GpuFailure } from '../../kernels/webgpu/gpuFailure.js';
+import { probeMachine, type MachineRates } from '../../model/evaluation/probeMachine.js';
+import { chunksOnThreads } from '../../compute/webgpu/chunksOnThreads.js';
+import { forwardOnThreads } from '../../model/forward/webgpu/forwardOnThreads.js';
+import { isCancelled, type CallOptions } from '../../rpc/rpc.js';
+
+/** What a user may ask for. */
+export type BackendChoice = 'auto' | 'wasm' | 'webgpu' | 'reference';
+
+/** Where a GPU comes from. */
+export interface GpuProvider {
+  /**
+   * The GPU, started when it is asked for first.
+   * @throws GpuFailure that says in one sentence why there is none
+   */
+  connect(): Promise<GpuConnection>;
+}
+
+/** What a job does, for an estimate of its time. */
+export interface JobWork {
+  /** Bytes of weights that come into memory. */
+  readonly bytes: number;
+  /** Weights that are quantized, once for each format. */
+  readonly quantized: number;
+  /** Multiplications and additions. */
+  readonly flops: number;
+}
+
+/** Where a job runs. */
+export interface ChosenBackend {
+  /** Absent: on the threads of the pool. To be ended with the job. */
+  readonly gpu?: GpuMachine;
+  /** Why, in one sentence; absent where there was nothing to choose. */
+  readonly reason?: string;
+}
+
+const ON_THREADS: readonly TaskOnThreads[] = [chunksOnThreads, forwardOnThreads];
+/** Shorter jobs are not worth measuring machines for. */
+const LEAST_SECONDS = 2;
+/** What threads of an ordinary machine do, to tell short jobs. */
+const ORDINARY: MachineRates = { bytes: 1e9, quantized: 1e9, flops: 1e11 };
+
+/** Chooses between threads and a GPU, job by job. */
+export class Backends {
+  /** Of the threads and of the GPU; measured once. */
+  private rates: Promise<{ threads: MachineRates; gpu: MachineRates }> | undefined;
+  private connection: GpuConnection | undefined;
+
+  constructor(
+    readonly choice: BackendChoice,
+    private readonly provider: GpuProvider | undefined,
+    /** Hears in one sentence what was found and chosen. */
+    private readonly log: (line: string) => void = () => undefined,
+    private readonly measure = probeMachine,
+  ) {}
+
+  /**
+   * Where a job is to run.
+   * @throws GpuFailure where a GPU is asked for by name and there is none
+   */
+  async choose(
+    pool: WorkerPool,
+    work: JobWork,
+    { signal, onProgress }: CallOptions = {},
+  ): Promise<ChosenBackend> {
+    if (this.choice === 'wasm' || this.choice === 'reference' || !this.provider) return {};
+    if (this.choice === 'webgpu') {
+      const connection = await this.connect();
+      const gpu = new GpuMachine(connection, pool, ON_THREADS);
+      const reason = `asked for; ${connection.adapter.description}`;
+      this.log(`WebGPU: ${reason}.`);
+      return { gpu, reason };
+    }
+    if (secondsFor(work, ORDINARY) < LEAST_SECONDS) return {};
+    try {
+      const connection = await this.connect();
+      const { description, isSoftware } = connection.adapter;
+      if (isSoftware) {
+        this.log(`WASM: the adapter ${description} computes on the CPU.`);
+        return {};
+      }
+      if (!this.rates) onProgress?.({ done: 0, total: 1, message: 'Measuring the GPU' });
+      this.rates ??= this.measureBoth(pool, connection, signal);
+      const rates = await this.rates;
+      const [threads, gpu] = [secondsFor(work, rates.threads), secondsFor(work, rates.gpu)];
+      const takesGpu = gpu < threads;
+      const reason = `about ${formatSeconds(gpu)} on ${description}, ${formatSeconds(threads)} on ${pool.threads} threads`;
+      this.log(`${takesGpu ? 'WebGPU' : 'WASM'}: ${reason}.`);
+      return takesGpu ? { gpu: new GpuMachine(connection, pool, ON_THREADS), reason } : { reason };
+    } catch (error) {
+      this.rates = undefined;
+      if (isCancelled(error) || signal?.aborted) throw error;
+      // No GPU: the threads do it, and nobody need hear of it but the log.
+      this.log(`WASM: ${error instanceof Error ? error.message : String(error)}`);
+      return {};
+    }
+  }
+
+  private async measureBoth(
+    pool: WorkerPool,
+    connection: GpuConnection,
+    signal: AbortSignal | undefined,
+  ): Promise<{ threads: MachineRates; gpu: MachineRates }> {
+    const device = new GpuMachine(connection, pool, ON_THREADS);
+    // Memory of a pool is never given back: it is measured on one of its own.
+    const threads = await WorkerPool.create(pool.host, { threads: pool.threads });
+    try {
+      return {
+        gpu: await this.measure(device, signal),
+        threads: await this.measure(threads, signal),
+      };
+    } finally {
+      await device.end();
+      await threads.dispose();
+    }
+  }
+
+  private async connect(): Promise<GpuConnection> {
+    if (!this.provider) throw new GpuFailure('There is no GPU here');
+    // One whose process has ended is of no use any more.
+    if (!this.connection || this.connection.service.ended) {
+      this.connection = await this.provider.connect();
+    }
+    return this.connection;
+  }
+}
+
+function secondsFor({ bytes, quantized, flops }: JobWork, rates: MachineRates): number {
+  return bytes / rates.bytes + quantized / rates.quantized + flops / rates.flops;
+}
+
+function formatSeconds(seconds: number): string {
+  return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+}

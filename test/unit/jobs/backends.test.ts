@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { Backends, type GpuProvider, type JobWork } from '../../../src/jobs/backends/backends.js';
+import { findWebGpuPackage } from '../../../src/compute/webgpu/node/nodeAdapter.js';
+import type { TaskMachine } from '../../../src/compute/taskMachine.js';
+import { NodeGpu } from '../../../src/jobs/backends/node/nodeGpu.js';
+import { GpuFailure } from '../../../src/kernels/webgpu/gpuFailure.js';
+import { createPool, HOST, temporaryFolder } from '../../support/checkpoints.js';
+import { serveGpu } from '../../support/gpuMachine.js';
+import { whyNoGpu } from '../../support/gpu.js';
+
+const why = await whyNoGpu();
+if (why) console.warn(`Choices of a GPU are not tested: ${why}`);
+
+const LONG: JobWork = { bytes: 1e9, quantized: 1e10, flops: 1e13 };
+const SHORT: JobWork = { bytes: 1e6, quantized: 1e6, flops: 1e9 };
+const NONE: GpuProvider = {
+  connect: () => Promise.reject(new GpuFailure('No GPU is found that WebGPU can use')),
+};
+
+describe('without a GPU', () => {
+  it('is not spoken of, but in the log', async () => {
+    const log: string[] = [];
+    const backends = new Backends('auto', NONE, (line) => log.push(line));
+    expect(await backends.choose(await createPool(), LONG)).toEqual({});
+    expect(log).toEqual(['WASM: No GPU is found that WebGPU can use']);
+  });
+
+  it('is an error where one was asked for', async () => {
+    const choice = new Backends('webgpu', NONE).choose(await createPool(), SHORT);
+    await expect(choice).rejects.toThrow('No GPU is found that WebGPU can use');
+  });
+
+  it('says that the package is missing, and where it was looked for', async () => {
+    const folder = await temporaryFolder();
+    const named = new NodeGpu(HOST, { packageFolder: folder });
+    await expect(named.connect()).rejects.toThrow(`There is no npm package "webgpu" in ${folder}`);
+    expect(findWebGpuPackage(folder)).toBeUndefined();
+  });
+});
+
+describe.skipIf(why)('with a GPU', () => {
+  it.each([
+    ['wasm', LONG],
+    ['reference', LONG],
+    // Measuring would take longer.
+    ['auto', SHORT],
+  ] as const)('%s does not even look for it', async (choice, work) => {
+    let asked = false;
+    const provider: GpuProvider = { connect: () => ((asked = true), NONE.connect()) };
+    expect(await new Backends(choice, provider).choose(await createPool(), work)).toEqual({});
+    expect(asked).toBe(false);
+  });
+
+  it('auto never takes one that computes on the CPU', async () => {
+    const served = await serveGpu();
+    const log: string[] = [];
+    const backends = new Backends('auto', served, (line) => log.push(line));
+    expect(await backends.choose(await createPool(), LONG)).toEqual({});
+    expect(log.join()).toMatch(/^WASM: the adapter .* computes on the CPU\.$/);
+    served.close();
+  });
+
+  it.each([
+    ['threads', 1e11, undefined],
+    ['the GPU', 1e13, 'webgpu'],
+  ] as const)(
+    'auto measures both, once, and takes %s where they are faster',
+    async (_, flops, taken) => {
+      const served = await serveGpu();
+      const adapter = { ...served.connection.adapter, isSoftware: false, description: 'A card' };
+      const connection = { ...served.connection, adapter };
+      const measured: string[] = [];
+      const measure = ({ backend }: TaskMachine) => {
+        measured.push(backend);
+        const rates = { bytes: 1e10, quantized: 1e10 };
+        return Promise.resolve({ ...rates, flops: backend === 'webgpu' ? flops : 2e11 });
+      };
+      const provider = { connect: () => Promise.resolve(connection) };
+      const backends = new Backends('auto', provider, undefined, measure);
+      const pool = await createPool();
+      const { gpu, reason } = await backends.choose(pool, LONG);
+      expect(gpu?.backend).toBe(taken);
+      await gpu?.end();
+      expect(reason).toMatch(/^about [0-9.]+ s on A card, 51 s on 2 threads$/);
+      const again = await backends.choose(pool, LONG);
+      await again.gpu?.end();
+      expect(again.reason).toBe(reason);
+      expect(measured).toEqual(['webgpu', 'wasm']);
+      served.close();
+    },
+  );
+});

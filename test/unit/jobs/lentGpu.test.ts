@@ -1,0 +1,164 @@
+import { expect, it } from 'vitest';
+import { GpuMachine, type GpuConnection } from '../../../src/compute/webgpu/gpuMachine.js';
+import type { GpuServiceApi } from '../../../src/compute/webgpu/gpuService.js';
+import type { HostSourcesApi } from '../../../src/compute/webgpu/hostSources.js';
+import { connectGpu } from '../../../src/compute/webgpu/node/connectGpu.js';
+import { End, type GpuLink } from '../../../src/compute/webgpu/node/gpuLink.js';
+import { LentGpu, lendGpu } from '../../../src/jobs/backends/node/lentGpu.js';
+import { measureInThread } from '../../../src/jobs/perplexity/measureInThread.js';
+import { GpuFailure } from '../../../src/kernels/webgpu/gpuFailure.js';
+import { openStoredSources } from '../../../src/layouts/node/openStored.js';
+import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
+import { connect, type Handlers } from '../../../src/rpc/rpc.js';
+import { createPool, HOST, SAMPLE } from '../../support/checkpoints.js';
+
+const ADAPTER = {
+  vendor: 'test',
+  architecture: '',
+  description: 'An adapter',
+  isSoftware: false,
+  hasSubgroups: false,
+  hasF16: false,
+};
+
+const REQUEST = {
+  formats: [],
+  tensors: [],
+  scaleDtype: 'f16' as const,
+  perLayer: false,
+  settings: { windows: 1 },
+};
+
+/** Somebody who serves a device that is none. */
+function serveFake(service: object = {}) {
+  const end = new End();
+  let ended = '';
+  end.on((reason) => (ended = reason));
+  let toHost: (message: unknown) => void = () => undefined;
+  let toService: (message: unknown) => void = () => undefined;
+  const handlers = {
+    describe: () => ({ adapter: ADAPTER, limits: {} }),
+    begin: () => undefined,
+    ...service,
+  } as unknown as Handlers<GpuServiceApi>;
+  const { remote: host } = connect<GpuServiceApi, HostSourcesApi>(
+    {
+      post: (message) => setImmediate(() => toHost(message)),
+      listen(listener) {
+        toService = listener;
+        return () => undefined;
+      },
+    },
+    handlers,
+  );
+  const link: GpuLink = {
+    channel: {
+      post: (message) => setImmediate(() => toService(message)),
+      listen(listener) {
+        toHost = listener;
+        return () => undefined;
+      },
+    },
+    onEnd: (listener) => end.on(listener),
+    end: () => end.come('It was given back'),
+  };
+  return { link, end, host, ended: () => ended };
+}
+
+it('lends a device to another thread once that asks, until it is given back', async () => {
+  const fake = serveFake({ counts: () => ({ buffers: 1, bufferBytes: 2, pipelines: 3 }) });
+  let asked = 0;
+  const lent = new LentGpu(
+    lendGpu(async () => {
+      asked++;
+      return fake.link;
+    }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(asked).toBe(0);
+  const connection = await lent.connect();
+  expect(connection.adapter).toEqual(ADAPTER);
+  expect(await connection.service.remote.counts(null)).toMatchObject({ pipelines: 3 });
+
+  // What lies here is read by who asks for it, by its key.
+  const bytes = new SharedArrayBuffer(8);
+  new Uint8Array(bytes).set([1, 2, 3, 4, 5, 6, 7, 8]);
+  const source = connection.sources.share({ kind: 'memory', name: 'weights', bytes });
+  const key = source.kind === 'host' ? source.key : -1;
+  expect(await fake.host.read({ key, offset: 2, bytes: 3 })).toEqual(Uint8Array.of(3, 4, 5));
+
+  connection.end();
+  await expect.poll(fake.ended).toBe('It was given back');
+  expect(asked).toBe(1);
+});
+
+it('reads nothing but what was shared, and no more than tasks need', async () => {
+  const { link, host } = serveFake();
+  await connectGpu(link, openStoredSources());
+  await expect(host.read({ key: 0, offset: 0, bytes: 4 })).rejects.toThrow();
+  await expect(host.read({ key: -1, offset: 0, bytes: 4 })).rejects.toThrow('read.key');
+  await expect(host.read({ key: 0, offset: 0, bytes: 2 ** 40 })).rejects.toThrow('read.bytes');
+  const more = { key: 0, offset: 0, bytes: 4, uri: 'file:///etc/passwd' };
+  await expect(host.read(more)).rejects.toThrow('no fields but');
+});
+
+it('takes no description that is none', async () => {
+  const adapter = { ...ADAPTER, description: 7 };
+  const { link, ended } = serveFake({ describe: () => ({ adapter }) });
+  await expect(connectGpu(link, openStoredSources())).rejects.toMatchObject({
+    name: 'GpuFailure',
+    message: expect.stringContaining('adapter.description') as string,
+  });
+  expect(ended()).toBe('It was given back');
+});
+
+it('fails calls under way with the reason for the end', async () => {
+  const { link, end } = serveFake({ run: () => new Promise(() => undefined) });
+  const connection: GpuConnection = await new LentGpu(lendGpu(async () => link)).connect();
+  const machine = new GpuMachine(connection, await createPool(), []);
+  const work = machine.runOnDevice('loadBytes', {});
+  setTimeout(() => end.come('The page was hidden'), 20);
+  await expect(work).rejects.toMatchObject({ name: 'GpuFailure', message: 'The page was hidden' });
+});
+
+it('tells the thread of a measurement why there is no GPU', async () => {
+  const gpuPort = lendGpu(() => Promise.reject(new GpuFailure('No page is open')));
+  const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
+  const model = await openLocalModel(SAMPLE);
+  await expect(measureInThread(HOST, start, model, REQUEST)).rejects.toMatchObject({
+    name: 'GpuFailure',
+    message: 'No page is open',
+  });
+});
+
+it('has the thread go on without the GPU when it ends', async () => {
+  const model = await openLocalModel(SAMPLE);
+  const fake = serveFake({
+    reserve: () => fake.end.come('The page was hidden'),
+  });
+  const gpuPort = lendGpu(async () => fake.link);
+  const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
+  const measured = await measureInThread(HOST, start, model, REQUEST);
+  const onThreads = await measureInThread(HOST, { threads: 1 }, model, REQUEST);
+  expect(measured.baseline).toEqual(onThreads.baseline);
+  expect(measured.notes.join()).toContain('The GPU failed (The page was hidden)');
+});
+
+it('gets the device back when a measurement is cancelled', async () => {
+  const controller = new AbortController();
+  const fake = serveFake({
+    reserve: () => undefined,
+    write: () => undefined,
+    async run() {
+      controller.abort();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    },
+  });
+  const gpuPort = lendGpu(async () => fake.link);
+  const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
+  const model = await openLocalModel(SAMPLE);
+  const { signal } = controller;
+  const measuring = measureInThread(HOST, start, model, REQUEST, { signal });
+  await expect(measuring).rejects.toThrow('Cancelled');
+  await expect.poll(fake.ended, { timeout: 5000 }).toBe('It was given back');
+});
