@@ -58,7 +58,7 @@ export async function withBackends<T>(
   job: (pool: WorkerPool, backends: Backends) => Promise<T>,
 ): Promise<T> {
   const gpu = new NodeGpu(session.host);
-  const backends = new Backends(args.backend, gpu);
+  const backends = new Backends(args.backend, gpu, { mustHaveGpu: true });
   try {
     return await runWithPool(session, args, (pool) => job(pool, backends));
   } finally {

@@ -46,19 +46,32 @@ const LEAST_SECONDS = 2;
 /** What threads of an ordinary machine do, to tell short jobs. */
 const ORDINARY: MachineRates = { bytes: 1e9, quantized: 1e9, flops: 1e11 };
 
+export interface BackendsOptions {
+  /** A GPU that is asked for by name and is not there is an error; otherwise threads do the job, and the report says why. */
+  readonly mustHaveGpu?: boolean;
+  /** Hears in one sentence what was found and chosen. */
+  readonly log?: (line: string) => void;
+  /** Measures machines; another function in tests. */
+  readonly measure?: typeof probeMachine;
+}
+
 /** Chooses between threads and a GPU, job by job. */
 export class Backends {
   /** Of the threads and of the GPU; measured once. */
   private rates: Promise<{ threads: MachineRates; gpu: MachineRates }> | undefined;
   private connection: GpuConnection | undefined;
 
+  private readonly log: (line: string) => void;
+  private readonly measure: typeof probeMachine;
+
   constructor(
     readonly choice: BackendChoice,
     private readonly provider: GpuProvider | undefined,
-    /** Hears in one sentence what was found and chosen. */
-    private readonly log: (line: string) => void = () => undefined,
-    private readonly measure = probeMachine,
-  ) {}
+    private readonly options: BackendsOptions = {},
+  ) {
+    this.log = options.log ?? (() => undefined);
+    this.measure = options.measure ?? probeMachine;
+  }
 
   /**
    * Where a job is to run.
@@ -70,13 +83,7 @@ export class Backends {
     { signal, onProgress }: CallOptions = {},
   ): Promise<ChosenBackend> {
     if (this.choice === 'wasm' || this.choice === 'reference' || !this.provider) return {};
-    if (this.choice === 'webgpu') {
-      const connection = await this.connect();
-      const gpu = new GpuMachine(connection, pool, ON_THREADS);
-      const reason = `asked for; ${connection.adapter.description}`;
-      this.log(`WebGPU: ${reason}.`);
-      return { gpu, reason };
-    }
+    if (this.choice === 'webgpu') return this.takeGpu(pool);
     if (secondsFor(work, ORDINARY) < LEAST_SECONDS) return {};
     try {
       const connection = await this.connect();
@@ -99,6 +106,20 @@ export class Backends {
       // No GPU: the threads do it, and nobody need hear of it but the log.
       this.log(`WASM: ${error instanceof Error ? error.message : String(error)}`);
       return {};
+    }
+  }
+
+  private async takeGpu(pool: WorkerPool): Promise<ChosenBackend> {
+    try {
+      const connection = await this.connect();
+      const reason = `asked for; ${connection.adapter.description}`;
+      this.log(`WebGPU: ${reason}.`);
+      return { gpu: new GpuMachine(connection, pool, ON_THREADS), reason };
+    } catch (error) {
+      if (this.options.mustHaveGpu || isCancelled(error)) throw error;
+      const reason = `no GPU: ${error instanceof Error ? error.message : String(error)}`;
+      this.log(`WASM: ${reason}`);
+      return { reason };
     }
   }
 

@@ -10,6 +10,7 @@ import type {
 } from '../../jobs/perplexity/measurement.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { GpuAccess } from '../gpu/gpuAccess.js';
+import { log } from '../log.js';
 import { readSettings } from '../settings.js';
 
 /** Multiplications and additions a second and thread, until a run on this machine has told. */
@@ -60,7 +61,10 @@ export class PerplexityMeter {
     const threads = chooseThreads(this.host, readSettings().threads);
     const watched = this.watched(options, threads);
     const start = { threads, ...this.gpu.lend() };
-    return measureInThread(this.host, start, model, request, watched);
+    const measured = await measureInThread(this.host, start, model, request, watched);
+    const { backend, backendReason } = measured;
+    if (backendReason) log.info(`Perplexity on ${backend}: ${backendReason}.`);
+    return measured;
   }
 
   /** Learns from progress, which counts multiplications and additions. */

@@ -51,7 +51,7 @@ export class GpuAccess implements vscode.Disposable {
         ? new NodeGpu(this.host, { packageFolder: webgpuPackage })
         : undefined;
       const provider = this.node ? new FirstGpu([this.node, this.pages]) : this.pages;
-      this.current = { key, backends: new Backends(backend, provider, this.log) };
+      this.current = { key, backends: new Backends(backend, provider, { log: this.log }) };
     }
     return this.current.backends;
   }

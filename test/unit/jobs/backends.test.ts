@@ -20,14 +20,21 @@ const NONE: GpuProvider = {
 describe('without a GPU', () => {
   it('is not spoken of, but in the log', async () => {
     const log: string[] = [];
-    const backends = new Backends('auto', NONE, (line) => log.push(line));
+    const backends = new Backends('auto', NONE, { log: (line) => log.push(line) });
     expect(await backends.choose(await createPool(), LONG)).toEqual({});
     expect(log).toEqual(['WASM: No GPU is found that WebGPU can use']);
   });
 
   it('is an error where one was asked for', async () => {
-    const choice = new Backends('webgpu', NONE).choose(await createPool(), SHORT);
+    const backends = new Backends('webgpu', NONE, { mustHaveGpu: true });
+    const choice = backends.choose(await createPool(), SHORT);
     await expect(choice).rejects.toThrow('No GPU is found that WebGPU can use');
+  });
+
+  it('is said in the report where one was preferred', async () => {
+    expect(await new Backends('webgpu', NONE).choose(await createPool(), SHORT)).toEqual({
+      reason: 'no GPU: No GPU is found that WebGPU can use',
+    });
   });
 
   it('says that the package is missing, and where it was looked for', async () => {
@@ -54,7 +61,7 @@ describe.skipIf(why)('with a GPU', () => {
   it('auto never takes one that computes on the CPU', async () => {
     const served = await serveGpu();
     const log: string[] = [];
-    const backends = new Backends('auto', served, (line) => log.push(line));
+    const backends = new Backends('auto', served, { log: (line) => log.push(line) });
     expect(await backends.choose(await createPool(), LONG)).toEqual({});
     expect(log.join()).toMatch(/^WASM: the adapter .* computes on the CPU\.$/);
     served.close();
@@ -76,7 +83,7 @@ describe.skipIf(why)('with a GPU', () => {
         return Promise.resolve({ ...rates, flops: backend === 'webgpu' ? flops : 2e11 });
       };
       const provider = { connect: () => Promise.resolve(connection) };
-      const backends = new Backends('auto', provider, undefined, measure);
+      const backends = new Backends('auto', provider, { measure });
       const pool = await createPool();
       const { gpu, reason } = await backends.choose(pool, LONG);
       expect(gpu?.backend).toBe(taken);
