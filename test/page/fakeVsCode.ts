@@ -40,7 +40,7 @@ export function fakeVsCode(): void {
     const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
     return { array: value.constructor.name, base64: btoa(text) };
   };
-  const arrays = { Uint8Array, Int32Array, Float32Array };
+  const arrays = { Uint8Array, Int32Array, Uint32Array, Float32Array, Float64Array };
   const jsonToArrays = (_: string, value: unknown): unknown => {
     const { array, base64 } = (value ?? {}) as { array?: keyof typeof arrays; base64?: string };
     if (array === undefined || base64 === undefined) return value;

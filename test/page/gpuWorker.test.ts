@@ -2,7 +2,10 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectGpu, type LinkedGpu } from '../../src/compute/webgpu/node/connectGpu.js';
 import { SLOT_BYTES } from '../../src/compute/webgpu/gpuMemory.js';
+import { lendGpu } from '../../src/jobs/backends/node/lentGpu.js';
+import { measureInThread } from '../../src/jobs/perplexity/measureInThread.js';
 import { openStoredSources } from '../../src/layouts/node/openStored.js';
+import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { ComparisonHostApi, ComparisonPageApi } from '../../src/reports/comparisonPage.js';
 import { GpuOfPage } from '../../src/vscode/gpu/gpuOfPage.js';
 import { bundlePages } from './bundlePages.js';
@@ -10,6 +13,7 @@ import { NO_CHROMIUM, findChromium, launchChromium } from './chromium.js';
 import { doneComparison, fakeComparisonHost } from './fakeComparisonHost.js';
 import { openPage, type OpenedPage } from './openPage.js';
 import { servePages, type PageServer } from './pageServer.js';
+import { HOST, SAMPLE } from '../support/checkpoints.js';
 import { sampleComparison } from '../support/sampleComparison.js';
 
 type Page = OpenedPage<ComparisonPageApi>;
@@ -112,6 +116,30 @@ describe.skipIf(!findChromium())(`the GPU of a page${NO_CHROMIUM}`, () => {
     one.end();
     await expectMemory(other);
   });
+
+  it('measures for a thread of the host what threads measure', async () => {
+    const { gpu } = await open(browser);
+    const model = await openLocalModel(SAMPLE);
+    const request = {
+      formats: ['int4'],
+      // One of the last block: the software adapter is slow.
+      tensors: ['model.layers.3.mlp.down_proj.weight'],
+      scaleDtype: 'f16' as const,
+      perLayer: false,
+      settings: { context: 32, windows: 1 },
+    };
+    const gpuPort = lendGpu(() => gpu.open());
+    const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
+    const [inPage, onThreads] = await Promise.all([
+      measureInThread(HOST, start, model, request),
+      measureInThread(HOST, { threads: 1 }, model, request),
+    ]);
+    expect(inPage.backend).toBe('webgpu');
+    expect(inPage.notes).toEqual(onThreads.notes);
+    expect(inPage.baseline.value).toBeCloseTo(onThreads.baseline.value, 3);
+    const [perplexity, expected] = [inPage, onThreads].map(({ formats }) => formats[0].whole.value);
+    expect(perplexity).toBeCloseTo(expected, 3);
+  }, 180_000);
 
   it('passes on the error of what cannot be read', async () => {
     const { gpu } = await open(browser);

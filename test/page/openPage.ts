@@ -93,7 +93,7 @@ export async function openPage<HostApi extends Methods<HostApi>, PageApi extends
   };
 }
 
-const ARRAYS = { Uint8Array, Int32Array, Float32Array };
+const ARRAYS = { Uint8Array, Int32Array, Uint32Array, Float32Array, Float64Array };
 
 // The same as in the page, `fakeVsCode.ts`.
 function arraysToJson(_: string, value: unknown): unknown {

@@ -139,12 +139,15 @@ export function makeGpuForwardMethods(
       spans.reduce((sum, { count }) => sum + countStoredBytes(dtype, count), 0),
     );
     let filled = 0;
-    for (const { first, count } of spans) {
+    // Together: where somebody else reads them, each waits for an answer.
+    const reads = spans.map(({ first, count }) => {
       const bytes = countStoredBytes(dtype, count);
       const from = offset + countStoredBytes(dtype, first);
-      await reader.read(source, from, stored.subarray(filled, filled + bytes));
+      const target = stored.subarray(filled, filled + bytes);
       filled += bytes;
-    }
+      return reader.read(source, from, target);
+    });
+    await Promise.all(reads);
     const [{ first, count }] = spans;
     const weights = chunks.upload({ dtype }, stored);
     const shape = blocks === 1 ? { rows: rows.length, columns } : { rows: 1, columns: count };
