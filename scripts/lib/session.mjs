@@ -16,13 +16,14 @@ import { ensureCodeServer } from './installCodeServer.mjs';
  * @param {object} options
  * @param {import('./codeServer.mjs').FolderTrust} options.trust
  * @param {NodeJS.ProcessEnv} [options.env] reaches the extension host
+ * @param {readonly string[]} [options.flags] of the browser
  * @returns {Promise<Session>}
  */
-export async function startSession(extensions, { trust, env }) {
+export async function startSession(extensions, { trust, env, flags }) {
   const chromium = await ensureChromium();
   const server = await startCodeServer(await ensureCodeServer(), { extensions, trust, env });
   const { launchBrowser } = await import('./browser.mjs');
-  const browser = await launchBrowser(chromium);
+  const browser = await launchBrowser(chromium, flags);
   return {
     server,
     browser,

@@ -70,6 +70,7 @@ describe.skipIf(!findChromium())(`the GPU of a page${NO_CHROMIUM}`, () => {
       'comparison',
       { ...host, ...gpu.handlers },
     );
+    gpu.pageIsThere();
     opened.push(page);
     return { gpu, page, starts };
   }

@@ -27,10 +27,17 @@ export class TestWindow {
   /** What the pages complained of, scripts that the policy stopped included. */
   readonly complaints: string[] = [];
 
-  /** Registers the window's life in the calling test file. @param prepare adds files to the folder */
-  static use(prepare: (folder: string) => void = () => undefined): TestWindow {
+  /**
+   * Registers the window's life in the calling test file.
+   * @param prepare adds files to the folder
+   * @param flags of the browser
+   */
+  static use(
+    prepare: (folder: string) => void = () => undefined,
+    flags: readonly string[] = [],
+  ): TestWindow {
     const shared = new TestWindow();
-    beforeAll(async () => shared.start(prepare));
+    beforeAll(async () => shared.start(prepare, flags));
     afterAll(async () => shared.stop());
     beforeEach(({ task }) => {
       onTestFailed(async () => {
@@ -48,12 +55,12 @@ export class TestWindow {
     await this.workbench.screenshot(path.join(screenshotFolder, `${name}.png`));
   }
 
-  private async start(prepare: (folder: string) => void): Promise<void> {
+  private async start(prepare: (folder: string) => void, flags: readonly string[]): Promise<void> {
     if (!fs.existsSync(vsixFile)) throw new Error(`${vsixFile} is missing: npm run package`);
     this.scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-window-'));
     this.folder = copySample(path.join(this.scratch, 'sample'));
     prepare(this.folder);
-    this.session = await startSession([vsixFile], { trust: 'all' });
+    this.session = await startSession([vsixFile], { trust: 'all', flags });
     const { browser, server } = this.session;
     this.workbench = await Workbench.open(browser, server, { folder: this.folder });
     this.workbench.page.on('console', (message) => {

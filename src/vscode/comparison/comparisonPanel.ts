@@ -174,7 +174,10 @@ export class ComparisonPanel implements GpuPage {
   private handlers(): Handlers<ComparisonHostApi> {
     return {
       ...this.gpu.handlers,
-      open: async () => this.state,
+      open: async () => {
+        this.gpu.pageIsThere();
+        return this.state;
+      },
       cancel: async () => this.run.cancel(),
       measurePerplexity: async ({ text }) => {
         try {

@@ -18,6 +18,8 @@ export class GpuOfPage {
   private nextWorker = 1;
   /** Why the page has no GPU, once it has said so. */
   private refusal: string | undefined;
+  private readonly waiting = new Set<() => void>();
+  private isThere = false;
 
   /**
    * @param page what the page offers, as it is now
@@ -70,8 +72,16 @@ export class GpuOfPage {
     };
   }
 
+  /** The page has said something: what is sent to it from now on is heard. */
+  pageIsThere(): void {
+    this.isThere = true;
+    for (const go of this.waiting) go();
+    this.waiting.clear();
+  }
+
   /** The page is gone, and its workers with it; the next one may say something else. */
   pageEnded(reason: string): void {
+    this.isThere = false;
     for (const id of [...this.workers.keys()]) this.end(id, reason);
     this.refusal = undefined;
   }
@@ -86,14 +96,19 @@ export class GpuOfPage {
       );
     });
     try {
+      const there = new Promise<void>((resolve) => {
+        if (this.isThere) resolve();
+        else this.waiting.add(resolve);
+      });
+      const ended = new Promise<never>((_, reject) =>
+        end.on((reason) => reject(new Error(reason))),
+      );
+      await Promise.race([there, late, ended]);
       const started = this.page().startGpu({ worker: id, program });
       started.catch((error: unknown) => {
         // Not where the page itself has gone.
         if (this.workers.has(id)) this.refusal = describeError(error);
       });
-      const ended = new Promise<never>((_, reject) =>
-        end.on((reason) => reject(new Error(reason))),
-      );
       await Promise.race([started, late, ended]);
     } finally {
       clearTimeout(timer);
