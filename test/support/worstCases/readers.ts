@@ -806,6 +806,7 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/reports/checkReport.ts',
   'src/reports/comparisonPage.ts',
   'src/reports/editorPage.ts',
+  'src/reports/gpuPage.ts',
   'src/reports/naturalOrder.ts',
   'src/reports/pageArguments.ts',
   'src/reports/pageLimits.ts',
