@@ -8,7 +8,7 @@ import { GpuFailure } from '../../kernels/webgpu/gpuFailure.js';
 import { probeMachine, type MachineRates } from '../../model/evaluation/probeMachine.js';
 import { chunksOnThreads } from '../../compute/webgpu/chunksOnThreads.js';
 import { forwardOnThreads } from '../../model/forward/webgpu/forwardOnThreads.js';
-import { isCancelled, type CallOptions } from '../../rpc/rpc.js';
+import { isCancelled, throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 
 /** What a user may ask for. */
 export type BackendChoice = 'auto' | 'wasm' | 'webgpu' | 'reference';
@@ -83,7 +83,7 @@ export class Backends {
     { signal, onProgress }: CallOptions = {},
   ): Promise<ChosenBackend> {
     if (this.choice === 'wasm' || this.choice === 'reference' || !this.provider) return {};
-    if (this.choice === 'webgpu') return this.takeGpu(pool);
+    if (this.choice === 'webgpu') return this.takeGpu(pool, signal);
     if (secondsFor(work, ORDINARY) < LEAST_SECONDS) return {};
     try {
       const connection = await this.connect();
@@ -102,20 +102,23 @@ export class Backends {
       return takesGpu ? { gpu: new GpuMachine(connection, pool, ON_THREADS), reason } : { reason };
     } catch (error) {
       this.rates = undefined;
-      if (isCancelled(error) || signal?.aborted) throw error;
+      // What ends a job may end its page, too.
+      throwIfCancelled(signal);
+      if (isCancelled(error)) throw error;
       // No GPU: the threads do it, and nobody need hear of it but the log.
       this.log(`WASM: ${error instanceof Error ? error.message : String(error)}`);
       return {};
     }
   }
 
-  private async takeGpu(pool: WorkerPool): Promise<ChosenBackend> {
+  private async takeGpu(pool: WorkerPool, signal?: AbortSignal): Promise<ChosenBackend> {
     try {
       const connection = await this.connect();
       const reason = `asked for; ${connection.adapter.description}`;
       this.log(`WebGPU: ${reason}.`);
       return { gpu: new GpuMachine(connection, pool, ON_THREADS), reason };
     } catch (error) {
+      throwIfCancelled(signal);
       if (this.options.mustHaveGpu || isCancelled(error)) throw error;
       const reason = `no GPU: ${error instanceof Error ? error.message : String(error)}`;
       this.log(`WASM: ${reason}`);

@@ -37,6 +37,16 @@ describe('without a GPU', () => {
     });
   });
 
+  it.each(['auto', 'webgpu'] as const)(
+    '%s: a job that is cancelled meanwhile is cancelled',
+    async (choice) => {
+      const abort = new AbortController();
+      const provider: GpuProvider = { connect: () => (abort.abort(), NONE.connect()) };
+      const chosen = new Backends(choice, provider).choose(await createPool(), LONG, abort);
+      await expect(chosen).rejects.toThrow('Cancelled');
+    },
+  );
+
   it('says that the package is missing, and where it was looked for', async () => {
     const folder = await temporaryFolder();
     const named = new NodeGpu(HOST, { packageFolder: folder });
