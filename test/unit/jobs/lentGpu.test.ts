@@ -125,9 +125,10 @@ it('tells the thread of a measurement why there is no GPU', async () => {
   const gpuPort = lendGpu(() => Promise.reject(new GpuFailure('No page is open')));
   const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
   const model = await openLocalModel(SAMPLE);
-  await expect(measureInThread(HOST, start, model, REQUEST)).rejects.toMatchObject({
-    name: 'GpuFailure',
-    message: 'No page is open',
+  const { backend, backendReason } = await measureInThread(HOST, start, model, REQUEST);
+  expect({ backend, backendReason }).toEqual({
+    backend: 'wasm',
+    backendReason: 'no GPU: No page is open',
   });
 });
 
