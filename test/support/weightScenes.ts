@@ -86,3 +86,20 @@ export function makeWeightScenes(seed = 1): WeightScene[] {
     scene('long rows', 2, 1201, normal),
   ];
 }
+
+/**
+ * Scenes on which sums in f32 cannot tell which range of a search is best: sums below what they are trusted
+ * with, and weights that come with both signs, so that ranges and their mirror images are equally good but
+ * for the rounding of sums.
+ */
+export function makeCloseScenes(seed = 1): WeightScene[] {
+  const random = seededRandom(seed * 747796405);
+  const tiny = scene('too small for f32 sums', 3, 64, () => (random() - 0.3) * 1e-12);
+  const mirrored = [1, 2, 3, 4].map((rows) => {
+    const magnitudes = Array.from({ length: 16 * rows }, () => random() ** 2);
+    const both = magnitudes.flatMap((x, i) => (i % 2 === 0 ? [x, -x] : [-x, x]));
+    // In another order, by an odd stride, so that the lanes of the sums get other weights.
+    return scene('both signs', rows, 32, (i) => both[(i * 11) % both.length]);
+  });
+  return [tiny, ...mirrored];
+}

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseFormat } from '../../../../src/formats/index.js';
 import type { Gpu } from '../../../../src/kernels/webgpu/gpu.js';
 import { openTestGpu, whyNoGpu } from '../../../support/gpu.js';
 import { compareWithReference, describeDifference, listCases } from '../../../support/gpuParity.js';
-import { makeWeightScenes } from '../../../support/weightScenes.js';
+import { makeCloseScenes, makeWeightScenes } from '../../../support/weightScenes.js';
 
 const why = await whyNoGpu();
 const scenes = makeWeightScenes(2).filter(({ weights }) => weights.length < 600);
@@ -21,4 +22,19 @@ describe.skipIf(why)('searching ranges on a GPU', () => {
     const results = await compareWithReference(gpu, cases);
     expect(results.map((result) => describeDifference(result)).filter(Boolean)).toEqual([]);
   });
+
+  it.each(['int4-asym', 'int3-sym', 'dint4', 'afp4-e2m1', 'nf4'])(
+    'decides between ranges that are almost equally good: %s',
+    async (name) => {
+      const cases = (['mse', 'clip'] as const).flatMap((search) =>
+        makeCloseScenes().map((scene) => ({
+          format: parseFormat(`${name}:g32+${search}`),
+          scaleDtype: 'f32' as const,
+          scene,
+        })),
+      );
+      const results = await compareWithReference(gpu, cases);
+      expect(results.map((result) => describeDifference(result)).filter(Boolean)).toEqual([]);
+    },
+  );
 });
