@@ -12,12 +12,13 @@ const rank = {
   metrics: 3,
   compute: 3,
   layouts: 3,
-  model: 4,
-  reports: 5,
-  jobs: 6,
-  cli: 7,
-  vscode: 7,
-  workers: 7,
+  methods: 4,
+  model: 5,
+  reports: 6,
+  jobs: 7,
+  cli: 8,
+  vscode: 8,
+  workers: 8,
 };
 const rooms = Object.keys(rank);
 

@@ -1,0 +1,9 @@
+import type { CalibrationMethod } from './types.js';
+
+/** Every method, in the order of menus; a further one is a file in `entries` and a line here. */
+export const METHODS: readonly CalibrationMethod[] = Object.freeze([]);
+
+/** A method by its name. */
+export function findMethod(name: string): CalibrationMethod | undefined {
+  return METHODS.find((method) => method.name === name);
+}

@@ -1,0 +1,156 @@
+import type { TaskMachine } from '../compute/taskMachine.js';
+import type { NumberFormat, ScaleDtype } from '../formats/types.js';
+import type { Matrix } from '../kernels/forwardKernels.js';
+import type { CallOptions } from '../rpc/rpc.js';
+
+/** A linear map whose weights lie in a machine's memory. */
+export interface CalibratedLinear {
+  /** Tensor that its weights are stored as. */
+  readonly name: string;
+  readonly outputs: number;
+  /** f32 [outputs × inputs]; a step replaces them in place. */
+  readonly weights: Matrix;
+}
+
+/** Σxᵀx over the inputs that calibration saw. */
+export interface Gram {
+  /** Address of f64 [inputs × inputs], symmetric, row-major. */
+  readonly at: number;
+  /** Rows that were added. */
+  readonly rows: number;
+}
+
+/** Over the rows that calibration saw, for each input: f32 [inputs]. */
+export interface InputStatistics {
+  readonly meanAbs: Float32Array;
+  readonly maxAbs: Float32Array;
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+}
+
+/** Linear maps that take the same inputs, and what they take. */
+export interface CalibrationSite {
+  readonly machine: TaskMachine;
+  /** Index of the block. */
+  readonly block: number;
+  readonly inputs: number;
+  readonly linears: readonly CalibratedLinear[];
+  readonly format: NumberFormat;
+  readonly scaleDtype: ScaleDtype;
+}
+
+/** Options of a step, by name, as its method declares them. */
+export type StepOptions = Readonly<Record<string, number | boolean | string>>;
+
+/** What a step says about one linear map or one group of these: numbers by name, for reports. */
+export interface StepFinding {
+  readonly block: number;
+  /** Tensors that it is about. */
+  readonly tensors: readonly string[];
+  readonly values: Readonly<Record<string, number | string | readonly number[]>>;
+  /** What a user must know: a damping that was raised, dead channels. */
+  readonly notes?: readonly string[];
+}
+
+/** Replaces weights by quantized ones, with what the inputs' products say. */
+export interface QuantizeStep {
+  readonly needs: 'gram';
+  quantize(
+    site: CalibrationSite,
+    gram: Gram,
+    options: StepOptions,
+    call: CallOptions,
+  ): Promise<readonly StepFinding[]>;
+}
+
+/** A group of linear maps whose inputs get one set of factors, folded into what is before them. */
+export interface ScalingGroup extends CalibrationSite {
+  readonly statistics: InputStatistics;
+  /**
+   * Mean squared change of what the group is judged by, when its weights become Q(W·s)/s.
+   * `module`: the output of the whole attention or feed-forward part; `linears`: the linear maps' own
+   * outputs, activations quantized too where the scheme has them.
+   * @param factors f32 [inputs], positive; absent: no scaling
+   */
+  loss(judgedBy: 'module' | 'linears', factors?: Float32Array): Promise<number>;
+  /** max |w| of each input over all maps of the group: f32 [inputs]. */
+  weightMaxAbs(): Promise<Float32Array>;
+  /** Mean over outputs of |w| / (largest |w| of its quantization group), for each input: f32 [inputs]. */
+  weightMeanRelative(): Promise<Float32Array>;
+}
+
+/** Factors for the inputs of a group; the weights are multiplied by them, what is before divided. */
+export interface ChosenFactors {
+  readonly factors: Float32Array;
+  readonly finding: StepFinding;
+}
+
+/** Moves range between activations and weights. */
+export interface ScaleStep {
+  /** Groups that it scales; others stay as they are. */
+  readonly sites: readonly ('attention' | 'attentionOutput' | 'feedForward' | 'down')[];
+  /** Rows are those of the unquantized model. */
+  choose(
+    group: ScalingGroup,
+    options: StepOptions,
+    call: CallOptions,
+  ): Promise<ChosenFactors | undefined>;
+}
+
+/** Clamps weights to ranges that serve the outputs best, before they are quantized. */
+export interface ClipStep {
+  /** False for queries and keys, whose errors are magnified by the soft-max. */
+  clips(linear: { readonly isQueryOrKey: boolean }): boolean;
+  /** Rows of the inputs that are sampled at most. */
+  readonly sampledRows: number;
+  /**
+   * @param gram of the sampled rows
+   */
+  clip(
+    site: CalibrationSite,
+    gram: Gram,
+    options: StepOptions,
+    call: CallOptions,
+  ): Promise<readonly StepFinding[]>;
+}
+
+/** An option of a method, as it stands behind its name: "gptq:damp=0.05". */
+export interface MethodOption {
+  readonly name: string;
+  readonly description: string;
+  readonly default: number | boolean | string;
+  /** Of texts: what it may be. */
+  readonly values?: readonly string[];
+}
+
+/** What calibration text a method was published with, scaled to a CPU. */
+export interface CalibrationDefaults {
+  readonly windows: number;
+  readonly context: number;
+  /** What the original used. */
+  readonly published: string;
+}
+
+/**
+ * A calibrated method: what chooses scales, clips and codes by what activations say. Its steps run in
+ * the order scale, clip, quantize; where it has no quantize step, weights are rounded to nearest.
+ */
+export interface CalibrationMethod {
+  /** As typed behind a format: "gptq". */
+  readonly name: string;
+  /** For tables: "GPTQ". */
+  readonly label: string;
+  /** One line for menus, with what it needs. */
+  readonly description: string;
+  readonly source: string;
+  /** True where the definition had to be reconstructed; said wherever it is shown. */
+  readonly reconstructed: boolean;
+  readonly notes: readonly string[];
+  readonly options: readonly MethodOption[];
+  readonly defaults: CalibrationDefaults;
+  /** Why a format cannot be used with it, in one sentence; undefined where it can. */
+  refuses(format: NumberFormat): string | undefined;
+  readonly scale?: ScaleStep;
+  readonly clip?: ClipStep;
+  readonly quantize?: QuantizeStep;
+}
