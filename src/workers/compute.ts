@@ -11,7 +11,9 @@ import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
 import { makeForwardMethods } from '../model/forward/forwardMethods.js';
-import type { ForwardApi } from '../model/forward/tasks.js';
+import { makeCalibrationMethods } from '../methods/workerMethods.js';
+import type { CalibrationApi } from '../methods/tasks.js';
+import type { ForwardApi, StageApi } from '../model/forward/tasks.js';
 import type { Handlers, Methods } from '../rpc/rpc.js';
 import { openStoredSources } from '../layouts/node/openStored.js';
 
@@ -32,6 +34,8 @@ type WorkerApi = ChunkApi &
   SpanApi &
   SmallTensorApi &
   ForwardApi &
+  StageApi &
+  CalibrationApi &
   WorkerControl;
 
 serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
@@ -45,6 +49,7 @@ serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
     ...makeSpanMethods(loader),
     ...makeSmallTensorMethods(loader),
     ...(await makeForwardMethods(loader, modules?.forward)),
+    ...makeCalibrationMethods(loader),
     closeFiles: () => sources.close(),
   });
 });

@@ -319,7 +319,7 @@ export class Evaluation {
       const rows = this.windows[index].length;
       const at = hidden + row * this.rowBytes;
       row += rows;
-      return { index, hidden: at, rows, ...this.memory.rotaries(rows) };
+      return { index, hidden: at, rows, ...this.memory.rotary.of(rows) };
     });
   }
 

@@ -1,12 +1,11 @@
 import type { TaskMachine } from '../../compute/taskMachine.js';
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
-import type { PlacedRotary } from '../forward/tasks.js';
 import { layOutBlock } from './placement.js';
-import { listLinears, type ModelPlan, type RotaryPlan } from '../config/plan.js';
-import { isLongWindow, computeRotaryTables } from '../config/rotary.js';
+import { listLinears, type ModelPlan } from '../config/plan.js';
 import { reserveExpertRegions, type ExpertRegions } from './expertRegions.js';
 import { FixedTensors } from './fixedTensors.js';
+import { RotaryTables } from './rotaryTables.js';
 import type { Variant } from './types.js';
 import type { WeightStore } from './weightStore.js';
 
@@ -34,15 +33,10 @@ export class EvaluationMemory {
   readonly experts?: ExpertRegions;
   /** What stays of the weights. */
   readonly fixed: FixedTensors;
-  private readonly pool: TaskMachine;
-  private readonly plan: ModelPlan;
-  private readonly longestWindow: number;
-  private readonly tables = new Map<RotaryPlan, Map<boolean, PlacedRotary>>();
+  readonly rotary: RotaryTables;
 
   constructor({ pool, plan, variants, longestWindow, weights }: EvaluationMemorySetup) {
-    this.pool = pool;
-    this.plan = plan;
-    this.longestWindow = longestWindow;
+    this.rotary = new RotaryTables(pool, plan, longestWindow);
     const { blocks, hiddenSize, head } = plan;
     const blockBytes = blocks.map((block) => layOutBlock(block, 0, hiddenSize).bytes);
     // Ways in which the head is wanted: as stored, and each change that variants make to it.
@@ -60,34 +54,5 @@ export class EvaluationMemory {
     const maxStored = variants.length > 0 ? MAX_CACHED_BYTES : undefined;
     this.experts = reserveExpertRegions({ pool, plan, weights, maxStored });
     this.fixed = new FixedTensors({ pool, plan, variants, weights });
-  }
-
-  /** The rotary tables for a window of so many positions. */
-  rotaries(windowLength: number): {
-    readonly rotary?: PlacedRotary;
-    readonly localRotary?: PlacedRotary;
-  } {
-    const { rotary, localRotary } = this.plan;
-    return {
-      rotary: rotary && this.tablesOf(rotary, windowLength),
-      localRotary: localRotary && this.tablesOf(localRotary, windowLength),
-    };
-  }
-
-  private tablesOf(rotary: RotaryPlan, windowLength: number): PlacedRotary {
-    const long = isLongWindow(rotary, windowLength);
-    let byLength = this.tables.get(rotary);
-    if (!byLength) this.tables.set(rotary, (byLength = new Map<boolean, PlacedRotary>()));
-    let placed = byLength.get(long);
-    if (!placed) {
-      const { cos, sin } = computeRotaryTables(rotary, this.longestWindow, windowLength);
-      const { start } = this.pool.reserve(2 * cos.byteLength);
-      const { dims, interleaved } = rotary;
-      placed = { dims, interleaved, cos: start, sin: start + cos.byteLength };
-      this.pool.write(placed.cos, cos);
-      this.pool.write(placed.sin, sin);
-      byLength.set(long, placed);
-    }
-    return placed;
   }
 }

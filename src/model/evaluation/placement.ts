@@ -20,13 +20,25 @@ export class Layout {
   /** Norm weights and biases by tensor name. */
   readonly vectors = new Map<string, number>();
   private top: number;
+  private highest = 0;
 
   constructor(private readonly start: number) {
     this.top = start;
   }
 
   get bytes(): number {
-    return this.top - this.start;
+    return Math.max(this.highest, this.top) - this.start;
+  }
+
+  /** Gives addresses from one on that were given before, to weights that are not needed together. */
+  reuseFrom(address: number): void {
+    this.highest = Math.max(this.highest, this.top);
+    this.top = address;
+  }
+
+  /** The next address. */
+  get end(): number {
+    return this.top;
   }
 
   take(bytes: number): number {
@@ -87,13 +99,30 @@ export class Layout {
 export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number): Layout {
   const layout = new Layout(start);
   for (const linear of listLinears(block)) layout.addLinear(linear);
+  addNorms(layout, block, hiddenSize);
+  return layout;
+}
+
+/** The same, where the feed-forward part's weights take the places of those of attention. */
+export function layOutParts(block: BlockPlan, start: number, hiddenSize: number): Layout {
+  const layout = new Layout(start);
+  addNorms(layout, block, hiddenSize);
+  const { end } = layout;
+  const ofAttention = [...block.attention.projections, block.attention.output];
+  const others = listLinears(block).filter((linear) => !ofAttention.includes(linear));
+  for (const linear of ofAttention) layout.addLinear(linear);
+  layout.reuseFrom(end);
+  for (const linear of others) layout.addLinear(linear);
+  return layout;
+}
+
+function addNorms(layout: Layout, block: BlockPlan, hiddenSize: number): void {
   const { queryNorm, keyNorm, headSize, headNorms, heads, keyValueHeads } = block.attention;
   const sizes = new Map([
     [queryNorm, headNorms ? heads * headSize : headSize],
     [keyNorm, headNorms ? keyValueHeads * headSize : headSize],
   ]);
   for (const norm of listNorms(block)) layout.addNorm(norm, sizes.get(norm) ?? hiddenSize);
-  return layout;
 }
 
 /** Addresses for experts' weights from `start` on. */

@@ -1,4 +1,4 @@
-import type { ForwardApi } from '../forward/tasks.js';
+import type { ForwardApi, StageApi } from '../forward/tasks.js';
 import { getMatrixShape } from '../../checkpoint/matrixShape.js';
 import { findLeastCommonMultiple, planChunks } from '../../compute/chunks.js';
 import { findChunkBoundary, findTensorRanges } from '../../compute/tensorRanges.js';
@@ -136,7 +136,19 @@ export class WeightStore {
   }
 
   /** Packs weights. @throws where values of a change are not finite */
-  async pack(placements: readonly WeightPlacement[]): Promise<void> {
+  pack(placements: readonly WeightPlacement[]): Promise<void> {
+    return this.load(placements, 'packWeights');
+  }
+
+  /** Brings weights into memory as rows of f32. @throws where values of a change are not finite */
+  loadRows(placements: readonly WeightPlacement[]): Promise<void> {
+    return this.load(placements, 'loadRows');
+  }
+
+  private async load(
+    placements: readonly WeightPlacement[],
+    method: 'packWeights' | 'loadRows',
+  ): Promise<void> {
     await this.findRanges(placements);
     const owners: { readonly placement: WeightPlacement; readonly piece?: string }[] = [];
     const tasks: TaskOf<ForwardApi, 'packWeights'>[] = [];
@@ -147,8 +159,8 @@ export class WeightStore {
         owners.push({ placement, piece });
       }
     }
-    await this.pool.tasks<ForwardApi>().run(
-      'packWeights',
+    await this.pool.tasks<Pick<ForwardApi, 'packWeights'> & Pick<StageApi, 'loadRows'>>().run(
+      method,
       tasks,
       ({ nonFinite }, index) => {
         if (nonFinite === 0) return;
@@ -170,7 +182,8 @@ export class WeightStore {
     return piece;
   }
 
-  private *packTasks(placement: WeightPlacement): Generator<TaskOf<ForwardApi, 'packWeights'>> {
+  /** Tasks that bring weights into memory, a run of rows each. */
+  *packTasks(placement: WeightPlacement): Generator<TaskOf<ForwardApi, 'packWeights'>> {
     const { linear, at, change, firstRow = 0, rows = linear.outputs - firstRow } = placement;
     const { weight, inputs } = linear;
     const start = (linear.firstRow ?? 0) + firstRow;

@@ -66,6 +66,14 @@ export function isRouter<Linear>(
   return 'router' in feedForward;
 }
 
+/** The feed-forward part of a block without a router. @throws where there is a router */
+export function withoutRouter<Linear>({
+  feedForward,
+}: Pick<Block<Linear, unknown>, 'feedForward'>): FeedForward<Linear> {
+  if (isRouter(feedForward)) throw new Error('Experts take their inputs after a router has chosen');
+  return feedForward;
+}
+
 /** One sub-layer's place among norms: norm, the sub-layer, norm of its result, sum, norm of the sum. */
 export interface NormPlaces<Norm> {
   readonly before?: Norm;

@@ -1,10 +1,18 @@
 import { parseFormat } from '../../formats/index.js';
-import { SCORE, type ForwardKernels } from '../../kernels/forwardKernels.js';
+import { SCORE, type ForwardKernels, type Matrix } from '../../kernels/forwardKernels.js';
 import { ReferenceForwardKernels } from '../../kernels/reference/referenceForward.js';
 import { instantiateForward, WasmForwardKernels } from '../../kernels/wasm/wasmForward.js';
 import type { WeightSums } from '../../kernels/types.js';
 import type { Handlers } from '../../rpc/rpc.js';
-import type { ForwardApi, GatherTask, PackTask, SumsTask } from './tasks.js';
+import type {
+  DifferenceOfRowsTask,
+  ForwardApi,
+  GatherTask,
+  PackTask,
+  ScaledTask,
+  StageApi,
+  SumsTask,
+} from './tasks.js';
 import type { ChunkTask } from '../../compute/tasks.js';
 import { countStoredBytes } from '../../storage/elementTypes.js';
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
@@ -19,7 +27,7 @@ import { MemoryLayers } from './memoryLayers.js';
 export async function makeForwardMethods(
   loader: ChunkLoader,
   module: WebAssembly.Module | undefined,
-): Promise<Handlers<ForwardApi>> {
+): Promise<Handlers<ForwardApi & StageApi>> {
   const { memory } = loader;
   const kernels: ForwardKernels = module
     ? new WasmForwardKernels(await instantiateForward(module, memory))
@@ -60,6 +68,21 @@ export async function makeForwardMethods(
     project: seeing((task) => pass.project(task)),
     attend: seeing((task) => pass.attend(task)),
     finish: seeing((task) => pass.finish(task)),
+    siteInputs: seeing((task) => pass.siteInputs(task)),
+    addAttention: seeing((task) => pass.addAttention(task)),
+    activate: seeing((task) => pass.activate(task)),
+    addFeedForward: seeing((task) => pass.addFeedForward(task)),
+    loadRows: seeing(async (task) => {
+      const { values, weights } = await loadFormatted(loader, task);
+      new Float32Array(memory.buffer, task.target, values.length).set(values);
+      return weights;
+    }),
+    packScaled: seeing(async (task) => {
+      const { rows, columns } = task.chunk;
+      const values = await loadScaled(loader, task);
+      kernels.packRows({ at: values.byteOffset, stride: columns }, rows, columns, task.target);
+    }),
+    squaredDifference: seeing((task) => sumSquaredDifferences(memory, task)),
     applyExperts: seeing((task) => pass.applyExperts(task)),
     finalInputs: seeing((task) => final.finalInputs(task)),
     startScores: seeing((task) => clearScores(sumsOf(task))),
@@ -121,4 +144,48 @@ async function gatherRows(loader: ChunkLoader, task: GatherTask): Promise<void> 
       out[j] = add ? out[j] + value : value;
     }
   }
+}
+
+/** A chunk of Q(w·s)/s, less w where that is asked for, in the worker's region: each step rounded to f32. */
+async function loadScaled(loader: ChunkLoader, task: ScaledTask): Promise<Float32Array> {
+  const { chunk, factors, format, scaleDtype, scaleBack, lessStored } = task;
+  const { rows, columns } = chunk;
+  const elements = rows * columns;
+  const { kernels } = await loader.load(task);
+  const weights = kernels.weights(elements);
+  const stored = lessStored ? weights.slice() : undefined;
+  if (factors) {
+    for (let at = 0; at < elements; at++) weights[at] *= factors[at % columns];
+  }
+  let values = weights;
+  if (format) {
+    const options = { tensorRange: format.tensorRange, keepOutput: true };
+    kernels.quantize(parseFormat(format.id), scaleDtype, chunk, options);
+    values = kernels.output(elements);
+  }
+  if (factors && scaleBack) {
+    for (let at = 0; at < elements; at++) values[at] /= factors[at % columns];
+  }
+  if (stored) {
+    for (let at = 0; at < elements; at++) values[at] -= stored[at];
+  }
+  return values;
+}
+
+/** In f64, in the order of the rows. */
+function sumSquaredDifferences(
+  memory: WebAssembly.Memory,
+  { one, other, rows, columns }: DifferenceOfRowsTask,
+): number {
+  const row = ({ at, stride }: Matrix, index: number) =>
+    new Float32Array(memory.buffer, at + index * stride * 4, columns);
+  let sum = 0;
+  for (let index = 0; index < rows; index++) {
+    const values = row(one, index);
+    const less = other && row(other, index);
+    for (let column = 0; column < columns; column++) {
+      sum += (values[column] - (less ? less[column] : 0)) ** 2;
+    }
+  }
+  return sum;
 }

@@ -1,16 +1,21 @@
 import type { Matrix } from '../../kernels/forwardKernels.js';
-import { isRouter, type HeadLayout } from './block.js';
+import { isRouter, withoutRouter, type HeadLayout } from './block.js';
 import { ExpertPass } from './expertPass.js';
 import { columns, rowsFrom, type Layers } from './layers.js';
 import { rowsOf } from './rowTiles.js';
+import type { Scratch } from './scratch.js';
 import type {
+  ActivateTask,
+  AddFeedForwardTask,
   AttendTask,
   ExpertsTask,
   FinishTask,
   LinearTask,
+  PlacedBlock,
   PlacedNorm,
   ProjectTask,
   RowTile,
+  SiteInputsTask,
 } from './tasks.js';
 
 /** Heads that are normed in place. */
@@ -71,49 +76,13 @@ export class ForwardPass {
 
   /** The rest of a block: attended → hidden; the experts of a router follow. */
   finish({ block, tile, region }: FinishTask): void {
-    const { attention, attentionNorms, feedForward, feedForwardNorms, parallel } = block;
-    const scale = block.branchScale;
+    const { feedForward, parallel } = block;
     const scratch = this.layers.scratchOf(region);
     const { hidden, inputs } = tile;
     const rows = rowsOf(tile);
-    const size = attention.output.outputs;
-    const normed = () =>
-      this.layers.packNormed(
-        {
-          source: hidden,
-          rows,
-          columns: size,
-          norm: feedForwardNorms.before,
-          copy: inputs?.feedForward,
-        },
-        scratch,
-      );
-    const ofSum = (norm: PlacedNorm) =>
-      this.layers.norm({ source: hidden, rows, columns: size, norm, target: hidden });
+    const normed = () => this.packFeedForward(block, hidden, rows, scratch, inputs?.feedForward);
     const before = parallel ? normed() : 0;
-
-    const attended = this.layers.packInputs(
-      {
-        source: tile.attended,
-        rows,
-        columns: attention.output.inputs,
-        copy: inputs?.attentionOutput,
-      },
-      scratch,
-    );
-    this.layers.addBranch(
-      {
-        linear: attention.output,
-        packed: attended,
-        rows,
-        hidden,
-        after: attentionNorms.after,
-        scale,
-      },
-      scratch,
-    );
-    if (attentionNorms.ofSum) ofSum(attentionNorms.ofSum);
-
+    this.addAttended(block, tile, scratch);
     if (isRouter(feedForward)) {
       this.experts.route(block, tile, scratch);
       return;
@@ -122,11 +91,80 @@ export class ForwardPass {
       { feedForward, packed: parallel ? before : normed(), rows, copy: inputs?.down },
       scratch,
     );
-    this.layers.addBranch(
-      { linear: feedForward.down, packed, rows, hidden, after: feedForwardNorms.after, scale },
-      scratch,
-    );
-    if (feedForwardNorms.ofSum) ofSum(feedForwardNorms.ofSum);
+    this.addDown(block, packed, rows, hidden, scratch);
+  }
+
+  /** Inputs of attention or of the feed-forward part: hidden → target. */
+  siteInputs({ norm, source, rows, columns: size, target }: SiteInputsTask): void {
+    if (norm) this.layers.norm({ source, rows, columns: size, norm, target });
+    else this.layers.copy(source, rows, size, target);
+  }
+
+  /** The end of attention: attended → hidden. */
+  addAttention({ block, tile, region }: FinishTask): void {
+    this.addAttended(block, tile, this.layers.scratchOf(region));
+  }
+
+  /** Inputs of the last map of a feed-forward part: hidden → target. */
+  activate({ block, source, rows, target, region }: ActivateTask): void {
+    const feedForward = withoutRouter(block);
+    const scratch = this.layers.scratchOf(region);
+    const packed = this.packFeedForward(block, source, rows, scratch);
+    this.layers.packActivated({ feedForward, packed, rows, copy: target }, scratch);
+  }
+
+  /** The end of a feed-forward part: its activated inputs → hidden. */
+  addFeedForward({ block, source, rows, hidden, region }: AddFeedForwardTask): void {
+    const scratch = this.layers.scratchOf(region);
+    const { inputs } = withoutRouter(block).down;
+    const packed = this.layers.packInputs({ source, rows, columns: inputs }, scratch);
+    this.addDown(block, packed, rows, hidden, scratch);
+  }
+
+  private packFeedForward(
+    { attention, feedForwardNorms }: PlacedBlock,
+    source: Matrix,
+    rows: number,
+    scratch: Scratch,
+    copy?: Matrix,
+  ): number {
+    const norm = feedForwardNorms.before;
+    const { outputs } = attention.output;
+    return this.layers.packNormed({ source, rows, columns: outputs, norm, copy }, scratch);
+  }
+
+  private addAttended(
+    { attention, attentionNorms, branchScale }: PlacedBlock,
+    tile: RowTile,
+    scratch: Scratch,
+  ): void {
+    const { hidden, attended, inputs } = tile;
+    const rows = rowsOf(tile);
+    const { output: linear } = attention;
+    const copy = inputs?.attentionOutput;
+    const input = { source: attended, rows, columns: linear.inputs, copy };
+    const packed = this.layers.packInputs(input, scratch);
+    const { after, ofSum } = attentionNorms;
+    this.layers.addBranch({ linear, packed, rows, hidden, after, scale: branchScale }, scratch);
+    if (ofSum) this.normSum(ofSum, hidden, rows, linear.outputs);
+  }
+
+  private addDown(
+    block: PlacedBlock,
+    packed: number,
+    rows: number,
+    hidden: Matrix,
+    scratch: Scratch,
+  ): void {
+    const { down: linear } = withoutRouter(block);
+    const { branchScale, feedForwardNorms } = block;
+    const { after, ofSum } = feedForwardNorms;
+    this.layers.addBranch({ linear, packed, rows, hidden, after, scale: branchScale }, scratch);
+    if (ofSum) this.normSum(ofSum, hidden, rows, linear.outputs);
+  }
+
+  private normSum(norm: PlacedNorm, hidden: Matrix, rows: number, size: number): void {
+    this.layers.norm({ source: hidden, rows, columns: size, norm, target: hidden });
   }
 
   /** What some experts come to: routed → hidden. */

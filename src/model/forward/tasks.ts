@@ -135,6 +135,33 @@ export interface FinishTask extends ScratchTask {
   readonly tile: RowTile;
 }
 
+/** Rows as attention or a feed-forward part takes them. */
+export interface SiteInputsTask extends ScratchTask {
+  /** Absent: as they are. */
+  readonly norm?: PlacedNorm;
+  readonly source: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  readonly target: Matrix;
+}
+
+/** Rows as the last map of a feed-forward part takes them. */
+export interface ActivateTask extends ScratchTask {
+  readonly block: PlacedBlock;
+  /** Hidden states, before the part's norm. */
+  readonly source: Matrix;
+  readonly rows: number;
+  readonly target: Matrix;
+}
+
+/** What a feed-forward part adds, from the inputs of its last map. */
+export interface AddFeedForwardTask extends ScratchTask {
+  readonly block: PlacedBlock;
+  readonly source: Matrix;
+  readonly rows: number;
+  readonly hidden: Matrix;
+}
+
 /** An expert whose weights are in memory. */
 export interface PlacedExpert {
   /** Its number, as routes have it. */
@@ -233,4 +260,36 @@ export interface ForwardApi {
   score(task: ScoreTask): Promise<void>;
   /** Logits of a piece of the vocabulary: f32 [rows × outputs of the piece]. */
   logits(task: LogitsTask): Promise<Float32Array>;
+}
+
+/** What calibration needs beside a forward pass; threads do it, and no GPU. */
+export interface StageApi {
+  /** The steps of a block one by one, for those who change weights between them. */
+  siteInputs(task: SiteInputsTask): Promise<void>;
+  addAttention(task: FinishTask): Promise<void>;
+  activate(task: ActivateTask): Promise<void>;
+  addFeedForward(task: AddFeedForwardTask): Promise<void>;
+  /** A chunk of a linear weight as f32 rows, decoded and quantized as `packWeights` does it. */
+  loadRows(task: PackTask): Promise<WeightSums>;
+  /** A chunk of Q(w·s)/s, packed. */
+  packScaled(task: ScaledTask): Promise<void>;
+  /** Σ(a − b)² over two matrices of f32; of one, Σa². */
+  squaredDifference(task: DifferenceOfRowsTask): Promise<number>;
+}
+
+/** A chunk of weights whose columns are scaled before they are quantized, and scaled back. */
+export interface ScaledTask extends PackTask {
+  /** f32, one per column; absent: none. */
+  readonly factors?: Float32Array;
+  /** Divide by the factors in the end. */
+  readonly scaleBack: boolean;
+  /** Take the chunk as it is stored away from the result. */
+  readonly lessStored: boolean;
+}
+
+export interface DifferenceOfRowsTask extends ScratchTask {
+  readonly one: Matrix;
+  readonly other?: Matrix;
+  readonly rows: number;
+  readonly columns: number;
 }

@@ -1,0 +1,369 @@
+import { formatForWidth } from '../../formats/index.js';
+import {
+  addGram,
+  addStatistics,
+  clearGram,
+  clearStatistics,
+  mirrorGram,
+  placeStatistics,
+  readStatistics,
+} from '../../methods/gram/gram.js';
+import { chosenSteps } from '../../methods/steps.js';
+import type { ScalingGroup, StepFinding } from '../../methods/types.js';
+import type { Matrix } from '../../kernels/forwardKernels.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import type { LinearPlan, NormPlan } from '../config/plan.js';
+import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
+import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
+import { foldOf, isQueryOrKey } from './folding.js';
+import { SiteLoss } from './siteLoss.js';
+import type {
+  AppliedMethod,
+  CalibratedPart,
+  CalibratedTensor,
+  CalibrationRequest,
+} from './types.js';
+import { largestMagnitudes, meanRelative, spans } from './weightRanges.js';
+import { Workspace } from './workspace.js';
+
+/**
+ * Scales and clips a model's linear weights block by block, each by what it sees in the unquantized model.
+ * Factors are folded into what stands before, so that the model computes the same until its weights are
+ * rounded.
+ * @returns what became of each site, in their order; weights are not rounded yet
+ * @throws an AbortError when cancelled
+ */
+export async function adjustBlocks(
+  request: CalibrationRequest,
+  applied: AppliedMethod,
+  options: CallOptions,
+): Promise<readonly CalibratedPart[]> {
+  const walk = new CalibrationWalk(request, options);
+  const adjuster = new BlockAdjuster(walk, applied);
+  await walk.run((block) => adjuster.visit(block));
+  return adjuster.parts;
+}
+
+/** Rows of a site's inputs that a clip search looks at: f32 [rows × inputs]. */
+interface Sample {
+  readonly rows: number;
+  readonly inputs: number;
+  readonly values: Float32Array;
+}
+
+/** What was chosen for a site. */
+interface SiteChoice {
+  readonly site: InputSite;
+  readonly linears: readonly LinearPlan[];
+  readonly factors?: Float32Array;
+  readonly sample?: Sample;
+}
+
+class BlockAdjuster {
+  readonly parts: CalibratedPart[] = [];
+  private readonly workspace: Workspace;
+  private readonly loss: SiteLoss;
+  private readonly steps: ReturnType<typeof chosenSteps>;
+  private sampled?: number;
+
+  constructor(
+    private readonly walk: CalibrationWalk,
+    private readonly applied: AppliedMethod,
+  ) {
+    const { pool, model } = walk.request;
+    this.workspace = new Workspace(pool, model.plan);
+    this.loss = new SiteLoss(walk);
+    this.steps = chosenSteps(applied.method, applied.options);
+  }
+
+  async visit(block: VisitedBlock): Promise<void> {
+    const { walk } = this;
+    const before = (name: string) => walk.base(name);
+    const kept = await walk.request.parts.get(block.index, 'adjusted');
+    if (kept) {
+      this.parts.push(kept);
+      return walk.passBlock(block, before);
+    }
+    this.loss.forget();
+    await walk.loadVectors(block, before);
+    const findings: StepFinding[] = [];
+    const choices: SiteChoice[] = [];
+    for (const site of INPUT_SITES) {
+      const linears = linearsAt(block.plan, site);
+      if (linears.length === 0) continue;
+      // What a site is judged by comes after it.
+      await walk.pack(block, judgedWith(block, site), before);
+      choices.push(await this.choose(block, site, linears, findings));
+      await walk.pass(site, block, before);
+    }
+    const tensors = await this.apply(block, choices, findings);
+    this.parts.push(await walk.request.parts.put(block.index, 'adjusted', tensors, findings));
+  }
+
+  /** Factors for a site's inputs, and what clipping will need of these. */
+  private async choose(
+    block: VisitedBlock,
+    site: InputSite,
+    linears: readonly LinearPlan[],
+    findings: StepFinding[],
+  ): Promise<SiteChoice> {
+    const { walk, applied, steps } = this;
+    const { request, options } = walk;
+    const chosen = linears.filter(({ weight }) => request.tensors.has(weight));
+    if (chosen.length === 0) return { site, linears };
+    let factors: Float32Array | undefined;
+    if (steps.scale?.sites.includes(site)) {
+      const fold = foldOf(block.plan, site);
+      if (fold.kind === 'none') {
+        findings.push({
+          block: block.index,
+          tensors: chosen.map(({ weight }) => weight),
+          values: {},
+          notes: [`not scaled: ${fold.reason}`],
+        });
+      } else {
+        const group = await this.groupOf(block, site, chosen);
+        const choice = await steps.scale.choose(group, applied.options, options);
+        factors = choice?.factors;
+        if (choice) findings.push(choice.finding);
+      }
+    }
+    const sample = steps.clip && (await this.sample(block, site, steps.clip.sampledRows));
+    return { site, linears, factors, sample };
+  }
+
+  private async groupOf(
+    block: VisitedBlock,
+    site: InputSite,
+    linears: readonly LinearPlan[],
+  ): Promise<ScalingGroup> {
+    const { walk } = this;
+    const { pool, format, scaleDtype } = walk.request;
+    const [{ inputs }] = linears;
+    const places = this.workspace.of(linears, walk.stages.rows);
+    const placed = placeStatistics(places.statistics, inputs);
+    const source = { rows: 0, columns: inputs, placed, inputs: { at: 0, stride: inputs } };
+    await clearStatistics(pool, source, walk.options);
+    await walk.stages.observe(site, block.placed, ({ matrix, rows }) =>
+      addStatistics(pool, { ...source, inputs: matrix, rows }, walk.options),
+    );
+    const statistics = await readStatistics(pool, { ...source, rows: walk.stages.rows });
+    await walk.weights.loadRows(
+      linears.map((linear, index) => ({
+        linear,
+        at: places.linears[index].weights.at,
+        change: walk.base(linear.weight),
+      })),
+    );
+    const weights = linears.map(({ outputs }, index) => {
+      const { at } = places.linears[index].weights;
+      return new Float32Array(pool.memory.buffer, at, outputs * inputs);
+    });
+    const grouped = formatForWidth(format, inputs);
+    return {
+      machine: pool,
+      block: block.index,
+      site,
+      inputs,
+      linears: places.linears,
+      format: grouped,
+      scaleDtype,
+      statistics,
+      loss: (judgedBy, factors) =>
+        judgedBy === 'module'
+          ? this.loss.ofModule(block, site, factors)
+          : this.loss.ofLinears(block, site, factors),
+      weightMaxAbs: () => Promise.resolve(largestMagnitudes(weights, inputs)),
+      weightSpans: () => Promise.resolve(spans(weights, inputs)),
+      weightMeanRelative: () => Promise.resolve(meanRelative(weights, inputs, grouped)),
+    };
+  }
+
+  /** Every so many-th row of a site's inputs. */
+  private async sample(block: VisitedBlock, site: InputSite, atMost: number): Promise<Sample> {
+    const { stages, request } = this.walk;
+    const [{ inputs }] = linearsAt(block.plan, site);
+    const step = Math.max(1, Math.floor(stages.rows / atMost));
+    const rows = Math.ceil(stages.rows / step);
+    const values = new Float32Array(rows * inputs);
+    await stages.observe(site, block.placed, ({ matrix, rows: count }, first) => {
+      for (let row = Math.ceil(first / step) * step; row < first + count; row += step) {
+        const at = matrix.at + (row - first) * matrix.stride * 4;
+        const input = new Float32Array(request.pool.memory.buffer, at, inputs);
+        values.set(input, (row / step) * inputs);
+      }
+      return Promise.resolve();
+    });
+    return { rows, inputs, values };
+  }
+
+  /** Tensors of a block with factors folded in and clipped. */
+  private async apply(
+    block: VisitedBlock,
+    choices: readonly SiteChoice[],
+    findings: StepFinding[],
+  ): Promise<CalibratedTensor[]> {
+    const divisors = new Divisors(block, choices);
+    const tensors = await this.divideVectors(divisors);
+    for (const choice of choices) {
+      const changed = choice.linears.filter(
+        (linear) => choice.factors ?? choice.sample ?? divisors.ofRows.has(linear),
+      );
+      if (changed.length === 0) continue;
+      tensors.push(...(await this.changeWeights(block, choice, changed, divisors, findings)));
+    }
+    return tensors;
+  }
+
+  private async changeWeights(
+    block: VisitedBlock,
+    { factors, sample }: SiteChoice,
+    linears: readonly LinearPlan[],
+    divisors: Divisors,
+    findings: StepFinding[],
+  ): Promise<CalibratedTensor[]> {
+    const { walk, applied, steps } = this;
+    const { pool, tensors, format, scaleDtype } = walk.request;
+    const [{ inputs }] = linears;
+    const places = this.workspace.of(linears, sample?.rows ?? 0);
+    await walk.weights.loadRows(
+      linears.map((linear, index) => ({
+        linear,
+        at: places.linears[index].weights.at,
+        change: walk.base(linear.weight),
+      })),
+    );
+    const valuesOf = (index: number) => {
+      const { weights, outputs } = places.linears[index];
+      return new Float32Array(pool.memory.buffer, weights.at, outputs * inputs);
+    };
+    for (const [index, linear] of linears.entries()) {
+      scaleRows(valuesOf(index), inputs, factors, divisors.ofRows.get(linear));
+    }
+    const clipped = places.linears.filter(
+      ({ name }, index) =>
+        tensors.has(name) &&
+        steps.clip?.clips({ isQueryOrKey: isQueryOrKey(block.plan, linears[index]) }),
+    );
+    if (steps.clip && sample && clipped.length > 0) {
+      await this.gramOf(sample, factors, { at: places.gram.at, order: inputs });
+      const site = {
+        machine: pool,
+        block: block.index,
+        inputs,
+        linears: clipped,
+        format: formatForWidth(format, inputs),
+        scaleDtype,
+      };
+      findings.push(...(await steps.clip.clip(site, places.gram, applied.options, walk.options)));
+    }
+    // Copies: the next site takes the same places.
+    return linears.map(({ weight, outputs }, index) => ({
+      name: weight,
+      shape: [outputs, inputs],
+      values: valuesOf(index).slice(),
+    }));
+  }
+
+  /** Σxᵀx of a sample whose inputs are divided by factors. */
+  private async gramOf(
+    { rows, inputs, values }: Sample,
+    factors: Float32Array | undefined,
+    gram: { readonly at: number; readonly order: number },
+  ): Promise<void> {
+    const { request, options } = this.walk;
+    const { pool } = request;
+    if ((this.sampled ?? 0) === 0) {
+      const { blocks } = request.model.plan;
+      const widest = Math.max(
+        ...blocks.flatMap((block) =>
+          INPUT_SITES.flatMap((site) => linearsAt(block, site).map((linear) => linear.inputs)),
+        ),
+      );
+      this.sampled = pool.reserve(rows * widest * 4).start;
+    }
+    const scaled = factors ? values.map((value, at) => value / factors[at % inputs]) : values;
+    pool.write(this.sampled!, scaled);
+    const matrix: Matrix = { at: this.sampled!, stride: inputs };
+    await clearGram(pool, gram, options);
+    await addGram(pool, gram, matrix, rows, options);
+    await mirrorGram(pool, gram, options);
+  }
+
+  /** Norms and biases, divided. */
+  private async divideVectors(divisors: Divisors): Promise<CalibratedTensor[]> {
+    const tensors: CalibratedTensor[] = [];
+    for (const { norm, factors } of divisors.ofNorms) {
+      const weight = await this.vector(norm.weight!, factors.length);
+      // As in f32 code: the offset is part of the weight.
+      const { weightOffset } = norm;
+      const divided = weight.map(
+        (value, i) => Math.fround((value + weightOffset) / factors[i]) - weightOffset,
+      );
+      tensors.push({ name: norm.weight!, shape: [factors.length], values: divided });
+      if (norm.bias === undefined) continue;
+      const bias = await this.vector(norm.bias, factors.length);
+      const values = bias.map((value, i) => value / factors[i]);
+      tensors.push({ name: norm.bias, shape: [factors.length], values });
+    }
+    for (const [{ bias, outputs }, factors] of divisors.ofRows) {
+      if (bias === undefined) continue;
+      const values = (await this.vector(bias, outputs)).map((value, row) => value / factors[row]);
+      tensors.push({ name: bias, shape: [outputs], values });
+    }
+    return tensors;
+  }
+
+  private async vector(name: string, elements: number): Promise<Float32Array> {
+    const { pool } = this.walk.request;
+    const at = this.workspace.scratch;
+    await this.walk.weights.loadVectors([{ name, at, change: this.walk.base(name) }]);
+    return new Float32Array(pool.memory.buffer, at, elements).slice();
+  }
+}
+
+/** What the factors of a block's sites are folded into. */
+class Divisors {
+  readonly ofNorms: { readonly norm: NormPlan; readonly factors: Float32Array }[] = [];
+  /** By linear map, one for each output. */
+  readonly ofRows = new Map<LinearPlan, Float32Array>();
+
+  constructor({ plan }: VisitedBlock, choices: readonly SiteChoice[]) {
+    for (const { site, factors } of choices) {
+      if (!factors) continue;
+      const fold = foldOf(plan, site);
+      if (fold.kind === 'norm') this.ofNorms.push({ norm: fold.norm, factors });
+      if (fold.kind !== 'rows') continue;
+      for (const [input, { linear, row }] of fold.rows.entries()) {
+        let divisors = this.ofRows.get(linear);
+        if (!divisors) this.ofRows.set(linear, (divisors = ones(linear.outputs)));
+        divisors[row] = factors[input];
+      }
+    }
+  }
+}
+
+function ones(length: number): Float32Array {
+  return new Float32Array(length).fill(1);
+}
+
+/** Multiplies columns by factors, then divides rows by divisors; each in f32. */
+function scaleRows(
+  values: Float32Array,
+  inputs: number,
+  factors: Float32Array | undefined,
+  divisors: Float32Array | undefined,
+): void {
+  if (factors) for (let at = 0; at < values.length; at++) values[at] *= factors[at % inputs];
+  if (!divisors) return;
+  for (const [row, divisor] of divisors.entries()) {
+    for (let at = row * inputs; at < (row + 1) * inputs; at++) values[at] /= divisor;
+  }
+}
+
+/** Linear maps that must be in memory while a site's factors are chosen. */
+function judgedWith({ plan }: VisitedBlock, site: InputSite): readonly LinearPlan[] {
+  const next =
+    site === 'attention' ? 'attentionOutput' : site === 'feedForward' ? 'down' : undefined;
+  return [...linearsAt(plan, site), ...(next ? linearsAt(plan, next) : [])];
+}

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import type { ModelTensor } from '../../../checkpoint/types.js';
+import type { StepFinding } from '../../../methods/types.js';
+import { writeSafetensors } from '../../../safetensors/node/writer.js';
+import { makeFolder } from '../../../storage/node/makeFolder.js';
+import { localFileSystem } from '../../../storage/node/localFileSystem.js';
+import type { TensorChange } from '../../evaluation/types.js';
+import { openLocalModel } from '../../node/openLocalModel.js';
+import type { CalibratedPart, CalibratedParts, CalibratedTensor } from '../types.js';
+
+const FINDINGS = 'findings';
+
+/**
+ * Calibrated weights in a folder: a safetensors file of f32 for each part of a block, which appears whole or
+ * not at all. The folder's name must say everything that the weights depend on.
+ */
+export class CalibratedFiles implements CalibratedParts {
+  constructor(
+    private readonly folder: string,
+    private readonly signal?: AbortSignal,
+  ) {}
+
+  async get(block: number, part: string): Promise<CalibratedPart | undefined> {
+    const path = this.pathOf(block, part);
+    if ((await localFileSystem.kind(path)) !== 'file') return undefined;
+    try {
+      return await readPart(path);
+    } catch {
+      // Damaged, or none of ours: it is made again and replaced.
+      return undefined;
+    }
+  }
+
+  async put(
+    block: number,
+    part: string,
+    tensors: readonly CalibratedTensor[],
+    findings: readonly StepFinding[],
+  ): Promise<CalibratedPart> {
+    await makeFolder(this.folder);
+    const path = this.pathOf(block, part);
+    const values = new Map(tensors.map((tensor) => [tensor.name, tensor.values]));
+    const entries = tensors.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }));
+    const metadata = { [FINDINGS]: JSON.stringify(findings) };
+    const { signal } = this;
+    await writeSafetensors(
+      path,
+      entries,
+      metadata,
+      async ({ name }, sink) => {
+        const { buffer, byteOffset, byteLength } = values.get(name)!;
+        await sink.write(new Uint8Array(buffer, byteOffset, byteLength));
+      },
+      { signal },
+    );
+    return readPart(path);
+  }
+
+  private pathOf(block: number, part: string): string {
+    return join(this.folder, `block-${block}-${part}.safetensors`);
+  }
+}
+
+async function readPart(path: string): Promise<CalibratedPart> {
+  const { tensors, metadata } = await openLocalModel(path);
+  const changes = tensors.map((stored: ModelTensor): [string, TensorChange] => [
+    stored.name,
+    { stored },
+  ]);
+  return {
+    changes: new Map(changes),
+    findings: JSON.parse(metadata[FINDINGS]) as StepFinding[],
+  };
+}

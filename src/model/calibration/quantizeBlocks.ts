@@ -1,0 +1,136 @@
+import { formatForWidth } from '../../formats/index.js';
+import { addGram, clearGram, mirrorGram } from '../../methods/gram/gram.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import type { LinearPlan } from '../config/plan.js';
+import type { TensorChange } from '../evaluation/types.js';
+import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
+import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
+import type { AppliedMethod, CalibratedPart, CalibrationRequest } from './types.js';
+import { Workspace, type SitePlaces } from './workspace.js';
+
+/**
+ * Quantizes a model's linear weights block by block, each by what it sees of calibration windows that have
+ * passed the quantized blocks before it (GPTQ's order of work).
+ *
+ * Option `order` of the method: `sequential` chooses the weights of a site once those before it in the same
+ * block are quantized; `per-block` by what the sites see in the block as it was.
+ * @returns what became of each site, in their order
+ * @throws where inputs are not finite, naming the block; an AbortError when cancelled
+ */
+export async function quantizeBlocks(
+  request: CalibrationRequest,
+  applied: AppliedMethod,
+  options: CallOptions,
+): Promise<readonly CalibratedPart[]> {
+  const walk = new CalibrationWalk(request, options);
+  const quantizer = new BlockQuantizer(walk, applied);
+  await walk.run((block) => quantizer.visit(block));
+  return quantizer.parts;
+}
+
+class BlockQuantizer {
+  readonly parts: CalibratedPart[] = [];
+  private readonly workspace: Workspace;
+  private readonly perBlock: boolean;
+
+  constructor(
+    private readonly walk: CalibrationWalk,
+    private readonly applied: AppliedMethod,
+  ) {
+    const { pool, model } = walk.request;
+    this.workspace = new Workspace(pool, model.plan);
+    this.perBlock = applied.options.order === 'per-block';
+  }
+
+  async visit(block: VisitedBlock): Promise<void> {
+    const { walk, perBlock } = this;
+    const changes = new Map<string, TensorChange>();
+    const before = (name: string) => walk.base(name);
+    const changeOf = (name: string) => changes.get(name) ?? walk.base(name);
+    await walk.loadVectors(block, before);
+    if (perBlock) walk.stages.keep();
+    for (const site of INPUT_SITES) {
+      const linears = linearsAt(block.plan, site);
+      if (linears.length === 0) continue;
+      const part = await this.partOf(block, site, linears);
+      for (const [name, change] of part?.changes ?? []) changes.set(name, change);
+      const passing = perBlock ? before : changeOf;
+      await walk.pack(block, linears, passing);
+      await walk.pass(site, block, passing);
+    }
+    if (perBlock) {
+      walk.stages.restore();
+      await walk.passBlock(block, changeOf);
+    }
+  }
+
+  /** A site's weights, quantized now or before; undefined where none of them is to be. */
+  private async partOf(
+    block: VisitedBlock,
+    site: InputSite,
+    linears: readonly LinearPlan[],
+  ): Promise<CalibratedPart | undefined> {
+    const { request } = this.walk;
+    const chosen = linears.filter(({ weight }) => request.tensors.has(weight));
+    if (chosen.length === 0) return undefined;
+    const part =
+      (await request.parts.get(block.index, site)) ?? (await this.quantize(block, site, chosen));
+    this.parts.push(part);
+    return part;
+  }
+
+  private async quantize(
+    block: VisitedBlock,
+    site: InputSite,
+    linears: readonly LinearPlan[],
+  ): Promise<CalibratedPart> {
+    const { walk, applied } = this;
+    const { request, options } = walk;
+    const { pool, format, scaleDtype } = request;
+    const [{ inputs }] = linears;
+    const places = this.workspace.of(linears, walk.stages.rows);
+    await this.gather(block, site, places, inputs);
+    await walk.weights.loadRows(
+      linears.map((linear, index) => ({
+        linear,
+        at: places.linears[index].weights.at,
+        change: walk.base(linear.weight),
+      })),
+    );
+    const findings = await applied.method.quantize!.quantize(
+      {
+        machine: pool,
+        block: block.index,
+        inputs,
+        linears: places.linears,
+        format: formatForWidth(format, inputs),
+        scaleDtype,
+      },
+      places.gram,
+      applied.options,
+      options,
+    );
+    const tensors = places.linears.map(({ name, outputs, weights: { at } }) => ({
+      name,
+      shape: [outputs, inputs],
+      values: new Float32Array(pool.memory.buffer, at, outputs * inputs),
+    }));
+    return request.parts.put(block.index, site, tensors, findings);
+  }
+
+  private async gather(
+    block: VisitedBlock,
+    site: InputSite,
+    places: SitePlaces,
+    inputs: number,
+  ): Promise<void> {
+    const { walk } = this;
+    const { pool } = walk.request;
+    const gram = { at: places.gram.at, order: inputs };
+    await clearGram(pool, gram, walk.options);
+    await walk.stages.observe(site, block.placed, ({ matrix, rows }) =>
+      addGram(pool, gram, matrix, rows, walk.options),
+    );
+    await mirrorGram(pool, gram, walk.options);
+  }
+}

@@ -1,0 +1,54 @@
+import type { WorkerPool } from '../../compute/workerPool.js';
+import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
+import type { CalibrationMethod, StepFinding, StepOptions } from '../../methods/types.js';
+import type { LanguageModel, TensorChange } from '../evaluation/types.js';
+
+/** A method and its options, all of them. */
+export interface AppliedMethod {
+  readonly method: CalibrationMethod;
+  readonly options: StepOptions;
+}
+
+/** A tensor that calibration has made: f32 in logical order. */
+export interface CalibratedTensor {
+  readonly name: string;
+  /** [outputs × inputs] of a linear weight, [elements] of a bias or a norm's weight. */
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** What calibration has made of a part of a block. */
+export interface CalibratedPart {
+  /** By tensor name. */
+  readonly changes: ReadonlyMap<string, TensorChange>;
+  readonly findings: readonly StepFinding[];
+}
+
+/** Keeps parts that are finished, outside of memory, so that a cancelled calibration goes on behind them. */
+export interface CalibratedParts {
+  /** @param part name within the block: of the site, or of the step */
+  get(block: number, part: string): Promise<CalibratedPart | undefined>;
+  /** Resolves when the part would survive a crash; the values may then be reused. */
+  put(
+    block: number,
+    part: string,
+    tensors: readonly CalibratedTensor[],
+    findings: readonly StepFinding[],
+  ): Promise<CalibratedPart>;
+}
+
+/** What is calibrated, on what, and how. */
+export interface CalibrationRequest {
+  /** Threads; its memory grows, so it had better end with the calibration. */
+  readonly pool: WorkerPool;
+  readonly model: LanguageModel;
+  /** Token ids of the calibration text. */
+  readonly windows: readonly Int32Array[];
+  readonly format: NumberFormat;
+  readonly scaleDtype: ScaleDtype;
+  /** Names of the tensors that are quantized. */
+  readonly tensors: ReadonlySet<string>;
+  /** What earlier steps have made of the model. */
+  readonly base: ReadonlyMap<string, TensorChange>;
+  readonly parts: CalibratedParts;
+}
