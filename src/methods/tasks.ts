@@ -1,3 +1,5 @@
+import type { GptqApi } from './gptq/tasks.js';
+import type { GramApi } from './gram/tasks.js';
+
 /** What a compute worker does for calibrated methods, over memory that tasks name by addresses. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
-export interface CalibrationApi {}
+export interface CalibrationApi extends GptqApi, GramApi {}

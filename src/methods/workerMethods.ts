@@ -1,8 +1,12 @@
 import type { ChunkLoader } from '../compute/chunkLoader.js';
+import { ReferenceCalibrationKernels } from '../kernels/reference/calibration/referenceCalibration.js';
 import type { Handlers } from '../rpc/rpc.js';
+import { makeGptqMethods } from './gptq/gptqMethods.js';
+import { makeGramMethods } from './gram/gramMethods.js';
 import type { CalibrationApi } from './tasks.js';
 
 /** The tasks of calibrated methods in a worker. */
-export function makeCalibrationMethods(_loader: ChunkLoader): Handlers<CalibrationApi> {
-  return {};
+export function makeCalibrationMethods(loader: ChunkLoader): Handlers<CalibrationApi> {
+  const kernels = new ReferenceCalibrationKernels(loader.memory);
+  return { ...makeGramMethods(loader, kernels), ...makeGptqMethods(loader, kernels) };
 }

@@ -11,7 +11,7 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 export const AWQ_SMALLEST_RANGE = fround(1e-5);
 
 /** Halves away from zero, as BitDistiller's code does it: 0.5 is added in f32 before the floor. */
-function roundHalfAway(x: number): number {
+export function roundHalfAway(x: number): number {
   const magnitude = Math.floor(fround(Math.abs(x) + 0.5));
   return x < 0 ? -magnitude : magnitude;
 }

@@ -1,0 +1,189 @@
+import { needsTensorRange } from '../../formats/rules.js';
+import type { NumberFormat } from '../../formats/types.js';
+import type { FixedRange } from '../../kernels/types.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import { factorize, NonFiniteGramError, type Factorization } from '../gptq/factorize.js';
+import { quantizeRowsScratchBytes } from '../gptq/quantizeRows.js';
+import type { GptqApi } from '../gptq/tasks.js';
+import { bandsOf } from '../gram/gram.js';
+import type {
+  CalibratedLinear,
+  CalibrationMethod,
+  CalibrationSite,
+  Gram,
+  StepFinding,
+  StepOptions,
+} from '../types.js';
+
+const LABEL_OF_DAMPING = 'damp';
+
+/** Why groups of a format cannot be quantized column by column; undefined where they can. */
+function refuses({ entry }: NumberFormat): string | undefined {
+  return entry.rule.kind === 'ggml'
+    ? `GPTQ rounds one column of weights after the other, but ${entry.label} fits a whole block at once.`
+    : undefined;
+}
+
+/** Extremes of the finite weights of a tensor, where the format needs them. */
+async function findTensorRange(
+  { machine, inputs, format }: CalibrationSite,
+  { weights, outputs }: CalibratedLinear,
+  { signal }: CallOptions,
+): Promise<FixedRange | undefined> {
+  if (!needsTensorRange(format)) return undefined;
+  let [lo, hi] = [Infinity, -Infinity];
+  const tasks = bandsOf(machine, outputs).map((rows) => ({
+    weights,
+    rows,
+    inputs,
+    scratchBytes: 0,
+  }));
+  await machine.tasks<GptqApi>().run(
+    'weightRange',
+    tasks,
+    (range) => {
+      lo = Math.min(lo, range.lo);
+      hi = Math.max(hi, range.hi);
+    },
+    signal,
+  );
+  return lo > hi ? { lo: 0, hi: 0 } : { lo, hi };
+}
+
+/** Quantizes one linear map in place. @returns the sum of its rows' losses, see `GptqApi` */
+async function quantizeLinear(
+  site: CalibrationSite,
+  linear: CalibratedLinear,
+  { factor, order, dead }: Factorization,
+  { block, staticGroups }: { readonly block: number; readonly staticGroups: boolean },
+  call: CallOptions,
+): Promise<number> {
+  const { machine, inputs, format, scaleDtype } = site;
+  const { weights, outputs } = linear;
+  const tensorRange = await findTensorRange(site, linear, call);
+  const shared = {
+    ...{ weights, inputs, factor, order, dead, block, staticGroups, scaleDtype, tensorRange },
+    format: format.id,
+  };
+  const tasks = bandsOf(machine, outputs).map((rows) => ({
+    ...shared,
+    rows,
+    scratchBytes: quantizeRowsScratchBytes(format, { ...shared, rows }),
+  }));
+  let loss = 0;
+  // Row after row, so that the sum does not depend on the tasks.
+  const add = (losses: Float64Array) => losses.forEach((value) => (loss += value));
+  await machine.tasks<GptqApi>().run('quantizeRows', tasks, add, call.signal);
+  return loss;
+}
+
+function notesOf({ dead, damping }: Factorization, wanted: number): string[] {
+  const notes: string[] = [];
+  if (damping !== wanted) {
+    notes.push(
+      `The inputs' products have no Cholesky factor with a damping of ${wanted}; it was raised to ${damping}.`,
+    );
+  }
+  if (dead.length > 0) {
+    const those = dead.length === 1 ? '1 input was' : `${dead.length} inputs were`;
+    notes.push(`${those} zero in all rows; their weights became zero.`);
+  }
+  return notes;
+}
+
+async function quantize(
+  site: CalibrationSite,
+  gram: Gram,
+  options: StepOptions,
+  call: CallOptions,
+): Promise<readonly StepFinding[]> {
+  const { machine, block, inputs, linears, format } = site;
+  const tensors = linears.map(({ name }) => name);
+  const refusal = refuses(format);
+  if (refusal) throw new Error(refusal);
+  const { group } = format;
+  if (group.kind === 'blocks' && inputs % group.size !== 0) {
+    throw new Error(
+      `GPTQ needs blocks that end with their rows: ${tensors.join(', ')} have ${inputs} inputs, ${format.id} blocks of ${group.size}`,
+    );
+  }
+  const damp = Number(options[LABEL_OF_DAMPING]);
+  const actOrder = options['act-order'] === true;
+  let factorization: Factorization;
+  try {
+    const matrix = { at: gram.at, order: inputs };
+    factorization = await factorize(machine, matrix, { damp, actOrder }, call);
+  } catch (error) {
+    if (!(error instanceof NonFiniteGramError)) throw error;
+    const where = `block ${block} (${tensors.join(', ')})`;
+    throw new Error(`The inputs of ${where} are not all finite numbers`, { cause: error });
+  }
+  // A format's own blocks have their places in the file: they cannot follow another order.
+  const staticGroups =
+    options['static-groups'] === true || (actOrder && format.entry.fixedGroup !== undefined);
+  const columns = Math.min(Number(options.block), inputs);
+  const notes = notesOf(factorization, damp);
+  const findings: StepFinding[] = [];
+  for (const linear of linears) {
+    const loss = await quantizeLinear(
+      site,
+      linear,
+      factorization,
+      { block: columns, staticGroups },
+      call,
+    );
+    findings.push({
+      block,
+      tensors: [linear.name],
+      values: { loss: loss / gram.rows, damping: factorization.damping },
+      notes,
+    });
+  }
+  return findings;
+}
+
+/** GPTQ (arXiv 2210.17323): columns are rounded one by one, later ones make up for the errors. */
+export const GPTQ: CalibrationMethod = Object.freeze({
+  name: 'gptq',
+  label: 'GPTQ',
+  description:
+    'Rounds column after column; later weights make up for the errors, by what inputs say',
+  source: 'arXiv 2210.17323; github.com/IST-DASLab/gptq',
+  reconstructed: false,
+  notes: [
+    'Loss is the squared error of the outputs, summed over outputs and averaged over rows, with damping.',
+    "With act-order, groups are runs of inputs in the order of quantization, unless static-groups or the format's own blocks fix them.",
+  ],
+  options: [
+    {
+      name: LABEL_OF_DAMPING,
+      description: 'added to the diagonal of the inputs’ products, relative to its mean',
+      default: 0.01,
+    },
+    {
+      name: 'block',
+      description: 'columns after which later groups see what was lost',
+      default: 128,
+    },
+    { name: 'act-order', description: 'inputs with the largest products first', default: false },
+    {
+      name: 'static-groups',
+      description: 'groups and their scales from the weights as they were',
+      default: false,
+    },
+    {
+      name: 'order',
+      description:
+        'sequential: each linear map sees what the ones before it became; per-block: those of a block see the block unquantized',
+      default: 'sequential',
+      values: ['sequential', 'per-block'],
+    },
+  ],
+  defaults: {
+    windows: 64,
+    context: 256,
+    published: '128 sequences of 2048 tokens of C4',
+  },
+  refuses,
+  quantize: Object.freeze({ needs: 'gram' as const, quantize }),
+});
