@@ -154,3 +154,9 @@ export interface CalibrationMethod {
   readonly clip?: ClipStep;
   readonly quantize?: QuantizeStep;
 }
+
+/** A method and its options, all of them. */
+export interface AppliedMethod {
+  readonly method: CalibrationMethod;
+  readonly options: StepOptions;
+}

@@ -10,8 +10,6 @@ import { makeSpanMethods } from '../compute/spanMethods.js';
 import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
-import type { CalibrationApi } from '../methods/tasks.js';
-import { makeCalibrationMethods } from '../methods/workerMethods.js';
 import { makeForwardMethods } from '../model/forward/forwardMethods.js';
 import { makeCalibrationMethods } from '../methods/workerMethods.js';
 import type { CalibrationApi } from '../methods/tasks.js';

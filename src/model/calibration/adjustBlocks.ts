@@ -11,6 +11,7 @@ import {
 import { chosenSteps } from '../../methods/steps.js';
 import type { ScalingGroup, StepFinding } from '../../methods/types.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
+import type { AppliedMethod } from '../../methods/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { LinearPlan, NormPlan } from '../config/plan.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
@@ -18,7 +19,6 @@ import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import { foldOf, isQueryOrKey } from './folding.js';
 import { SiteLoss } from './siteLoss.js';
 import type {
-  AppliedMethod,
   CalibratedPart,
   CalibratedTensor,
   CalibrationRequest,

@@ -1,11 +1,12 @@
 import { formatForWidth } from '../../formats/index.js';
 import { addGram, clearGram, mirrorGram } from '../../methods/gram/gram.js';
+import type { AppliedMethod } from '../../methods/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { LinearPlan } from '../config/plan.js';
 import type { TensorChange } from '../evaluation/types.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
-import type { AppliedMethod, CalibratedPart, CalibrationRequest } from './types.js';
+import type { CalibratedPart, CalibrationRequest } from './types.js';
 import { Workspace, type SitePlaces } from './workspace.js';
 
 /**

@@ -1,13 +1,7 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import type { CalibrationMethod, StepFinding, StepOptions } from '../../methods/types.js';
+import type { StepFinding } from '../../methods/types.js';
 import type { LanguageModel, TensorChange } from '../evaluation/types.js';
-
-/** A method and its options, all of them. */
-export interface AppliedMethod {
-  readonly method: CalibrationMethod;
-  readonly options: StepOptions;
-}
 
 /** A tensor that calibration has made: f32 in logical order. */
 export interface CalibratedTensor {
