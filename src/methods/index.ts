@@ -1,8 +1,22 @@
+import { aqas } from './entries/aqas.js';
+import { aweq } from './entries/aweq.js';
+import { awq } from './entries/awq.js';
+import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
+import { hqq } from './entries/hqq.js';
+import { smoothquant } from './entries/smoothquant.js';
 import type { CalibrationMethod } from './types.js';
 
 /** Every method, in the order of menus; a further one is a file in `entries` and a line here. */
-export const METHODS: readonly CalibrationMethod[] = Object.freeze([GPTQ]);
+export const METHODS: readonly CalibrationMethod[] = Object.freeze([
+  GPTQ,
+  awq,
+  bitdistiller,
+  smoothquant,
+  aqas,
+  aweq,
+  hqq,
+]);
 
 /** A method by its name. */
 export function findMethod(name: string): CalibrationMethod | undefined {

@@ -28,6 +28,9 @@ export interface InputStatistics {
   readonly max: Float32Array;
 }
 
+/** Inputs that linear maps of a block share, in the order in which a block computes them. */
+export type SiteName = 'attention' | 'attentionOutput' | 'feedForward' | 'down';
+
 /** Linear maps that take the same inputs, and what they take. */
 export interface CalibrationSite {
   readonly machine: TaskMachine;
@@ -53,7 +56,7 @@ export interface StepFinding {
 }
 
 /** Replaces weights by quantized ones, with what the inputs' products say. */
-export interface QuantizeStep {
+export interface QuantizeWithGram {
   readonly needs: 'gram';
   quantize(
     site: CalibrationSite,
@@ -63,8 +66,21 @@ export interface QuantizeStep {
   ): Promise<readonly StepFinding[]>;
 }
 
+/** Replaces weights by quantized ones that follow from the weights alone: needs no calibration text. */
+export interface QuantizeAlone {
+  readonly needs: 'nothing';
+  quantize(
+    site: CalibrationSite,
+    options: StepOptions,
+    call: CallOptions,
+  ): Promise<readonly StepFinding[]>;
+}
+
+export type QuantizeStep = QuantizeWithGram | QuantizeAlone;
+
 /** A group of linear maps whose inputs get one set of factors, folded into what is before them. */
 export interface ScalingGroup extends CalibrationSite {
+  readonly site: SiteName;
   readonly statistics: InputStatistics;
   /**
    * Mean squared change of what the group is judged by, when its weights become Q(W·s)/s.
@@ -75,7 +91,12 @@ export interface ScalingGroup extends CalibrationSite {
   loss(judgedBy: 'module' | 'linears', factors?: Float32Array): Promise<number>;
   /** max |w| of each input over all maps of the group: f32 [inputs]. */
   weightMaxAbs(): Promise<Float32Array>;
-  /** Mean over outputs of |w| / (largest |w| of its quantization group), for each input: f32 [inputs]. */
+  /** Largest less smallest weight of each input over all maps of the group: f32 [inputs]. */
+  weightSpans(): Promise<Float32Array>;
+  /**
+   * Mean over all outputs of |w| / (largest |w| of its quantization group + 1e-6), for each input:
+   * f32 [inputs].
+   */
   weightMeanRelative(): Promise<Float32Array>;
 }
 
@@ -87,8 +108,10 @@ export interface ChosenFactors {
 
 /** Moves range between activations and weights. */
 export interface ScaleStep {
+  /** Name of the method's option that leaves this step out. */
+  readonly leftOutBy?: string;
   /** Groups that it scales; others stay as they are. */
-  readonly sites: readonly ('attention' | 'attentionOutput' | 'feedForward' | 'down')[];
+  readonly sites: readonly SiteName[];
   /** Rows are those of the unquantized model. */
   choose(
     group: ScalingGroup,
@@ -99,12 +122,19 @@ export interface ScaleStep {
 
 /** Clamps weights to ranges that serve the outputs best, before they are quantized. */
 export interface ClipStep {
+  /** Name of the method's option that leaves this step out. */
+  readonly leftOutBy?: string;
   /** False for queries and keys, whose errors are magnified by the soft-max. */
   clips(linear: { readonly isQueryOrKey: boolean }): boolean;
-  /** Rows of the inputs that are sampled at most. */
+  /**
+   * Rows of the inputs that are sampled: of T rows every ⌊T/sampledRows⌋-th from the first on (all where
+   * there are fewer). They are counted over all windows.
+   */
   readonly sampledRows: number;
   /**
-   * @param gram of the sampled rows
+   * Clamps the weights of the site's linear maps in place.
+   * @param site with the linear maps that the step {@link clips}, already scaled by a scale step
+   * @param gram of the sampled rows, scaled likewise
    */
   clip(
     site: CalibrationSite,
@@ -121,6 +151,8 @@ export interface MethodOption {
   readonly default: number | boolean | string;
   /** Of texts: what it may be. */
   readonly values?: readonly string[];
+  /** Of numbers: the least and the most that it may be. */
+  readonly range?: readonly [least: number, most: number];
 }
 
 /** What calibration text a method was published with, scaled to a CPU. */
@@ -148,6 +180,8 @@ export interface CalibrationMethod {
   readonly notes: readonly string[];
   readonly options: readonly MethodOption[];
   readonly defaults: CalibrationDefaults;
+  /** Bits per group that its quantize step stores beyond those of the format. */
+  extraBitsPerGroup?(format: NumberFormat, scaleDtype: ScaleDtype): number;
   /** Why a format cannot be used with it, in one sentence; undefined where it can. */
   refuses(format: NumberFormat): string | undefined;
   readonly scale?: ScaleStep;
