@@ -88,7 +88,7 @@ export interface Propagation {
 
 /** The rows of a unit factor for some columns, and what they compensate. */
 export interface Window {
-  /** Address of f64 [width × width] by {@link CalibrationKernels.packWindow}. */
+  /** Address of the tiles of {@link CalibrationKernels.packWindow}. */
   readonly factor: number;
   readonly width: number;
   readonly panels: number;
@@ -125,17 +125,16 @@ export interface CalibrationKernels {
   updateRows(step: FactorStep, rows: Run): void;
   /** target[p, k] += Σⱼ errors[p, j]·R[j, k] over j < depth. */
   propagate(propagation: Propagation): void;
-  /** Rows and columns of a run of R, without its diagonal: f64 [width × width]. */
-  packWindow(
-    propagation: Pick<Propagation, 'factor' | 'inverses' | 'columns'>,
-    target: number,
-  ): void;
+  /** R in a run of rows and columns, as tiles [⌈width/PANEL⌉][width][PANEL] of its columns. */
+  packWindow(source: Pick<Propagation, 'factor' | 'inverses' | 'columns'>, target: number): void;
   /** What a window's columns would be compensated by if none of its own were rounded: Δ ← Δ·R⁻¹. */
   substitute(window: Window): void;
   /**
-   * Adds one column's errors to what later columns of a window are compensated by.
-   * @param errors address of the column's in the first panel; @param step bytes from panel to panel
-   * @param columns the column in the window, and the end of those that are added to
+   * Adds the errors of all columns of a window before `column` to the PANEL columns from there on.
+   * @param errors address of those of the window's first column; @param step bytes from panel to panel
+   * @param column in the window, a multiple of PANEL
    */
-  spread(window: Window, errors: number, step: number, columns: Run): void;
+  gather(window: Window, errors: number, step: number, column: number): void;
+  /** Adds one column's errors to the columns after it that {@link gather} takes together with it. */
+  spread(window: Window, errors: number, step: number, column: number): void;
 }

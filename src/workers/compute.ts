@@ -49,7 +49,7 @@ serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
     ...makeSpanMethods(loader),
     ...makeSmallTensorMethods(loader),
     ...(await makeForwardMethods(loader, modules?.forward)),
-    ...makeCalibrationMethods(loader),
+    ...(await makeCalibrationMethods(loader, modules?.forward)),
     closeFiles: () => sources.close(),
   });
 });

@@ -76,7 +76,7 @@ describe.each(['reference', 'wasm'] as const)('GPTQ with %s kernels', (backend) 
   it.each(['int4-asym:g16', 'afp3:g16', 'nf4:row'])(
     '%s with an input that is always zero, like the original loop',
     async (format) => {
-        const layer = {
+      const layer = {
         weights: tensor('W'),
         outputs: OUTPUTS,
         inputs: INPUTS,

@@ -1,7 +1,8 @@
 import type { AssetName, Assets } from '../../host/host.js';
+import type { CalibrationExports } from './calibrationExports.js';
 
 /** What the compiled module exports; see `assembly/forward`. Addresses in bytes, strides in floats. */
-export interface ForwardExports {
+export interface ForwardExports extends CalibrationExports {
   inputTile(): number;
   packRows(source: number, stride: number, outputs: number, inputs: number, target: number): void;
   packColumns(

@@ -37,7 +37,7 @@ function scratchSizes(format: NumberFormat, { rows, inputs, block, staticGroups 
     errors: panels * inputs * PANEL * 8,
     changes: window,
     outer: moves ? window : 0,
-    factor: widest * widest * 8,
+    factor: paddedWidth(widest) * widest * 8,
     packing: propagateScratchBytes(widest),
     fit: countRegionBytes(Math.max(FIT_WEIGHTS, columns)),
   };
@@ -194,10 +194,13 @@ export class RowsToQuantize {
       if (first > 0) kernels.substitute({ ...window, target: at.outer });
       for (let group = firstGroup; group * size < end; group++) this.fitMoved(group, first, width);
     }
+    const errors = at.errors + first * PANEL * 8;
+    const step = inputs * PANEL * 8;
     for (let k = first; k < end; k++) {
+      const column = k - first;
+      if (column % PANEL === 0) kernels.gather(window, errors, step, column);
       this.quantizeAt(k, first, width);
-      const errors = at.errors + k * PANEL * 8;
-      kernels.spread(window, errors, inputs * PANEL * 8, { first: k - first, end: end - first });
+      kernels.spread(window, errors, step, column);
     }
   }
 

@@ -75,8 +75,12 @@ export class ReferenceCalibrationKernels implements CalibrationKernels {
     propagation.substitute(this.doubles(), window);
   }
 
-  spread(window: Window, errors: number, step: number, columns: Run): void {
-    propagation.spread(this.doubles(), window, errors, step, columns);
+  gather(window: Window, errors: number, step: number, column: number): void {
+    propagation.gather(this.doubles(), window, errors, step, column);
+  }
+
+  spread(window: Window, errors: number, step: number, column: number): void {
+    propagation.spread(this.doubles(), window, errors, step, column);
   }
 
   /** The memory may have grown since. */

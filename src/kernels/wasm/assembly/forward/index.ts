@@ -8,3 +8,4 @@ export { rotate } from './rotary';
 export { attend, attentionScratchBytes } from './attention';
 export { activate, add, softCap } from './activations';
 export { diverge, score } from './score';
+export * from '../calibration/index';
