@@ -10,6 +10,14 @@ export {
   parseFormat,
   withGrouping,
 } from './names.js';
+export {
+  ACTIVATION_CATALOGUE,
+  activationLabel,
+  parseActivationFormat,
+  type ActivationEntry,
+  type ActivationFormat,
+  type ActivationScaling,
+} from './activations.js';
 export { needsTensorRange, ruleProperties, type RuleProperties } from './rules.js';
 export { computeBitsPerWeight, countGroups, countStoredBits } from './storage.js';
 export { roundHalfEven, roundToBF16, roundToF16, saturateF32 } from './float32.js';

@@ -1,3 +1,5 @@
+import type { Minifloat } from '../formats/types.js';
+
 /**
  * The activation function of a feed-forward network. `gelu` is the exact (erf) form, `gelu-tanh` and
  * `quick-gelu` (x·sigmoid(1.702x)) are its approximations, `gelu-10` ends at ±10; `relu2` is relu(x)².
@@ -119,6 +121,30 @@ export interface GatedActivation {
   readonly target: Matrix;
 }
 
+/**
+ * Rows rounded to levels times a scale: what becomes of a linear map's inputs in a number format for
+ * activations. x → level(x / scale)·scale, each step rounded to f32.
+ */
+export interface RowRounding {
+  readonly source: Matrix;
+  /** May be the source. */
+  readonly target: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  readonly levels: Minifloat;
+  /**
+   * Of all rows; what lies beyond the levels is clamped. Absent: each row has its own, that of its largest
+   * magnitude, see {@link scaleOfRange}; a row with a value that is not finite becomes NaN throughout.
+   * Where it is 0, rows become 0.
+   */
+  readonly scale?: number;
+}
+
+/** The f32 scale that puts a largest magnitude onto the largest level. */
+export function scaleOfRange(range: number, { largest }: Minifloat): number {
+  return Math.fround(Math.fround(range) / largest);
+}
+
 /** Logits of some tokens that follow one another in the vocabulary, for some rows. */
 export interface LogitTile {
   readonly logits: Matrix;
@@ -175,6 +201,8 @@ export interface LayerKernels {
   layerNorm(norm: LayerNorm): void;
   rotate(rotation: Rotation): void;
   activate(activation: GatedActivation): void;
+  /** Agrees with `reference` to the bit on threads. */
+  roundRows(rounding: RowRounding): void;
   /** target += source. */
   add(source: Matrix, rows: number, columns: number, target: Matrix): void;
   /** values = cap·tanh(values/cap). */

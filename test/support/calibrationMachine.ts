@@ -42,7 +42,8 @@ export class CalibrationMachine {
     const module = await WebAssembly.compile(await readFile(file));
     const exports = await instantiateKernels(module, regions.memory);
     const sources = new OpenSources(() => Promise.reject(new Error('No file is read here')));
-    const methods = makeCalibrationMethods(new ChunkLoader(regions.memory, exports, sources));
+    const loader = new ChunkLoader(regions.memory, exports, sources);
+    const methods = await makeCalibrationMethods(loader, undefined);
     return new CalibrationMachine(regions, methods as unknown as AnyMethods);
   }
 

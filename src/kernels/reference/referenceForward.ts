@@ -12,9 +12,11 @@ import {
   type Product,
   type RmsNorm,
   type Rotation,
+  type RowRounding,
 } from '../forwardKernels.js';
 import { attendRows } from './forward/attention.js';
 import { activations } from './forward/functions.js';
+import { roundRow } from './forward/rounding.js';
 import { divergeRow, scoreRow } from './forward/score.js';
 
 /** What the loops of a forward pass mean: plain loops that add in f64 and store f32. */
@@ -114,6 +116,13 @@ export class ReferenceForwardKernels implements ForwardKernels {
       const factors = up && this.row(up, row, columns);
       const y = this.row(target, row, columns);
       x.forEach((v, i) => (y[i] = apply(v) * (factors?.[i] ?? 1)));
+    }
+  }
+
+  roundRows({ source, target, rows, columns, levels, scale }: RowRounding): void {
+    for (let row = 0; row < rows; row++) {
+      const values = this.row(source, row, columns);
+      roundRow(values, levels, scale, this.row(target, row, columns));
     }
   }
 

@@ -83,6 +83,19 @@ export interface ForwardExports extends CalibrationExports {
     target: number,
     targetStride: number,
   ): void;
+  roundRows(
+    source: number,
+    stride: number,
+    rows: number,
+    columns: number,
+    fractionBits: number,
+    minExponent: number,
+    largest: number,
+    ties: number,
+    scale: number,
+    target: number,
+    targetStride: number,
+  ): void;
   add(
     source: number,
     stride: number,

@@ -10,8 +10,9 @@ import type {
   Product,
   RmsNorm,
   Rotation,
+  RowRounding,
 } from '../forwardKernels.js';
-import { ACTIVATIONS, codeOf } from './configSchema.js';
+import { ACTIVATIONS, codeOf, TIES } from './configSchema.js';
 import type { ForwardExports } from './forwardModule.js';
 
 export { FORWARD_MODULES, instantiateForward, loadForwardModule } from './forwardModule.js';
@@ -124,6 +125,22 @@ export class WasmForwardKernels implements ForwardKernels {
       up?.stride ?? 0,
       rows,
       columns,
+      target.at,
+      target.stride,
+    );
+  }
+
+  roundRows({ source, target, rows, columns, levels, scale }: RowRounding): void {
+    this.exports.roundRows(
+      source.at,
+      source.stride,
+      rows,
+      columns,
+      levels.fractionBits,
+      levels.minExponent,
+      levels.largest,
+      codeOf(TIES, levels.ties),
+      scale ?? -1,
       target.at,
       target.stride,
     );

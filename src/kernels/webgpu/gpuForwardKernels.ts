@@ -9,6 +9,7 @@ import {
   type GpuProduct,
 } from './forward/product.js';
 import { rotate, type GpuRotation } from './forward/rotate.js';
+import { roundRows, type GpuRowRounding } from './forward/roundRows.js';
 import { routeRows, type GpuRouting } from './forward/route.js';
 import {
   combineRows,
@@ -34,6 +35,7 @@ export type { GpuMatrix } from './forward/matrix.js';
 export type { GpuLayerNorm, GpuRmsNorm, NormHeads } from './forward/norm.js';
 export type { GpuPackedProduct, GpuProduct } from './forward/product.js';
 export type { GpuRotation } from './forward/rotate.js';
+export type { GpuRowRounding } from './forward/roundRows.js';
 export type { GpuRouting } from './forward/route.js';
 export type { GpuGather, GpuRows, GpuScatter } from './forward/rows.js';
 export { LOWEST_SCORE, type GpuDivergenceTile, type GpuLogitTile } from './forward/score.js';
@@ -89,6 +91,11 @@ export class GpuForwardKernels {
   /** target = activation(gate)·up; in place where all share a buffer. */
   activate(activation: GpuActivation): void {
     activateRows(this.context, activation);
+  }
+
+  /** Rounds rows to levels times a scale. */
+  roundRows(rounding: GpuRowRounding): void {
+    roundRows(this.context, rounding);
   }
 
   /** target += source. */

@@ -38,7 +38,8 @@ export interface RuleShader {
 
 export const SCALE_DTYPE_WORDS: Readonly<Record<ScaleDtype, number>> = { f32: 0, f16: 1, bf16: 2 };
 const CONVENTIONS = { 'gptq-asym': 0, 'gptq-sym': 1, awq: 2, absmax: 3 } as const;
-const TIES: Readonly<Record<Minifloat['ties'], number>> = { even: 0, lower: 1, away: 2 };
+/** How `rounding.wgsl` knows them. */
+export const TIES: Readonly<Record<Minifloat['ties'], number>> = { even: 0, lower: 1, away: 2 };
 const SCALINGS: Readonly<Record<GridScaling, number>> = {
   shared: 0,
   'by-sign': 1,

@@ -88,7 +88,7 @@ export class CalibrationWalk {
       throwIfCancelled(signal);
       onProgress?.({ done: index, total, message: `block ${index + 1} of ${total}` });
       const layout = layOutParts(plan, this.packed, model.plan.hiddenSize);
-      await visit({ index, plan, placed: placeBlock(plan, layout), layout });
+      await visit({ index, plan, placed: placeBlock(plan, layout, undefined), layout });
     }
     onProgress?.({ done: total, total });
   }

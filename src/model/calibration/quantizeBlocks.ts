@@ -98,19 +98,19 @@ class BlockQuantizer {
         change: walk.base(linear.weight),
       })),
     );
-    const findings = await applied.method.quantize!.quantize(
-      {
-        machine: pool,
-        block: block.index,
-        inputs,
-        linears: places.linears,
-        format: formatForWidth(format, inputs),
-        scaleDtype,
-      },
-      places.gram,
-      applied.options,
-      options,
-    );
+    const chosen = {
+      machine: pool,
+      block: block.index,
+      inputs,
+      linears: places.linears,
+      format: formatForWidth(format, inputs),
+      scaleDtype,
+    };
+    const step = applied.method.quantize!;
+    const findings =
+      step.needs === 'gram'
+        ? await step.quantize(chosen, places.gram, applied.options, options)
+        : await step.quantize(chosen, applied.options, options);
     const tensors = places.linears.map(({ name, outputs, weights: { at } }) => ({
       name,
       shape: [outputs, inputs],

@@ -1,5 +1,6 @@
 import type { LinearPlan } from '../config/plan.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
+import { activationKey } from './activations.js';
 import type { Layout } from './placement.js';
 import type { TensorChange, Variant } from './types.js';
 import type { WeightStore } from './weightStore.js';
@@ -30,13 +31,17 @@ export class BlockWeights {
     this.layout = layout;
   }
 
-  /** The same for variants for which these weights are the same. */
+  /** The same for variants for which these weights, and what is done to their inputs, are the same. */
   private keyOf(variant: Variant | undefined): string {
     const { keys } = this.weights;
-    return JSON.stringify(this.tensors.map((name) => keys.of(variant?.changes.get(name))));
+    const ofTensor = (name: string) => [
+      keys.of(variant?.changes.get(name)),
+      activationKey(variant?.activations?.get(name)),
+    ];
+    return JSON.stringify(this.tensors.map(ofTensor));
   }
 
-  /** Runners in groups for which these weights are the same, in the order of their first ones. */
+  /** Runners in groups that compute the same with these weights, in the order of their first ones. */
   groupEqual<Runner extends { readonly variant?: Variant }>(
     runners: readonly Runner[],
   ): readonly (readonly [Runner, ...Runner[]])[] {

@@ -238,7 +238,6 @@ export class Evaluation {
     const { batch } = walk;
     const block = plan.blocks[index];
     const layout = layOutBlock(block, memory.weights.start, plan.hiddenSize);
-    const placed = placeBlock(block, layout);
     const weights = new BlockWeights({
       layout,
       tensors: tensorsForAll(block),
@@ -252,7 +251,9 @@ export class Evaluation {
     const onRows = (rows: number) => this.advance(rows * flops, message);
     const observation = this.observation?.ofBlock(index);
     for (const group of groups) {
-      await weights.load(group[0].variant);
+      const [{ variant }] = group;
+      await weights.load(variant);
+      const placed = placeBlock(block, layout, variant);
       const run = (some: readonly Runner[], wanted?: typeof observation) =>
         this.blocks.run({
           block: placed,

@@ -128,12 +128,13 @@ export class ExpertRunner {
       some.reduce((sum, { expert }) => sum + counts[expert], 0);
     const groups = inMemory.groupEqual(runners.filter((runner) => rowsOf(runner) > 0));
     await inMemory.keepStored(groups.map(([{ variant }]) => variant));
-    const placed = some.map(({ expert, feedForward }) => ({
-      expert,
-      feedForward: placeFeedForward(feedForward, layout),
-    }));
     for (const group of groups) {
-      await inMemory.load(group[0].variant);
+      const [{ variant }] = group;
+      await inMemory.load(variant);
+      const placed = some.map(({ expert, feedForward }) => ({
+        expert,
+        feedForward: placeFeedForward(feedForward, layout, variant),
+      }));
       await this.apply(placed, expertsPerRow, group);
       const rows = group.reduce((sum, runner) => sum + rowsOf(runner), 0);
       onFlops(rows * countExpertFlops(plans[0]));

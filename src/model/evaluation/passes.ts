@@ -8,8 +8,8 @@ export const FORK = Object.freeze({ embedding: -1 });
  * The first place where a variant differs: −1 the embedding, a block's index, or the number of
  * blocks for what follows them (or nothing at all).
  */
-export function findFork({ changes }: Variant, plan: ModelPlan): number {
-  const isChanged = (name: string) => changes.has(name);
+export function findFork({ changes, activations }: Variant, plan: ModelPlan): number {
+  const isChanged = (name: string) => changes.has(name) || !!activations?.has(name);
   if (tensorsBefore(plan).some(isChanged)) return FORK.embedding;
   const block = plan.blocks.findIndex((each) => tensorsOfBlock(each).some(isChanged));
   return block < 0 ? plan.blocks.length : block;

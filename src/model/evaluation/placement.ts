@@ -12,6 +12,9 @@ import {
   type NormPlan,
 } from '../config/plan.js';
 
+import { inputRounding, outputRounding } from './activations.js';
+import type { Variant } from './types.js';
+
 const ALIGNMENT = 64;
 
 /** Gives addresses to weights, one after the other. */
@@ -136,17 +139,29 @@ export function layOutExperts(experts: readonly FeedForwardPlan[], start: number
 export function placeFeedForward(
   feedForward: FeedForwardPlan,
   layout: Layout,
+  variant: Variant | undefined,
 ): FeedForward<PlacedLinear> {
+  const linear = (plan: LinearPlan) => ({
+    ...layout.placeLinear(plan),
+    inputRounding: inputRounding(plan, variant),
+  });
   return {
     ...feedForward,
-    projections: feedForward.projections.map((linear) => layout.placeLinear(linear)),
-    down: layout.placeLinear(feedForward.down),
+    projections: feedForward.projections.map(linear),
+    down: linear(feedForward.down),
   };
 }
 
 /** A block whose weights are addresses; experts have theirs from {@link placeFeedForward}. */
-export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
-  const linear = (plan: LinearPlan) => layout.placeLinear(plan);
+export function placeBlock(
+  block: BlockPlan,
+  layout: Layout,
+  variant: Variant | undefined,
+): PlacedBlock {
+  const linear = (plan: LinearPlan) => ({
+    ...layout.placeLinear(plan),
+    inputRounding: inputRounding(plan, variant),
+  });
   const norm = (plan: NormPlan | undefined) => plan && layout.placeNorm(plan);
   const places = ({ before, after, ofSum }: NormPlaces) => ({
     before: norm(before),
@@ -157,7 +172,10 @@ export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
   return {
     attention: {
       ...attention,
-      projections: attention.projections.map(linear),
+      projections: attention.projections.map((plan) => ({
+        ...linear(plan),
+        outputRounding: outputRounding(plan, variant),
+      })),
       queryNorm: norm(attention.queryNorm),
       keyNorm: norm(attention.keyNorm),
       output: linear(attention.output),
@@ -169,7 +187,7 @@ export function placeBlock(block: BlockPlan, layout: Layout): PlacedBlock {
           expertsPerRow: feedForward.expertsPerRow,
           normalized: feedForward.normalized,
         }
-      : placeFeedForward(feedForward, layout),
+      : placeFeedForward(feedForward, layout, variant),
     feedForwardNorms: places(feedForwardNorms),
     parallel,
     branchScale,

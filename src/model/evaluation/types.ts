@@ -1,3 +1,4 @@
+import type { ActivationFormat } from '../../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import type { TaskMachine } from '../../compute/taskMachine.js';
@@ -35,6 +36,13 @@ export interface TensorChange {
   readonly format?: NumberFormat;
 }
 
+/** How what a linear map takes is rounded. */
+export interface ActivationChange {
+  readonly format: ActivationFormat;
+  /** Of formats with a static scale: the largest magnitude, of what calibration saw. */
+  readonly range?: number;
+}
+
 /**
  * A change to a model: these tensors are changed, all others are as they are.
  *
@@ -45,11 +53,17 @@ export interface Variant {
   /**
    * Unique among the variants of an evaluation, stable between runs: names it in caches. Caches see
    * nothing else of a variant, so the id of one with values must say what they are: the method with
-   * all of its settings, and a hash of what it was calibrated on.
+   * all of its settings, and a hash of what it was calibrated on. The same of activations: it names
+   * their format, and says by a hash which ranges static ones have.
    */
   readonly id: string;
   /** By tensor name. */
   readonly changes: ReadonlyMap<string, TensorChange>;
+  /**
+   * Linear maps of blocks whose inputs are rounded before they are multiplied, by the name of their weights'
+   * tensor. Observers see inputs as they are before that.
+   */
+  readonly activations?: ReadonlyMap<string, ActivationChange>;
 }
 
 /** What scoring one window came to. Every position but the last has a target: the next token. */

@@ -3,6 +3,7 @@ import { getMatrixShape } from '../../checkpoint/matrixShape.js';
 import type { NumberFormat } from '../../formats/types.js';
 import { visible } from '../../storage/errors.js';
 import { tensorsAfter, tensorsBefore, tensorsOfBlock } from '../config/plan.js';
+import { checkActivations } from './activations.js';
 import type { LanguageModel, TensorChange, Variant } from './types.js';
 
 /** Tensors in one format, as the changes of a variant. */
@@ -37,7 +38,7 @@ export class ChangeKeys {
 
 /**
  * Checks that every array of values belongs to a tensor that the model computes with, and has its
- * size.
+ * size, and that activations belong to linear maps of blocks.
  * @throws naming the variant and the tensor. That values are finite is checked when they are used.
  */
 export function checkVariants({ opened, plan }: LanguageModel, variants: readonly Variant[]): void {
@@ -47,7 +48,9 @@ export function checkVariants({ opened, plan }: LanguageModel, variants: readonl
     ...tensorsAfter(plan),
   ]);
   const tensors = new Map(opened.tensors.map((tensor) => [tensor.name, tensor]));
-  for (const { id, changes } of variants) {
+  for (const variant of variants) {
+    checkActivations(variant, plan);
+    const { id, changes } = variant;
     for (const [name, { values, stored }] of changes) {
       if (!values && !stored) continue;
       const fail = (detail: string): never => {

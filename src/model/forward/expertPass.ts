@@ -29,7 +29,8 @@ export class ExpertPass {
     if (norm) layers.norm({ source, rows, columns, norm, target });
     else layers.copy(source, rows, columns, target);
     const copy = tile.inputs?.feedForward;
-    const packed = layers.packInputs({ source: target, rows, columns, copy }, scratch);
+    const inputs = { source: target, rows, columns, copy };
+    const packed = layers.packForAll([router], inputs, scratch);
     const logits: Matrix = { at: scratch.floats(rows * router.outputs), stride: router.outputs };
     layers.multiplyAll([router], packed, rows, logits);
     layers.route({
@@ -86,10 +87,11 @@ export class ExpertPass {
     const gathered: Matrix = { at: scratch.floats(rows * size), stride: size };
     const numbers = chosen.map(({ row }) => row);
     layers.gather({ source: inputs, columns: size, rows: numbers, target: gathered });
-    const taken = layers.packInputs({ source: gathered, rows, columns: size }, scratch);
+    const input = { source: gathered, rows, columns: size };
+    const taken = layers.packForAll(projections, input, scratch);
     const packed = layers.packActivated({ feedForward, packed: taken, rows }, scratch);
     const results: Matrix = { at: scratch.floats(rows * down.outputs), stride: down.outputs };
-    layers.multiplyAll([down], packed, rows, results);
+    layers.multiplyAll([down], [packed], rows, results);
     layers.addScaled({
       source: results,
       columns: down.outputs,

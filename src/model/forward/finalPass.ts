@@ -90,7 +90,7 @@ export class FinalPass {
     scratch.borrow(() => {
       const packed = this.layers.packNormed({ ...last, copy: copies.outputProjection }, scratch);
       const projected: Matrix = { at: scratch.floats(rows * headInputs), stride: headInputs };
-      this.layers.multiplyAll([projection], packed, rows, projected);
+      this.layers.multiplyAll([projection], [packed], rows, projected);
       if (copies.head) this.layers.copy(projected, rows, headInputs, copies.head);
       this.layers.kernels.packInputs(projected, rows, headInputs, result);
     });

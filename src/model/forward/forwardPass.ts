@@ -44,7 +44,8 @@ export class ForwardPass {
     const scratch = this.layers.scratchOf(region);
     const rows = rowsOf(tile);
     const inputs = attention.projections[0].inputs;
-    const packed = this.layers.packNormed(
+    const packed = this.layers.packForAll(
+      attention.projections,
       {
         source: tile.hidden,
         rows,
@@ -81,7 +82,7 @@ export class ForwardPass {
     const { hidden, inputs } = tile;
     const rows = rowsOf(tile);
     const normed = () => this.packFeedForward(block, hidden, rows, scratch, inputs?.feedForward);
-    const before = parallel ? normed() : 0;
+    const before = parallel ? normed() : [];
     this.addAttended(block, tile, scratch);
     if (isRouter(feedForward)) {
       this.experts.route(block, tile, scratch);
@@ -116,21 +117,22 @@ export class ForwardPass {
   /** The end of a feed-forward part: its activated inputs → hidden. */
   addFeedForward({ block, source, rows, hidden, region }: AddFeedForwardTask): void {
     const scratch = this.layers.scratchOf(region);
-    const { inputs } = withoutRouter(block).down;
-    const packed = this.layers.packInputs({ source, rows, columns: inputs }, scratch);
+    const { inputs, inputRounding: rounding } = withoutRouter(block).down;
+    const packed = this.layers.packInputs({ source, rows, columns: inputs, rounding }, scratch);
     this.addDown(block, packed, rows, hidden, scratch);
   }
 
   private packFeedForward(
-    { attention, feedForwardNorms }: PlacedBlock,
+    { attention, feedForward, feedForwardNorms }: PlacedBlock,
     source: Matrix,
     rows: number,
     scratch: Scratch,
     copy?: Matrix,
-  ): number {
+  ): readonly number[] {
     const norm = feedForwardNorms.before;
-    const { outputs } = attention.output;
-    return this.layers.packNormed({ source, rows, columns: outputs, norm, copy }, scratch);
+    const input = { source, rows, columns: attention.output.outputs, norm, copy };
+    const linears = isRouter(feedForward) ? [] : feedForward.projections;
+    return this.layers.packForAll(linears, input, scratch);
   }
 
   private addAttended(
@@ -142,7 +144,8 @@ export class ForwardPass {
     const rows = rowsOf(tile);
     const { output: linear } = attention;
     const copy = inputs?.attentionOutput;
-    const input = { source: attended, rows, columns: linear.inputs, copy };
+    const rounding = linear.inputRounding;
+    const input = { source: attended, rows, columns: linear.inputs, copy, rounding };
     const packed = this.layers.packInputs(input, scratch);
     const { after, ofSum } = attentionNorms;
     this.layers.addBranch({ linear, packed, rows, hidden, after, scale: branchScale }, scratch);
@@ -175,8 +178,9 @@ export class ForwardPass {
   /** A linear map on its own. */
   applyLinear({ linear, source, rows, target, region }: LinearTask): void {
     const scratch = this.layers.scratchOf(region);
-    const packed = this.layers.packInputs({ source, rows, columns: linear.inputs }, scratch);
-    this.layers.multiplyAll([linear], packed, rows, target);
+    const { inputs, inputRounding: rounding } = linear;
+    const packed = this.layers.packInputs({ source, rows, columns: inputs, rounding }, scratch);
+    this.layers.multiplyAll([linear], [packed], rows, target);
   }
 
   private normHeads(task: HeadsNorm): void {

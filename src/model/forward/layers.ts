@@ -1,9 +1,10 @@
 import type { LayerKernels, Matrix, Product } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { FeedForward } from './block.js';
+import { roundingKey } from './rounding.js';
 import type { Routes } from './routing.js';
 import type { Scratch } from './scratch.js';
-import type { AttendTask, PlacedLinear, PlacedNorm } from './tasks.js';
+import type { AttendTask, PlacedLinear, PlacedNorm, PlacedRounding } from './tasks.js';
 
 /** A matrix from one of its columns on. */
 export function columns({ at, stride }: Matrix, first: number): Matrix {
@@ -24,6 +25,8 @@ export interface InputRows {
   readonly norm?: PlacedNorm;
   /** Where the inputs go as they are, for those who observe them. */
   readonly copy?: Matrix;
+  /** How the maps want them; absent: as they are. */
+  readonly rounding?: PlacedRounding;
 }
 
 /** Some outputs of a linear map. */
@@ -54,8 +57,8 @@ export interface Branch {
 /** Rows on their way through a feed-forward part. */
 export interface FeedForwardRows {
   readonly feedForward: FeedForward<PlacedLinear>;
-  /** Address of the packed inputs. */
-  readonly packed: number;
+  /** Addresses of the packed inputs, one for each of the first maps. */
+  readonly packed: readonly number[];
   readonly rows: number;
   /** Where the inputs of its last map go, for those who observe them. */
   readonly copy?: Matrix;
@@ -125,26 +128,62 @@ export abstract class Layers {
   /** target[rows[i]] += weights[i]·source[i]; no row occurs twice. */
   abstract addScaled(picked: PickedRows & { readonly weights: readonly number[] }): void;
 
+  /**
+   * Inputs of several linear maps, after their norm if there is one, as each of the maps wants them.
+   * @returns an address for each; maps that want them alike have the same
+   */
+  packForAll(
+    linears: readonly PlacedLinear[],
+    { copy, ...input }: InputRows,
+    scratch: Scratch,
+  ): readonly number[] {
+    const packed = new Map<string, number>();
+    return linears.map(({ inputRounding: rounding }) => {
+      const key = roundingKey(rounding);
+      const known = packed.get(key);
+      if (known !== undefined) return known;
+      const rows = { ...input, rounding, copy: packed.size === 0 ? copy : undefined };
+      const at = this.packNormed(rows, scratch);
+      packed.set(key, at);
+      return at;
+    });
+  }
+
   /** Inputs of linear maps, after their norm if there is one, as the product reads them. */
   packNormed({ norm, ...input }: InputRows, scratch: Scratch): number {
     if (!norm) return this.packInputs(input, scratch);
-    const { rows, columns: size, copy } = input;
+    const { rows, columns: size } = input;
     const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
     scratch.borrow(() => {
       const normed: Matrix = { at: scratch.floats(rows * size), stride: size };
       this.norm({ ...input, norm, target: normed });
-      if (copy) this.copy(normed, rows, size, copy);
-      this.kernels.packInputs(normed, rows, size, packed);
+      this.packTo(packed, { ...input, source: normed }, scratch);
     });
     return packed;
   }
 
   /** Inputs of linear maps as the product reads them. */
-  packInputs({ source, rows, columns: size, copy }: InputRows, scratch: Scratch): number {
-    const packed = scratch.take(this.kernels.packedInputBytes(rows, size));
-    if (copy) this.copy(source, rows, size, copy);
-    this.kernels.packInputs(source, rows, size, packed);
+  packInputs(input: InputRows, scratch: Scratch): number {
+    const packed = scratch.take(this.kernels.packedInputBytes(input.rows, input.columns));
+    this.packTo(packed, input, scratch);
     return packed;
+  }
+
+  private packTo(
+    packed: number,
+    { source, rows, columns: size, copy, rounding }: InputRows,
+    scratch: Scratch,
+  ): void {
+    if (copy) this.copy(source, rows, size, copy);
+    if (!rounding) {
+      this.kernels.packInputs(source, rows, size, packed);
+      return;
+    }
+    scratch.borrow(() => {
+      const rounded: Matrix = { at: scratch.floats(rows * size), stride: size };
+      this.kernels.roundRows({ source, target: rounded, rows, columns: size, ...rounding });
+      this.kernels.packInputs(rounded, rows, size, packed);
+    });
   }
 
   /** A norm of any kind. */
@@ -155,23 +194,32 @@ export abstract class Layers {
     else this.kernels.layerNorm({ ...shared, bias });
   }
 
-  /** Several linear maps of the same inputs, side by side. */
+  /**
+   * Several linear maps, side by side.
+   * @param packed addresses of the inputs of each
+   */
   multiplyAll(
     linears: readonly PlacedLinear[],
-    packed: number,
+    packed: readonly number[],
     rows: number,
     target: Matrix,
   ): void {
     let at = 0;
-    for (const linear of linears) {
-      this.kernels.multiply(productOf(linear, packed, rows, columns(target, at)));
-      at += linear.outputs;
+    for (const [index, linear] of linears.entries()) {
+      const output = columns(target, at);
+      const { outputs, outputRounding: rounding } = linear;
+      this.kernels.multiply(productOf(linear, packed[index], rows, output));
+      if (rounding) {
+        const place = { source: output, target: output, rows, columns: outputs };
+        this.kernels.roundRows({ ...place, ...rounding });
+      }
+      at += outputs;
     }
   }
 
   /** activation(gate)·up, packed for the last map of a feed-forward part. */
   packActivated({ feedForward, packed, rows, copy }: FeedForwardRows, scratch: Scratch): number {
-    const { gate, up, width, activation, projections } = feedForward;
+    const { gate, up, width, activation, projections, down } = feedForward;
     const outputs = projections.reduce((sum, each) => sum + each.outputs, 0);
     const projected: Matrix = { at: scratch.floats(rows * outputs), stride: outputs };
     this.multiplyAll(projections, packed, rows, projected);
@@ -184,7 +232,8 @@ export abstract class Layers {
       columns: width,
       target: activated,
     });
-    return this.packInputs({ source: activated, rows, columns: width, copy }, scratch);
+    const rounding = down.inputRounding;
+    return this.packInputs({ source: activated, rows, columns: width, copy, rounding }, scratch);
   }
 
   /** Some outputs of a linear map. */

@@ -1,7 +1,8 @@
 import { countPackedWeightBytes } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import { isRouter, type Block, type FeedForward } from './block.js';
-import type { PlacedBlock } from './tasks.js';
+import { roundingKey } from './rounding.js';
+import type { PlacedBlock, PlacedLinear } from './tasks.js';
 
 const ALIGNMENT = 64;
 /** Rows that packing may add, and slack for alignment. */
@@ -63,11 +64,18 @@ function columnsOf(linears: readonly { readonly outputs: number }[]): number {
   return linears.reduce((sum, { outputs }) => sum + outputs, 0);
 }
 
-interface LinearSizes {
-  readonly outputs: number;
-  readonly inputs: number;
-}
+type LinearSizes = Pick<PlacedLinear, 'outputs' | 'inputs' | 'inputRounding'>;
 type Sizes = Block<LinearSizes, unknown>;
+
+/**
+ * What roundings need at a place where linear maps take the same inputs: rows on their way to be packed, and
+ * the packed rows themselves once more for each further way in which they are wanted.
+ */
+function roundingBytes(linears: readonly LinearSizes[], rows: number): number {
+  const wanted = new Set(linears.map(({ inputRounding }) => roundingKey(inputRounding)));
+  const isPlain = wanted.size === 1 && !linears[0].inputRounding;
+  return isPlain ? 0 : wanted.size * rowsBytes(rows, linears[0].inputs);
+}
 
 /** Scratch of `project` and `finish` for a tile of so many rows. */
 export function blockScratchBytes({ attention, feedForward }: Sizes, rows: number): number {
@@ -75,12 +83,15 @@ export function blockScratchBytes({ attention, feedForward }: Sizes, rows: numbe
   const isRouted = isRouter(feedForward);
   const width = isRouted ? 0 : feedForward.width;
   const projections = isRouted ? [feedForward.router] : feedForward.projections;
+  const sites = [attention.projections, [attention.output], projections];
+  if (!isRouted) sites.push([feedForward.down]);
   const widest = Math.max(hidden, attention.output.inputs, width);
   return (
     SLACK_BYTES +
     3 * rowsBytes(rows, hidden) +
     rowsBytes(rows, widest) +
-    rowsBytes(rows, columnsOf(projections))
+    rowsBytes(rows, columnsOf(projections)) +
+    sites.reduce((sum, linears) => sum + roundingBytes(linears, rows), 0)
   );
 }
 
@@ -99,7 +110,9 @@ export function expertScratchBytes(
     2 * rowsBytes(most, inputs) +
     rowsBytes(most, columnsOf(projections)) +
     rowsBytes(most, width) +
-    rowsBytes(most, down.outputs)
+    rowsBytes(most, down.outputs) +
+    roundingBytes(projections, most) +
+    roundingBytes([down], most)
   );
 }
 

@@ -1,10 +1,13 @@
 import type { ScaleDtype } from '../../formats/types.js';
-import type { Matrix } from '../../kernels/forwardKernels.js';
+import type { Matrix, RowRounding } from '../../kernels/forwardKernels.js';
 import type { WeightSums } from '../../kernels/types.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { ChunkTask, FormatTask, ScratchTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
 import type { Block, FeedForward, InputSite } from './block.js';
+
+/** How rows of activations are rounded; see `RowRounding`. */
+export type PlacedRounding = Pick<RowRounding, 'levels' | 'scale'>;
 
 /** A linear map in the shared memory: packed panels and bias (0: none). */
 export interface PlacedLinear {
@@ -12,6 +15,10 @@ export interface PlacedLinear {
   readonly bias: number;
   readonly outputs: number;
   readonly inputs: number;
+  /** What is done to its inputs; absent: nothing. */
+  readonly inputRounding?: PlacedRounding;
+  /** The same of what comes out of it. */
+  readonly outputRounding?: PlacedRounding;
 }
 
 /** A norm in the shared memory; weight and bias are addresses, 0: none. */

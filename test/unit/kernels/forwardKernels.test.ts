@@ -1,7 +1,13 @@
 // The loops of a forward pass in WebAssembly, both builds, against the reference: results, and that
 // nothing beside them is written.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { countPackedWeightBytes, type Activation } from '../../../src/kernels/forwardKernels.js';
+import { exmyFormat } from '../../../src/formats/entries/floats.js';
+import { ACTIVATION_CATALOGUE } from '../../../src/formats/index.js';
+import {
+  countPackedWeightBytes,
+  scaleOfRange,
+  type Activation,
+} from '../../../src/kernels/forwardKernels.js';
 import { erf } from '../../../src/kernels/reference/forward/functions.js';
 import { referenceForward, wasmForward, type ForwardSetup } from '../../support/forwardKernels.js';
 import { expectAgreement, Random, Scene } from '../../support/forwardScene.js';
@@ -345,3 +351,97 @@ describe('tanh, erf and the exponential', () => {
     }
   });
 });
+
+describe('rounding of rows', () => {
+  const formats = ACTIVATION_CATALOGUE.map(({ name, levels, scaling }) => ({
+    name,
+    levels,
+    scale: scaling === 'static' ? scaleOfRange(2.5, levels) : undefined,
+  }));
+  const away = { ...exmyFormat(3, 2), ties: 'away' as const };
+  const cases = [...formats, { name: 'ties away', levels: away, scale: 0.25 }];
+  const extremes = [0, -0, 1e-45, -1e-40, 1e-30, 3e38, -3e38, 1, -1, 2.5, -2.5, 0.125, 0.375];
+
+  it.each(cases)('$name: the same bits on any rows', ({ levels, scale }) => {
+    const random = new Random(8);
+    for (const columns of [1, 2, 3, 4, 5, 7, 64, 131]) {
+      const scene = new Scene(setups);
+      const rows = 9;
+      const values = random.floats(rows * columns);
+      // A row of zeros, small and subnormal rows, rows of extremes, halves of steps.
+      values.fill(-0, 0, columns);
+      for (let i = 0; i < columns; i++) {
+        values[columns + i] *= 1e-42;
+        values[2 * columns + i] *= 1e-30;
+        values[3 * columns + i] = extremes[(i * 5) % extremes.length];
+        values[4 * columns + i] = (i - columns / 2) * 0.5 * (scale ?? 1);
+        values[5 * columns + i] *= 1e38;
+      }
+      const source = scene.matrix(rows, columns, values);
+      const inPlace = scene.matrix(rows, columns, values);
+      const target = scene.matrix(rows, columns, undefined, 0);
+      expectSameBits(scene, ({ kernels }) => {
+        const task = { rows, columns, levels, scale };
+        kernels.roundRows({ ...task, source, target });
+        kernels.roundRows({ ...task, source: inPlace, target: inPlace });
+      });
+    }
+  });
+
+  it('shows values that are not finite', () => {
+    const { levels } = ACTIVATION_CATALOGUE[0];
+    const rows = [
+      [1, NaN, 2, 3, 4],
+      [1, 2, 3, 4, -Infinity],
+      [1, 2, 3, 4, 127],
+    ];
+    const read = (scale: number | undefined) => {
+      const scene = new Scene(setups);
+      const source = scene.matrix(3, 5, Float32Array.from(rows.flat()));
+      expectSameBits(scene, ({ kernels }) =>
+        kernels.roundRows({ source, target: source, rows: 3, columns: 5, levels, scale }),
+      );
+      const values = [...scene.read(setups[0], source, 3, 5)];
+      return [0, 5, 10].map((first) => values.slice(first, first + 5));
+    };
+    const nothing = new Array<number>(5).fill(NaN);
+    expect(read(undefined)).toEqual([nothing, nothing, rows[2]]);
+    expect(read(1)).toEqual([rows[0], [1, 2, 3, 4, -127], rows[2]]);
+    // Calibration saw nothing but zeros.
+    expect(read(0)).toEqual(new Array(3).fill(new Array(5).fill(0)));
+  });
+
+  it('is what the formats say', () => {
+    const rounded = (name: string, row: readonly number[], scale?: number) => {
+      const { levels } = ACTIVATION_CATALOGUE.find((entry) => entry.name === name)!;
+      const scene = new Scene(setups.slice(0, 1));
+      const columns = row.length;
+      const source = scene.matrix(1, columns, Float32Array.from(row));
+      const [{ kernels }] = setups;
+      kernels.roundRows({ source, target: source, rows: 1, columns, levels, scale });
+      return [...scene.read(setups[0], source, 1, columns)];
+    };
+    expect(rounded('int8-token', [127, 0.5, 1.5, -2.5, 126.4])).toEqual([127, 0, 2, -2, 126]);
+    expect(rounded('int4-token', [14, 1, 3, -5, -13.1])).toEqual([14, 0, 4, -4, -14]);
+    expect(rounded('int8-static', [300, -300, 3.5], 2)).toEqual([254, -254, 4]);
+    // E4M3 without NaN codes: 480, 448, …; steps of 2^−9 at the bottom.
+    expect(rounded('fp8-token', [480, 463, 465, 2 ** -9, 2 ** -10])).toEqual([
+      480,
+      448,
+      480,
+      2 ** -9,
+      0,
+    ]);
+    // E2M1: 0, 0.5, 1, 1.5, 2, 3, 4, 6, halfway to the lower level.
+    expect(rounded('fp4-token', [6, 5, -5, 2.6, 0.2])).toEqual([6, 4, -6, 3, 0]);
+  });
+});
+
+/** Runs a call in all setups: everything is the same to the bit. */
+function expectSameBits(scene: Scene, call: (setup: ForwardSetup) => void): void {
+  const bits = scene.setups.map((setup) => {
+    call(setup);
+    return scene.snapshot(setup);
+  });
+  for (const other of bits.slice(1)) expect(other).toEqual(bits[0]);
+}

@@ -11,6 +11,7 @@ import {
   type Product,
   type RmsNorm,
   type Rotation,
+  type RowRounding,
 } from '../../../kernels/forwardKernels.js';
 import type { GpuMatrix } from '../../../kernels/webgpu/forward/matrix.js';
 import type { GpuForwardKernels } from '../../../kernels/webgpu/gpuForwardKernels.js';
@@ -136,6 +137,23 @@ export class DeviceKernels implements LayerKernels {
           target: use.matrix(from(target, first), count, columns, 'write'),
         }),
       ),
+    );
+  }
+
+  roundRows({ source, target, rows, columns, levels, scale }: RowRounding): void {
+    this.forRows(rows, [source.stride, target.stride], (first, count) =>
+      this.using((use) => {
+        const place = use.matrix(from(target, first), count, columns, 'write');
+        const isSame = source.at === target.at;
+        this.kernels.roundRows({
+          source: isSame ? place : use.matrix(from(source, first), count, columns),
+          rows: count,
+          columns,
+          target: place,
+          levels,
+          scale,
+        });
+      }),
     );
   }
 

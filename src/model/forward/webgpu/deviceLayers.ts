@@ -32,10 +32,13 @@ export class DeviceLayers extends Layers {
   /** The norm writes to where the product reads. */
   override packNormed({ norm, copy, ...input }: InputRows, scratch: Scratch): number {
     if (!norm) return this.packInputs({ ...input, copy }, scratch);
-    const { rows, columns: size } = input;
+    const { rows, columns: size, rounding } = input;
     const target: Matrix = { at: scratch.floats(rows * size), stride: size };
     this.norm({ ...input, norm, target });
     if (copy) this.copy(target, rows, size, copy);
+    if (rounding) {
+      this.kernels.roundRows({ source: target, target, rows, columns: size, ...rounding });
+    }
     return target.at;
   }
 

@@ -6,6 +6,7 @@ export { multiply } from './matrix';
 export { layerNorm, rmsNorm } from './norms';
 export { rotate } from './rotary';
 export { attend, attentionScratchBytes } from './attention';
+export { roundRows } from './rounding';
 export { activate, add, softCap } from './activations';
 export { diverge, score } from './score';
 export * from '../calibration/index';
