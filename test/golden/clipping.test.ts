@@ -21,7 +21,7 @@ const gram = gramOf(inputs, INPUTS);
 
 const entries = calibrationVectors('awq_clip.json').filter(({ name }) => /clip\./.test(name));
 
-/** AWQ's integers for both, and BitDistiller's NF3: two scales, f32 levels, ties upwards. */
+/** AWQ's integers, which BitDistiller's search has, too; its NF3 has two scales, f32 levels, ties upwards. */
 function formatOf({ fmt, bits, group }: CalibrationVector) {
   return parseFormat(`${fmt === 'nf3' ? 'anf3-ste' : `int${bits}-awq`}:g${group}`);
 }

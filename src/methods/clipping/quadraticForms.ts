@@ -35,11 +35,17 @@ export class QuadraticForms {
 
   compute(): void {
     const { triangle, rows, size, results } = this;
-    let [a, b, c, d] = [0, 0, 0, 0];
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
     let at = 0;
     const end = size * FORM_ROWS;
     for (let i = 0; i < end; i += FORM_ROWS) {
-      let [rowA, rowB, rowC, rowD] = [0, 0, 0, 0];
+      let rowA = 0;
+      let rowB = 0;
+      let rowC = 0;
+      let rowD = 0;
       for (let j = i; j < end; j += FORM_ROWS) {
         const product = triangle[at++];
         rowA += product * rows[j];

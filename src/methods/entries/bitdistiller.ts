@@ -3,8 +3,9 @@ import { makeClipStep } from '../clipping/clipStep.js';
 import type { CalibrationMethod } from '../types.js';
 
 /**
- * BitDistiller's start point: two-ended clipping (algorithms 3 and 11). Its own formats are `anf3-ste`
- * (two scales, called n2f3 in its code) for 3 bits, and AWQ's integers (`int3-awq`, `int2-awq`) elsewhere.
+ * BitDistiller's start point: two-ended clipping (algorithms 3 and 11). Its own quantizers are the formats
+ * `anf3-ste` for 3 bits (two scales, n2f3 in its code) and `int2-awq-away`, `int3-awq-away`. Its code
+ * searches the ranges of integers with `intN-awq`, which rounds ties to even; here one format does both.
  */
 export const bitdistiller: CalibrationMethod = {
   name: 'bitdistiller',
