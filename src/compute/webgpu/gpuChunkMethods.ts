@@ -12,7 +12,8 @@ export function makeGpuChunkMethods(
   return {
     async quantize({ chunk, formats, scaleDtype }: QuantizeTask) {
       const begin = performance.now();
-      const { weights, stored, sums, end } = await chunks.load(chunk);
+      const stored = await chunks.read(chunk);
+      const { weights, sums, end } = chunks.load(chunk, stored);
       const read = performance.now();
       const errors = formats.map(({ id, tensorRange }) =>
         kernels.quantize({
@@ -36,13 +37,13 @@ export function makeGpuChunkMethods(
       });
     },
     async inspect({ chunk }: ChunkTask) {
-      const { sums, end } = await chunks.load(chunk);
+      const { sums, end } = chunks.load(chunk, await chunks.read(chunk));
       end();
       const collected = chunks.collect();
       return () => collected.then(() => sums);
     },
     async groupExtremes({ chunk, groupSize }: ChunkTask & { readonly groupSize: number }) {
-      const { weights, end } = await chunks.load(chunk);
+      const { weights, end } = chunks.load(chunk, await chunks.read(chunk));
       const extremes = kernels.groupExtremes(weights, chunk, groupSize);
       end();
       const collected = chunks.collect();

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GpuMachine } from '../../../src/compute/webgpu/gpuMachine.js';
 import { chunksOnThreads } from '../../../src/compute/webgpu/chunksOnThreads.js';
 import { planLanguageModel } from '../../../src/model/config/languageModel.js';
 import { evaluate } from '../../../src/model/evaluation/evaluate.js';
 import type { EvaluationRequest, WindowScore } from '../../../src/model/evaluation/types.js';
 import { inFormat } from '../../../src/model/evaluation/variants.js';
+import type { ForwardApi } from '../../../src/model/forward/tasks.js';
 import { forwardOnThreads } from '../../../src/model/forward/webgpu/forwardOnThreads.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { parseFormat } from '../../../src/formats/index.js';
@@ -61,6 +62,32 @@ describe.skipIf(why)('evaluations on a device', () => {
     await machine.end();
     expectClose(got.baseline, wanted.baseline);
     got.variants.forEach((scores, index) => expectClose(scores, wanted.variants[index]));
+  });
+
+  it('take weights as stored straight to their place, and count those that are no numbers', async () => {
+    const machine = await machineOn(served);
+    const [rows, columns] = [16, 40];
+    const bytes = new SharedArrayBuffer(rows * columns * 2);
+    // BF16: 1, 1 + 2⁻⁷, …, and a NaN.
+    const stored = new Uint16Array(bytes).map((_, i) => (i === 99 ? 0x7fc0 : 0x3f80 + (i % 128)));
+    new Uint16Array(bytes).set(stored);
+    const { start: target } = machine.reserve(rows * columns * 4);
+    const source = { kind: 'memory', name: 'weights', bytes } as const;
+    const chunk = { source, offset: 0, dtype: 'BF16' as const, rows, columns };
+    const copy = vi.spyOn(served.gpu, 'copy');
+    const counts: number[] = [];
+    await machine
+      .tasks<ForwardApi>()
+      .run('packWeights', [{ chunk, target, scaleDtype: 'f16' }], ({ nonFinite }) => {
+        counts.push(nonFinite);
+      });
+    expect(counts).toEqual([1]);
+    expect(copy).not.toHaveBeenCalled();
+    copy.mockRestore();
+    const wanted = new Float32Array(new Uint32Array(stored).map((code) => code << 16).buffer);
+    wanted[99] = 0;
+    expect(await machine.readFloats(target, rows * columns)).toEqual(wanted);
+    await machine.end();
   });
 
   it('leave no buffer and no pipeline more than the first', async () => {

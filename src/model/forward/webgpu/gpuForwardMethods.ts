@@ -55,16 +55,17 @@ export function makeGpuForwardMethods(
       writeBytes(memory, target, read);
     }),
     loadVector: recording(async ({ chunk, target }: LoadVectorTask) => {
-      const { view } = await chunks.decode(chunk);
-      put(view, target, chunk.rows * chunk.columns);
-      gpu.release(view);
+      const stored = await chunks.read(chunk);
+      const place = memory.borrow(target, chunk.rows * chunk.columns * 4, 'write');
+      chunks.decode(chunk, stored, place.view);
+      place.end();
     }),
     async packWeights({ chunk, target, format, scaleDtype }: PackTask) {
-      const { weights, sums, end } = await chunks.load(chunk);
-      const elements = chunk.rows * chunk.columns;
-      if (!format) put(weights, target, elements);
-      else {
-        const place = memory.borrow(target, elements * 4, 'write');
+      const stored = await chunks.read(chunk);
+      const place = memory.borrow(target, chunk.rows * chunk.columns * 4, 'write');
+      // What stays as it is needs no buffer between.
+      const { weights, sums, end } = chunks.load(chunk, stored, format ? undefined : place.view);
+      if (format) {
         void chunks.kernels.quantize({
           format: parseFormat(format.id),
           scaleDtype,
@@ -73,9 +74,9 @@ export function makeGpuForwardMethods(
           tensorRange: format.tensorRange,
           output: place.view,
         });
-        place.end();
       }
       end();
+      place.end();
       const collected = chunks.collect();
       return () => collected.then(() => sums);
     },
@@ -99,13 +100,6 @@ export function makeGpuForwardMethods(
     },
   };
 
-  /** Copies a view to an address. */
-  function put(view: GpuView, target: number, elements: number): void {
-    const place = memory.borrow(target, elements * 4, 'write');
-    gpu.copy(view, place.view);
-    place.end();
-  }
-
   /** Rows of an embedding: each is read by itself, and they are quantized together where their groups are their own. */
   async function gatherRows(task: GatherTask): Promise<void> {
     const { matrix, rows, target, scale, add, format } = task;
@@ -116,7 +110,9 @@ export function makeGpuForwardMethods(
       const some = rows.subarray(first, first + together);
       const loaded = await loadRows(task, some, blocks);
       const at = memory.allocate(some.length * columns * 4);
-      put({ ...loaded.view, offset: loaded.skip * 4 }, at, some.length * columns);
+      const copy = memory.borrow(at, some.length * columns * 4, 'write');
+      gpu.copy({ ...loaded.view, offset: loaded.skip * 4 }, copy.view);
+      copy.end();
       gpu.release(loaded.view);
       const source = { at, stride: columns };
       if (scale !== 1) kernels.scale(source, some.length, columns, Math.fround(scale));
@@ -149,8 +145,9 @@ export function makeGpuForwardMethods(
     });
     await Promise.all(reads);
     const [{ first, count }] = spans;
-    const weights = chunks.upload({ dtype }, stored);
     const shape = blocks === 1 ? { rows: rows.length, columns } : { rows: 1, columns: count };
+    const weights = gpu.acquire(shape.rows * shape.columns * 4);
+    chunks.upload(dtype, stored, weights);
     void chunks.kernels.inspect(weights, shape.rows * shape.columns);
     const skip = blocks === 1 ? 0 : rows[0] * columns - first;
     if (!format) return { view: weights, skip };
