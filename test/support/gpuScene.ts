@@ -67,10 +67,14 @@ export class GpuScene {
 
 /** The device as it would be with less room for a binding or fewer workgroups. */
 export function withLimits(gpu: Gpu, limits: Partial<Gpu['limits']>): Gpu {
-  const fewer = { ...gpu.limits, ...limits };
+  return withOwn(gpu, { limits: { ...gpu.limits, ...limits } });
+}
+
+/** The same device, which says something else of itself. */
+export function withOwn(gpu: Gpu, own: Partial<Pick<Gpu, 'limits' | 'adapter'>>): Gpu {
   return new Proxy(gpu, {
     get(target, key) {
-      if (key === 'limits') return fewer;
+      if (Object.hasOwn(own, key)) return own[key as keyof typeof own];
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },

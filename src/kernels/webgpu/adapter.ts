@@ -5,8 +5,6 @@ export interface AdapterDescription {
   readonly description: string;
   /** Computes on the CPU: right, but never faster than WASM. */
   readonly isSoftware: boolean;
-  readonly hasSubgroups: boolean;
-  readonly hasF16: boolean;
 }
 
 /** What a device can be given at once, in bytes unless said otherwise. */
@@ -19,12 +17,14 @@ export interface DeviceLimits {
   readonly invocations: number;
   /** Workgroups in each direction of a dispatch. */
   readonly workgroups: number;
+  /** Threads of the smallest subgroup; 0 where kernels may not use subgroups. */
+  readonly leastSubgroup: number;
 }
 
 /** Names by which drivers that compute on the CPU call themselves. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|microsoft basic render|\bwarp\b|software/i;
 
-export function describeAdapter({ info, features }: GPUAdapter): AdapterDescription {
+export function describeAdapter({ info }: GPUAdapter): AdapterDescription {
   const { vendor, architecture, device, description, isFallbackAdapter } = info;
   const names = [vendor, architecture, device, description].map((name) => name.slice(0, 200));
   return {
@@ -32,7 +32,5 @@ export function describeAdapter({ info, features }: GPUAdapter): AdapterDescript
     architecture: names[1],
     description: names[3] || names[2] || names[1] || names[0],
     isSoftware: isFallbackAdapter || names.some((name) => SOFTWARE.test(name)),
-    hasSubgroups: features.has('subgroups'),
-    hasF16: features.has('shader-f16'),
   };
 }

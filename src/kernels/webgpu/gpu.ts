@@ -62,6 +62,8 @@ const MAX_WORDS = ALIGNMENT / 4;
 /** Larger than any adapter needs, and no adapter's arithmetic on sizes is put to the test. */
 const MAX_BYTES = 2 ** 32 - 2 ** 16;
 
+const ERRORS = ['validation', 'out-of-memory', 'internal'] as const;
+
 const asFloat = new Float32Array(1);
 const asWord = new Uint32Array(asFloat.buffer);
 
@@ -108,6 +110,9 @@ export class Gpu {
       workgroupBytes: limits.maxComputeWorkgroupStorageSize,
       invocations: limits.maxComputeInvocationsPerWorkgroup,
       workgroups: limits.maxComputeWorkgroupsPerDimension,
+      leastSubgroup: device.features.has('subgroups')
+        ? (device.adapterInfo.subgroupMinSize ?? 0)
+        : 0,
     };
     this.buffers = new BufferPool(device);
     this.parameters = device.createBuffer({
@@ -124,9 +129,7 @@ export class Gpu {
   /** @throws GpuFailure where the adapter gives no device */
   static async open(adapter: GPUAdapter, { smallestLimits }: GpuOptions = {}): Promise<Gpu> {
     const { limits } = adapter;
-    const features = (['subgroups', 'shader-f16'] as const).filter((name) =>
-      adapter.features.has(name),
-    );
+    const features = (['subgroups'] as const).filter((name) => adapter.features.has(name));
     try {
       const device = await adapter.requestDevice({
         requiredFeatures: smallestLimits ? [] : features,
@@ -138,11 +141,7 @@ export class Gpu {
               maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
             },
       });
-      const described = describeAdapter(adapter);
-      return new Gpu(
-        device,
-        smallestLimits ? { ...described, hasSubgroups: false, hasF16: false } : described,
-      );
+      return new Gpu(device, describeAdapter(adapter));
     } catch (error) {
       throw new GpuFailure(`The GPU cannot be used: ${String(error)}`, { cause: error });
     }
@@ -178,6 +177,17 @@ export class Gpu {
       this.kernels.set(key, kernel);
     }
     return kernel;
+  }
+
+  /** Compiles a shader that the device may refuse, which is no failure. @returns whether it can be run */
+  async compiles(source: KernelSource): Promise<boolean> {
+    this.refuseFailed();
+    for (const filter of ERRORS) this.device.pushErrorScope(filter);
+    const { name } = this.kernel(source);
+    const errors = await Promise.all(ERRORS.map(() => this.device.popErrorScope()));
+    if (errors.every((error) => !error)) return true;
+    this.kernels.delete(name);
+    return false;
   }
 
   /** A buffer of at least so many bytes, of unknown content. To be given back with {@link release}. */
@@ -321,11 +331,9 @@ export class Gpu {
     if (dispatches > 0) {
       device.queue.writeBuffer(this.parameters, 0, this.words.buffer, 0, dispatches * ALIGNMENT);
     }
-    for (const filter of ['validation', 'out-of-memory', 'internal'] as const) {
-      device.pushErrorScope(filter);
-    }
+    for (const filter of ERRORS) device.pushErrorScope(filter);
     device.queue.submit([encoder.finish()]);
-    const scopes = [1, 2, 3].map(async () => {
+    const scopes = ERRORS.map(async () => {
       const error = await device.popErrorScope();
       if (error) this.fail(error.message);
     });

@@ -8,6 +8,8 @@ import {
   type GpuPackedProduct,
   type GpuProduct,
 } from './forward/product.js';
+import { measureProducts, type ProductShape } from './forward/measureProducts.js';
+import { DEFAULT_PRODUCTS } from './forward/productVariants.js';
 import { rotate, type GpuRotation } from './forward/rotate.js';
 import { roundRows, type GpuRowRounding } from './forward/roundRows.js';
 import { routeRows, type GpuRouting } from './forward/route.js';
@@ -47,10 +49,27 @@ export { LOWEST_SCORE, type GpuDivergenceTile, type GpuLogitTile } from './forwa
  * method says otherwise.
  */
 export class GpuForwardKernels {
-  private readonly context: ForwardContext;
+  private context: ForwardContext;
+  private tried: Promise<void> | undefined;
 
   constructor(gpu: Gpu) {
-    this.context = { gpu, nothing: gpu.acquire(4) };
+    this.context = { gpu, nothing: gpu.acquire(4), products: DEFAULT_PRODUCTS };
+  }
+
+  /**
+   * Chooses how products are computed, by trying it once: some tenths of a second at most. Devices that compute on
+   * the CPU keep the default.
+   * @param shape of the product that is tried; default one that a fast device needs to show a difference
+   * @throws GpuFailure
+   */
+  async chooseProducts(shape?: ProductShape): Promise<void> {
+    this.tried ??= this.tryProducts(shape);
+    await this.tried;
+  }
+
+  private async tryProducts(shape: ProductShape | undefined): Promise<void> {
+    if (this.context.gpu.adapter.isSoftware) return;
+    this.context = { ...this.context, products: await measureProducts(this.context, shape) };
   }
 
   /** Gives back what the kernels hold; commands that were recorded may still run. */

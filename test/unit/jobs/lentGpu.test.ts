@@ -17,8 +17,6 @@ const ADAPTER = {
   architecture: '',
   description: 'An adapter',
   isSoftware: false,
-  hasSubgroups: false,
-  hasF16: false,
 };
 
 const REQUEST = {

@@ -35,8 +35,6 @@ const adapterFields: Schema<AdapterDescription> = fields({
   architecture: name,
   description: name,
   isSoftware: flag,
-  hasSubgroups: flag,
-  hasF16: flag,
 });
 
 /**

@@ -1,5 +1,6 @@
 import type { DeviceLimits } from '../adapter.js';
 import type { Gpu, GpuView } from '../gpu.js';
+import type { ProductChoice } from './productVariants.js';
 
 /** A matrix of f32, row-major: its first element is the view's first word. */
 export interface GpuMatrix {
@@ -13,6 +14,8 @@ export interface ForwardContext {
   readonly gpu: Gpu;
   /** A word that is bound where a kernel's binding has nothing to hold. */
   readonly nothing: GpuView;
+  /** How products are computed. */
+  readonly products: ProductChoice;
 }
 
 /** Bindings start at multiples of so many bytes, up to one less before what is meant. */

@@ -1,4 +1,4 @@
-import { gridOf, type GpuView, type Kernel } from '../gpu.js';
+import { gridOf, type GpuView, type KernelSource } from '../gpu.js';
 import inputsFloats from './inputsFloats.wgsl';
 import inputsVectors from './inputsVectors.wgsl';
 import {
@@ -12,6 +12,9 @@ import {
 import product from './product.wgsl';
 import productLarge from './productLarge.wgsl';
 import productSmall from './productSmall.wgsl';
+import { threadsThatShare, type ProductVariant } from './productVariants.js';
+import rowsFromMemory from './rowsFromMemory.wgsl';
+import rowsFromSubgroups from './rowsFromSubgroups.wgsl';
 import weightsCodes from './weightsCodes.wgsl';
 import weightsFloats from './weightsFloats.wgsl';
 import weightsVectors from './weightsVectors.wgsl';
@@ -72,17 +75,29 @@ const MANY_TILES = 96;
 
 /** Records a product. */
 export function multiply(context: ForwardContext, task: GpuProduct): void {
-  const { weights, columns, inputs } = task;
+  multiplyRuns(context, task, floatsOf(task));
+}
+
+/** The shader with which a variant computes a product. */
+export function shaderOf(
+  context: ForwardContext,
+  task: GpuProduct,
+  variant: ProductVariant,
+): KernelSource {
+  return sourceOf(context, floatsOf(task), variant);
+}
+
+function floatsOf({ weights, columns, inputs }: GpuProduct): Weights {
   const areVectors =
     columns % 4 === 0 && weights.offset % 16 === 0 && startsVectors(inputs, columns);
-  multiplyRuns(context, task, {
+  return {
     code: areVectors ? weightsVectors : weightsFloats,
     name: areVectors ? 'vectors' : 'floats',
     width: columns,
     views: ({ first, count }) => [words(weights, first * columns, count * columns)],
     words: [],
     areVectors,
-  });
+  };
 }
 
 /** Records a product of packed weights. */
@@ -115,7 +130,7 @@ function startsVectors({ view, stride }: GpuMatrix, columns: number): boolean {
 }
 
 function multiplyRuns(context: ForwardContext, task: Product, weights: Weights): void {
-  const { gpu, nothing } = context;
+  const { gpu, nothing, products } = context;
   const { inputs, output, bias, rows, outputs, columns, accumulate } = task;
   const { limits } = gpu;
   if (rows === 0) return;
@@ -129,8 +144,9 @@ function multiplyRuns(context: ForwardContext, task: Product, weights: Weights):
       const target: GpuMatrix = { view: words(output.view, part.first, 0), stride: output.stride };
       const count = (tile: number): number =>
         Math.ceil(run.count / tile) * Math.ceil(part.count / tile);
-      const isLarge = run.count > 64 && part.count > 64 && count(128) >= MANY_TILES;
-      gpu.run(kernelOf(context, weights, isLarge), {
+      const areMany = run.count > 64 && part.count > 64 && count(128) >= MANY_TILES;
+      const variant = areMany ? products.many : products.few;
+      gpu.run(gpu.kernel(sourceOf(context, weights, variant)), {
         views: [
           rowsOf(inputs, run, columns),
           bias ? words(bias, part.first, part.count) : nothing,
@@ -142,25 +158,30 @@ function multiplyRuns(context: ForwardContext, task: Product, weights: Weights):
           ...[Number(!!bias), Number(!!accumulate)],
           ...weights.words,
         ],
-        groups: gridOf(count(isLarge ? 128 : 64), limits),
+        groups: gridOf(count(variant.tile), limits),
       });
     }
   }
 }
 
-function kernelOf({ gpu }: ForwardContext, weights: Weights, isLarge: boolean): Kernel {
+function sourceOf(
+  { gpu }: ForwardContext,
+  weights: Weights,
+  { tile, subgroups }: ProductVariant,
+): KernelSource {
   const { code, name, constants, areVectors } = weights;
-  const size = isLarge ? 'large' : 'small';
+  const kind = subgroups ? `${tile} in subgroups` : tile;
   const views = code === weightsCodes ? 4 : 1;
-  return gpu.kernel({
-    name: `product of ${name} and ${areVectors ? 'vectors' : 'floats'}, ${size}`,
+  return {
+    name: `product of ${name} and ${areVectors ? 'vectors' : 'floats'}, ${kind}`,
     code: [
-      isLarge ? productLarge : productSmall,
+      subgroups ? rowsFromSubgroups : rowsFromMemory,
+      tile === 128 ? productLarge : productSmall,
       product,
       areVectors ? inputsVectors : inputsFloats,
       code,
     ].join('\n'),
     access: ['read', 'read', 'write', ...Array.from({ length: views }, () => 'read' as const)],
-    constants,
-  });
+    constants: subgroups ? { ...constants, HELD: threadsThatShare(gpu.limits) } : constants,
+  };
 }

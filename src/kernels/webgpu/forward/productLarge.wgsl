@@ -2,13 +2,8 @@
 const TILE: u32 = 128u;
 const DEPTH: u32 = 16u;
 
-@compute @workgroup_size(256)
-fn main(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) workgroups: vec3<u32>,
-) {
-  let origin = tile_origin(workgroup.y * workgroups.x + workgroup.x);
+fn multiply_tile(thread: u32, lane: u32, workgroup: u32) {
+  let origin = tile_origin(workgroup);
   if (origin.y >= parameters.outputs) {
     return;
   }
@@ -35,27 +30,32 @@ fn main(
   for (var depth = 0u; depth < parameters.inputs + DEPTH; depth += DEPTH) {
     let next = load_block(thread, origin, depth);
     if (depth > 0u) {
-      for (var k = 0u; k < DEPTH; k++) {
-        let a = x_tile[slot(k, row)];
-        let c = x_tile[slot(k, row + 16u)];
-        let left = w_tile[slot(k, column)];
-        let right = w_tile[slot(k, column + 16u)];
-        l0 += a.x * left;
-        r0 += a.x * right;
-        l1 += a.y * left;
-        r1 += a.y * right;
-        l2 += a.z * left;
-        r2 += a.z * right;
-        l3 += a.w * left;
-        r3 += a.w * right;
-        l4 += c.x * left;
-        r4 += c.x * right;
-        l5 += c.y * left;
-        r5 += c.y * right;
-        l6 += c.z * left;
-        r6 += c.z * right;
-        l7 += c.w * left;
-        r7 += c.w * right;
+      for (var first = 0u; first < DEPTH; first += HELD) {
+        let held_a = hold_rows(first, row, lane);
+        let held_c = hold_rows(first, row + 16u, lane);
+        for (var i = 0u; i < HELD; i++) {
+          let k = first + i;
+          let a = held_rows(held_a, i, lane);
+          let c = held_rows(held_c, i, lane);
+          let left = w_tile[slot(k, column)];
+          let right = w_tile[slot(k, column + 16u)];
+          l0 += a.x * left;
+          r0 += a.x * right;
+          l1 += a.y * left;
+          r1 += a.y * right;
+          l2 += a.z * left;
+          r2 += a.z * right;
+          l3 += a.w * left;
+          r3 += a.w * right;
+          l4 += c.x * left;
+          r4 += c.x * right;
+          l5 += c.y * left;
+          r5 += c.y * right;
+          l6 += c.z * left;
+          r6 += c.z * right;
+          l7 += c.w * left;
+          r7 += c.w * right;
+        }
       }
     }
     workgroupBarrier();

@@ -2,13 +2,8 @@
 const TILE: u32 = 64u;
 const DEPTH: u32 = 32u;
 
-@compute @workgroup_size(256)
-fn main(
-  @builtin(local_invocation_index) thread: u32,
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) workgroups: vec3<u32>,
-) {
-  let origin = tile_origin(workgroup.y * workgroups.x + workgroup.x);
+fn multiply_tile(thread: u32, lane: u32, workgroup: u32) {
+  let origin = tile_origin(workgroup);
   if (origin.y >= parameters.outputs) {
     return;
   }
@@ -22,13 +17,17 @@ fn main(
   for (var depth = 0u; depth < parameters.inputs + DEPTH; depth += DEPTH) {
     let next = load_block(thread, origin, depth);
     if (depth > 0u) {
-      for (var k = 0u; k < DEPTH; k++) {
-        let a = x_tile[slot(k, row)];
-        let b = w_tile[slot(k, column)];
-        s0 += a.x * b;
-        s1 += a.y * b;
-        s2 += a.z * b;
-        s3 += a.w * b;
+      for (var first = 0u; first < DEPTH; first += HELD) {
+        let held = hold_rows(first, row, lane);
+        for (var i = 0u; i < HELD; i++) {
+          let k = first + i;
+          let a = held_rows(held, i, lane);
+          let b = w_tile[slot(k, column)];
+          s0 += a.x * b;
+          s1 += a.y * b;
+          s2 += a.z * b;
+          s3 += a.w * b;
+        }
       }
     }
     workgroupBarrier();

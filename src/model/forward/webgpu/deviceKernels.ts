@@ -46,6 +46,11 @@ export class DeviceKernels implements LayerKernels {
     private readonly kernels: GpuForwardKernels,
   ) {}
 
+  /** To be awaited before the first product. */
+  chooseProducts(): Promise<void> {
+    return this.kernels.chooseProducts();
+  }
+
   packedInputBytes(rows: number, inputs: number): number {
     return rows * inputs * 4;
   }

@@ -61,6 +61,7 @@ export function makeGpuForwardMethods(
       place.end();
     }),
     async packWeights({ chunk, target, format, scaleDtype }: PackTask) {
+      await kernels.chooseProducts();
       const stored = await chunks.read(chunk);
       const place = memory.borrow(target, chunk.rows * chunk.columns * 4, 'write');
       // What stays as it is needs no buffer between.
