@@ -10,6 +10,7 @@ import { decodingRows, printDecoding } from './decoding.js';
 import { evaluations } from './evaluations.js';
 import { forwardRows, printForward } from './forward.js';
 import { gpuForwardRows, printGpuForward } from './gpuForward.js';
+import { gpuQuantizeRows, printGpuQuantize } from './gpuQuantize.js';
 import * as plain from './plainLoops.js';
 import { wholeJobs } from './wholeJobs.js';
 
@@ -184,6 +185,17 @@ const decoding = await decodingRows(await makeInt4());
 printDecoding(decoding);
 const forward = await forwardRows(process.argv[2]);
 printForward(forward);
+/** Formats of all kinds of rules, as one thread computes them. */
+const ON_GPU = ['int4-asym', 'anf4', 'fp4-e2m1', 'nf4', 'mxfp4', 'nvfp4', 'bnb-nf4', 'q4_0'];
+const gpuQuantize = await gpuQuantizeRows(
+  weights(),
+  new Map(
+    rows
+      .filter(({ name }) => ON_GPU.includes(name))
+      .map(({ name, gigabytesPerSecond }) => [name, gigabytesPerSecond]),
+  ),
+);
+printGpuQuantize(gpuQuantize);
 const gpuForward = await gpuForwardRows();
 printGpuForward(gpuForward);
 const jobs = await wholeJobs(process.argv[2], process.argv[3]);
@@ -192,6 +204,6 @@ mkdirSync(join(process.argv[2], 'out'), { recursive: true });
 const file = join(process.argv[2], 'out/bench.json');
 writeFileSync(
   file,
-  JSON.stringify({ rows, decoding, forward, gpuForward, jobs, perplexity }, null, 2),
+  JSON.stringify({ rows, decoding, forward, gpuQuantize, gpuForward, jobs, perplexity }, null, 2),
 );
 console.log(`\n${file}`);

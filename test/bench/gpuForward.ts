@@ -1,7 +1,7 @@
 // Products and attention on a device: how far from what it can do.
 import type { Gpu } from '../../src/kernels/webgpu/gpu.js';
 import { GpuForwardKernels, type GpuMatrix } from '../../src/kernels/webgpu/gpuForwardKernels.js';
-import { openTestGpu, whyNoGpu } from '../support/gpu.js';
+import { medianMilliseconds, onBenchGpu } from './gpuDevice.js';
 
 export interface GpuRow {
   readonly name: string;
@@ -10,36 +10,14 @@ export interface GpuRow {
   readonly gigaflops: number;
 }
 
-/** Median milliseconds of what is recorded, several at once, so that waiting counts little. */
-async function medianMilliseconds(gpu: Gpu, record: () => void, times: number): Promise<number> {
-  const results: number[] = [];
-  for (let round = 0; round < 6; round++) {
-    const begin = performance.now();
-    for (let i = 0; i < times; i++) record();
-    await gpu.finish();
-    // The first compiles.
-    if (round > 0) results.push((performance.now() - begin) / times);
-  }
-  return results.sort((a, b) => a - b)[2];
-}
-
 /** Rows for the device here; none where there is none. A device that computes on the CPU gets less to do. */
-export async function gpuForwardRows(): Promise<GpuRow[]> {
-  const why = await whyNoGpu();
-  if (why) {
-    console.log(`Nothing is measured on a GPU: ${why}`);
-    return [];
-  }
-  const gpu = await openTestGpu();
-  try {
-    return await measure(gpu);
-  } finally {
-    gpu.destroy();
-  }
+export function gpuForwardRows(): Promise<GpuRow[]> {
+  return onBenchGpu('The forward pass', measure);
 }
 
 async function measure(gpu: Gpu): Promise<GpuRow[]> {
   const kernels = new GpuForwardKernels(gpu);
+  await kernels.chooseProducts();
   const { isSoftware, description } = gpu.adapter;
   const [times, size] = isSoftware ? [1, 256] : [20, 4096];
   const floats = (count: number) => {
