@@ -7,13 +7,15 @@ import { Backends, type GpuProvider } from '../jobs/backends/backends.js';
 import { FirstGpu } from '../jobs/backends/firstGpu.js';
 import { LentGpu } from '../jobs/backends/node/lentGpu.js';
 import { NodeGpu } from '../jobs/backends/node/nodeGpu.js';
+import { MeasuredRates } from '../jobs/backends/measuredRates.js';
 import type { PerplexityThreadApi, PerplexityThreadStart } from '../jobs/perplexity/threadApi.js';
 import { measureFormats } from '../jobs/perplexity/node/measureFormats.js';
 import { localFileSystem } from '../storage/node/localFileSystem.js';
 
 serveThread<PerplexityThreadStart, PerplexityThreadApi>((start, host) => {
   const pool = WorkerPool.create(host, { threads: start.threads });
-  const { backends, end } = chooseBackends(start, host);
+  const rates = new MeasuredRates(start.rates);
+  const { backends, end } = chooseBackends(start, host, rates);
   return {
     async measureFormats({ model, request }, { signal, progress }) {
       const opened = { ...model, fileSystem: localFileSystem };
@@ -24,17 +26,19 @@ serveThread<PerplexityThreadStart, PerplexityThreadApi>((start, host) => {
         await end();
       }
     },
+    rates: () => rates.all,
   };
 });
 
 function chooseBackends(
   { backend = 'wasm', webgpuPackage, gpuPort }: PerplexityThreadStart,
   host: Host,
+  rates: MeasuredRates,
 ): { readonly backends: Backends; end(): Promise<void> } {
   const node = webgpuPackage ? new NodeGpu(host, { packageFolder: webgpuPackage }) : undefined;
   const lent = gpuPort && new LentGpu(gpuPort);
   const providers = [node, lent].filter((each): each is NodeGpu | LentGpu => each !== undefined);
   const provider: GpuProvider | undefined =
     providers.length > 1 ? new FirstGpu(providers) : providers[0];
-  return { backends: new Backends(backend, provider), end: async () => node?.end() };
+  return { backends: new Backends(backend, provider, { rates }), end: async () => node?.end() };
 }

@@ -45,7 +45,12 @@ export async function serveGpu(options?: GpuOptions): Promise<ServedGpu> {
     },
     whileAlive: <Result>(work: Promise<Result>) => Promise.race([work, ended]),
   };
-  const connection: GpuConnection = { adapter: gpu.adapter, service, sources };
+  const connection: GpuConnection = {
+    adapter: gpu.adapter,
+    implementation: 'Dawn in Node',
+    service,
+    sources,
+  };
   return {
     gpu,
     connection,

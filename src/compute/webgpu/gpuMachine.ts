@@ -14,6 +14,8 @@ import { mapSources, type HostSources } from './hostSources.js';
 /** A device that somebody serves: a process, or a worker of a page. */
 export interface GpuConnection {
   readonly adapter: AdapterDescription;
+  /** What implements WebGPU there: another one's shaders may round otherwise on the same adapter. */
+  readonly implementation: 'browser' | 'Dawn in Node';
   readonly service: Pick<Thread<GpuServiceApi>, 'remote' | 'whileAlive' | 'ended'>;
   /** Where the other side finds bytes that it cannot read itself. */
   readonly sources: HostSources;
@@ -59,8 +61,7 @@ export class GpuMachine implements TaskMachine {
     private readonly onThreads: readonly TaskOnThreads[],
   ) {
     this.host = pool.host;
-    const { vendor, architecture, description } = connection.adapter;
-    this.arithmetic = ['webgpu', vendor, architecture, description].join(' ');
+    this.arithmetic = nameArithmetic(connection);
     void this.send('begin', this.session);
   }
 
@@ -177,6 +178,12 @@ export class GpuMachine implements TaskMachine {
   private refuseFailed(): void {
     if (this.failure) throw this.failure;
   }
+}
+
+/** Names a device and what drives it, for scores that must not be mixed with those of others. */
+export function nameArithmetic({ adapter, implementation }: GpuConnection): string {
+  const { vendor, architecture, description } = adapter;
+  return ['webgpu', implementation, vendor, architecture, description].join(' ');
 }
 
 /** What the device or its process did, as opposed to what a file is like. */

@@ -1,5 +1,6 @@
 import {
   GpuMachine,
+  nameArithmetic,
   type GpuConnection,
   type TaskOnThreads,
 } from '../../compute/webgpu/gpuMachine.js';
@@ -9,6 +10,7 @@ import { probeMachine, type MachineRates } from '../../model/evaluation/probeMac
 import { chunksOnThreads } from '../../compute/webgpu/chunksOnThreads.js';
 import { forwardOnThreads } from '../../model/forward/webgpu/forwardOnThreads.js';
 import { isCancelled, throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
+import { MeasuredRates } from './measuredRates.js';
 
 /** What a user may ask for. */
 export type BackendChoice = 'auto' | 'wasm' | 'webgpu' | 'reference';
@@ -51,16 +53,16 @@ export interface BackendsOptions {
   readonly mustHaveGpu?: boolean;
   /** Hears in one sentence what was found and chosen. */
   readonly log?: (line: string) => void;
+  /** What machines are known to do, and where what is measured goes; absent: nothing is known yet. */
+  readonly rates?: MeasuredRates;
   /** Measures machines; another function in tests. */
   readonly measure?: typeof probeMachine;
 }
 
 /** Chooses between threads and a GPU, job by job. */
 export class Backends {
-  /** Of the threads and of the GPU; measured once. */
-  private rates: Promise<{ threads: MachineRates; gpu: MachineRates }> | undefined;
   private connection: GpuConnection | undefined;
-
+  private readonly rates: MeasuredRates;
   private readonly log: (line: string) => void;
   private readonly measure: typeof probeMachine;
 
@@ -70,6 +72,7 @@ export class Backends {
     private readonly options: BackendsOptions = {},
   ) {
     this.log = options.log ?? (() => undefined);
+    this.rates = options.rates ?? new MeasuredRates();
     this.measure = options.measure ?? probeMachine;
   }
 
@@ -92,16 +95,15 @@ export class Backends {
         this.log(`WASM: the adapter ${description} computes on the CPU.`);
         return {};
       }
-      if (!this.rates) onProgress?.({ done: 0, total: 1, message: 'Measuring the GPU' });
-      this.rates ??= this.measureBoth(pool, connection, signal);
-      const rates = await this.rates;
-      const [threads, gpu] = [secondsFor(work, rates.threads), secondsFor(work, rates.gpu)];
+      const onMeasure = () => onProgress?.({ done: 0, total: 1, message: 'Measuring the GPU' });
+      const ofGpu = await this.measureGpu(pool, connection, { signal, onMeasure });
+      const gpu = secondsFor(work, ofGpu);
+      const threads = secondsFor(work, await this.measureThreads(pool, signal));
       const takesGpu = gpu < threads;
       const reason = `about ${formatSeconds(gpu)} on ${description}, ${formatSeconds(threads)} on ${pool.threads} threads`;
       this.log(`${takesGpu ? 'WebGPU' : 'WASM'}: ${reason}.`);
       return takesGpu ? { gpu: new GpuMachine(connection, pool, ON_THREADS), reason } : { reason };
     } catch (error) {
-      this.rates = undefined;
       // What ends a job may end its page, too.
       throwIfCancelled(signal);
       if (isCancelled(error)) throw error;
@@ -126,23 +128,34 @@ export class Backends {
     }
   }
 
-  private async measureBoth(
+  private measureGpu(
     pool: WorkerPool,
     connection: GpuConnection,
-    signal: AbortSignal | undefined,
-  ): Promise<{ threads: MachineRates; gpu: MachineRates }> {
-    const device = new GpuMachine(connection, pool, ON_THREADS);
-    // Memory of a pool is never given back: it is measured on one of its own.
-    const threads = await WorkerPool.create(pool.host, { threads: pool.threads });
-    try {
-      return {
-        gpu: await this.measure(device, signal),
-        threads: await this.measure(threads, signal),
-      };
-    } finally {
-      await device.end();
-      await threads.dispose();
-    }
+    { signal, onMeasure }: { readonly signal?: AbortSignal; readonly onMeasure: () => void },
+  ): Promise<MachineRates> {
+    const measure = async () => {
+      onMeasure();
+      const device = new GpuMachine(connection, pool, ON_THREADS);
+      try {
+        return await this.measure(device, signal);
+      } finally {
+        await device.end();
+      }
+    };
+    return this.rates.of(nameArithmetic(connection), measure, signal);
+  }
+
+  private measureThreads(pool: WorkerPool, signal: AbortSignal | undefined): Promise<MachineRates> {
+    const measure = async () => {
+      // Memory of a pool is never given back: it is measured on one of its own.
+      const threads = await WorkerPool.create(pool.host, { threads: pool.threads });
+      try {
+        return await this.measure(threads, signal);
+      } finally {
+        await threads.dispose();
+      }
+    };
+    return this.rates.of(`${pool.arithmetic}, ${pool.threads} threads`, measure, signal);
   }
 
   private async connect(): Promise<GpuConnection> {

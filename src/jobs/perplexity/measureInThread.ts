@@ -1,8 +1,14 @@
 import { detachModel, type OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
 import type { CallOptions } from '../../rpc/rpc.js';
+import type { RatesByMachine } from '../backends/measuredRates.js';
 import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
 import type { PerplexityThreadApi, PerplexityThreadStart } from './threadApi.js';
+
+export interface MeasureInThreadOptions extends CallOptions {
+  /** Hears what machines do in a second, what was measured for this measurement included. */
+  readonly onRates?: (rates: RatesByMachine) => void;
+}
 
 /**
  * Measures perplexities in a thread of its own, for hosts that live on: nothing of it runs in the
@@ -15,7 +21,7 @@ export async function measureInThread(
   start: PerplexityThreadStart,
   model: OpenedModel,
   request: MeasurementRequest,
-  options: CallOptions = {},
+  { onRates, ...options }: MeasureInThreadOptions = {},
 ): Promise<MeasuredPerplexity> {
   const thread = host.startThread<PerplexityThreadApi>('perplexityWorker.js', start, {
     description: 'The perplexity thread',
@@ -23,7 +29,9 @@ export async function measureInThread(
   });
   try {
     const call = thread.remote.measureFormats({ model: detachModel(model), request }, options);
-    return await thread.whileAlive(call);
+    const measured = await thread.whileAlive(call);
+    onRates?.(await thread.whileAlive(thread.remote.rates(null)));
+    return measured;
   } finally {
     await thread.terminate();
   }

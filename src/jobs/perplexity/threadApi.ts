@@ -1,6 +1,7 @@
 import type { OpenedModelData } from '../../checkpoint/types.js';
 import type { ThreadPort } from '../../host/host.js';
 import type { BackendChoice } from '../backends/backends.js';
+import type { RatesByMachine } from '../backends/measuredRates.js';
 import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
 
 /** What the thread of a perplexity measurement does. */
@@ -10,6 +11,8 @@ export interface PerplexityThreadApi {
     readonly model: OpenedModelData;
     readonly request: MeasurementRequest;
   }): Promise<MeasuredPerplexity>;
+  /** What machines do in a second, as far as the thread knows. */
+  rates(argument: null): RatesByMachine;
 }
 
 /** What the thread is started with. */
@@ -22,4 +25,6 @@ export interface PerplexityThreadStart {
   readonly webgpuPackage?: string;
   /** A GPU that is lent (`backends/node/lentGpu.ts`). */
   readonly gpuPort?: ThreadPort;
+  /** What machines are known to do in a second: they are not measured again. */
+  readonly rates?: RatesByMachine;
 }

@@ -2,6 +2,7 @@ import type * as vscode from 'vscode';
 import type { Host, ThreadPort } from '../../host/host.js';
 import { Backends } from '../../jobs/backends/backends.js';
 import { lendGpu } from '../../jobs/backends/node/lentGpu.js';
+import { MeasuredRates } from '../../jobs/backends/measuredRates.js';
 import { FirstGpu } from '../../jobs/backends/firstGpu.js';
 import { NodeGpu } from '../../jobs/backends/node/nodeGpu.js';
 import type { PerplexityThreadStart } from '../../jobs/perplexity/threadApi.js';
@@ -15,6 +16,8 @@ const IDLE_MILLISECONDS = 2 * 60 * 1000;
 export class GpuAccess implements vscode.Disposable {
   /** Where Format Comparison panels put their pages. */
   readonly pages = new PageGpu();
+  /** Of all machines of the session, whichever thread measured them. */
+  readonly rates = new MeasuredRates();
   private node: NodeGpu | undefined;
   /** Of settings that have changed. */
   private readonly outdated: NodeGpu[] = [];
@@ -40,7 +43,7 @@ export class GpuAccess implements vscode.Disposable {
     }
   }
 
-  /** The choice that the settings make. What was measured for it is kept while they stay as they are. */
+  /** The choice that the settings make. */
   backends(): Backends {
     const { backend, webgpuPackage } = readSettings();
     const key = JSON.stringify([backend, webgpuPackage]);
@@ -51,17 +54,18 @@ export class GpuAccess implements vscode.Disposable {
         ? new NodeGpu(this.host, { packageFolder: webgpuPackage })
         : undefined;
       const provider = this.node ? new FirstGpu([this.node, this.pages]) : this.pages;
-      this.current = { key, backends: new Backends(backend, provider, { log: this.log }) };
+      const { log, rates } = this;
+      this.current = { key, backends: new Backends(backend, provider, { log, rates }) };
     }
     return this.current.backends;
   }
 
   /** The same choice for a thread that measures perplexity, which makes its own from it. */
-  lend(): Pick<PerplexityThreadStart, 'backend' | 'webgpuPackage' | 'gpuPort'> {
+  lend(): Pick<PerplexityThreadStart, 'backend' | 'webgpuPackage' | 'gpuPort' | 'rates'> {
     const { backend, webgpuPackage } = readSettings();
     const mayUse = backend === 'auto' || backend === 'webgpu';
     const gpuPort: ThreadPort | undefined = mayUse ? lendGpu(() => this.pages.open()) : undefined;
-    return { backend, webgpuPackage, gpuPort };
+    return { backend, webgpuPackage, gpuPort, rates: this.rates.all };
   }
 
   /** The program of the worker in which a page has the GPU. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Backends, type GpuProvider, type JobWork } from '../../../src/jobs/backends/backends.js';
 import { findWebGpuPackage } from '../../../src/compute/webgpu/node/nodeAdapter.js';
 import type { TaskMachine } from '../../../src/compute/taskMachine.js';
+import { MeasuredRates } from '../../../src/jobs/backends/measuredRates.js';
 import { NodeGpu } from '../../../src/jobs/backends/node/nodeGpu.js';
 import { GpuFailure } from '../../../src/kernels/webgpu/gpuFailure.js';
 import { createPool, HOST, temporaryFolder } from '../../support/checkpoints.js';
@@ -89,17 +90,20 @@ describe.skipIf(why)('with a GPU', () => {
       const measured: string[] = [];
       const measure = ({ backend }: TaskMachine) => {
         measured.push(backend);
-        const rates = { bytes: 1e10, quantized: 1e10 };
-        return Promise.resolve({ ...rates, flops: backend === 'webgpu' ? flops : 2e11 });
+        const others = { bytes: 1e10, quantized: 1e10 };
+        return Promise.resolve({ ...others, flops: backend === 'webgpu' ? flops : 2e11 });
       };
       const provider = { connect: () => Promise.resolve(connection) };
-      const backends = new Backends('auto', provider, { measure });
+      const rates = new MeasuredRates();
+      const backends = new Backends('auto', provider, { measure, rates });
       const pool = await createPool();
       const { gpu, reason } = await backends.choose(pool, LONG);
       expect(gpu?.backend).toBe(taken);
       await gpu?.end();
       expect(reason).toMatch(/^about [0-9.]+ s on A card, 51 s on 2 threads$/);
-      const again = await backends.choose(pool, LONG);
+      // Others that know of the same rates measure nothing, as threads of one session do.
+      const other = new Backends('auto', provider, { measure, rates });
+      const again = await other.choose(pool, LONG);
       await again.gpu?.end();
       expect(again.reason).toBe(reason);
       expect(measured).toEqual(['webgpu', 'wasm']);

@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { GpuMachine, type GpuConnection } from '../../../src/compute/webgpu/gpuMachine.js';
+import {
+  GpuMachine,
+  nameArithmetic,
+  type GpuConnection,
+} from '../../../src/compute/webgpu/gpuMachine.js';
 import type { GpuServiceApi } from '../../../src/compute/webgpu/gpuService.js';
 import type { HostSourcesApi } from '../../../src/compute/webgpu/hostSources.js';
 import { connectGpu } from '../../../src/compute/webgpu/node/connectGpu.js';
@@ -76,6 +80,10 @@ it('lends a device to another thread once that asks, until it is given back', as
   expect(asked).toBe(0);
   const connection = await lent.connect();
   expect(connection.adapter).toEqual(ADAPTER);
+  // Scores of the same adapter outside the window are others'.
+  const inNode = { ...connection, implementation: 'Dawn in Node' } as const;
+  expect(nameArithmetic(connection)).toBe('webgpu browser test  An adapter');
+  expect(nameArithmetic(inNode)).not.toBe(nameArithmetic(connection));
   expect(await connection.service.remote.counts(null)).toMatchObject({ pipelines: 3 });
 
   // What lies here is read by who asks for it, by its key.
@@ -128,6 +136,15 @@ it('tells the thread of a measurement why there is no GPU', async () => {
     backend: 'wasm',
     backendReason: 'no GPU: No page is open',
   });
+});
+
+it('tells the thread what machines do, and hears of it again', async () => {
+  const rates = { 'a card': { bytes: 1, quantized: 2, flops: 3 } };
+  const model = await openLocalModel(SAMPLE);
+  let heard = {};
+  const options = { onRates: (known: object) => void (heard = known) };
+  await measureInThread(HOST, { threads: 1, rates }, model, REQUEST, options);
+  expect(heard).toEqual(rates);
 });
 
 it('has the thread go on without the GPU when it ends', async () => {

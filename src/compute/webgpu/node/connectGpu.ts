@@ -38,7 +38,7 @@ const adapterFields: Schema<AdapterDescription> = fields({
 });
 
 /**
- * Joins a device that somebody else serves, who reads no files: all bytes come from here.
+ * Joins a device that a page serves, which reads no files: all bytes come from here.
  * @param reader reads them; it is closed when the link ends
  * @throws GpuFailure where the link ends before the device has answered
  */
@@ -59,6 +59,7 @@ export async function connectGpu(
     const { adapter } = await service.whileAlive(service.remote.describe(null));
     return {
       adapter: adapterFields.read(adapter, 'adapter'),
+      implementation: 'browser',
       service,
       sources,
       end: () => link.end(),

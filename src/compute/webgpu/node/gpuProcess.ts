@@ -35,7 +35,13 @@ export async function startGpuProcess(
   );
   try {
     const { adapter } = await service.whileAlive(service.remote.describe(null));
-    return { adapter, service, sources, end: () => service.terminate() };
+    return {
+      adapter,
+      implementation: 'Dawn in Node',
+      service,
+      sources,
+      end: () => service.terminate(),
+    };
   } catch (error) {
     await service.terminate();
     throw error;
