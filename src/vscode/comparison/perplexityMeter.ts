@@ -12,30 +12,30 @@ import type { CallOptions } from '../../rpc/rpc.js';
 import type { GpuAccess } from '../gpu/gpuAccess.js';
 import { log } from '../log.js';
 import { readSettings } from '../settings.js';
+import { LearntSpeeds } from './learntSpeeds.js';
 
-/** Multiplications and additions a second and thread, until a run on this machine has told. */
-const FIRST_SPEED = 2.5e10;
-const SPEED_KEY = 'perplexity.flopsPerSecondAndThread';
 /** A shorter run says little about a long one. */
 const SPEED_AFTER_SECONDS = 2;
 
 /** Runs models for their perplexity; keeps scores, and remembers how fast that goes. */
 export class PerplexityMeter {
   private readonly cacheFolder: string | undefined;
+  private readonly speeds: LearntSpeeds;
 
   constructor(
     private readonly host: Host,
     private readonly gpu: GpuAccess,
     globalStorage: vscode.Uri,
-    private readonly memento: vscode.Memento,
+    memento: vscode.Memento,
   ) {
+    this.speeds = new LearntSpeeds(memento);
     const folder = vscode.Uri.joinPath(globalStorage, 'scores');
     this.cacheFolder = folder.scheme === 'file' ? folder.fsPath : undefined;
   }
 
   /** Seconds that so much work should take. */
   secondsFor(flops: number, threads: number): number {
-    return flops / (this.memento.get<number>(SPEED_KEY, FIRST_SPEED) * threads);
+    return this.speeds.secondsFor(flops, threads, readSettings().backend);
   }
 
   /** Means of a measurement that are no choice of the one who asks for it. */
@@ -59,29 +59,39 @@ export class PerplexityMeter {
       throw new Error(vscode.l10n.t('Perplexity needs the model in a folder on a local disk.'));
     }
     const threads = chooseThreads(this.host, readSettings().threads);
-    const watched = this.watched(options, threads);
+    const { options: watched, flopsPerSecond } = watchSpeed(options);
     const start = { threads, ...this.gpu.lend() };
-    const measured = await measureInThread(this.host, start, model, request, watched);
+    const measured = await measureInThread(this.host, start, model, request, {
+      ...watched,
+      onRates: (rates) => this.gpu.rates.add(rates),
+    });
     const { backend, backendReason } = measured;
     if (backendReason) log.info(`Perplexity on ${backend}: ${backendReason}.`);
+    const speed = flopsPerSecond();
+    if (speed !== undefined) this.speeds.learn(backend, speed, threads);
     return measured;
   }
+}
 
-  /** Learns from progress, which counts multiplications and additions. */
-  private watched({ signal, onProgress }: CallOptions, threads: number): CallOptions {
-    let begin: number | undefined;
-    let known = false;
-    return {
+/** Learns from progress, which counts multiplications and additions, how fast they go. */
+function watchSpeed({ signal, onProgress }: CallOptions): {
+  readonly options: CallOptions;
+  /** Undefined after a run that was too short to tell. */
+  flopsPerSecond(): number | undefined;
+} {
+  let begin: number | undefined;
+  let speed: number | undefined;
+  return {
+    options: {
       signal,
       onProgress: (progress) => {
         onProgress?.(progress);
         if (progress.done <= 0) return;
         begin ??= performance.now();
         const seconds = (performance.now() - begin) / 1000;
-        if (seconds < SPEED_AFTER_SECONDS || known) return;
-        known = true;
-        void this.memento.update(SPEED_KEY, progress.done / seconds / threads);
+        if (seconds >= SPEED_AFTER_SECONDS) speed = progress.done / seconds;
       },
-    };
-  }
+    },
+    flopsPerSecond: () => speed,
+  };
 }
