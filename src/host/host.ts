@@ -26,7 +26,7 @@ export interface Assets {
 /** A thread that fulfils an interface. */
 export interface Thread<Api extends Methods<Api>> {
   readonly remote: Remote<Api>;
-  /** True once the thread has ended. */
+  /** True once the thread has ended, or was told to. */
   readonly ended: boolean;
   /** Settles with `work`; rejects when the thread ends meanwhile without having been told to. */
   whileAlive<Result>(work: Promise<Result>): Promise<Result>;

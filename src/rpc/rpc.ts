@@ -87,6 +87,25 @@ interface WireError {
 
 type Outcome = { readonly value: unknown } | { readonly error: WireError };
 
+/** Settles with `work`, or rejects as soon as `signal` is aborted; the work itself goes on. */
+export async function untilCancelled<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  if (!signal) return work;
+  let stop: () => void = () => undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      stop = () => reject(makeCancelledError());
+      signal.addEventListener('abort', stop, { once: true });
+      work.then(resolve, reject);
+      if (signal.aborted) stop();
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /** What actually crosses: one way to invoke, cancel and report, whatever the interface above it. */
 interface Wire {
   invoke(call: number, method: string, argument: unknown): Promise<Outcome>;

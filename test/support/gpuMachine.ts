@@ -43,6 +43,10 @@ export async function serveGpu(options?: GpuOptions): Promise<ServedGpu> {
     get ended() {
       return end !== undefined;
     },
+    terminate: () => {
+      served.crash('It was ended');
+      return Promise.resolve();
+    },
     whileAlive: <Result>(work: Promise<Result>) => Promise.race([work, ended]),
   };
   const connection: GpuConnection = {
@@ -51,7 +55,7 @@ export async function serveGpu(options?: GpuOptions): Promise<ServedGpu> {
     service,
     sources,
   };
-  return {
+  const served: ServedGpu = {
     gpu,
     connection,
     connect: () => Promise.resolve(connection),
@@ -66,4 +70,5 @@ export async function serveGpu(options?: GpuOptions): Promise<ServedGpu> {
       gpu.destroy();
     },
   };
+  return served;
 }

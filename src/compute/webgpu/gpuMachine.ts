@@ -3,7 +3,7 @@ import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { AdapterDescription } from '../../kernels/webgpu/adapter.js';
 import { GpuFailure, isGpuFailure } from '../../kernels/webgpu/gpuFailure.js';
 import { isDecodedOnGpu, isQuantizedOnGpu } from '../../kernels/webgpu/support.js';
-import { isCancelled, makeCancelledError, type Methods } from '../../rpc/rpc.js';
+import { isCancelled, throwIfCancelled, untilCancelled, type Methods } from '../../rpc/rpc.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
 import type { LoadedWeights, TaskMachine, TaskRunner } from '../taskMachine.js';
 import type { WorkerPool } from '../workerPool.js';
@@ -16,7 +16,7 @@ export interface GpuConnection {
   readonly adapter: AdapterDescription;
   /** What implements WebGPU there: another one's shaders may round otherwise on the same adapter. */
   readonly implementation: 'browser' | 'Dawn in Node';
-  readonly service: Pick<Thread<GpuServiceApi>, 'remote' | 'whileAlive' | 'ended'>;
+  readonly service: Pick<Thread<GpuServiceApi>, 'remote' | 'whileAlive' | 'ended' | 'terminate'>;
   /** Where the other side finds bytes that it cannot read itself. */
   readonly sources: HostSources;
 }
@@ -33,6 +33,15 @@ export type TaskOnThreads = (
 
 /** Tasks that are sent before the first of them is done. */
 const QUEUED = 8;
+/** A device that takes longer for the one task that is under way when its job ends hangs. */
+const ANSWER_MILLISECONDS = 5000;
+
+export interface GpuMachineOptions {
+  /** Of the job: waiting for the device ends with it, whether or not that answers. */
+  readonly signal?: AbortSignal;
+  /** How long the device may take to let go of the job; other values in tests. */
+  readonly answerMilliseconds?: number;
+}
 
 let nextSession = 1;
 
@@ -59,6 +68,7 @@ export class GpuMachine implements TaskMachine {
     /** For what the device does not do. */
     readonly pool: WorkerPool,
     private readonly onThreads: readonly TaskOnThreads[],
+    private readonly options: GpuMachineOptions = {},
   ) {
     this.host = pool.host;
     this.arithmetic = nameArithmetic(connection);
@@ -94,7 +104,8 @@ export class GpuMachine implements TaskMachine {
   }
 
   async readFloats(at: number, count: number): Promise<Float32Array> {
-    const floats = await this.send('readFloats', { session: this.session, at, count });
+    const reading = this.send('readFloats', { session: this.session, at, count });
+    const floats = await untilCancelled(reading, this.options.signal);
     this.refuseFailed();
     return floats!;
   }
@@ -107,9 +118,17 @@ export class GpuMachine implements TaskMachine {
     return { kind: 'device', name };
   }
 
-  /** Gives back the job's memory. */
+  /** Gives back the job's memory. A device that does not answer is given up, for all of its jobs. */
   async end(): Promise<void> {
-    await this.send('end', this.session);
+    const { answerMilliseconds = ANSWER_MILLISECONDS } = this.options;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), answerMilliseconds);
+    });
+    const answer = await Promise.race([this.send('end', this.session), late]);
+    clearTimeout(timer);
+    // Not awaited: what hangs in a driver may not even be ended.
+    if (answer === 'late') this.connection.service.terminate().catch(() => undefined);
   }
 
   private async run(
@@ -121,24 +140,20 @@ export class GpuMachine implements TaskMachine {
     const underWay: Promise<unknown>[] = [];
     let delivered = 0;
     const deliver = async () => {
-      const result = await abortable(underWay.shift()!, signal);
+      const result = await untilCancelled(underWay.shift()!, signal);
       this.refuseFailed();
       await onResult(result, delivered++);
     };
-    try {
-      for (const task of tasks) {
-        if (signal?.aborted) throw makeCancelledError();
-        const started = this.start(method, task);
-        // It is awaited in its turn; until then a failure waits.
-        started.catch(() => undefined);
-        underWay.push(started);
-        if (underWay.length >= QUEUED) await deliver();
-      }
-      while (underWay.length > 0) await deliver();
-    } finally {
-      // What was sent is done before the job goes on elsewhere.
-      await Promise.allSettled(underWay);
+    // What is under way when this fails is left to itself: the device drops it with the job.
+    for (const task of tasks) {
+      throwIfCancelled(signal);
+      const started = this.start(method, task);
+      // It is awaited in its turn; until then a failure waits.
+      started.catch(() => undefined);
+      underWay.push(started);
+      if (underWay.length >= QUEUED) await deliver();
     }
+    while (underWay.length > 0) await deliver();
   }
 
   private async start(method: string, task: unknown): Promise<unknown> {
@@ -189,21 +204,4 @@ export function nameArithmetic({ adapter, implementation }: GpuConnection): stri
 /** What the device or its process did, as opposed to what a file is like. */
 function isFailureOfDevice(error: unknown, { service }: GpuConnection): boolean {
   return isGpuFailure(error) || service.ended;
-}
-
-async function abortable<Result>(
-  work: Promise<Result>,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
-  if (!signal) return work;
-  let stop: () => void = () => undefined;
-  try {
-    return await new Promise((resolve, reject) => {
-      stop = () => reject(makeCancelledError());
-      signal.addEventListener('abort', stop, { once: true });
-      work.then(resolve, reject);
-    });
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

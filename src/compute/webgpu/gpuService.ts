@@ -14,6 +14,7 @@ interface Place {
 export interface GpuServiceApi {
   describe(argument: unknown): { adapter: AdapterDescription; limits: DeviceLimits };
   begin(session: number): void;
+  /** Ends when the task under way has; tasks of the session that have not begun fail. */
   end(session: number): void;
   /** Makes memory at a multiple of `SLOT_BYTES`. */
   reserve(task: Place & { readonly bytes: number }): void;
@@ -52,11 +53,13 @@ export function makeGpuService(
   onIdle: () => void = () => undefined,
 ): Handlers<GpuServiceApi> {
   const sessions = new Map<number, Session>();
+  /** Of these, tasks that have not begun are dropped. */
+  const ending = new Set<number>();
   const queue = new TaskQueue();
   const underWay: Promise<void>[] = [];
   const sessionOf = (id: number): Session => {
     const session = sessions.get(id);
-    if (!session) throw new Error('The job on the GPU has ended');
+    if (!session || ending.has(id)) throw new Error('The job on the GPU has ended');
     return session;
   };
   /** Waits where the device is far behind. */
@@ -79,13 +82,16 @@ export function makeGpuService(
       const memory = new GpuMemory(gpu);
       sessions.set(session, { memory, methods: methodsOf(memory) });
     },
-    end: (id) =>
-      inTurn(async () => {
+    end: (id) => {
+      ending.add(id);
+      return inTurn(async () => {
         sessions.get(id)?.memory.end();
         sessions.delete(id);
+        ending.delete(id);
         if (sessions.size === 0) onIdle();
         return Promise.resolve(() => undefined);
-      }),
+      });
+    },
     reserve: ({ session, at, bytes }) =>
       inTurn(() => {
         sessionOf(session).memory.reserve(at, bytes);

@@ -5,6 +5,8 @@ import type { Handlers, MessageChannelEnd, Methods } from '../../rpc/rpc.js';
 import type { Thread } from '../host.js';
 import { superviseThread } from './threads.js';
 
+/** How long a process may take to end once it was killed. */
+const KILL_MILLISECONDS = 5000;
 /** Lines of a process's errors that are kept for the message about its end. */
 const MAX_ERROR_TEXT = 2000;
 
@@ -53,7 +55,12 @@ export function startProcess<Api extends Methods<Api>, Local extends Methods<Loc
     async terminate() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGKILL');
-      await once(child, 'exit');
+      // A process that waits inside a driver outlives even that; nobody waits for it, nor is kept alive by it.
+      const given = AbortSignal.timeout(KILL_MILLISECONDS);
+      await once(child, 'exit', { signal: given }).catch(() => {
+        if (child.connected) child.disconnect();
+        child.unref();
+      });
     },
   };
   return superviseThread<Api, Local>(running, channel, description, handlers);

@@ -50,6 +50,7 @@ export function superviseThread<Api extends Methods<Api>, Local extends Methods<
   const describeEnd = typeof description === 'string' ? stopped(description) : description;
   const connection = connect<Local, Api>(channel, handlers);
   let end: Error | undefined;
+  let isEnding = false;
   // Those who wait for the thread. One promise for all of them would keep every result while it lives.
   const waiting = new Set<(end: Error) => void>();
   running.onEnd((reason, cause) => {
@@ -61,7 +62,7 @@ export function superviseThread<Api extends Methods<Api>, Local extends Methods<
   return {
     remote: connection.remote,
     get ended() {
-      return end !== undefined;
+      return isEnding || end !== undefined;
     },
     async whileAlive(work) {
       let stop: (end: Error) => void = () => undefined;
@@ -76,7 +77,10 @@ export function superviseThread<Api extends Methods<Api>, Local extends Methods<
         waiting.delete(stop);
       }
     },
-    terminate: () => running.terminate(),
+    terminate() {
+      isEnding = true;
+      return running.terminate();
+    },
   };
 }
 

@@ -9,7 +9,7 @@ import { GpuFailure } from '../../kernels/webgpu/gpuFailure.js';
 import { probeMachine, type MachineRates } from '../../model/evaluation/probeMachine.js';
 import { chunksOnThreads } from '../../compute/webgpu/chunksOnThreads.js';
 import { forwardOnThreads } from '../../model/forward/webgpu/forwardOnThreads.js';
-import { isCancelled, throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
+import { isCancelled, throwIfCancelled, untilCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { MeasuredRates } from './measuredRates.js';
 
 /** What a user may ask for. */
@@ -62,6 +62,7 @@ export interface BackendsOptions {
 /** Chooses between threads and a GPU, job by job. */
 export class Backends {
   private connection: GpuConnection | undefined;
+  private connecting: Promise<GpuConnection> | undefined;
   private readonly rates: MeasuredRates;
   private readonly log: (line: string) => void;
   private readonly measure: typeof probeMachine;
@@ -89,7 +90,7 @@ export class Backends {
     if (this.choice === 'webgpu') return this.takeGpu(pool, signal);
     if (secondsFor(work, ORDINARY) < LEAST_SECONDS) return {};
     try {
-      const connection = await this.connect();
+      const connection = await this.connect(signal);
       const { description, isSoftware } = connection.adapter;
       if (isSoftware) {
         this.log(`WASM: the adapter ${description} computes on the CPU.`);
@@ -102,7 +103,9 @@ export class Backends {
       const takesGpu = gpu < threads;
       const reason = `about ${formatSeconds(gpu)} on ${description}, ${formatSeconds(threads)} on ${pool.threads} threads`;
       this.log(`${takesGpu ? 'WebGPU' : 'WASM'}: ${reason}.`);
-      return takesGpu ? { gpu: new GpuMachine(connection, pool, ON_THREADS), reason } : { reason };
+      return takesGpu
+        ? { gpu: new GpuMachine(connection, pool, ON_THREADS, { signal }), reason }
+        : { reason };
     } catch (error) {
       // What ends a job may end its page, too.
       throwIfCancelled(signal);
@@ -115,10 +118,10 @@ export class Backends {
 
   private async takeGpu(pool: WorkerPool, signal?: AbortSignal): Promise<ChosenBackend> {
     try {
-      const connection = await this.connect();
+      const connection = await this.connect(signal);
       const reason = `asked for; ${connection.adapter.description}`;
       this.log(`WebGPU: ${reason}.`);
-      return { gpu: new GpuMachine(connection, pool, ON_THREADS), reason };
+      return { gpu: new GpuMachine(connection, pool, ON_THREADS, { signal }), reason };
     } catch (error) {
       throwIfCancelled(signal);
       if (this.options.mustHaveGpu || isCancelled(error)) throw error;
@@ -135,7 +138,7 @@ export class Backends {
   ): Promise<MachineRates> {
     const measure = async () => {
       onMeasure();
-      const device = new GpuMachine(connection, pool, ON_THREADS);
+      const device = new GpuMachine(connection, pool, ON_THREADS, { signal });
       try {
         return await this.measure(device, signal);
       } finally {
@@ -158,13 +161,17 @@ export class Backends {
     return this.rates.of(`${pool.arithmetic}, ${pool.threads} threads`, measure, signal);
   }
 
-  private async connect(): Promise<GpuConnection> {
-    if (!this.provider) throw new GpuFailure('There is no GPU here');
+  private async connect(signal: AbortSignal | undefined): Promise<GpuConnection> {
+    const { provider } = this;
+    if (!provider) throw new GpuFailure('There is no GPU here');
     // One whose process has ended is of no use any more.
-    if (!this.connection || this.connection.service.ended) {
-      this.connection = await this.provider.connect();
-    }
-    return this.connection;
+    if (this.connection && !this.connection.service.ended) return this.connection;
+    // Whoever gives up waiting leaves it to the next job, which does not start another.
+    this.connecting ??= provider
+      .connect()
+      .then((connection) => (this.connection = connection))
+      .finally(() => (this.connecting = undefined));
+    return untilCancelled(this.connecting, signal);
   }
 }
 

@@ -21,7 +21,7 @@ export async function measureInThread(
   start: PerplexityThreadStart,
   model: OpenedModel,
   request: MeasurementRequest,
-  { onRates, ...options }: MeasureInThreadOptions = {},
+  options: MeasureInThreadOptions = {},
 ): Promise<MeasuredPerplexity> {
   const thread = host.startThread<PerplexityThreadApi>('perplexityWorker.js', start, {
     description: 'The perplexity thread',
@@ -30,7 +30,7 @@ export async function measureInThread(
   try {
     const call = thread.remote.measureFormats({ model: detachModel(model), request }, options);
     const measured = await thread.whileAlive(call);
-    onRates?.(await thread.whileAlive(thread.remote.rates(null)));
+    options.onRates?.(await thread.whileAlive(thread.remote.rates(null)));
     return measured;
   } finally {
     await thread.terminate();

@@ -48,6 +48,27 @@ describe('without a GPU', () => {
     },
   );
 
+  it.each(['auto', 'webgpu'] as const)(
+    '%s: a job is cancelled at once where the search for one hangs, and the next waits for the same',
+    async (choice) => {
+      const abort = new AbortController();
+      let asked = 0;
+      let answer: (error: Error) => void = () => undefined;
+      const provider: GpuProvider = {
+        connect: () => new Promise((_, reject) => (asked++, (answer = reject))),
+      };
+      const backends = new Backends(choice, provider);
+      const pool = await createPool();
+      const hanging = backends.choose(pool, LONG, abort);
+      abort.abort();
+      await expect(hanging).rejects.toThrow('Cancelled');
+      const next = backends.choose(pool, LONG);
+      answer(new GpuFailure('It never came'));
+      expect((await next).gpu).toBeUndefined();
+      expect(asked).toBe(1);
+    },
+  );
+
   it('says that the package is missing, and where it was looked for', async () => {
     const folder = await temporaryFolder();
     const named = new NodeGpu(HOST, { packageFolder: folder });

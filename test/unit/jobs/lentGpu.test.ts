@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   GpuMachine,
   nameArithmetic,
   type GpuConnection,
+  type GpuMachineOptions,
 } from '../../../src/compute/webgpu/gpuMachine.js';
 import type { GpuServiceApi } from '../../../src/compute/webgpu/gpuService.js';
 import type { HostSourcesApi } from '../../../src/compute/webgpu/hostSources.js';
@@ -158,6 +159,58 @@ it('has the thread go on without the GPU when it ends', async () => {
   const onThreads = await measureInThread(HOST, { threads: 1 }, model, REQUEST);
   expect(measured.baseline).toEqual(onThreads.baseline);
   expect(measured.notes.join()).toContain('The GPU failed (The page was hidden)');
+});
+
+describe('a device that hangs', () => {
+  const never = () => new Promise(() => undefined);
+  const hanging = { reserve: never, write: never, run: never, readFloats: never, end: never };
+  const hang = async (service: object, options?: GpuMachineOptions) => {
+    const fake = serveFake({ ...hanging, ...service });
+    const connection = await connectGpu(fake.link, openStoredSources());
+    const machine = new GpuMachine(connection, await createPool(), [], {
+      answerMilliseconds: 100,
+      ...options,
+    });
+    return { machine, connection, ended: fake.ended };
+  };
+
+  it('holds up no cancel, and is given up with its other jobs', async () => {
+    const abort = new AbortController();
+    const { machine, connection, ended } = await hang({
+      run: () => (abort.abort(), never()),
+    });
+    const other = new GpuMachine(connection, machine.pool, []);
+    const waiting = other.readFloats(0, 1);
+    const failed = expect(waiting).rejects.toMatchObject({ name: 'GpuFailure' });
+    const tasks = Array.from({ length: 20 }, () => ({}));
+    const work = machine.tasks().run('x' as never, tasks, () => undefined, abort.signal);
+    await expect(work).rejects.toMatchObject({ name: 'AbortError' });
+    expect(ended()).toBe('');
+    await machine.end();
+    expect(ended()).toBe('It was given back');
+    expect(connection.service.ended).toBe(true);
+    await failed;
+  });
+
+  it('holds up no cancel where a result is read', async () => {
+    const abort = new AbortController();
+    const readFloats = () => (abort.abort(), never());
+    const { machine, ended } = await hang({ readFloats }, { signal: abort.signal });
+    await expect(machine.readFloats(0, 1)).rejects.toMatchObject({ name: 'AbortError' });
+    await machine.end();
+    expect(ended()).toBe('It was given back');
+  });
+
+  it('holds up no cancel of the thread that measures', async () => {
+    const abort = new AbortController();
+    const fake = serveFake({ ...hanging, reserve: () => (abort.abort(), never()) });
+    const gpuPort = lendGpu(async () => fake.link);
+    const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
+    const model = await openLocalModel(SAMPLE);
+    const measuring = measureInThread(HOST, start, model, REQUEST, abort);
+    await expect(measuring).rejects.toThrow('Cancelled');
+    await expect.poll(fake.ended, { timeout: 10_000 }).toBe('It was given back');
+  });
 });
 
 it('gets the device back when a measurement is cancelled', async () => {

@@ -1,11 +1,21 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GpuMachine } from '../../../src/compute/webgpu/gpuMachine.js';
+import { SLOT_BYTES } from '../../../src/compute/webgpu/gpuMemory.js';
+import {
+  GPU_PROGRAM,
+  startGpuProcess,
+  type GpuProcess,
+} from '../../../src/compute/webgpu/node/gpuProcess.js';
+import { findWebGpuPackage } from '../../../src/compute/webgpu/node/nodeAdapter.js';
 import { Backends } from '../../../src/jobs/backends/backends.js';
 import { NodeGpu } from '../../../src/jobs/backends/node/nodeGpu.js';
+import { openStoredSources } from '../../../src/layouts/node/openStored.js';
 import { planLanguageModel } from '../../../src/model/config/languageModel.js';
 import { evaluate } from '../../../src/model/evaluation/evaluate.js';
+import type { ForwardApi } from '../../../src/model/forward/tasks.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import type { ComparisonReport, PerplexityReport } from '../../../src/reports/reports.js';
 import { createPool, HOST, temporaryFolder } from '../../support/checkpoints.js';
@@ -54,6 +64,62 @@ describe.skipIf(why)('a process that serves a GPU', () => {
     expect(baseline).toEqual((await evaluate({ ...request, pool })).baseline);
     // The next job gets a new one.
     expect((await gpu.connect()).service.ended).toBe(false);
+  });
+});
+
+describe.skipIf(why)('a process whose device fails', () => {
+  const source = { kind: 'memory', name: 'weights', bytes: new SharedArrayBuffer(64) } as const;
+  const task = (target: number) => ({ source, offset: 0, bytes: 64, target, scratchBytes: 0 });
+
+  it('is killed where it hangs, and the next job gets another', async () => {
+    let asked: () => void = () => undefined;
+    const hangs = new Promise<void>((resolve) => (asked = resolve));
+    // It waits for bytes for ever, as it would for a driver.
+    const neverReads = { read: () => (asked(), new Promise<void>(() => undefined)) };
+    const program = HOST.assets.path(GPU_PROGRAM);
+    const packageFolder = findWebGpuPackage(dirname(program))!;
+    const started: GpuProcess[] = [];
+    const connect = async () => {
+      const reader = started.length === 0 ? neverReads : openStoredSources({});
+      started.push(await startGpuProcess(program, { packageFolder }, reader));
+      return started.at(-1)!;
+    };
+    const backends = new Backends('webgpu', { connect });
+    const pool = await createPool();
+    const abort = new AbortController();
+    await backends.choose(pool, WORK).then(({ gpu }) => gpu!.end());
+    const machine = new GpuMachine(started[0], pool, [], { answerMilliseconds: 100 });
+    const { start } = machine.reserve(64);
+    const tasks = [task(start), task(start)];
+    const work = machine.tasks<ForwardApi>().run('loadBytes', tasks, () => undefined, abort.signal);
+    await hangs;
+    abort.abort();
+    await expect(work).rejects.toThrow('Cancelled');
+    await machine.end();
+    const next = (await backends.choose(pool, WORK)).gpu!;
+    const place = next.reserve(64).start;
+    new Float32Array(source.bytes)[3] = 1.5;
+    await next.tasks<ForwardApi>().run('loadBytes', [task(place)], () => undefined);
+    expect((await next.readFloats(place, 16))[3]).toBe(1.5);
+    await next.end();
+    expect(started.map(({ service }) => service.ended)).toEqual([true, false]);
+    await started[1].end();
+  });
+
+  it('ends, and says why; the next job gets another', async () => {
+    const own = new NodeGpu(HOST);
+    const backends = new Backends('webgpu', own);
+    const pool = await createPool();
+    const machine = (await backends.choose(pool, WORK)).gpu!;
+    // More than any adapter has.
+    for (let part = 0; part < 1000; part++) machine.reserve(SLOT_BYTES);
+    await expect(machine.readFloats(SLOT_BYTES, 1)).rejects.toMatchObject({ name: 'GpuFailure' });
+    await expect.poll(() => machine.connection.service.ended).toBe(true);
+    const next = (await backends.choose(pool, WORK)).gpu!;
+    const { start } = next.reserve(4);
+    next.write(start, Float32Array.of(2));
+    expect(await next.readFloats(start, 1)).toEqual(Float32Array.of(2));
+    await own.end();
   });
 });
 

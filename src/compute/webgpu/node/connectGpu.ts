@@ -8,7 +8,7 @@ import type { ByteReader } from '../../../storage/openSources.js';
 import type { GpuConnection } from '../gpuMachine.js';
 import type { GpuServiceApi } from '../gpuService.js';
 import { HostSources, type HostSourcesApi } from '../hostSources.js';
-import type { GpuLink } from './gpuLink.js';
+import { inTime, type GpuLink } from './gpuLink.js';
 
 /** A device at the other end of a link. */
 export interface LinkedGpu extends GpuConnection {
@@ -56,7 +56,8 @@ export async function connectGpu(
   );
   link.onEnd(() => void reader.close());
   try {
-    const { adapter } = await service.whileAlive(service.remote.describe(null));
+    const describing = service.whileAlive(service.remote.describe(null));
+    const { adapter } = await inTime(describing, 'The page did not open its GPU in time');
     return {
       adapter: adapterFields.read(adapter, 'adapter'),
       implementation: 'browser',

@@ -1,4 +1,21 @@
+import { GpuFailure } from '../../../kernels/webgpu/gpuFailure.js';
 import type { MessageChannelEnd } from '../../../rpc/rpc.js';
+
+/** How long a driver may take to open a device, the start of its process or page included. */
+const START_MILLISECONDS = 60_000;
+
+/** Settles with `work`. @throws GpuFailure with this message where it takes too long */
+export async function inTime<Result>(work: Promise<Result>, message: string): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new GpuFailure(message)), START_MILLISECONDS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** A way to whoever serves a device. */
 export interface GpuLink {

@@ -3,7 +3,10 @@ import { startProcess } from '../../../host/node/processes.js';
 import type { ByteReader } from '../../../storage/openSources.js';
 import type { GpuConnection } from '../gpuMachine.js';
 import type { GpuServiceApi } from '../gpuService.js';
+import { describeError } from '../../../storage/describeError.js';
+import { GpuFailure, isGpuFailure } from '../../../kernels/webgpu/gpuFailure.js';
 import { HostSources, liesInMemory, type HostSourcesApi } from '../hostSources.js';
+import { inTime } from './gpuLink.js';
 import type { GpuProcessStart } from './nodeAdapter.js';
 
 /** The program of the process, beside those of threads. */
@@ -33,8 +36,9 @@ export async function startGpuProcess(
     'The process of the GPU',
     sources.api,
   );
+  const describing = service.whileAlive(service.remote.describe(null));
   try {
-    const { adapter } = await service.whileAlive(service.remote.describe(null));
+    const { adapter } = await inTime(describing, 'The process of the GPU did not start in time');
     return {
       adapter,
       implementation: 'Dawn in Node',
@@ -44,6 +48,6 @@ export async function startGpuProcess(
     };
   } catch (error) {
     await service.terminate();
-    throw error;
+    throw isGpuFailure(error) ? error : new GpuFailure(describeError(error), { cause: error });
   }
 }
