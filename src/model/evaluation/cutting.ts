@@ -21,6 +21,8 @@ export interface CuttingRequest {
   readonly flopsPerBatch: number;
   /** One window at a time. */
   readonly singly: boolean;
+  /** A batch that was begun elsewhere, which comes first where one pass is enough. */
+  readonly begun?: Batch;
 }
 
 /** How an evaluation is cut. */
@@ -42,8 +44,9 @@ export interface Cutting {
 
 /** Cuts an evaluation into batches of windows and passes of variants that fit into memory. */
 export function cut(request: CuttingRequest): Cutting {
-  const { plan, windows, pending, variants, memoryBudgetBytes } = request;
-  const longestWindow = Math.max(...pending.map((index) => windows[index].length));
+  const { plan, windows, pending, variants, memoryBudgetBytes, begun } = request;
+  const all = new Set([...(begun?.windows ?? []), ...pending]);
+  const longestWindow = Math.max(...[...all].map((index) => windows[index].length));
   const budgetRows = Math.floor(memoryBudgetBytes / countStateBytes(plan));
   const rowsOfAll = Math.floor(budgetRows / (variants.length + 1));
   const together = rowsOfAll >= longestWindow || variants.length === 0;
@@ -60,8 +63,10 @@ export function cut(request: CuttingRequest): Cutting {
         together ? Math.max(rowsOfAll, longestWindow) : longestWindow,
         Math.max(BATCH_ROWS, Math.floor(request.flopsPerBatch / flopsPerRow)),
       );
-  const batches = planBatches(windows, pending, batchRows);
   const several = passes.length > 1;
+  const first = begun && !several ? [begun] : [];
+  const rest = pending.filter((index) => !first.some((batch) => batch.windows.includes(index)));
+  const batches = [...first, ...planBatches(windows, rest, batchRows)];
   const firstSlot = several ? SLOT.first : SLOT.base + 1;
   return {
     batches,

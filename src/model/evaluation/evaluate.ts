@@ -1,7 +1,8 @@
 import type { TaskMachine } from '../../compute/taskMachine.js';
 import { isGpuFailure } from '../../kernels/webgpu/gpuFailure.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
-import { Evaluation } from './evaluation.js';
+import { Evaluation, type EvaluationSetup } from './evaluation.js';
+import { SeenInputs } from './inputObservation.js';
 import { checkWindows } from '../text/windowCheck.js';
 import { visible } from '../../storage/errors.js';
 import type { InputObserver } from './inputObserver.js';
@@ -10,10 +11,14 @@ import {
   BASELINE,
   type EvaluationRequest,
   type EvaluationResult,
+  type EvaluationSettings,
+  type Fallback,
   type ScoreStore,
   type Variant,
   type WindowScore,
 } from './types.js';
+
+type OnLogits = NonNullable<EvaluationSettings['onLogits']>;
 
 /** Scores of this evaluation, in memory, over those that are kept elsewhere. */
 class Scores {
@@ -26,11 +31,16 @@ class Scores {
     return this.known.get(`${window} ${variant}`) ?? this.store?.get(variant, window);
   }
 
-  async put(scores: Parameters<ScoreStore['put']>[0], nonFinite: number): Promise<void> {
+  /** @param isMixed several machines computed these: they are those of none, and not kept */
+  async put(
+    scores: Parameters<ScoreStore['put']>[0],
+    nonFinite: number,
+    isMixed: boolean,
+  ): Promise<void> {
     for (const { variant, window, score } of scores) {
       this.known.set(`${window} ${variant}`, score);
     }
-    await this.store?.put(scores, nonFinite);
+    if (!isMixed) await this.store?.put(scores, nonFinite);
   }
 }
 
@@ -53,24 +63,19 @@ export async function evaluate(
   const mustSeeAll = settings.onLogits !== undefined || settings.observer !== undefined;
   const scores = new Scores(mustSeeAll ? undefined : settings.store);
   let nonFinite: number | undefined;
-  const missing = () => listMissing(request, scores);
-  const run = async (pool: TaskMachine): Promise<void> => {
-    const setup = { ...request, ...missing(), pool };
-    if (setup.pending.length === 0) return;
-    const evaluation = new Evaluation(setup, options);
-    await evaluation.run((results, count) => scores.put(results, count));
-    nonFinite = evaluation.nonFinite;
-  };
-  try {
-    await run(request.pool);
-  } catch (error) {
-    // What sees everything in order cannot begin in the middle.
-    if (!request.fallback || !isGpuFailure(error) || settings.observer) throw error;
-    const { fallback } = request;
-    scores.store = mustSeeAll ? undefined : fallback.store;
-    fallback.onFailure(error, windows.length - missing().pending.length);
-    await run(fallback.pool);
-  }
+  const { onLogits } = settings;
+  await withFallback(
+    { ...request, settings: { ...settings, onLogits: onLogits && onceEach(onLogits) } },
+    {
+      missing: () => listMissing(request, scores),
+      run: async (evaluation) => {
+        await evaluation.run({ put: (...pass) => scores.put(...pass) });
+        nonFinite = evaluation.nonFinite;
+      },
+      onFallback: ({ store }) => (scores.store = mustSeeAll ? undefined : store),
+    },
+    options,
+  );
   throwIfCancelled(options.signal);
   const all = (id: string) => [...windows.keys()].map((window) => scores.get(id, window)!);
   return {
@@ -78,6 +83,51 @@ export async function evaluate(
     variants: variants.map(({ id }) => all(id)),
     nonFinite,
     forwardSeconds: (performance.now() - begin) / 1000,
+  };
+}
+
+/** A job for one machine after the other. */
+interface Walks {
+  /** What is still to be done. */
+  missing(): Pick<EvaluationSetup, 'pending' | 'variants'>;
+  run(evaluation: Evaluation): Promise<void>;
+  /** Called before another machine goes on. */
+  onFallback?(fallback: Fallback): void;
+}
+
+/** Runs an evaluation, and where its machine fails goes on with the next, from the last states that are known. */
+async function withFallback(
+  request: EvaluationRequest,
+  { missing, run, onFallback }: Walks,
+  options: CallOptions,
+): Promise<void> {
+  const seen = new SeenInputs();
+  const prepare = (pool: TaskMachine, before?: Evaluation): Evaluation | undefined => {
+    const setup = { ...request, ...missing(), pool, seen, before };
+    return setup.pending.length > 0 ? new Evaluation(setup, options) : undefined;
+  };
+  let first: Evaluation | undefined;
+  try {
+    first = prepare(request.pool);
+    if (first) await run(first);
+  } catch (error) {
+    const { fallback, windows } = request;
+    if (!fallback || !isGpuFailure(error)) throw error;
+    onFallback?.(fallback);
+    const next = prepare(fallback.pool, first);
+    const done = windows.length - missing().pending.length;
+    fallback.onFailure(error, done, next?.blocksBefore ?? 0);
+    if (next) await run(next);
+  }
+}
+
+/** Logits of each window once, also where a window is run again. */
+function onceEach(onLogits: OnLogits): OnLogits {
+  const delivered = new Set<number>();
+  return async (window, logits) => {
+    if (delivered.has(window)) return;
+    await onLogits(window, logits);
+    delivered.add(window);
   };
 }
 
@@ -104,8 +154,19 @@ export async function observeInputs(
   options: CallOptions = {},
 ): Promise<void> {
   check(request);
-  const pending = [...request.windows.keys()];
-  if (pending.length > 0) await new Evaluation({ ...request, pending }, options).run();
+  const done = new Set<number>();
+  const onBatch = (windows: readonly number[]) => windows.forEach((window) => done.add(window));
+  await withFallback(
+    request,
+    {
+      missing: () => ({
+        pending: [...request.windows.keys()].filter((window) => !done.has(window)),
+        variants: request.variants,
+      }),
+      run: (evaluation) => evaluation.run({ onBatch }),
+    },
+    options,
+  );
 }
 
 /** @throws where a request cannot be fulfilled */

@@ -9,8 +9,9 @@ import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
 import { ExpertRunner } from './expertRunner.js';
 import { FinalInputs } from './finalInputs.js';
-import { InputObservation } from './inputObservation.js';
-import { FORK, findFork, type Batch, type Pass } from './passes.js';
+import { InputObservation, type SeenInputs } from './inputObservation.js';
+import { StateKeeper, type KeptStates } from './keptStates.js';
+import { FORK, findFork, type Batch, type ForkedVariant, type Pass } from './passes.js';
 import { layOutBlock, placeBlock } from './placement.js';
 import { hasExperts, RoutedStates } from './routedStates.js';
 import { Scorer, type FinalState } from './scorer.js';
@@ -22,7 +23,7 @@ import {
   type Variant,
 } from './types.js';
 import { WeightStore } from './weightStore.js';
-import { countHeadFlops, countSharedFlops } from './work.js';
+import { countFlopsFrom, countHeadFlops, countSharedFlops } from './work.js';
 
 /** The unquantized model, or a variant of it, on its way through the blocks. */
 interface Runner {
@@ -51,6 +52,33 @@ interface Walk {
 export interface EvaluationSetup extends EvaluationRequest {
   /** Indices of the windows to evaluate. */
   readonly pending: readonly number[];
+  /** What the observer has seen. */
+  readonly seen: SeenInputs;
+  /** The evaluation that this one goes on for, on another machine. */
+  readonly before?: Pick<Evaluation, 'kept' | 'weights'>;
+}
+
+/** What a walk gives. */
+export interface EvaluationOutput {
+  /**
+   * Receives the scores of each pass when they are there; absent: nothing is scored.
+   * @param isMixed another machine computed part of these
+   */
+  put?(...scores: [...Parameters<ScoreStore['put']>, isMixed: boolean]): Promise<void>;
+  /** Hears which windows are done. */
+  onBatch?(windows: readonly number[]): void;
+}
+
+/** Whether states are of a window that is to be evaluated, and of every model that has its own there. */
+function isOf(
+  { batch, block, states }: KeptStates,
+  pending: readonly number[],
+  variants: readonly ForkedVariant[],
+): boolean {
+  return (
+    batch.windows.some((window) => pending.includes(window)) &&
+    variants.every(({ variant, fork }) => fork >= block || states.has(variant.id))
+  );
 }
 
 /** One evaluation: its memory, and the walk over batches, passes and blocks. */
@@ -61,7 +89,11 @@ export class Evaluation {
   private readonly settings: EvaluationSettings;
   private readonly cutting: Cutting;
   private readonly observation?: InputObservation;
-  private readonly weights: WeightStore;
+  readonly weights: WeightStore;
+  /** Where another machine may have to go on. */
+  private readonly keeper?: StateKeeper;
+  /** Where another machine stopped in the first batch. */
+  private readonly resumed?: KeptStates;
   private readonly memory: EvaluationMemory;
   private readonly blocks: BlockRunner;
   /** Of models with experts. */
@@ -77,7 +109,7 @@ export class Evaluation {
     setup: EvaluationSetup,
     private readonly options: CallOptions,
   ) {
-    const { pool, model, windows, variants = [], settings, pending } = setup;
+    const { pool, model, windows, variants = [], settings, pending, before } = setup;
     const { plan, opened } = model;
     const { signal } = options;
     this.pool = pool;
@@ -85,22 +117,33 @@ export class Evaluation {
     this.windows = windows;
     this.settings = settings;
     const { observer, scaleDtype, memoryBudgetBytes } = settings;
-    if (observer) this.observation = new InputObservation(pool, observer, plan);
+    if (observer) this.observation = new InputObservation(pool, observer, plan, setup.seen);
     const forked = variants.map((variant) => ({ variant, fork: this.forkOf(variant) }));
     const singly = settings.onLogits !== undefined;
     const { flopsPerBatch } = pool;
     const budget = { memoryBudgetBytes, flopsPerBatch, singly };
-    this.cutting = cut({ plan, windows, pending, variants: forked, ...budget });
+    const states = before?.kept;
+    const begun = states && isOf(states, pending, forked) ? states.batch : undefined;
+    this.cutting = cut({ plan, windows, pending, variants: forked, begun, ...budget });
+    if (begun && this.cutting.batches[0] === begun) this.resumed = states;
+    if (setup.fallback && !before && this.cutting.passes.length === 1) {
+      this.keeper = new StateKeeper(pool, plan.hiddenSize);
+    }
     const { batches, longestWindow, maxRows, slots, runners, flopsPerRow } = this.cutting;
     this.total = batches.reduce((sum, { rows }) => sum + rows * flopsPerRow, 0);
 
-    this.weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
+    this.weights = new WeightStore({
+      pool,
+      model: opened,
+      scaleDtype,
+      signal,
+      before: before?.weights,
+    });
     const { weights } = this;
     this.memory = new EvaluationMemory({ pool, plan, variants, longestWindow, weights });
     this.states = pool.reserve(slots * this.stateBytes).start;
-    const { states } = this;
     const routed = hasExperts(plan)
-      ? new RoutedStates({ pool, plan, states, rows: slots * maxRows })
+      ? new RoutedStates({ pool, plan, states: this.states, rows: slots * maxRows })
       : undefined;
     this.blocks = new BlockRunner({
       pool,
@@ -121,22 +164,36 @@ export class Evaluation {
 
   /** Linear weights that are NaN or ±Inf; they count as 0. */
   get nonFinite(): number {
-    return this.weights.nonFinite;
+    return this.weights.countNonFinite(this.plan.head.weight);
   }
 
-  /**
-   * Walks.
-   * @param put receives the scores of each pass when they are there; absent: nothing is scored
-   */
-  async run(put?: ScoreStore['put']): Promise<void> {
+  /** Hidden states with which another machine can go on. */
+  get kept(): KeptStates | undefined {
+    return this.keeper?.kept;
+  }
+
+  /** Blocks that the first batch has behind it already. */
+  get blocksBefore(): number {
+    return this.resumed?.block ?? 0;
+  }
+
+  /** Walks. */
+  async run({ put, onBatch }: EvaluationOutput): Promise<void> {
     await this.memory.fixed.load();
     for (const batch of this.cutting.batches) {
+      this.keeper?.begin(batch);
+      const resumed = batch === this.resumed?.batch ? this.resumed : undefined;
       for (const pass of this.cutting.passes) {
         throwIfCancelled(this.options.signal);
         const walk = this.begin(batch, pass);
-        await this.walkBlocks(walk, await this.embed(walk));
-        await this.finish(walk, put);
+        const live = resumed ? this.resume(walk, resumed) : await this.embed(walk);
+        await this.walkBlocks(walk, live, resumed?.block ?? Math.max(pass.start, 0));
+        await this.finish(
+          walk,
+          put && ((scores, nonFinite) => put(scores, nonFinite, resumed !== undefined)),
+        );
       }
+      onBatch?.(batch.windows);
     }
   }
 
@@ -173,13 +230,29 @@ export class Evaluation {
     return live;
   }
 
-  private async walkBlocks(walk: Walk, live: ForkedRunner[]): Promise<void> {
+  /** Brings in the states with which another machine stopped. @returns the variants that have their own already */
+  private resume({ batch, base, members }: Walk, { block, states }: KeptStates): ForkedRunner[] {
+    const { plan, pool } = this;
+    const live = members.filter(({ fork }) => fork < block);
+    let flops = 0;
+    for (const { variant, hidden, fork } of [{ ...base, fork: 0 }, ...live]) {
+      pool.write(hidden, states.get(variant?.id ?? BASELINE)!);
+      flops += countFlopsFrom(fork, plan) - countFlopsFrom(block, plan);
+    }
+    this.advance(
+      batch.rows * flops,
+      this.placeOf(batch, `block ${block} of ${plan.blocks.length}`),
+    );
+    return live;
+  }
+
+  private async walkBlocks(walk: Walk, live: ForkedRunner[], first: number): Promise<void> {
     const { batch, pass, isFirst, base, final, members } = walk;
     const { length } = this.plan.blocks;
     // How far the unquantized model must go: to the end once, later only to where others fork.
     const forks = members.map(({ fork }) => fork).filter((fork) => fork < length);
     const baseEnd = isFirst ? length : Math.max(pass.keepAt ?? 0, ...forks);
-    for (let block = Math.max(pass.start, 0); block < length; block++) {
+    for (let block = first; block < length; block++) {
       if (block === pass.keepAt) this.copy(base.hidden, this.slot(SLOT.kept), batch);
       for (const member of members.filter(({ fork }) => fork === block)) {
         this.copy(base.hidden, member.hidden, batch);
@@ -187,6 +260,10 @@ export class Evaluation {
       }
       const runners = block < baseEnd ? [base, ...live] : live;
       if (runners.length > 0) await this.runBlock(block, runners, walk);
+      this.keeper?.keep(
+        block + 1,
+        new Map([base, ...live].map(({ variant, hidden }) => [variant?.id ?? BASELINE, hidden])),
+      );
       if (isFirst) await this.reportHidden(block, base.hidden, batch);
     }
     if (final !== base.hidden && isFirst) this.copy(base.hidden, final, batch);

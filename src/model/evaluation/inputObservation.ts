@@ -21,6 +21,40 @@ export interface SiteObservation<Site extends string> {
   observe(site: Site, at: number, windows: readonly ObservedWindow[]): Promise<void>;
 }
 
+/** Which inputs an observer has seen, so that it sees none twice where an evaluation goes on elsewhere. */
+export class SeenInputs {
+  private readonly keys = new Set<string>();
+
+  has(block: number, site: string, window: number): boolean {
+    return this.keys.has(`${block} ${site} ${window}`);
+  }
+
+  add(block: number, site: string, windows: readonly ObservedWindow[]): void {
+    for (const { index } of windows) this.keys.add(`${block} ${site} ${index}`);
+  }
+}
+
+/** Windows of a list that follow one another and are wanted, and how many rows come before them. */
+function* runsOf(
+  windows: readonly ObservedWindow[],
+  isWanted: (window: ObservedWindow) => boolean,
+): Generator<{ readonly firstRow: number; readonly run: readonly ObservedWindow[] }> {
+  let row = 0;
+  let run: ObservedWindow[] = [];
+  let firstRow = 0;
+  for (const window of windows) {
+    if (isWanted(window)) {
+      if (run.length === 0) firstRow = row;
+      run.push(window);
+    } else if (run.length > 0) {
+      yield { firstRow, run };
+      run = [];
+    }
+    row += window.rows;
+  }
+  if (run.length > 0) yield { firstRow, run };
+}
+
 /** An observer's questions to a model's plan: asked once, where the walk needs the answers. */
 export class InputObservation {
   private readonly byBlock = new Map<number, SiteObservation<InputSite> | undefined>();
@@ -33,6 +67,7 @@ export class InputObservation {
     private readonly pool: TaskMachine,
     private readonly observer: InputObserver,
     plan: ModelPlan,
+    private readonly seen: SeenInputs,
   ) {
     const { embedding, outputProjection, head, blocks } = plan;
     const one = (linear: LinearPlan | undefined) => (linear ? [linear] : []);
@@ -75,19 +110,22 @@ export class InputObservation {
       observe: async (site, at, windows) => {
         const linears = wanted.get(site)!;
         const [{ inputs }] = linears;
-        const rows = windows.reduce((sum, window) => sum + window.rows, 0);
-        const matrix: Matrix = { at, stride: inputs };
-        const values = await this.pool.readFloats(at, rows * inputs);
-        const seen = windows.map(({ index, rows: count }) => ({ index, rows: count }));
-        await this.observer.observe({
-          linears,
-          block,
-          windows: seen,
-          rows,
-          inputs,
-          matrix,
-          values,
-        });
+        const isNew = ({ index }: ObservedWindow) => !this.seen.has(block, site, index);
+        for (const { firstRow, run } of runsOf(windows, isNew)) {
+          const rows = run.reduce((sum, window) => sum + window.rows, 0);
+          const matrix: Matrix = { at: at + firstRow * inputs * 4, stride: inputs };
+          await this.observer.observe({
+            linears,
+            block,
+            windows: run.map(({ index, rows: count }) => ({ index, rows: count })),
+            rows,
+            inputs,
+            pool: this.pool,
+            matrix,
+            values: await this.pool.readFloats(matrix.at, rows * inputs),
+          });
+          this.seen.add(block, site, run);
+        }
       },
     };
   }

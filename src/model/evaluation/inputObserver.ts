@@ -1,4 +1,5 @@
 import type { Matrix } from '../../kernels/forwardKernels.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import type { LinearPlan } from '../config/plan.js';
 
 /** What linear maps take in some windows: rows of f32, one per position. */
@@ -13,9 +14,11 @@ export interface ObservedInputs {
   readonly rows: number;
   /** Length of a row. */
   readonly inputs: number;
+  /** What ran the model; another from the failure of one on. */
+  readonly pool: TaskMachine;
   /**
-   * Where the rows lie in the pool's shared memory, one right after the other, for tasks that reduce
-   * them in the workers: `pool.tasks<…>().run(…)` with this address.
+   * Where the rows lie in the memory of {@link pool}, one right after the other, for tasks that reduce
+   * them there: `pool.tasks<…>().run(…)` with this address.
    */
   readonly matrix: Matrix;
   /** The same [rows × inputs], to read here. */
@@ -42,7 +45,8 @@ export interface InputObserver {
   wants(linear: LinearPlan, block: number): boolean;
   /**
    * Receives inputs, each once for all maps that share them. The walk goes on when it has resolved,
-   * and the memory is used again: what must stay is to be copied.
+   * and the memory is used again: what must stay is to be copied. Where this rejects because the machine
+   * failed, the same inputs come again from the machine that goes on.
    */
   observe(inputs: ObservedInputs): void | Promise<void>;
 }

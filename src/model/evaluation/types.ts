@@ -115,9 +115,10 @@ export interface Fallback {
   readonly store?: ScoreStore;
   /**
    * Hears of the failure.
-   * @param scored windows that the machine has scored; they are not scored again
+   * @param scored windows that the machine has done with; they are not run again
+   * @param blocks through which it has taken those that come next, as far as is known here
    */
-  readonly onFailure: (failure: Error, scored: number) => void;
+  readonly onFailure: (failure: Error, scored: number, blocks: number) => void;
 }
 
 /** Windows of tokens, and the models that they are taken through. */

@@ -43,12 +43,14 @@ export interface WeightStoreSetup {
   readonly model: OpenedModel;
   readonly scaleDtype: ScaleDtype;
   readonly signal?: AbortSignal;
+  /** What another machine has counted, where this one goes on in its place. */
+  readonly before?: Pick<WeightStore, 'keys' | 'countsWithout'>;
 }
 
 /** Brings a model's weights into the shared memory: decoded or replaced, quantized, and packed. */
 export class WeightStore {
   /** Tells how tensors are changed; the same in all parts of an evaluation. */
-  readonly keys = new ChangeKeys();
+  readonly keys: ChangeKeys;
   private readonly pool: TaskMachine;
   private readonly model: OpenedModel;
   private readonly scaleDtype: ScaleDtype;
@@ -58,10 +60,13 @@ export class WeightStore {
   private readonly ranges = new Map<string, FixedRange>();
   /** By tensor and first row. */
   private readonly nonFiniteByPiece = new Map<string, number>();
+  private readonly before: WeightStoreSetup['before'];
   /** Addresses of bytes that lie in the shared memory, by tensor and first row. */
   private readonly cached = new Map<string, number>();
 
-  constructor({ pool, model, scaleDtype, signal }: WeightStoreSetup) {
+  constructor({ pool, model, scaleDtype, signal, before }: WeightStoreSetup) {
+    this.before = before;
+    this.keys = before?.keys ?? new ChangeKeys();
     this.pool = pool;
     this.model = model;
     this.scaleDtype = scaleDtype;
@@ -81,9 +86,22 @@ export class WeightStore {
     return values ? tensorOfValues(tensor, values) : (stored ?? tensor);
   }
 
-  /** Linear weights seen so far, of the model and of others in their place, that are NaN or ±Inf; they count as 0. */
-  get nonFinite(): number {
-    return [...this.nonFiniteByPiece.values()].reduce((sum, count) => sum + count, 0);
+  /**
+   * Linear weights seen so far, of the model and of others in their place, that are NaN or ±Inf; they count as 0.
+   * @param head the tensor that is cut into pieces as memory allows, and packed whole by who comes last
+   */
+  countNonFinite(head: string): number {
+    const counts = new Map(this.before?.countsWithout(head));
+    for (const [piece, count] of this.nonFiniteByPiece) {
+      // A piece that was being counted when its machine failed was counted in part.
+      counts.set(piece, Math.max(count, counts.get(piece) ?? 0));
+    }
+    return [...counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Counts by piece, but those of a tensor. */
+  countsWithout(tensor: string): readonly (readonly [piece: string, count: number])[] {
+    return [...this.nonFiniteByPiece].filter(([piece]) => !piece.endsWith(` ${tensor}`));
   }
 
   /** Whole small tensors as f32. @throws where values are not finite */

@@ -147,9 +147,10 @@ export async function measureFormats(
     storeOfThreads?: ScoreStore,
   ) => {
     const memoryBudgetBytes = settings.memoryBudgetBytes ?? DEFAULT_MEMORY_BUDGET;
-    const onFailure = ({ message }: Error, scored: number) => {
+    const onFailure = ({ message }: Error, scored: number, blocks: number) => {
+      const behind = blocks === 0 ? '' : ` (${blocks} of ${model.plan.blocks.length} blocks done)`;
       backend = `${backend}, ${pool.backend}`;
-      backendReason = `The GPU failed (${message}); from window ${scored + 1} of ${ids.length} on, ${pool.backend} went on`;
+      backendReason = `The GPU failed (${message}); from window ${scored + 1} of ${ids.length}${behind} on, ${pool.backend} went on`;
       warn(`${backendReason}.`);
     };
     const evaluation = {
