@@ -72,8 +72,12 @@ export class GpuOfPage {
     };
   }
 
-  /** The page has said something: what is sent to it from now on is heard. */
+  /**
+   * A page begins: what is sent to it from now on is heard. VS Code loads pages again without hiding them, too,
+   * as when a panel moves to another group.
+   */
   pageIsThere(): void {
+    if (this.isThere) this.pageEnded('The page was loaded again');
     this.isThere = true;
     for (const go of this.waiting) go();
     this.waiting.clear();

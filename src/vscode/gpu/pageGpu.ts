@@ -12,7 +12,11 @@ export interface GpuPage {
   readonly isThere: boolean;
 }
 
-/** The GPU of the window, which one of the open pages has. */
+/**
+ * The GPU of the window, which one of the open pages has. It is not to be had while all are hidden: VS Code
+ * discards such pages, and with `retainContextWhenHidden` it would suspend them and hold back their messages. Jobs
+ * go on with threads; those that begin when a page is shown again have the GPU again.
+ */
 export class PageGpu implements GpuProvider {
   private readonly pages = new Set<GpuPage>();
   private readonly connections = new Set<LinkedGpu>();
