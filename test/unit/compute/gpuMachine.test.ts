@@ -9,6 +9,7 @@ import { inFormat } from '../../../src/model/evaluation/variants.js';
 import type { ForwardApi } from '../../../src/model/forward/tasks.js';
 import { forwardOnThreads } from '../../../src/model/forward/webgpu/forwardOnThreads.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
+import { Gpu } from '../../../src/kernels/webgpu/gpu.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { isCancelled } from '../../../src/rpc/rpc.js';
 import { createPool } from '../../support/checkpoints.js';
@@ -90,7 +91,7 @@ describe.skipIf(why)('evaluations on a device', () => {
     await machine.end();
   });
 
-  it('leave no buffer and no pipeline more than the first', async () => {
+  it('leave no buffer and no pipeline more than the first, ten in a row', async () => {
     const request = await makeRequest(['int4-asym:g128']);
     const run = async () => {
       const machine = await machineOn(served);
@@ -99,7 +100,7 @@ describe.skipIf(why)('evaluations on a device', () => {
       return served.gpu.counts;
     };
     const first = await run();
-    for (let job = 0; job < 3; job++) expect(await run()).toEqual(first);
+    for (let job = 1; job < 10; job++) expect(await run()).toEqual(first);
   });
 
   it('share the device', async () => {
@@ -169,6 +170,67 @@ describe.skipIf(why)('evaluations on a device that fails', () => {
     expect(failure).toBe('exit code 139');
     expectClose(got.baseline, (await evaluate({ ...request, pool })).baseline);
     served.close();
+  });
+});
+
+/** Loses a device when something is done to it first. */
+function loseAt(gpu: Gpu, method: 'kernel' | 'write' | 'read' | 'finish'): void {
+  const original = gpu[method].bind(gpu) as (...args: unknown[]) => unknown;
+  Object.assign(gpu, {
+    [method]: (...args: unknown[]) => {
+      gpu.device.destroy();
+      return original(...args);
+    },
+  });
+}
+
+describe.skipIf(why)('a device that is lost', () => {
+  it.each([
+    ['while kernels are compiled', 'kernel'],
+    ['while weights go up', 'write'],
+    ['while results are read', 'read'],
+    ['while it is waited for', 'finish'],
+  ] as const)('%s: threads do the job', async (_, method) => {
+    const served = await serveGpu();
+    const request = { ...(await makeRequest([])), windows: WINDOWS.slice(0, 1) };
+    const machine = await machineOn(served);
+    const pool = await createPool();
+    loseAt(served.gpu, method);
+    let failure = '';
+    const fallback = { pool, onFailure: ({ message }: Error) => void (failure = message) };
+    const got = await evaluate({ ...request, pool: machine, fallback });
+    await machine.end();
+    expect(failure).not.toBe('');
+    expect(got.baseline).toEqual((await evaluate({ ...request, pool })).baseline);
+    served.close();
+  });
+
+  it('between two jobs: threads do the second', async () => {
+    const served = await serveGpu();
+    const before = await machineOn(served);
+    const { start } = before.reserve(4);
+    before.write(start, Float32Array.of(3));
+    expect(await before.readFloats(start, 1)).toEqual(Float32Array.of(3));
+    await before.end();
+    served.gpu.device.destroy();
+    await served.gpu.device.lost;
+    const machine = await machineOn(served);
+    const reading = machine.readFloats(machine.reserve(4).start, 1);
+    await expect(reading).rejects.toMatchObject({ name: 'GpuFailure' });
+    await machine.end();
+    served.close();
+  });
+
+  it('before it was there, is none', async () => {
+    const adapter = {
+      limits: {},
+      features: new Set(),
+      requestDevice: () => Promise.reject(new Error('The adapter is gone')),
+    } as unknown as GPUAdapter;
+    await expect(Gpu.open(adapter)).rejects.toMatchObject({
+      name: 'GpuFailure',
+      message: 'The GPU cannot be used: Error: The adapter is gone',
+    });
   });
 });
 
