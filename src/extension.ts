@@ -16,7 +16,7 @@ export function activate(context: ExtensionContext): void {
   const { extensionUri, globalState, globalStorageUri: storage, subscriptions } = context;
   const host = makeNodeHost(join(context.extensionPath, 'dist'));
   const pool = new SharedPool(host);
-  const gpu = new GpuAccess(host, (line) => log.info(line));
+  const gpu = new GpuAccess(host, (line) => log.info(`Comparison: ${line}`));
   const memory = new ChoiceMemory(globalState);
   const editors = new SafetensorsEditorProvider(extensionUri, pool, memory);
   const store = new ComparisonStore(context);

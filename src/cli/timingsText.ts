@@ -11,7 +11,8 @@ interface Timings {
 
 /** "1.24 s, wasm, 2 threads", and why it was computed there where that was a choice. */
 export function formatTimings({ totalSeconds, backend, backendReason, threads }: Timings): string {
-  const count = `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  // Threads compute little beside a GPU.
+  const count = backend === 'webgpu' ? '' : `, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   const reason = backendReason ? ` (${visible(backendReason)})` : '';
-  return `${formatFixed(totalSeconds, 2)} s, ${backend}, ${count}${reason}`;
+  return `${formatFixed(totalSeconds, 2)} s, ${backend}${count}${reason}`;
 }

@@ -3,11 +3,11 @@
 import { WorkerPool } from '../compute/workerPool.js';
 import type { Host } from '../host/host.js';
 import { serveThread } from '../host/node/serveThread.js';
-import { Backends, type GpuProvider } from '../jobs/backends/backends.js';
-import { FirstGpu } from '../jobs/backends/firstGpu.js';
+import { Backends } from '../jobs/backends/backends.js';
 import { LentGpu } from '../jobs/backends/node/lentGpu.js';
 import { NodeGpu } from '../jobs/backends/node/nodeGpu.js';
 import { MeasuredRates } from '../jobs/backends/measuredRates.js';
+import { WindowGpu } from '../jobs/backends/windowGpu.js';
 import type { PerplexityThreadApi, PerplexityThreadStart } from '../jobs/perplexity/threadApi.js';
 import { measureFormats } from '../jobs/perplexity/node/measureFormats.js';
 import { localFileSystem } from '../storage/node/localFileSystem.js';
@@ -15,13 +15,14 @@ import { localFileSystem } from '../storage/node/localFileSystem.js';
 serveThread<PerplexityThreadStart, PerplexityThreadApi>((start, host) => {
   const pool = WorkerPool.create(host, { threads: start.threads });
   const rates = new MeasuredRates(start.rates);
-  const { backends, end } = chooseBackends(start, host, rates);
+  const log: string[] = [];
+  const { backends, end } = chooseBackends(start, host, rates, (line) => log.push(line));
   return {
     async measureFormats({ model, request }, { signal, progress }) {
       const opened = { ...model, fileSystem: localFileSystem };
       try {
         const options = { signal, onProgress: progress, backends };
-        return await measureFormats(await pool, opened, request, options);
+        return { measured: await measureFormats(await pool, opened, request, options), log };
       } finally {
         await end();
       }
@@ -34,11 +35,13 @@ function chooseBackends(
   { backend = 'wasm', webgpuPackage, gpuPort }: PerplexityThreadStart,
   host: Host,
   rates: MeasuredRates,
+  log: (line: string) => void,
 ): { readonly backends: Backends; end(): Promise<void> } {
   const node = webgpuPackage ? new NodeGpu(host, { packageFolder: webgpuPackage }) : undefined;
   const lent = gpuPort && new LentGpu(gpuPort);
-  const providers = [node, lent].filter((each): each is NodeGpu | LentGpu => each !== undefined);
-  const provider: GpuProvider | undefined =
-    providers.length > 1 ? new FirstGpu(providers) : providers[0];
-  return { backends: new Backends(backend, provider, { rates }), end: async () => node?.end() };
+  const provider = lent && new WindowGpu(node, lent);
+  return {
+    backends: new Backends(backend, provider, { log, rates }),
+    end: async () => node?.end(),
+  };
 }

@@ -82,7 +82,9 @@ function summaryOf({ formats, timings }: ComparisonReport): string {
         ]
       : []),
     `${formatFixed(timings.totalSeconds, timings.totalSeconds < 10 ? 2 : 0)} s on ` +
-      `${timings.backend}, ${countOf(timings.threads, 'thread')}`,
+      timings.backend +
+      // Threads compute little beside a GPU.
+      (timings.backend === 'webgpu' ? '' : `, ${countOf(timings.threads, 'thread')}`),
     ...(timings.backendReason ? [timings.backendReason] : []),
   ].join(' · ');
 }

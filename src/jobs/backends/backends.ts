@@ -64,7 +64,8 @@ export class Backends {
   private connection: GpuConnection | undefined;
   private connecting: Promise<GpuConnection> | undefined;
   private readonly rates: MeasuredRates;
-  private readonly log: (line: string) => void;
+  /** Where jobs, too, say what became of their choice. */
+  readonly log: (line: string) => void;
   private readonly measure: typeof probeMachine;
 
   constructor(
@@ -93,7 +94,9 @@ export class Backends {
       const connection = await this.connect(signal);
       const { description, isSoftware } = connection.adapter;
       if (isSoftware) {
-        this.log(`WASM: the adapter ${description} computes on the CPU.`);
+        this.log(
+          `Runs on ${pool.backend}: the adapter that was found, ${description}, computes on the CPU; only the backend "webgpu" takes it.`,
+        );
         return {};
       }
       const onMeasure = () => onProgress?.({ done: 0, total: 1, message: 'Measuring the GPU' });
@@ -102,7 +105,7 @@ export class Backends {
       const threads = secondsFor(work, await this.measureThreads(pool, signal));
       const takesGpu = gpu < threads;
       const reason = `about ${formatSeconds(gpu)} on ${description}, ${formatSeconds(threads)} on ${pool.threads} threads`;
-      this.log(`${takesGpu ? 'WebGPU' : 'WASM'}: ${reason}.`);
+      this.log(`Runs on ${takesGpu ? 'webgpu' : pool.backend}: ${reason}.`);
       return takesGpu
         ? { gpu: new GpuMachine(connection, pool, ON_THREADS, { signal }), reason }
         : { reason };
@@ -111,7 +114,7 @@ export class Backends {
       throwIfCancelled(signal);
       if (isCancelled(error)) throw error;
       // No GPU: the threads do it, and nobody need hear of it but the log.
-      this.log(`WASM: ${error instanceof Error ? error.message : String(error)}`);
+      this.log(`Runs on ${pool.backend}: ${explainNoGpu(error)}.`);
       return {};
     }
   }
@@ -119,14 +122,16 @@ export class Backends {
   private async takeGpu(pool: WorkerPool, signal?: AbortSignal): Promise<ChosenBackend> {
     try {
       const connection = await this.connect(signal);
-      const reason = `asked for; ${connection.adapter.description}`;
-      this.log(`WebGPU: ${reason}.`);
+      const { description, isSoftware } = connection.adapter;
+      const kind = isSoftware ? ', which computes on the CPU' : '';
+      const reason = `${description}${kind}, as asked for`;
+      this.log(`Runs on webgpu: ${reason}.`);
       return { gpu: new GpuMachine(connection, pool, ON_THREADS, { signal }), reason };
     } catch (error) {
       throwIfCancelled(signal);
       if (this.options.mustHaveGpu || isCancelled(error)) throw error;
-      const reason = `no GPU: ${error instanceof Error ? error.message : String(error)}`;
-      this.log(`WASM: ${reason}`);
+      const reason = `webgpu was asked for, but ${explainNoGpu(error)}`;
+      this.log(`Runs on ${pool.backend}: ${reason}.`);
       return { reason };
     }
   }
@@ -173,6 +178,10 @@ export class Backends {
       .finally(() => (this.connecting = undefined));
     return untilCancelled(this.connecting, signal);
   }
+}
+
+function explainNoGpu(error: unknown): string {
+  return `no GPU can be used (${error instanceof Error ? error.message : String(error)})`;
 }
 
 function secondsFor({ bytes, quantized, flops }: JobWork, rates: MachineRates): number {

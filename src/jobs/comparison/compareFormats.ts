@@ -184,7 +184,10 @@ export function mergePerplexity(
       totalSeconds: timings.totalSeconds + seconds,
       peakRssBytes: Math.max(timings.peakRssBytes, measured.peakRssBytes),
       backend: measured.backend,
-      backendReason: measured.backendReason ?? timings.backendReason,
+      // Why weights were computed elsewhere is no reason for this.
+      backendReason:
+        measured.backendReason ??
+        (measured.backend === timings.backend ? timings.backendReason : undefined),
       threads: measured.threads,
     },
   };

@@ -56,6 +56,7 @@ export async function compareWeights(
   const onFailure = ({ message }: Error) => {
     backend = `${backend}, ${pool.backend}`;
     backendReason = `The GPU failed (${message}); ${pool.backend} went on with the rest`;
+    options.backends?.log(`${backendReason}.`);
   };
   try {
     const runners = gpu && withFallback(gpu, pool, onFailure);

@@ -6,6 +6,8 @@ import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
 import type { PerplexityThreadApi, PerplexityThreadStart } from './threadApi.js';
 
 export interface MeasureInThreadOptions extends CallOptions {
+  /** Hears, at the end, in sentences what was chosen to run the model. */
+  readonly log?: (line: string) => void;
   /** Hears what machines do in a second, what was measured for this measurement included. */
   readonly onRates?: (rates: RatesByMachine) => void;
 }
@@ -21,7 +23,7 @@ export async function measureInThread(
   start: PerplexityThreadStart,
   model: OpenedModel,
   request: MeasurementRequest,
-  options: MeasureInThreadOptions = {},
+  { log, onRates, ...options }: MeasureInThreadOptions = {},
 ): Promise<MeasuredPerplexity> {
   const thread = host.startThread<PerplexityThreadApi>('perplexityWorker.js', start, {
     description: 'The perplexity thread',
@@ -29,8 +31,9 @@ export async function measureInThread(
   });
   try {
     const call = thread.remote.measureFormats({ model: detachModel(model), request }, options);
-    const measured = await thread.whileAlive(call);
-    options.onRates?.(await thread.whileAlive(thread.remote.rates(null)));
+    const { measured, log: lines } = await thread.whileAlive(call);
+    if (log) lines.forEach(log);
+    onRates?.(await thread.whileAlive(thread.remote.rates(null)));
     return measured;
   } finally {
     await thread.terminate();

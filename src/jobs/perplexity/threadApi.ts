@@ -10,9 +10,15 @@ export interface PerplexityThreadApi {
   measureFormats(argument: {
     readonly model: OpenedModelData;
     readonly request: MeasurementRequest;
-  }): Promise<MeasuredPerplexity>;
+  }): Promise<ThreadMeasurement>;
   /** What machines do in a second, as far as the thread knows. */
   rates(argument: null): RatesByMachine;
+}
+
+export interface ThreadMeasurement {
+  readonly measured: MeasuredPerplexity;
+  /** Sentences about the choice of a backend and what became of it. */
+  readonly log: readonly string[];
 }
 
 /** What the thread is started with. */

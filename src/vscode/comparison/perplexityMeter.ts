@@ -63,12 +63,11 @@ export class PerplexityMeter {
     const start = { threads, ...this.gpu.lend() };
     const measured = await measureInThread(this.host, start, model, request, {
       ...watched,
+      log: (line) => log.info(`Perplexity: ${line}`),
       onRates: (rates) => this.gpu.rates.add(rates),
     });
-    const { backend, backendReason } = measured;
-    if (backendReason) log.info(`Perplexity on ${backend}: ${backendReason}.`);
     const speed = flopsPerSecond();
-    if (speed !== undefined) this.speeds.learn(backend, speed, threads);
+    if (speed !== undefined) this.speeds.learn(measured.backend, speed, threads);
     return measured;
   }
 }

@@ -3,8 +3,8 @@ import type { Host, ThreadPort } from '../../host/host.js';
 import { Backends } from '../../jobs/backends/backends.js';
 import { lendGpu } from '../../jobs/backends/node/lentGpu.js';
 import { MeasuredRates } from '../../jobs/backends/measuredRates.js';
-import { FirstGpu } from '../../jobs/backends/firstGpu.js';
 import { NodeGpu } from '../../jobs/backends/node/nodeGpu.js';
+import { WindowGpu } from '../../jobs/backends/windowGpu.js';
 import type { PerplexityThreadStart } from '../../jobs/perplexity/threadApi.js';
 import { readSettings } from '../settings.js';
 import { PageGpu } from './pageGpu.js';
@@ -53,7 +53,7 @@ export class GpuAccess implements vscode.Disposable {
       this.node = webgpuPackage
         ? new NodeGpu(this.host, { packageFolder: webgpuPackage })
         : undefined;
-      const provider = this.node ? new FirstGpu([this.node, this.pages]) : this.pages;
+      const provider = new WindowGpu(this.node, this.pages);
       const { log, rates } = this;
       this.current = { key, backends: new Backends(backend, provider, { log, rates }) };
     }

@@ -32,8 +32,7 @@ export class PageGpu implements GpuProvider {
   /** The way to a worker of the page that was opened last. @throws GpuFailure */
   async open(): Promise<GpuLink> {
     const page = [...this.pages].filter(({ isThere }) => isThere).at(-1);
-    if (!page)
-      throw new GpuFailure('No Format Comparison is in sight whose page could use the GPU');
+    if (!page) throw new GpuFailure('The GPU of this window needs a Format Comparison in sight');
     return page.gpu.open();
   }
 

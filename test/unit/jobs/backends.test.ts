@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Backends, type GpuProvider, type JobWork } from '../../../src/jobs/backends/backends.js';
+import { WindowGpu } from '../../../src/jobs/backends/windowGpu.js';
+import type { GpuConnection } from '../../../src/compute/webgpu/gpuMachine.js';
 import { findWebGpuPackage } from '../../../src/compute/webgpu/node/nodeAdapter.js';
 import type { TaskMachine } from '../../../src/compute/taskMachine.js';
 import { MeasuredRates } from '../../../src/jobs/backends/measuredRates.js';
@@ -23,7 +25,9 @@ describe('without a GPU', () => {
     const log: string[] = [];
     const backends = new Backends('auto', NONE, { log: (line) => log.push(line) });
     expect(await backends.choose(await createPool(), LONG)).toEqual({});
-    expect(log).toEqual(['WASM: No GPU is found that WebGPU can use']);
+    expect(log).toEqual([
+      'Runs on wasm: no GPU can be used (No GPU is found that WebGPU can use).',
+    ]);
   });
 
   it('is an error where one was asked for', async () => {
@@ -34,7 +38,7 @@ describe('without a GPU', () => {
 
   it('is said in the report where one was preferred', async () => {
     expect(await new Backends('webgpu', NONE).choose(await createPool(), SHORT)).toEqual({
-      reason: 'no GPU: No GPU is found that WebGPU can use',
+      reason: 'webgpu was asked for, but no GPU can be used (No GPU is found that WebGPU can use)',
     });
   });
 
@@ -69,6 +73,22 @@ describe('without a GPU', () => {
     },
   );
 
+  it('of a window, is sought beside the files first, and says how to have one there', async () => {
+    const found = { adapter: { description: 'A card' } } as GpuConnection;
+    const there: GpuProvider = { connect: () => Promise.resolve(found) };
+    const missing: GpuProvider = {
+      connect: () => Promise.reject(new GpuFailure('There is no npm package "webgpu" in /gpu')),
+    };
+    expect(await new WindowGpu(there, NONE).connect()).toBe(found);
+    expect(await new WindowGpu(missing, there).connect()).toBe(found);
+    await expect(new WindowGpu(missing, NONE).connect()).rejects.toThrow(
+      'There is no npm package "webgpu" in /gpu; No GPU is found that WebGPU can use',
+    );
+    await expect(new WindowGpu(undefined, NONE).connect()).rejects.toThrow(
+      /^No GPU is found that WebGPU can use; .* the setting quantscope\.webgpuPackage$/,
+    );
+  });
+
   it('says that the package is missing, and where it was looked for', async () => {
     const folder = await temporaryFolder();
     const named = new NodeGpu(HOST, { packageFolder: folder });
@@ -95,7 +115,9 @@ describe.skipIf(why)('with a GPU', () => {
     const log: string[] = [];
     const backends = new Backends('auto', served, { log: (line) => log.push(line) });
     expect(await backends.choose(await createPool(), LONG)).toEqual({});
-    expect(log.join()).toMatch(/^WASM: the adapter .* computes on the CPU\.$/);
+    expect(log.join()).toMatch(
+      /^Runs on wasm: the adapter that was found, .*, computes on the CPU; /,
+    );
     served.close();
   });
 

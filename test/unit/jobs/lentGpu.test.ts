@@ -132,11 +132,14 @@ it('tells the thread of a measurement why there is no GPU', async () => {
   const gpuPort = lendGpu(() => Promise.reject(new GpuFailure('No page is open')));
   const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
   const model = await openLocalModel(SAMPLE);
-  const { backend, backendReason } = await measureInThread(HOST, start, model, REQUEST);
-  expect({ backend, backendReason }).toEqual({
-    backend: 'wasm',
-    backendReason: 'no GPU: No page is open',
-  });
+  const log: string[] = [];
+  const options = { log: (line: string) => void log.push(line) };
+  const { backend, backendReason } = await measureInThread(HOST, start, model, REQUEST, options);
+  const reason =
+    'webgpu was asked for, but no GPU can be used (No page is open; to use one beside the files, ' +
+    'name the npm package webgpu in the setting quantscope.webgpuPackage)';
+  expect({ backend, backendReason }).toEqual({ backend: 'wasm', backendReason: reason });
+  expect(log).toEqual([`Runs on wasm: ${reason}.`]);
 });
 
 it('tells the thread what machines do, and hears of it again', async () => {
@@ -155,10 +158,16 @@ it('has the thread go on without the GPU when it ends', async () => {
   });
   const gpuPort = lendGpu(async () => fake.link);
   const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
-  const measured = await measureInThread(HOST, start, model, REQUEST);
+  const log: string[] = [];
+  const options = { log: (line: string) => void log.push(line) };
+  const measured = await measureInThread(HOST, start, model, REQUEST, options);
   const onThreads = await measureInThread(HOST, { threads: 1 }, model, REQUEST);
   expect(measured.baseline).toEqual(onThreads.baseline);
   expect(measured.notes.join()).toContain('The GPU failed (The page was hidden)');
+  expect(log).toEqual([
+    expect.stringMatching(/^Runs on webgpu: .*, as asked for\.$/),
+    expect.stringMatching(/^The GPU failed \(The page was hidden\); .* wasm went on\.$/),
+  ]);
 });
 
 describe('a device that hangs', () => {

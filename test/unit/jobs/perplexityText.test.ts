@@ -190,6 +190,20 @@ describe('a comparison with perplexities', () => {
     expect(json.timings.forwardSeconds).toBe(2);
   });
 
+  test('says why what ran the model did, and not why the weights were computed elsewhere', () => {
+    const backendReason = 'about 1 s on A card, 3 s on 2 threads';
+    const onGpu = { ...plain, timings: { ...plain.timings, backend: 'webgpu', backendReason } };
+    expect(mergePerplexity(onGpu, measured, 3).timings).toMatchObject({
+      backend: 'wasm',
+      backendReason: undefined,
+    });
+    const both = { ...measured, backend: 'webgpu' };
+    expect(mergePerplexity(onGpu, both, 3).timings).toMatchObject({
+      backend: 'webgpu',
+      backendReason,
+    });
+  });
+
   test('adds columns to the CSV, and none where nothing was measured', () => {
     const lines = formatComparisonCsv(report).trimEnd().split('\r\n');
     expect(lines[0]).toMatch(

@@ -152,6 +152,7 @@ export async function measureFormats(
       backend = `${backend}, ${pool.backend}`;
       backendReason = `The GPU failed (${message}); from window ${scored + 1} of ${ids.length}${behind} on, ${pool.backend} went on`;
       warn(`${backendReason}.`);
+      options.backends?.log(`${backendReason}.`);
     };
     const evaluation = {
       pool: gpu ?? pool,
