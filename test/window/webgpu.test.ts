@@ -1,49 +1,55 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { inRoot } from '../../scripts/lib/paths.mjs';
-import { runNode } from '../../scripts/lib/process.mjs';
-import { editorPage, layerRow, quantize, readComparison } from '../../scripts/lib/quantscope.mjs';
-import type { ComparisonReport } from '../../src/reports/reports.js';
-import { MODEL, TestWindow } from './support.js';
+import { finishedComparison } from '../../scripts/lib/quantscope.mjs';
+import { copyWithText } from '../support/textModels.js';
+import {
+  askForGpu,
+  expectShown,
+  GPU_FLAGS,
+  MAX_RELATIVE_ERROR,
+  TEST_TIMEOUT,
+  measureAtCommandLine,
+  measureInWindow,
+} from './onGpu.js';
+import { TestWindow } from './support.js';
 
-const FORMATS = ['int4-asym', 'afp4-e2m1'];
-const MAX_RELATIVE = 1e-5;
+// A small one: the software adapter is slow. Others are measured in test/slow.
+const MODEL = 'qwen3-tied';
+const FORMATS = ['int4-asym'];
 
-// SwiftShader's adapter: it computes on the CPU, and so has to be asked for.
-const open = TestWindow.use(
-  (folder) => {
-    fs.mkdirSync(path.join(folder, '.vscode'), { recursive: true });
-    const settings = { 'quantscope.backend': 'webgpu' };
-    fs.writeFileSync(path.join(folder, '.vscode', 'settings.json'), JSON.stringify(settings));
-  },
-  ['--enable-unsafe-webgpu'],
-);
+let goldenNll: number | undefined;
+const open = TestWindow.use((folder) => {
+  askForGpu(folder);
+  goldenNll = copyWithText(MODEL, path.join(folder, MODEL));
+}, GPU_FLAGS);
 
 describe('the GPU of the window', () => {
-  test('quantizes a layer in a worker of the page, with the numbers of threads', async () => {
-    await open.workbench.openFile(MODEL);
-    const editor = await editorPage(open.workbench);
-    const page = await quantize(open.workbench, layerRow(editor, 'layers.1'), FORMATS, 128);
-    const status = page.getByTestId('comparison-status');
-    await status.getByText('webgpu').waitFor();
-    await status.getByText('asked for; SwiftShader').waitFor();
+  test(
+    'quantizes weights and runs the model in workers of the page, with the numbers of threads',
+    async () => {
+      const page = await measureInWindow(open, MODEL, FORMATS);
+      const status = page.getByTestId('comparison-status');
+      await status.getByText('s on webgpu · ').waitFor();
+      await status.getByText(/SwiftShader.*, which computes on the CPU, as asked for$/i).waitFor();
+      await expectShown(
+        page,
+        await measureAtCommandLine(path.join(open.folder, MODEL), FORMATS, 'wasm'),
+      );
+      const baseline = page.locator('[data-baseline] [data-measure="perplexity"]');
+      const shown = Number(await baseline.getAttribute('data-value'));
+      expect(Math.abs(shown / Math.exp(goldenNll!) - 1)).toBeLessThan(
+        MAX_RELATIVE_ERROR.perplexity,
+      );
+    },
+    TEST_TIMEOUT,
+  );
 
-    const model = path.join(open.folder, MODEL);
-    const named = FORMATS.flatMap((format) => ['--format', `${format}:g128`]);
-    const options = ['--tensor', 'model.layers.1.*_proj.weight', ...named, '--backend', 'wasm'];
-    const output = await runNode(
-      [inRoot('dist', 'cli.js'), 'compare', model, ...options, '--json', '--quiet'],
-      { quiet: true },
-    );
-    const report = JSON.parse(output) as ComparisonReport;
-    const shown = await readComparison(page);
-    for (const { id, summary } of report.formats) {
-      const { mse, bitsPerWeight } = { ...shown[id] };
-      expect(Math.abs(Number(mse.value) / summary.mse - 1), id).toBeLessThan(MAX_RELATIVE);
-      expect(bitsPerWeight, id).toBeDefined();
+  test('is said in three themes', async () => {
+    await finishedComparison(open.workbench, `${MODEL}/model.safetensors`);
+    for (const theme of ['Light Modern', 'Dark High Contrast', 'Dark Modern'] as const) {
+      await open.workbench.setTheme(theme);
+      await open.screenshot(`webgpu-${theme.toLowerCase().replaceAll(' ', '-')}`);
     }
-    await open.screenshot('webgpu');
   });
 
   test('breaks no rule of the page', () => {
