@@ -27,15 +27,17 @@ export default defineConfig({
         plugins: [shaders],
         test: {
           name: 'slow',
-          include: ['test/slow/**/*.test.ts'],
+          include: ['test/slow/**/*.test.ts', 'test/page/slow/**/*.test.ts'],
           execArgv: engineArguments,
           testTimeout: 600_000,
+          hookTimeout: 180_000,
         },
       },
       {
         test: {
           name: 'page',
           include: ['test/page/**/*.test.ts'],
+          exclude: ['test/page/slow/**'],
           // One browser at a time.
           fileParallelism: false,
           testTimeout: 60_000,

@@ -8,7 +8,6 @@ import {
   describeDifference,
   listCases,
   PARITY_FORMATS,
-  tabulateParity,
 } from '../support/gpuParity.js';
 import { makeWeightScenes } from '../support/weightScenes.js';
 
@@ -57,11 +56,5 @@ describe.skipIf(why)('every format on a GPU, on every scene', () => {
     const found = new Float32Array((await gpu.read(target)).buffer, 0, codes.length);
     gpu.release(source, target);
     expect(found.every((value, i) => value === codes[i])).toBe(true);
-  });
-
-  it('prints the table', async () => {
-    const rows = await tabulateParity(gpu, makeWeightScenes(200).slice(0, 6));
-    console.table(rows);
-    expect(rows.filter((row) => row.mismatchedBits > 0 || row.wrongCounts > 0)).toEqual([]);
   });
 });

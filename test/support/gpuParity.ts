@@ -5,6 +5,7 @@ import {
   findFormatEntry,
   parseFormat,
   type NumberFormat,
+  type RangeSearch,
   type ScaleDtype,
 } from '../../src/formats/index.js';
 import { quantizeChunk } from '../../src/kernels/reference/quantizeChunk.js';
@@ -12,7 +13,8 @@ import { ERROR_SUMS, foldErrorSums, type ErrorSums } from '../../src/kernels/typ
 import type { Gpu } from '../../src/kernels/webgpu/gpu.js';
 import { GpuChunkKernels } from '../../src/kernels/webgpu/gpuChunkKernels.js';
 import { UNLISTED } from './chunks.js';
-import type { WeightScene } from './weightScenes.js';
+import { ruleShaderOf } from '../../src/kernels/webgpu/ruleShaders.js';
+import { makeWeightScenes, type WeightScene } from './weightScenes.js';
 
 /** A format with a chunk to try it on. */
 export interface ParityCase {
@@ -33,10 +35,12 @@ export interface ParityResult extends ParityCase {
   readonly firstMismatch: string;
 }
 
-/** A line of the table that is printed: all cases of a format. */
+/** All cases of a format with a search. */
 export interface ParityRow {
-  readonly kernel: string;
+  /** The shader of its rule. */
+  readonly rule: string;
   readonly format: string;
+  readonly search: RangeSearch;
   readonly cases: number;
   readonly mismatchedBits: number;
   readonly worstSumError: number;
@@ -165,7 +169,7 @@ export const PARITY_FORMATS: readonly string[] = [
 ];
 
 /** Groupings to try; groups of one weight are where a group of two ends a row. */
-function groupingsOf(name: string, search: string): string[] {
+function groupingsOf(name: string, search: RangeSearch): string[] {
   const entry = findFormatEntry(name);
   if (entry?.fixedGroup) return entry.groupIsDefault ? ['', ':g7'] : [''];
   return [':g7', ':g32', ':row', search === 'none' ? ':tensor' : ':g128', ':g2'];
@@ -175,7 +179,7 @@ function groupingsOf(name: string, search: string): string[] {
 export function listCases(
   name: string,
   scenes: readonly WeightScene[],
-  search: 'none' | 'mse' | 'clip' = 'none',
+  search: RangeSearch = 'none',
 ): ParityCase[] {
   const suffix = search === 'none' ? '' : `+${search}`;
   const groupings = groupingsOf(name, search);
@@ -186,29 +190,30 @@ export function listCases(
   }));
 }
 
-/** Agreement of every format and search that the device computes, a row each. */
-export async function tabulateParity(
+/** Agreement of a format, a row for each search that it has; none where threads compute it. */
+export async function tabulateFormat(
   gpu: Gpu,
-  scenes: readonly WeightScene[],
+  kernels: GpuChunkKernels,
+  name: string,
 ): Promise<ParityRow[]> {
   const rows: ParityRow[] = [];
-  const kernels = new GpuChunkKernels(gpu);
-  for (const name of PARITY_FORMATS) {
-    for (const search of ['none', 'mse', 'clip'] as const) {
-      const entry = findFormatEntry(name);
-      if (!entry || (search !== 'none' && !allowsSearch(entry))) continue;
-      const cases = listCases(name, scenes, search);
-      if (!cases.every(({ format }) => kernels.supports(format))) continue;
-      const results = await compareWithReference(gpu, cases, kernels);
-      rows.push({
-        kernel: search === 'none' ? 'quantize' : `quantize +${search}`,
-        format: name,
-        cases: results.length,
-        mismatchedBits: results.reduce((sum, { mismatched }) => sum + mismatched, 0),
-        worstSumError: Math.max(...results.map(({ worstSum }) => worstSum)),
-        wrongCounts: results.reduce((sum, { counts }) => sum + counts.length, 0),
-      });
-    }
+  const scenes = makeWeightScenes(200).slice(0, 6);
+  const entry = findFormatEntry(name)!;
+  for (const search of allowsSearch(entry)
+    ? (['none', 'mse', 'clip'] as const)
+    : ['none' as const]) {
+    const cases = listCases(name, scenes, search);
+    if (!cases.every(({ format }) => kernels.supports(format))) continue;
+    const results = await compareWithReference(gpu, cases, kernels);
+    rows.push({
+      rule: ruleShaderOf(entry.rule)!.name,
+      format: name,
+      search,
+      cases: results.length,
+      mismatchedBits: results.reduce((sum, { mismatched }) => sum + mismatched, 0),
+      worstSumError: Math.max(...results.map(({ worstSum }) => worstSum)),
+      wrongCounts: results.reduce((sum, { counts }) => sum + counts.length, 0),
+    });
   }
   return rows;
 }
