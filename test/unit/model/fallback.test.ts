@@ -1,7 +1,8 @@
 // An evaluation whose machine fails goes on with another. Both are threads here, so that results must be
 // equal to the bit, wherever the first one fails.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TaskMachine } from '../../../src/compute/taskMachine.js';
+import type { TaskMachine, TaskRunner } from '../../../src/compute/taskMachine.js';
+import type { ForwardApi } from '../../../src/model/forward/tasks.js';
 import { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseFormat } from '../../../src/formats/index.js';
 import { GpuFailure } from '../../../src/kernels/webgpu/gpuFailure.js';
@@ -25,11 +26,12 @@ function failingAfter(pool: WorkerPool, runs: number): TaskMachine & { readonly 
   const fail = () => {
     if (done > runs) throw new GpuFailure('It is gone');
   };
+  const runner = pool.tasks<ForwardApi>();
   const tasks = () => ({
-    run: async (...args: Parameters<ReturnType<WorkerPool['tasks']>['run']>) => {
+    run: async (...args: Parameters<TaskRunner<ForwardApi>['run']>) => {
       done++;
       fail();
-      await pool.tasks().run(...args);
+      await runner.run(...args);
     },
   });
   const readFloats = async (at: number, count: number) => {
