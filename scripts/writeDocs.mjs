@@ -11,9 +11,9 @@ try {
   const outfile = join(folder, 'document.mjs');
   const entryPoints = [join(root, 'src/formats/document.ts')];
   await build({ entryPoints, outfile, bundle: true, format: 'esm', platform: 'node' });
-  const { catalogueDocument } = await import(pathToFileURL(outfile).href);
+  const { writeCatalogueDocument } = await import(pathToFileURL(outfile).href);
   mkdirSync(join(root, 'docs'), { recursive: true });
-  writeFileSync(join(root, 'docs/formats.md'), catalogueDocument());
+  writeFileSync(join(root, 'docs/formats.md'), writeCatalogueDocument());
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -12,6 +12,7 @@ import {
   makeStraightThroughEntries,
 } from './entries/floats.js';
 import { makeDenormalEntries, makeIntegerEntries, UNLISTED_INTEGERS } from './entries/integers.js';
+import { SPECIAL_VALUE_ENTRIES } from './entries/specialValues.js';
 import type { FormatEntry } from './types.js';
 
 const INTEGER_BITS = [4, 3, 2, 5, 6, 7, 8];
@@ -29,6 +30,7 @@ export const FORMAT_CATALOGUE: readonly FormatEntry[] = Object.freeze(
     ...makeNormalFloatEntries(3),
     ...makeDenormalEntries(4),
     ...makeDenormalEntries(3),
+    ...SPECIAL_VALUE_ENTRIES,
     ...MX_ENTRIES,
     ...NVFP4_ENTRIES,
     ...BITSANDBYTES_ENTRIES,

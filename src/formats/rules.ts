@@ -36,7 +36,10 @@ const PLAIN = {
 
 /** Scales of formats whose blocks hold a fixed number of codes. */
 const BLOCK_SCALINGS: ReadonlySet<GridScaling> = new Set([
+  'by-sign-e5m2',
   'power-of-two',
+  'power-of-two-ceil',
+  'power-of-two-round',
   'e4m3-two-level',
   'e4m3',
 ]);
@@ -62,7 +65,7 @@ const PROPERTIES: {
     ...PLAIN,
     tieRule: grid.tieRule,
     hasRangeSearch: scaling === 'shared' || scaling === 'by-sign',
-    hasNegativeScales: scaling === 'by-sign',
+    hasNegativeScales: scaling === 'by-sign' || scaling === 'by-sign-e5m2',
     hasTensorScale: scaling === 'e4m3-two-level',
     storesWholeBlocks: BLOCK_SCALINGS.has(scaling),
   }),

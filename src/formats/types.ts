@@ -45,8 +45,14 @@ export type GridScaling =
   | 'shared'
   /** Two scales, for weights ≥ 0 and < 0 (AFPQ). */
   | 'by-sign'
+  /** Two scales of type E5M2, for weights > 0 and for the others (AMXFP4). */
+  | 'by-sign-e5m2'
   /** A power of two, so that the largest magnitude has the grid's largest exponent (OCP MX). */
   | 'power-of-two'
+  /** The smallest power of two with which the largest magnitude is not beyond the grid. */
+  | 'power-of-two-ceil'
+  /** As `power-of-two`, but twice that for a largest magnitude of 1.75·2^e or more. */
+  | 'power-of-two-round'
   /** An E4M3 scale per group times one f32 scale per tensor (NVFP4). */
   | 'e4m3-two-level'
   /** An E4M3 scale per group alone. */
@@ -108,6 +114,7 @@ export interface FormatEntry {
     | 'AFPQ'
     | 'NormalFloat'
     | 'dINT'
+    | 'Special values'
     | 'Microscaling'
     | 'bitsandbytes'
     | 'GGUF'

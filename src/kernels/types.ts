@@ -156,11 +156,11 @@ export interface EncodedChunk {
   readonly codes: Uint8Array | Uint16Array | Uint32Array;
   /**
    * One per group, [groups], rounded to the scale's storage type; none for casts and GGUF.
-   * MX: 2^e, which E8M0 stores as the byte e + 127. NVFP4: the E4M3 value, which the scale of the
+   * MX: 2^e, which E8M0 stores as the byte e + 127. AMXFP4: the E5M2 value. NVFP4: the E4M3 value, which the scale of the
    * tensor multiplies. bitsandbytes: absmax in F32.
    */
   readonly scales: Float32Array;
-  /** Scales of the weights < 0, [groups], where these have their own (AFPQ). */
+  /** Scales of the weights < 0, [groups], where these have their own (AFPQ, AMXFP4). */
   readonly negativeScales?: Float32Array;
   /** [groups], whole numbers; for integers and dINT, also where the convention fixes them. */
   readonly zeroPoints?: Float32Array;

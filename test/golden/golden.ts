@@ -57,3 +57,12 @@ export function goldenInput(entry: GoldenEntry) {
   if (!tensor) throw new Error(`No input ${entry.input}`);
   return { weights: floatsOf(tensor), rows: tensor.shape[0], columns: tensor.shape[1] };
 }
+
+/** All weights that vectors were made from, by name. */
+export function goldenInputs() {
+  return [...fixture('inputs.safetensors')].map(([name, tensor]) => ({
+    name,
+    weights: floatsOf(tensor),
+    columns: tensor.shape[1],
+  }));
+}

@@ -58,11 +58,13 @@ describe.each(entries.map(({ name }) => name))('%s', (name) => {
   });
 
   it('scales exactly with the weights by powers of two', () => {
-    // AWQ's floor of 1e-5 and F32 scales of a tensor in NVFP4 have ends that this stays away from.
+    // AWQ's floor of 1e-5, F32 scales of a tensor in NVFP4 and E5M2 scales have ends that this stays away from.
+    const isSmall = (x: number) => x !== 0 && Math.abs(x) < 2 ** -8;
     fc.assert(
       fc.property(group, fc.integer({ min: -4, max: 4 }), (weights, exponent) => {
         const spread = Math.max(...weights) - Math.min(...weights);
         fc.pre(spread > 0.1);
+        if (name === 'amxfp4') fc.pre(![Math.min(...weights), Math.max(...weights)].some(isSmall));
         const factor = 2 ** exponent;
         const scaled = quantize(
           withGroup,

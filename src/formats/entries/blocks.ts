@@ -1,6 +1,6 @@
 import { GGML_TYPES } from '../ggmlTypes.js';
 import { makeGridWithMidpoints, makeMinifloatGrid } from '../grid.js';
-import type { FormatEntry, GgmlTypeName, Grid, Minifloat } from '../types.js';
+import type { FormatEntry, GgmlTypeName, Grid, GridScaling, Minifloat, Rule } from '../types.js';
 import { NF4_LEVELS } from './floats.js';
 
 const OCP = 'OCP Microscaling Formats (MX) v1.0';
@@ -72,6 +72,45 @@ function mxEntry({ name, label, bits, format }: Element, ties: 'even' | 'away'):
     fixedGroup: { kind: 'columns', size: 32 },
     scalesPerGroup: 0,
     extraBitsPerGroup: 8,
+  };
+}
+
+interface ScaleRule {
+  readonly suffix: string;
+  readonly scaling: GridScaling;
+  readonly what: string;
+  readonly source: string;
+  readonly note: string;
+}
+
+/** Other rules by which writers find MXFP4's scales: the same weights become other files (section 4.3). */
+const MXFP4_SCALE_RULES: readonly ScaleRule[] = [
+  {
+    suffix: 'ceil',
+    scaling: 'power-of-two-ceil',
+    what: 'power-of-two scale per 32, rounded up',
+    source: 'MXFP4 as in fouroversix',
+    note: 'No weight lies beyond the largest element value; small ones get the coarser step for it.',
+  },
+  {
+    suffix: 'round',
+    scaling: 'power-of-two-round',
+    what: 'power-of-two scale per 32, up from a fraction of 1.75',
+    source: 'MXFP4 as in compressed-tensors',
+    note: 'The largest weight of a block may lie beyond the largest element value and then loses up to a seventh.',
+  },
+];
+
+function mxfp4Entry({ suffix, scaling, what, source, note }: ScaleRule): FormatEntry {
+  const mxfp4 = mxEntry(MX_ELEMENTS[0], 'even');
+  return {
+    ...mxfp4,
+    name: `${mxfp4.name}-${suffix}`,
+    label: `${mxfp4.label} ${suffix}`,
+    description: `E2M1, ${what}`,
+    source,
+    notes: [note],
+    rule: { ...(mxfp4.rule as Extract<Rule, { kind: 'grid' }>), scaling },
   };
 }
 
@@ -152,7 +191,11 @@ function ggmlEntry([type, bits, what]: (typeof GGML)[number]): FormatEntry {
   };
 }
 
-export const MX_ENTRIES = MX_ELEMENTS.map((element) => mxEntry(element, 'even'));
+export const MX_ENTRIES = [
+  mxEntry(MX_ELEMENTS[0], 'even'),
+  ...MXFP4_SCALE_RULES.map(mxfp4Entry),
+  ...MX_ELEMENTS.slice(1).map((element) => mxEntry(element, 'even')),
+];
 export const NVFP4_ENTRIES = [nvfp4Entry(true)];
 export const BITSANDBYTES_ENTRIES = [
   bitsandbytesEntry('bnb-nf4', 'bnb NF4', makeGridWithMidpoints(NF4_LEVELS, 1, 'lower'), 'NF4'),

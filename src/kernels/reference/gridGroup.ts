@@ -5,7 +5,8 @@ import {
   roundToMinifloat,
 } from '../../formats/grid.js';
 import { saturateF32 } from '../../formats/float32.js';
-import type { Grid, Minifloat, Rule, ScaleDtype } from '../../formats/types.js';
+import type { Grid, GridScaling, Minifloat, Rule, ScaleDtype } from '../../formats/types.js';
+import { ruleProperties } from '../../formats/rules.js';
 import type { FixedRange } from '../types.js';
 import type { GroupQuantizer, TensorRange } from './groupQuantizer.js';
 import { divisorOf, storeScale, type StoredScale } from './scales.js';
@@ -17,6 +18,9 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 const E4M3: Minifloat = { fractionBits: 3, minExponent: -6, largest: 448, ties: 'even' };
 const SMALLEST_NORMAL_E4M3 = 2 ** -6;
 
+/** E5M2 of OCP without its sign, rounded as AMXFP4's code rounds everything. */
+const E5M2: Minifloat = { fractionBits: 2, minExponent: -14, largest: 57344, ties: 'away' };
+
 /** E8M0 holds powers of two from 2^−127 to 2^127. */
 const E8M0_LIMIT = 127;
 
@@ -26,6 +30,23 @@ const held = (value: number): StoredScale => ({ value, exactEnough: true });
 function e4m3Scale(tensorScale: number, largest: number, divisor: number): StoredScale {
   const wanted = fround(fround(largest / divisor) / divisorOf(tensorScale));
   return held(roundToMinifloat(E4M3, clamp(wanted, SMALLEST_NORMAL_E4M3, E4M3.largest)));
+}
+
+/** AMXFP4's scale of one sign, given its extreme (section 4.3): 1 where that is 0. */
+function e5m2Scale(extreme: number, divisor: number): StoredScale {
+  const wanted = fround(Math.abs(extreme) / divisor);
+  return held(roundToMinifloat(E5M2, wanted === 0 ? 1 : wanted));
+}
+
+/** The E8M0 scale of a block (section 4.3). */
+function powerOfTwoScale(largest: number, { divisor }: Grid, scaling: GridScaling): StoredScale {
+  const binade = binaryExponent(largest);
+  const exponent = binade - binaryExponent(divisor);
+  const goesUp =
+    scaling === 'power-of-two-ceil'
+      ? largest > divisor * 2 ** exponent
+      : scaling === 'power-of-two-round' && largest >= 1.75 * 2 ** binade;
+  return held(2 ** clamp(exponent + (goesUp ? 1 : 0), -E8M0_LIMIT, E8M0_LIMIT));
 }
 
 /**
@@ -58,10 +79,12 @@ function scalesOf(
         // Never −0, which no file should hold.
         storeScale(fround((0 - lo) / grid.divisor), dtype),
       ];
-    case 'power-of-two': {
-      const exponent = binaryExponent(largest) - binaryExponent(grid.divisor);
-      return both(held(2 ** clamp(exponent, -E8M0_LIMIT, E8M0_LIMIT)));
-    }
+    case 'by-sign-e5m2':
+      return [e5m2Scale(hi, grid.divisor), e5m2Scale(lo, grid.divisor)];
+    case 'power-of-two':
+    case 'power-of-two-ceil':
+    case 'power-of-two-round':
+      return both(powerOfTwoScale(largest, grid, scaling));
     case 'e4m3':
     case 'e4m3-two-level':
       return both(e4m3Scale(tensorScale, largest, grid.divisor));
@@ -116,7 +139,7 @@ export function makeGridQuantizer(
       : // A weight of −0 counts as +0 (microxcaling); a small negative one may become −0.
         fround(weight / divisorOf(scaleOf(weight))) + 0;
   return {
-    scales: scaling === 'by-sign' ? [positive, negative] : [positive],
+    scales: ruleProperties(rule).hasNegativeScales ? [positive, negative] : [positive],
     tensorScale,
     quantize(weight) {
       const scaled = scaledWeight(weight);

@@ -34,9 +34,11 @@ export type TensorRange = FixedRange;
 /** Rules that see one group at a time: all but GGUF's, which see whole blocks. */
 export type GroupRule = Exclude<Rule, { kind: 'ggml' }>;
 
-/** True for the convention whose range need not hold zero (AWQ). */
+/** True for the rules whose range need not hold zero (AWQ, AMXFP4). */
 export function rangeExcludesZero(rule: GroupRule): boolean {
-  return rule.kind === 'integer' && rule.convention === 'awq';
+  return rule.kind === 'integer'
+    ? rule.convention === 'awq'
+    : rule.kind === 'grid' && rule.scaling === 'by-sign-e5m2';
 }
 
 /** Range of a group: its extremes, with zero inside unless the rule says otherwise. */
@@ -63,8 +65,9 @@ function orUnit(range: FixedRange): FixedRange {
   return range.lo === 0 && range.hi === 0 ? { lo: -1, hi: 1 } : range;
 }
 
-/** NVFP4's scales have a floor, which an all-zero block is to get; bitsandbytes stores absmax 0. */
+/** NVFP4's scales have a floor, which an all-zero block is to get; AMXFP4 stores 1, bitsandbytes absmax 0. */
 const EMPTY_AS_IT_IS: ReadonlySet<GridScaling> = new Set([
+  'by-sign-e5m2',
   'e4m3',
   'e4m3-two-level',
   'absmax-reciprocal',

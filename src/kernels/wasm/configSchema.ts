@@ -116,7 +116,10 @@ export const CONVENTIONS: Choice<Extract<Rule, { kind: 'integer' }>['convention'
 export const SCALINGS: Choice<GridScaling> = {
   shared: 'SHARED',
   'by-sign': 'BY_SIGN',
+  'by-sign-e5m2': 'BY_SIGN_E5M2',
   'power-of-two': 'POWER_OF_TWO',
+  'power-of-two-ceil': 'POWER_OF_TWO_CEIL',
+  'power-of-two-round': 'POWER_OF_TWO_ROUND',
   'e4m3-two-level': 'E4M3_TWO_LEVEL',
   e4m3: 'E4M3',
   'absmax-reciprocal': 'RECIPROCAL',

@@ -6,6 +6,9 @@ const POWER_OF_TWO = 2u;
 const E4M3_SCALE = 3u;
 const E4M3_TWO_LEVEL = 4u;
 const ABSMAX_RECIPROCAL = 5u;
+const BY_SIGN_E5M2 = 6u;
+const POWER_OF_TWO_CEIL = 7u;
+const POWER_OF_TWO_ROUND = 8u;
 const SAME_WIDTH = false;
 const HAS_NEGATIVE_SCALE = true;
 const HAS_GROUPS = true;
@@ -20,6 +23,38 @@ const GRID = RULE + 3u;
 const SMALLEST_SCALE = 0x3c800000u;
 const LARGEST_SCALE = 0x43e00000u;
 
+/** 57344, the largest E5M2 number. */
+const LARGEST_E5M2 = 0x47600000u;
+
+/** The fraction of a normal number, with a 1 before the point, as f32. */
+fn significandOf(x: u32) -> u32 {
+  return (x & 0x7fffffu) | ONE;
+}
+
+/** Whether a block's power of two is twice the largest one that the OCP rule allows. */
+fn goesUp(largest: u32) -> bool {
+  // Of subnormal numbers the exponent is at its limit in any case.
+  let significand = significandOf(largest);
+  switch word(SCALING) {
+    case POWER_OF_TWO_CEIL: {
+      return significand > significandOf(word(DIVISOR));
+    }
+    case POWER_OF_TWO_ROUND: {
+      // 1.75
+      return significand >= 0x3fe00000u;
+    }
+    default: {
+      return false;
+    }
+  }
+}
+
+/** AMXFP4's scale of one sign: 1 where there is nothing to scale. */
+fn e5m2Scale(extreme: u32, divisor: Divisor) -> u32 {
+  let wanted = divideBy(extreme & MAGNITUDE, divisor);
+  return roundToMinifloat(Minifloat(2, -14, LARGEST_E5M2, TIES_AWAY), select(wanted, ONE, wanted == 0u));
+}
+
 fn fitRange(range: Range, dtype: u32) -> Fit {
   let largest = max(range.lo & MAGNITUDE, range.hi & MAGNITUDE);
   let divisor = divisorOf(word(DIVISOR));
@@ -29,9 +64,12 @@ fn fitRange(range: Range, dtype: u32) -> Fit {
       let negative = storeScale(divideBy(range.lo & MAGNITUDE, divisor), dtype);
       return Fit(positive.value, negative.value, 0, positive.bad || negative.bad);
     }
-    case POWER_OF_TWO: {
+    case BY_SIGN_E5M2: {
+      return Fit(e5m2Scale(range.hi, divisor), e5m2Scale(range.lo, divisor), 0, false);
+    }
+    case POWER_OF_TWO, POWER_OF_TWO_CEIL, POWER_OF_TWO_ROUND: {
       let exponent = partsOf(largest).exponent - i32(exponentField(word(DIVISOR)));
-      let scale = powerOfTwo(clamp(exponent, -127, 127));
+      let scale = powerOfTwo(clamp(exponent + select(0, 1, goesUp(largest)), -127, 127));
       return Fit(scale, scale, 0, false);
     }
     case E4M3_SCALE, E4M3_TWO_LEVEL: {
@@ -66,7 +104,7 @@ fn scaledWeight(weight: u32, q: Quantizer) -> u32 {
     scaled = multiply(weight, reciprocal);
     return (scaled & SIGN) | min(scaled & MAGNITUDE, ONE);
   }
-  if (weight > SIGN && word(SCALING) == BY_SIGN) {
+  if (weight > SIGN && (word(SCALING) == BY_SIGN || word(SCALING) == BY_SIGN_E5M2)) {
     scaled = divideBy(weight, q.negativeDivisor);
   } else {
     scaled = divideBy(weight, q.divisor);

@@ -47,9 +47,18 @@ const SCALINGS: Readonly<Record<GridScaling, number>> = {
   e4m3: 3,
   'e4m3-two-level': 4,
   'absmax-reciprocal': 5,
+  'by-sign-e5m2': 6,
+  'power-of-two-ceil': 7,
+  'power-of-two-round': 8,
 };
 /** As in the reference's `makeGroupQuantizer`. */
-const EMPTY_IS_UNIT: ReadonlySet<GridScaling> = new Set(['shared', 'by-sign', 'power-of-two']);
+const EMPTY_IS_UNIT: ReadonlySet<GridScaling> = new Set([
+  'shared',
+  'by-sign',
+  'power-of-two',
+  'power-of-two-ceil',
+  'power-of-two-round',
+]);
 
 /** Levels of a grid that is no minifloat, at most. */
 const MAX_LEVELS = 16;

@@ -13,9 +13,15 @@ interface FormatItem extends vscode.QuickPickItem {
   readonly name?: string;
 }
 
+/** Families that are looked for side by side, whether their groups are fixed or not. */
+const ASYMMETRIC_FAMILIES: readonly FormatEntry['family'][] = ['AFPQ', 'dINT', 'Special values'];
+
 /** The part of the list that an entry stands in. */
 function sectionOf(entry: FormatEntry, preselected: readonly string[]): string {
   if (preselected.includes(entry.name)) return vscode.l10n.t('preselected');
+  if (ASYMMETRIC_FAMILIES.includes(entry.family)) {
+    return vscode.l10n.t('asymmetric and special-value formats');
+  }
   // Formats with blocks of their own are looked for by where they come from.
   return entry.fixedGroup ? entry.family : vscode.l10n.t('{0} bits', entry.bits);
 }

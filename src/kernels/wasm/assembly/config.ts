@@ -15,10 +15,13 @@ export const ABSMAX: i32 = 3;
 // Scalings of grids.
 export const SHARED: i32 = 0;
 export const BY_SIGN: i32 = 1;
-export const POWER_OF_TWO: i32 = 2;
-export const E4M3_TWO_LEVEL: i32 = 3;
-export const E4M3: i32 = 4;
-export const RECIPROCAL: i32 = 5;
+export const BY_SIGN_E5M2: i32 = 2;
+export const POWER_OF_TWO: i32 = 3;
+export const POWER_OF_TWO_CEIL: i32 = 4;
+export const POWER_OF_TWO_ROUND: i32 = 5;
+export const E4M3_TWO_LEVEL: i32 = 6;
+export const E4M3: i32 = 7;
+export const RECIPROCAL: i32 = 8;
 
 // Searches for a better range.
 export const SEARCH_NONE: i32 = 0;

@@ -1,6 +1,6 @@
-import { AWQ, Config, GRID_LEVELS, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, WHOLE_TENSOR } from './config';
+import { Config, GRID_LEVELS, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, WHOLE_TENSOR } from './config';
 import { prepareGrid16 } from './grid16';
-import { prepareGroup, scaleNegative, storedScale, useUnitScales, zeroPoint } from './group';
+import { prepareGroup, rangeExcludesZero, scaleNegative, storedScale, useUnitScales, zeroPoint } from './group';
 import { findExtremes, largest, smallest } from './lanes';
 import { bestHi, bestLo, quantizeGroup, searchRange } from './quantize';
 
@@ -90,7 +90,7 @@ function fitGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
   if (!tensor) findExtremes(x, n);
   const low = tensor ? config.tensorLo : smallest;
   const high = tensor ? config.tensorHi : largest;
-  const withoutZero = config.rule == RULE_INTEGER && config.variant == AWQ;
+  const withoutZero = rangeExcludesZero(config);
   const lo: f32 = withoutZero ? low : min(low, 0) + 0;
   const hi: f32 = withoutZero ? high : max(high, 0);
   searchRange(config, lo, hi, x, y, u, n);

@@ -1,6 +1,6 @@
 import {
-  ABSMAX, AWQ, BY_SIGN, Config, E4M3, E4M3_TWO_LEVEL, GPTQ_SYM, POWER_OF_TWO, RECIPROCAL,
-  RULE_DENORMAL, RULE_INTEGER,
+  ABSMAX, AWQ, BY_SIGN, BY_SIGN_E5M2, Config, E4M3, E4M3_TWO_LEVEL, GPTQ_SYM, POWER_OF_TWO,
+  POWER_OF_TWO_CEIL, POWER_OF_TWO_ROUND, RECIPROCAL, RULE_DENORMAL, RULE_INTEGER,
 } from './config';
 import { divisorOf, saturate, scaleIsBad, storeScale } from './scales';
 
@@ -39,6 +39,32 @@ function powerOfTwo(e: i32): f32 {
 function roundToE4M3(x: f32): f32 {
   const step = powerOfTwo(max(binaryExponent(x), -6) - 3);
   return min(nearest<f32>(x / step) * step, 448);
+}
+
+/** Reference: e5m2Scale of gridGroup.ts. */
+function e5m2Scale(extreme: f32, divisor: f32): f32 {
+  let scale = abs(extreme) / divisor;
+  if (scale == 0) scale = 1;
+  const step = powerOfTwo(max(binaryExponent(scale), -14) - 2);
+  const quotient = scale / step;
+  const rounded = nearest<f32>(quotient);
+  // Halfway goes away from zero.
+  return min((quotient - rounded == 0.5 ? rounded + 1 : rounded) * step, 57344);
+}
+
+/** Reference: powerOfTwoScale of gridGroup.ts. */
+function powerOfTwoScale(config: Config, largest: f32): f32 {
+  const binade = binaryExponent(largest);
+  let exponent = binade - config.divisorExponent;
+  // Of subnormal numbers the exponent is at its limit in any case.
+  const fraction = reinterpret<f32>((reinterpret<u32>(largest) & 0x7fffff) | 0x3f800000);
+  if (config.variant == POWER_OF_TWO_CEIL) {
+    const divisor = reinterpret<u32>(config.divisor);
+    exponent += <i32>(fraction > reinterpret<f32>((divisor & 0x7fffff) | 0x3f800000));
+  } else if (config.variant == POWER_OF_TWO_ROUND) {
+    exponent += <i32>(fraction >= 1.75);
+  }
+  return powerOfTwo(min(max(exponent, -127), 127));
 }
 
 // @ts-ignore: decorator
@@ -108,9 +134,12 @@ function prepareGrid(config: Config, lo: f32, hi: f32): void {
     scaleNegative = storeScale(exactNegative, config.dtype);
     divisorNegative = divisorOf(scaleNegative);
     badScale |= scaleIsBad(exactNegative, scaleNegative, config.dtype);
-  } else if (variant == POWER_OF_TWO) {
-    const exponent = binaryExponent(largest) - config.divisorExponent;
-    setBoth(powerOfTwo(min(max(exponent, -127), 127)));
+  } else if (variant == BY_SIGN_E5M2) {
+    setBoth(e5m2Scale(hi, divisor));
+    scaleNegative = e5m2Scale(lo, divisor);
+    divisorNegative = divisorOf(scaleNegative);
+  } else if (variant == POWER_OF_TWO || variant == POWER_OF_TWO_CEIL || variant == POWER_OF_TWO_ROUND) {
+    setBoth(powerOfTwoScale(config, largest));
   } else if (variant == E4M3 || variant == E4M3_TWO_LEVEL) {
     const tensorLargest = max(config.tensorHi, -config.tensorLo);
     const tensorScale: f32 = variant == E4M3 ? 1 : tensorLargest / (448 * divisor);
@@ -127,6 +156,13 @@ function prepareGrid(config: Config, lo: f32, hi: f32): void {
   }
 }
 
+/** True where ranges need not hold zero. Reference: rangeExcludesZero. */
+export function rangeExcludesZero(config: Config): bool {
+  return config.rule == RULE_INTEGER
+    ? config.variant == AWQ
+    : config.rule != RULE_DENORMAL && config.variant == BY_SIGN_E5M2;
+}
+
 /** Sets the parameters of a group with this range. Reference: groupQuantizer. */
 export function prepareGroup(config: Config, lo: f32, hi: f32): void {
   badScale = 0;
@@ -135,7 +171,8 @@ export function prepareGroup(config: Config, lo: f32, hi: f32): void {
     return;
   }
   const variant = config.variant;
-  const emptyAsItIs = variant == E4M3 || variant == E4M3_TWO_LEVEL || variant == RECIPROCAL;
+  const emptyAsItIs = variant == BY_SIGN_E5M2 || variant == E4M3 || variant == E4M3_TWO_LEVEL
+    || variant == RECIPROCAL;
   if (lo == 0 && hi == 0 && (config.rule == RULE_DENORMAL || !emptyAsItIs)) {
     lo = -1;
     hi = 1;

@@ -1,9 +1,9 @@
 import { accumulate, clearSums, countGroup, finishSums, UNEVEN } from './accumulate';
 import {
-  AWQ, Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, RULE_MINIFLOAT, SEARCH_MSE, TIES_AWAY,
+  Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, RULE_MINIFLOAT, SEARCH_MSE, TIES_AWAY,
   WHOLE_TENSOR,
 } from './config';
-import { badScale, prepareGroup, scalePositive } from './group';
+import { badScale, prepareGroup, rangeExcludesZero, scalePositive } from './group';
 import { grid16Errors, grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerErrors, integerGroup } from './integer';
 import { addNearIntegers, areNear } from './integerNear';
@@ -122,7 +122,7 @@ export function quantizeChunk(
   configAt: usize, sums: usize,
 ): void {
   const config = changetype<Config>(configAt);
-  const withoutZero = config.rule == RULE_INTEGER && config.variant == AWQ;
+  const withoutZero = rangeExcludesZero(config);
   const tensor = config.range == WHOLE_TENSOR;
   if (config.rule == RULE_GRID16) prepareGrid16(config.grid);
   clearSums(sums);
