@@ -10,6 +10,8 @@ const SMALLER_BLOCKS: Readonly<Partial<Record<GgmlTypeName, GgmlTypeName>>> = {
   q5_k: 'q5_1',
   q6_k: 'q8_0',
   iq4_xs: 'iq4_nl',
+  tq1_0: 'q4_0',
+  tq2_0: 'q4_0',
 };
 
 /** What is left where no blocks divide a row. */

@@ -4,12 +4,12 @@ import type { GgmlTypeName } from './types.js';
 export interface GgmlType {
   readonly name: GgmlTypeName;
   /** Weights per block. */
-  readonly blockSize: 32 | 256;
+  readonly blockSize: number;
   /** Bytes per packed block: codes, scales and minima. */
   readonly blockBytes: number;
 }
 
-function ggmlType(name: GgmlTypeName, blockSize: 32 | 256, blockBytes: number): GgmlType {
+function ggmlType(name: GgmlTypeName, blockSize: number, blockBytes: number): GgmlType {
   return { name, blockSize, blockBytes };
 }
 
@@ -27,4 +27,10 @@ export const GGML_TYPES: Readonly<Record<GgmlTypeName, GgmlType>> = {
   q5_k: ggmlType('q5_k', 256, 176),
   q6_k: ggmlType('q6_k', 256, 210),
   iq4_xs: ggmlType('iq4_xs', 256, 136),
+  mxfp4: ggmlType('mxfp4', 32, 17),
+  nvfp4: ggmlType('nvfp4', 64, 36),
+  tq1_0: ggmlType('tq1_0', 256, 54),
+  tq2_0: ggmlType('tq2_0', 256, 66),
+  q1_0: ggmlType('q1_0', 128, 18),
+  q2_0: ggmlType('q2_0', 64, 18),
 };

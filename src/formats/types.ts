@@ -73,7 +73,13 @@ export type GgmlTypeName =
   | 'q5_k'
   | 'q6_k'
   | 'iq4_nl'
-  | 'iq4_xs';
+  | 'iq4_xs'
+  | 'mxfp4'
+  | 'nvfp4'
+  | 'tq1_0'
+  | 'tq2_0'
+  | 'q1_0'
+  | 'q2_0';
 
 /** How a group of weights becomes codes. Plain data; `kernels/reference` gives the meaning. */
 export type Rule =

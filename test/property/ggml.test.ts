@@ -174,6 +174,8 @@ describe('step errors', () => {
 
   it('are 0 where the scale is 0 or overflowed', () => {
     for (const type of Object.values(GGML_TYPES)) {
+      // Its powers of two go as far down as f32.
+      if (type.name === 'mxfp4') continue;
       const tiny = new Float32Array(type.blockSize).fill(1e-20).fill(-1e-20, 5, 9);
       const { stepErrors, clipped } = quantizeByReference(type, tiny);
       expect(stepErrors).toEqual(new Float32Array(type.blockSize));

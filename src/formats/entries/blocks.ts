@@ -156,35 +156,89 @@ function bitsandbytesEntry(name: string, label: string, grid: Grid, levels: stri
   };
 }
 
-/** Bits per code of GGUF's types, and what their blocks hold. */
-const GGML: readonly [GgmlTypeName, bits: number, what: string][] = [
-  ['q4_0', 4, '16 levels, one scale per 32'],
-  ['q4_1', 4, '16 levels, scale and minimum per 32'],
-  ['q5_0', 5, '32 levels, one scale per 32'],
-  ['q5_1', 5, '32 levels, scale and minimum per 32'],
-  ['q8_0', 8, '256 levels, one scale per 32'],
-  ['iq4_nl', 4, '16 uneven levels, one scale per 32'],
-  ['q2_k', 2, 'super-blocks of 256, scales and minima per 16'],
-  ['q3_k', 3, 'super-blocks of 256, scales per 16'],
-  ['q4_k', 4, 'super-blocks of 256, scales and minima per 32'],
-  ['q5_k', 5, 'super-blocks of 256, scales and minima per 32'],
-  ['q6_k', 6, 'super-blocks of 256, scales per 16'],
-  ['iq4_xs', 4, 'super-blocks of 256, 16 uneven levels, scales per 32'],
+interface GgmlRow {
+  readonly type: GgmlTypeName;
+  readonly bits: number;
+  /** What blocks hold. */
+  readonly what: string;
+  /** Where codes of so many bits do not stand for as many levels. */
+  readonly levels?: number;
+  /** Where other formats have the type's name already. */
+  readonly name?: string;
+  readonly note?: string;
+}
+
+const FOR_TERNARY =
+  'Made for weights that were trained to be −s, 0 and s (BitNet b1.58); others lose most of what they say.';
+const FOR_BINARY =
+  'Made for weights that were trained to be −s and s; others lose most of what they say.';
+
+/** GGUF's types. */
+const GGML: readonly GgmlRow[] = [
+  { type: 'q4_0', bits: 4, what: '16 levels, one scale per 32' },
+  { type: 'q4_1', bits: 4, what: '16 levels, scale and minimum per 32' },
+  { type: 'q5_0', bits: 5, what: '32 levels, one scale per 32' },
+  { type: 'q5_1', bits: 5, what: '32 levels, scale and minimum per 32' },
+  { type: 'q8_0', bits: 8, what: '256 levels, one scale per 32' },
+  { type: 'iq4_nl', bits: 4, what: '16 uneven levels, one scale per 32' },
+  { type: 'q2_k', bits: 2, what: 'super-blocks of 256, scales and minima per 16' },
+  { type: 'q3_k', bits: 3, what: 'super-blocks of 256, scales per 16' },
+  { type: 'q4_k', bits: 4, what: 'super-blocks of 256, scales and minima per 32' },
+  { type: 'q5_k', bits: 5, what: 'super-blocks of 256, scales and minima per 32' },
+  { type: 'q6_k', bits: 6, what: 'super-blocks of 256, scales per 16' },
+  { type: 'iq4_xs', bits: 4, what: 'super-blocks of 256, 16 uneven levels, scales per 32' },
+  {
+    type: 'mxfp4',
+    name: 'mxfp4-gguf',
+    bits: 4,
+    levels: 15,
+    what: 'E2M1, power-of-two scale per 32',
+    note: "The scale is that of mxfp4; a weight halfway between two levels gets the one that comes first in ggml's table.",
+  },
+  {
+    type: 'nvfp4',
+    name: 'nvfp4-gguf',
+    bits: 4,
+    levels: 15,
+    what: 'E2M1, 8-bit float scale per 16, blocks of 64',
+    note: "As ggml's code quantizes: without the scale of the tensor that converted files have, so that scales of ordinary weights are among the few smallest ones of their type.",
+  },
+  {
+    type: 'tq2_0',
+    bits: 2,
+    levels: 3,
+    what: '−1, 0, 1 times one scale per 256',
+    note: FOR_TERNARY,
+  },
+  {
+    type: 'tq1_0',
+    bits: 1.625,
+    levels: 3,
+    what: '−1, 0, 1 times one scale per 256, packed by threes',
+    note: FOR_TERNARY,
+  },
+  {
+    type: 'q2_0',
+    bits: 2,
+    what: '−1, 0, 1, 2 times one scale per 64',
+    note: `${FOR_TERNARY} Its highest level is never used: the largest magnitude is the scale.`,
+  },
+  { type: 'q1_0', bits: 1, what: 'signs times one scale per 128', note: FOR_BINARY },
 ];
 
-function ggmlEntry([type, bits, what]: (typeof GGML)[number]): FormatEntry {
+function ggmlEntry({ type, bits, what, levels, name = type, note }: GgmlRow): FormatEntry {
   const { blockSize, blockBytes } = GGML_TYPES[type];
   return {
-    name: type,
-    label: type.toUpperCase(),
+    name,
+    label: name === type ? type.toUpperCase() : `${type.toUpperCase()} GGUF`,
     family: 'GGUF',
     bits,
     description: `GGUF ${what}`,
     source: 'ggml, without importance matrix',
     reconstructed: false,
-    notes: [],
+    notes: note === undefined ? [] : [note],
     rule: { kind: 'ggml', type },
-    levelCount: 2 ** bits,
+    levelCount: levels ?? 2 ** bits,
     fixedGroup: { kind: 'columns', size: blockSize },
     scalesPerGroup: 0,
     extraBitsPerGroup: blockBytes * 8 - bits * blockSize,

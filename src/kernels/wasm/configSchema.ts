@@ -161,6 +161,12 @@ export const GGML_CODES: Choice<GgmlTypeName> = {
   q5_k: 'Q5_K',
   q6_k: 'Q6_K',
   iq4_xs: 'IQ4_XS',
+  mxfp4: 'MXFP4',
+  nvfp4: 'NVFP4',
+  tq1_0: 'TQ1_0',
+  tq2_0: 'TQ2_0',
+  q1_0: 'Q1_0',
+  q2_0: 'Q2_0',
 };
 
 export const ACTIVATIONS: Choice<Activation> = {

@@ -1,10 +1,12 @@
 import type { GgmlType } from '../../../formats/ggmlTypes.js';
 import type { GgmlTypeName } from '../../../formats/types.js';
 import { clamp } from './float32.js';
+import { FP4_BLOCKS } from './fp4Blocks.js';
 import { IQ4_BLOCKS } from './iq4.js';
 import { K_QUANTS_SIGNED } from './kQuantsSigned.js';
 import { K_QUANTS_WITH_MIN } from './kQuantsWithMin.js';
 import { SIMPLE_BLOCKS } from './simpleBlocks.js';
+import { TERNARY_BLOCKS } from './ternary.js';
 import type { BlockCodec } from './types.js';
 
 export { GGML_TYPES, type GgmlType } from '../../../formats/ggmlTypes.js';
@@ -13,6 +15,8 @@ const { fround } = Math;
 
 const CODECS: Readonly<Record<GgmlTypeName, BlockCodec>> = {
   ...SIMPLE_BLOCKS,
+  ...FP4_BLOCKS,
+  ...TERNARY_BLOCKS,
   ...IQ4_BLOCKS,
   ...K_QUANTS_WITH_MIN,
   ...K_QUANTS_SIGNED,

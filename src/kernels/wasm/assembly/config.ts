@@ -55,6 +55,12 @@ export const Q4_K: i32 = 8;
 export const Q5_K: i32 = 9;
 export const Q6_K: i32 = 10;
 export const IQ4_XS: i32 = 11;
+export const MXFP4: i32 = 12;
+export const NVFP4: i32 = 13;
+export const TQ1_0: i32 = 14;
+export const TQ2_0: i32 = 15;
+export const Q1_0: i32 = 16;
+export const Q2_0: i32 = 17;
 
 // Activation functions of the forward pass.
 export const SILU: i32 = 0;

@@ -1,9 +1,11 @@
 import {
-  IQ4_NL, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
+  IQ4_NL, MXFP4, NVFP4, Q1_0, Q2_0, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, TQ1_0, TQ2_0,
 } from '../config';
+import { quantizeMXFP4, quantizeNVFP4 } from './fp4Blocks';
 import { quantizeIQ4_NL, quantizeIQ4_XS } from './iq4';
 import { quantizeQ2_K, quantizeQ3_K, quantizeQ4_K, quantizeQ5_K, quantizeQ6_K } from './kQuants';
 import { quantizeQ4_0, quantizeQ4_1, quantizeQ5_0, quantizeQ5_1, quantizeQ8_0 } from './simpleBlocks';
+import { quantizeQ1_0, quantizeQ2_0, quantizeTQ1_0, quantizeTQ2_0 } from './ternary';
 
 /**
  * Quantizes consecutive blocks of finite weights. Reference: quantizeGgmlBlock,
@@ -30,6 +32,12 @@ export function quantizeGgml(
     case Q4_K: return quantizeQ4_K(x, y, u, blocks, packed, scratch);
     case Q5_K: return quantizeQ5_K(x, y, u, blocks, packed, scratch);
     case Q6_K: return quantizeQ6_K(x, y, u, blocks, packed, scratch);
+    case MXFP4: return quantizeMXFP4(x, y, u, blocks, packed, scratch);
+    case NVFP4: return quantizeNVFP4(x, y, u, blocks, packed, scratch);
+    case TQ1_0: return quantizeTQ1_0(x, y, u, blocks, packed, scratch);
+    case TQ2_0: return quantizeTQ2_0(x, y, u, blocks, packed, scratch);
+    case Q1_0: return quantizeQ1_0(x, y, u, blocks, packed);
+    case Q2_0: return quantizeQ2_0(x, y, u, blocks, packed, scratch);
     default: return quantizeIQ4_XS(x, y, u, blocks, packed, scratch);
   }
 }
