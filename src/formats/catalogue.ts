@@ -12,7 +12,7 @@ import {
   makeStraightThroughEntries,
 } from './entries/floats.js';
 import { makeDenormalEntries, makeIntegerEntries, UNLISTED_INTEGERS } from './entries/integers.js';
-import { SPECIAL_VALUE_ENTRIES } from './entries/specialValues.js';
+import { NVFP4_VARIANTS, SPECIAL_VALUE_ENTRIES } from './entries/specialValues.js';
 import type { FormatEntry } from './types.js';
 
 const INTEGER_BITS = [4, 3, 2, 5, 6, 7, 8];
@@ -33,6 +33,7 @@ export const FORMAT_CATALOGUE: readonly FormatEntry[] = Object.freeze(
     ...SPECIAL_VALUE_ENTRIES,
     ...MX_ENTRIES,
     ...NVFP4_ENTRIES,
+    ...NVFP4_VARIANTS,
     ...BITSANDBYTES_ENTRIES,
     ...GGML_ENTRIES,
     ...makeFloatEntries(2, 3),

@@ -1,5 +1,5 @@
 import { float32OfOrder, orderOfFloat32, roundHalfEven } from './float32.js';
-import type { Grid, Minifloat } from './types.js';
+import type { BlockChoice, Grid, Minifloat } from './types.js';
 
 /**
  * Index of the level nearest to y, the lower one where the f32 distances are equal: what an argmin
@@ -77,6 +77,30 @@ export function makeGridWithMidpoints(
   }
   const tieRule = `halfway goes to the ${ties} level`;
   return Object.freeze({ levels: values, divisor, thresholds, tieRule });
+}
+
+/**
+ * A grid whose levels are the images of whole numbers that a rule rounds to.
+ * @param levelIndex place of the level that an f32 gets; must not decrease
+ */
+export function makeGridByRule(
+  levels: readonly number[],
+  divisor: number,
+  levelIndex: (y: number) => number,
+  tieRule: string,
+): Grid {
+  const values = Float32Array.from(levels);
+  return Object.freeze({
+    levels: values,
+    divisor,
+    thresholds: findThresholds(values, levelIndex),
+    tieRule,
+  });
+}
+
+/** The different grids among a block's choices, in their order: what is stored is a place among them. */
+export function listGrids(choices: readonly BlockChoice[]): readonly Grid[] {
+  return [...new Set(choices.map(({ grid }) => grid))];
 }
 
 /** Exponent of the binade that a positive number lies in: ⌊log2 x⌋, exact. */

@@ -1,3 +1,4 @@
+import { listGrids } from './grid.js';
 import type { GridScaling, NumberFormat, Rule } from './types.js';
 
 /** What a rule means for a format, beside its arithmetic. */
@@ -68,6 +69,12 @@ const PROPERTIES: {
     hasNegativeScales: scaling === 'by-sign' || scaling === 'by-sign-e5m2',
     hasTensorScale: scaling === 'e4m3-two-level',
     storesWholeBlocks: BLOCK_SCALINGS.has(scaling),
+  }),
+  'block-choice': ({ choices }) => ({
+    ...PLAIN,
+    tieRule: [...new Set(listGrids(choices).map((grid) => grid.tieRule))].join('; '),
+    hasTensorScale: true,
+    storesWholeBlocks: true,
   }),
   ggml: () => ({ ...PLAIN, tieRule: "as ggml's code rounds", storesWholeBlocks: true }),
   cast: () => ({ ...PLAIN, tieRule: 'halfway goes to the even fraction', hasGroups: false }),

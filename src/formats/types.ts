@@ -81,6 +81,16 @@ export type GgmlTypeName =
   | 'q1_0'
   | 'q2_0';
 
+/** One of the ways in which a block may be stored: its levels, and its scale of type E4M3. */
+export interface BlockChoice {
+  readonly grid: Grid;
+  /** The scale is the one nearest to expansion · largest magnitude / divisor / scale of the tensor … */
+  readonly divisor: number;
+  readonly expansion: number;
+  /** … or as many numbers of its type above that. */
+  readonly steps: number;
+}
+
 /** How a group of weights becomes codes. Plain data; `kernels/reference` gives the meaning. */
 export type Rule =
   | {
@@ -101,6 +111,16 @@ export type Rule =
       readonly bits: number;
       readonly symmetric: boolean;
       readonly special: number;
+    }
+  /** Blocks that take the first of those choices that have the least squared error (section 4.8). */
+  | {
+      readonly kind: 'block-choice';
+      readonly choices: readonly BlockChoice[];
+      /** The tensor's scale, an f32, is its largest magnitude over this. */
+      readonly tensorDivisor: number;
+      /** Limits of a block's scale before it is rounded. */
+      readonly leastScale: number;
+      readonly greatestScale: number;
     }
   /** A GGUF block format as ggml quantizes it without an importance matrix. */
   | { readonly kind: 'ggml'; readonly type: GgmlTypeName }

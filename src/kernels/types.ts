@@ -166,6 +166,8 @@ export interface EncodedChunk {
   readonly zeroPoints?: Float32Array;
   /** NVFP4's scale of the whole tensor, an f32. */
   readonly tensorScale?: number;
+  /** [groups], which of its format's grids each block has, where they choose one (IF4, RaZeR). */
+  readonly grids?: Uint8Array;
   /** GGUF: the blocks as stored, row by row; the last of a row is filled up with zero weights. */
   readonly packedBlocks?: Uint8Array;
 }

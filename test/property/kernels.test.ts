@@ -1,7 +1,12 @@
 // WASM equals the reference to the bit, whatever the weights, shapes and formats.
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FORMAT_CATALOGUE, findFormatEntry, parseFormat } from '../../src/formats/index.js';
+import {
+  FORMAT_CATALOGUE,
+  findFormatEntry,
+  needsTensorRange,
+  parseFormat,
+} from '../../src/formats/index.js';
 import type { Kernels } from '../../src/kernels/types.js';
 import type { ElementTypeName } from '../../src/storage/elementTypes.js';
 import { asWholeBlocks, chunk, groupName, scaleDtype, UNLISTED } from '../support/chunks.js';
@@ -29,7 +34,7 @@ describe.each(names)('%s', (name) => {
           loadWeights(kernels, weights);
           const inspected = kernels.inspect(weights.length);
           const tensorRange =
-            flag || name === 'nvfp4' ? { lo: inspected.min, hi: inspected.max } : undefined;
+            flag || needsTensorRange(format) ? { lo: inspected.min, hi: inspected.max } : undefined;
           const sums = kernels.quantize(format, dtype, shape, { keepOutput: true, tensorRange });
           // One NaN for all: its payload is no result.
           const output = kernels.output(weights.length).map((x) => (Number.isNaN(x) ? NaN : x));

@@ -19,7 +19,10 @@ const group = fc
   .array(weight, { minLength: GROUP, maxLength: GROUP })
   .map((values) => Float32Array.from(values));
 
-const entries = FORMAT_CATALOGUE.filter(({ rule }) => rule.kind !== 'ggml' && rule.kind !== 'cast');
+/** Those whose parameters follow from the range of a group. */
+const entries = FORMAT_CATALOGUE.filter(
+  ({ rule }) => !['ggml', 'cast', 'block-choice'].includes(rule.kind),
+);
 /** Formats whose scale the user's scale type and group size apply to. */
 const free = entries.filter(({ fixedGroup }) => fixedGroup === undefined);
 
@@ -165,5 +168,39 @@ it('splits the squared error into underflow and rounding without a rest', () => 
       expect(foldLanes(raw, RAW.underflowError)).toBeCloseTo(underflow, 12);
       expect(foldLanes(raw, RAW.error)).toBeCloseTo(underflow + rounding, 12);
     }),
+  );
+});
+
+describe('blocks that choose', () => {
+  const errorOf = (values: Float32Array, weights: Float32Array) =>
+    values.reduce((sum, value, i) => sum + (value - weights[i]) ** 2, 0);
+
+  it('err no more with a search for the scale than without', () => {
+    fc.assert(
+      fc.property(group, (weights) => {
+        const found = errorOf(quantize('nvfp4-search', 'f16', weights), weights);
+        const plain = errorOf(quantize('nvfp4', 'f16', weights), weights);
+        // The kernels add errors of f32.
+        expect(found).toBeLessThanOrEqual(plain * (1 + 2 ** -20));
+      }),
+    );
+  });
+
+  it.each(['nvfp4-4over6', 'if4', 'nvint4', 'nvfp4-search', 'razer'])(
+    '%s scales exactly with the weights by powers of two',
+    (name) => {
+      fc.assert(
+        fc.property(group, fc.integer({ min: -4, max: 4 }), (weights, exponent) => {
+          const factor = 2 ** exponent;
+          const scaled = quantize(
+            name,
+            'f16',
+            weights.map((w) => w * factor),
+          );
+          const expected = quantize(name, 'f16', weights).map((q) => q * factor);
+          expect([...scaled]).toEqual([...expected]);
+        }),
+      );
+    },
   );
 });

@@ -1,10 +1,9 @@
 import { saturateF32 } from '../../formats/float32.js';
-import { minifloatSignBit } from '../../formats/grid.js';
+import { listGrids, minifloatSignBit } from '../../formats/grid.js';
 import type { Grid, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
 import type { ChunkShape, EncodedChunk } from '../types.js';
 import { bf16FromBits, f16FromBits } from '../../storage/elementValues.js';
 import { dequantizeGgmlBlock, GGML_TYPES } from './ggml/index.js';
-import type { GroupRule } from './groupQuantizer.js';
 import { groupedShape } from './groups.js';
 
 const { fround } = Math;
@@ -15,6 +14,7 @@ interface StoredGroup {
   readonly negativeScale?: number;
   readonly zeroPoint: number;
   readonly tensorScale?: number;
+  readonly grid: number;
 }
 
 /** The value of a code. */
@@ -36,9 +36,9 @@ function levelOf(grid: Grid, code: number): number {
   return code < signBit ? magnitudes[code] : -magnitudes[code - signBit];
 }
 
-function gridDecoder({ grid }: Extract<Rule, { kind: 'grid' }>): Decoder {
-  return (code, { scale, negativeScale = scale, tensorScale }) => {
-    const level = levelOf(grid, code);
+function gridDecoder(grids: readonly Grid[]): Decoder {
+  return (code, { scale, negativeScale = scale, tensorScale, grid }) => {
+    const level = levelOf(grids[grid], code);
     const stored = level < 0 ? negativeScale : scale;
     const whole = tensorScale === undefined ? stored : saturateF32(fround(tensorScale * stored));
     return fround(level * whole);
@@ -55,16 +55,20 @@ const CASTS: Readonly<Record<ScaleDtype, (code: number) => number>> = {
   },
 };
 
+/** Rules that give a code for each weight. */
+type CodeRule = Exclude<Rule, { kind: 'ggml' }>;
+
 /** How the codes of each kind of rule decode; block formats decode whole blocks. */
 const DECODERS: {
-  readonly [Kind in GroupRule['kind']]: (rule: Extract<GroupRule, { kind: Kind }>) => Decoder;
+  readonly [Kind in CodeRule['kind']]: (rule: Extract<CodeRule, { kind: Kind }>) => Decoder;
 } = {
   integer:
     () =>
     (code, { scale, zeroPoint }) =>
       fround(scale * (code - zeroPoint)),
   'denormal-integer': denormalDecoder,
-  grid: gridDecoder,
+  grid: ({ grid }) => gridDecoder([grid]),
+  'block-choice': ({ choices }) => gridDecoder(listGrids(choices)),
   cast: ({ dtype }) => CASTS[dtype],
 };
 
@@ -98,9 +102,9 @@ export function decodeChunk(
   shape: ChunkShape,
 ): Float32Array {
   const { rule } = format.entry;
-  const { codes, scales, negativeScales, zeroPoints, tensorScale, packedBlocks } = encoded;
+  const { codes, scales, negativeScales, zeroPoints, tensorScale, grids, packedBlocks } = encoded;
   if (rule.kind === 'ggml') return decodeBlocks(rule, packedBlocks ?? new Uint8Array(0), shape);
-  const decode = (DECODERS[rule.kind] as (rule: GroupRule) => Decoder)(rule);
+  const decode = (DECODERS[rule.kind] as (rule: CodeRule) => Decoder)(rule);
   const { columns, groupColumns } = groupedShape(format, shape);
   const groupsPerRow = Math.ceil(columns / groupColumns);
   return Float32Array.from(codes, (code, i) => {
@@ -110,6 +114,7 @@ export function decodeChunk(
       negativeScale: negativeScales?.[group],
       zeroPoint: zeroPoints?.[group] ?? 0,
       tensorScale,
+      grid: grids?.[group] ?? 0,
     });
   });
 }

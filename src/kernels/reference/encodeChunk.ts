@@ -60,6 +60,7 @@ export function encodeChunk(
   const scales: number[] = [];
   const negativeScales: number[] = [];
   const zeroPoints: number[] = [];
+  const grids: number[] = [];
   let tensorScale: number | undefined;
   for (const { start, end } of groupsOf(format, shape)) {
     const group = weights.subarray(start, end);
@@ -69,6 +70,7 @@ export function encodeChunk(
     if (scale) scales.push(scale.value);
     if (negativeScale) negativeScales.push(negativeScale.value);
     if (quantizer.zeroPoint !== undefined) zeroPoints.push(quantizer.zeroPoint);
+    if (quantizer.grid !== undefined) grids.push(quantizer.grid);
     tensorScale = quantizer.tensorScale;
   }
   return {
@@ -77,5 +79,6 @@ export function encodeChunk(
     negativeScales: optional(negativeScales),
     zeroPoints: optional(zeroPoints),
     tensorScale,
+    grids: grids.length > 0 ? Uint8Array.from(grids) : undefined,
   };
 }

@@ -1,5 +1,6 @@
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
+import { fitBlock } from './blockChoice.js';
 import {
   makeGroupQuantizer,
   findGroupRange,
@@ -23,6 +24,9 @@ export function fitGroup(
   const whole = group.kind === 'tensor' ? tensorRange : undefined;
   const extremes = whole ?? findGroupRange(weights, true);
   if (rule.kind === 'ggml') throw new Error(`${rule.type} has no groups of one scale`);
+  if (rule.kind === 'block-choice') {
+    return { quantizer: fitBlock(rule, weights, tensorRange), extremes };
+  }
   const range = rangeExcludesZero(rule)
     ? extremes
     : { lo: Math.min(0, extremes.lo) + 0, hi: Math.max(0, extremes.hi) };

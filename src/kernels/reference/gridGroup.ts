@@ -15,7 +15,7 @@ const { fround } = Math;
 const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
 /** E4M3 of OCP without its sign: what NVFP4 stores per block. */
-const E4M3: Minifloat = { fractionBits: 3, minExponent: -6, largest: 448, ties: 'even' };
+export const E4M3: Minifloat = { fractionBits: 3, minExponent: -6, largest: 448, ties: 'even' };
 const SMALLEST_NORMAL_E4M3 = 2 ** -6;
 
 /** E5M2 of OCP without its sign, rounded as AMXFP4's code rounds everything. */
@@ -55,9 +55,13 @@ function powerOfTwoScale(largest: number, { divisor }: Grid, scaling: GridScalin
  * @throws where the rule has one and the range of the tensor is missing
  */
 export function tensorScaleOf(rule: Rule, tensor: TensorRange | undefined): number | undefined {
-  if (rule.kind !== 'grid' || rule.scaling !== 'e4m3-two-level') return undefined;
+  if (!ruleProperties(rule).hasTensorScale) return undefined;
   if (!tensor) throw new Error('A two-level scale needs the range of the tensor');
-  return fround(Math.max(tensor.hi, -tensor.lo) / fround(E4M3.largest * rule.grid.divisor));
+  const largest = Math.max(tensor.hi, -tensor.lo);
+  if (rule.kind === 'block-choice') return fround(largest / rule.tensorDivisor);
+  return rule.kind === 'grid'
+    ? fround(largest / fround(E4M3.largest * rule.grid.divisor))
+    : undefined;
 }
 
 /** Scales for weights ≥ 0 and < 0 as stored; the same one twice where there is only one. */
@@ -117,6 +121,34 @@ function byArithmetic(format: Minifloat, scaled: number) {
   };
 }
 
+/** Rounds weights to the levels of a grid. @param scaledWeight, scaleOf of a weight: w/scale, and the scale */
+export function roundToGrid(
+  grid: Grid,
+  scaledWeight: (weight: number) => number,
+  scaleOf: (weight: number) => number,
+): Pick<GroupQuantizer, 'quantize' | 'code'> {
+  return {
+    quantize(weight) {
+      const scaled = scaledWeight(weight);
+      const { level, inverseWidth } = grid.minifloat
+        ? byArithmetic(grid.minifloat, scaled)
+        : byThresholds(grid, scaled);
+      return {
+        value: fround(level * scaleOf(weight)),
+        stepError: fround(fround(scaled - level) * inverseWidth),
+      };
+    },
+    code(weight) {
+      const scaled = scaledWeight(weight);
+      if (!grid.minifloat) return levelIndex(grid, scaled);
+      const level = roundToMinifloat(grid.minifloat, scaled);
+      const magnitude = grid.levels.indexOf(Math.abs(level)) - grid.levels.indexOf(0);
+      const negativeSign = level < 0 || Object.is(level, -0);
+      return magnitude + (negativeSign ? minifloatSignBit(grid) : 0);
+    },
+  };
+}
+
 /** A grid of levels with one scale or two (sections 4 and 5.1). */
 export function makeGridQuantizer(
   rule: Extract<Rule, { kind: 'grid' }>,
@@ -141,23 +173,6 @@ export function makeGridQuantizer(
   return {
     scales: ruleProperties(rule).hasNegativeScales ? [positive, negative] : [positive],
     tensorScale,
-    quantize(weight) {
-      const scaled = scaledWeight(weight);
-      const { level, inverseWidth } = grid.minifloat
-        ? byArithmetic(grid.minifloat, scaled)
-        : byThresholds(grid, scaled);
-      return {
-        value: fround(level * scaleOf(weight)),
-        stepError: fround(fround(scaled - level) * inverseWidth),
-      };
-    },
-    code(weight) {
-      const scaled = scaledWeight(weight);
-      if (!grid.minifloat) return levelIndex(grid, scaled);
-      const level = roundToMinifloat(grid.minifloat, scaled);
-      const magnitude = grid.levels.indexOf(Math.abs(level)) - grid.levels.indexOf(0);
-      const negativeSign = level < 0 || Object.is(level, -0);
-      return magnitude + (negativeSign ? minifloatSignBit(grid) : 0);
-    },
+    ...roundToGrid(grid, scaledWeight, scaleOf),
   };
 }

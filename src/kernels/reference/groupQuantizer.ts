@@ -19,6 +19,8 @@ export interface GroupQuantizer {
   readonly scales: readonly StoredScale[];
   /** What multiplies the scale of each group (NVFP4). */
   readonly tensorScale?: number;
+  /** Which of a block's grids it has, where there are several. */
+  readonly grid?: number;
   /** Zero point as stored, for the rules that have one. */
   readonly zeroPoint?: number;
   /** The distance between any two levels, where it is the same throughout; 0 where all are zero. */
@@ -31,8 +33,8 @@ export interface GroupQuantizer {
 /** Extremes of the whole tensor, for the rules that need them (NVFP4). */
 export type TensorRange = FixedRange;
 
-/** Rules that see one group at a time: all but GGUF's, which see whole blocks. */
-export type GroupRule = Exclude<Rule, { kind: 'ggml' }>;
+/** Rules whose parameters follow from a range: not those that look at a block's weights. */
+export type GroupRule = Exclude<Rule, { kind: 'ggml' | 'block-choice' }>;
 
 /** True for the rules whose range need not hold zero (AWQ, AMXFP4). */
 export function rangeExcludesZero(rule: GroupRule): boolean {

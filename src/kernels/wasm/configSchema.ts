@@ -41,7 +41,15 @@ export const CONFIG_FIELDS = {
   tensorLo: { type: 'f32' },
   tensorHi: { type: 'f32' },
   keepOutput: { type: 'i32', doc: '1: values are kept for the caller, not only their errors.' },
-  grid: { type: 'usize', doc: 'Grid of at most 16 levels, see grid16.ts.' },
+  grid: {
+    type: 'usize',
+    doc: 'Grid of at most 16 levels, see grid16.ts; 0: a small float (blocks that choose).',
+  },
+  choices: { type: 'usize', doc: 'Choices of a block, see choice.ts.' },
+  choiceCount: { type: 'i32' },
+  tensorDivisor: { type: 'f32', doc: "What the tensor's largest magnitude is divided by." },
+  leastScale: { type: 'f32', doc: "Limits of a block's scale." },
+  greatestScale: { type: 'f32' },
 } as const satisfies Record<string, ConfigField>;
 
 /** Bytes of a configuration. */
@@ -67,6 +75,18 @@ export const GRID_LAYOUT = {
   length: 320,
 } as const;
 
+/** Bytes at which the parts of one of a block's choices lie. */
+export const CHOICE_LAYOUT = {
+  /** Address of its grid, or 0 for the small float of the configuration. */
+  grid: 0,
+  divisor: 4,
+  expansion: 8,
+  steps: 12,
+  /** Place of its grid among the format's. */
+  gridIndex: 16,
+  length: 32,
+} as const;
+
 /** Numbers that host and kernels share: name of the kernels' constant → type and value. */
 export const CONSTANTS: readonly (readonly [
   doc: string,
@@ -75,6 +95,7 @@ export const CONSTANTS: readonly (readonly [
 ])[] = [
   ['Bytes at which the sums of a chunk lie, see kernels/types.ts', 'usize', offsets('SUM', RAW, 8)],
   ['Bytes at which the parts of a grid lie', 'usize', offsets('GRID', GRID_LAYOUT, 1)],
+  ['Bytes at which the parts of a choice lie', 'usize', offsets('CHOICE', CHOICE_LAYOUT, 1)],
   ['Weights that are summed from 0', 'i32', { SUM_RUN }],
   ['Errors in steps beyond this count as clipped', 'f32', { CLIPPED_STEP_ERROR }],
 ];
@@ -99,11 +120,14 @@ function offsets(
 export type Choice<T extends string> = Readonly<Record<T, string>>;
 
 /** Rules by the loops that carry them out: grids are looked up or, where they are floats, computed. */
-export const RULES: Choice<'integer' | 'denormal-integer' | 'grid16' | 'minifloat'> = {
+export const RULES: Choice<
+  'integer' | 'denormal-integer' | 'grid16' | 'minifloat' | 'block-choice'
+> = {
   integer: 'RULE_INTEGER',
   'denormal-integer': 'RULE_DENORMAL',
   grid16: 'RULE_GRID16',
   minifloat: 'RULE_MINIFLOAT',
+  'block-choice': 'RULE_CHOICE',
 };
 
 export const CONVENTIONS: Choice<Extract<Rule, { kind: 'integer' }>['convention']> = {

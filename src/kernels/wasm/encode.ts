@@ -1,6 +1,7 @@
 import { GGML_TYPES } from '../../formats/ggmlTypes.js';
+import { listGrids } from '../../formats/grid.js';
 import { ruleProperties } from '../../formats/rules.js';
-import type { GgmlTypeName } from '../../formats/types.js';
+import type { GgmlTypeName, Rule } from '../../formats/types.js';
 import { tensorScaleOf } from '../reference/gridGroup.js';
 import { groupedShape } from '../reference/groups.js';
 import type { ChunkShape, EncodedChunk } from '../types.js';
@@ -42,7 +43,7 @@ export function encodeGroups(
     ...[weights, groups * 4, groups * 4],
   ]);
   const config = tables + TABLES.config;
-  const places = { config, grid: tables + TABLES.grid };
+  const places = { config, grid: tables + TABLES.grid, choices: tables + TABLES.choices };
   writeConfig(memory.buffer, places, { format, scaleDtype, tensorRange });
   exports.encodeChunk(
     ...([weightsAt, values, steps, rows, columns, groupColumns] as const),
@@ -57,7 +58,12 @@ export function encodeGroups(
     negativeScales: hasNegativeScales ? secondOfGroups() : undefined,
     zeroPoints: hasZeroPoints ? secondOfGroups() : undefined,
     tensorScale: tensorScaleOf(rule, tensorRange),
+    grids: hasSeveralGrids(rule) ? Uint8Array.from(secondOfGroups()) : undefined,
   };
+}
+
+function hasSeveralGrids(rule: Rule): boolean {
+  return rule.kind === 'block-choice' && listGrids(rule.choices).length > 1;
 }
 
 /** Packs a chunk of whole GGUF blocks. */

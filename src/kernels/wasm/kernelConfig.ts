@@ -1,7 +1,8 @@
-import { binaryExponent, minifloatSignBit } from '../../formats/grid.js';
-import type { Grid, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
+import { binaryExponent, listGrids, minifloatSignBit } from '../../formats/grid.js';
+import type { BlockChoice, Grid, NumberFormat, Rule, ScaleDtype } from '../../formats/types.js';
 import type { QuantizeOptions } from '../types.js';
 import {
+  CHOICE_LAYOUT,
   codeOf,
   CONFIG_BYTES,
   CONFIG_FIELDS,
@@ -44,6 +45,7 @@ interface RuleConfig {
   readonly values: ConfigValues;
   /** The grid that levels are looked up in, for rules that do. */
   readonly grid?: Grid;
+  readonly choices?: readonly BlockChoice[];
 }
 
 function integerConfig({ bits, convention, ties }: Extract<Rule, { kind: 'integer' }>): RuleConfig {
@@ -72,6 +74,60 @@ function denormalIntegerConfig(rule: Extract<Rule, { kind: 'denormal-integer' }>
   };
 }
 
+/** What the loops over a small float are told; nothing where a grid is none. */
+function minifloatValues(grid: Grid): ConfigValues {
+  const { minifloat } = grid;
+  return minifloat
+    ? {
+        ties: codeOf(TIES, minifloat.ties),
+        fractionBits: minifloat.fractionBits,
+        minExponentBits: float32Bits(2 ** minifloat.minExponent),
+        largest: minifloat.largest,
+        signBit: minifloatSignBit(grid),
+      }
+    : {};
+}
+
+/** Blocks choose among one small float at most, and grids that are looked up. */
+function choiceConfig(rule: Extract<Rule, { kind: 'block-choice' }>): RuleConfig {
+  const [first] = rule.choices;
+  return {
+    values: {
+      rule: codeOf(RULES, 'block-choice'),
+      variant: codeOf(SCALINGS, 'e4m3-two-level'),
+      choiceCount: rule.choices.length,
+      tensorDivisor: rule.tensorDivisor,
+      leastScale: rule.leastScale,
+      greatestScale: rule.greatestScale,
+      ...minifloatValues(first.grid),
+    },
+    choices: rule.choices,
+  };
+}
+
+function writeChoices(
+  buffer: ArrayBufferLike,
+  places: ConfigPlaces,
+  choices: readonly BlockChoice[],
+): void {
+  const grids = listGrids(choices);
+  const gridAt = (index: number) => places.grid + index * GRID_LAYOUT.length;
+  grids.forEach((grid, i) => {
+    if (!grid.minifloat)
+      writeGrid(new Float32Array(buffer, gridAt(i), GRID_LAYOUT.length / 4), grid);
+  });
+  choices.forEach(({ grid, divisor, expansion, steps }, i) => {
+    const at = places.choices + i * CHOICE_LAYOUT.length;
+    const memory = new DataView(buffer, at, CHOICE_LAYOUT.length);
+    const gridIndex = grids.indexOf(grid);
+    memory.setInt32(CHOICE_LAYOUT.grid, grid.minifloat ? 0 : gridAt(gridIndex), true);
+    memory.setFloat32(CHOICE_LAYOUT.divisor, divisor, true);
+    memory.setFloat32(CHOICE_LAYOUT.expansion, expansion, true);
+    memory.setInt32(CHOICE_LAYOUT.steps, steps, true);
+    memory.setInt32(CHOICE_LAYOUT.gridIndex, gridIndex, true);
+  });
+}
+
 function gridConfig({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): RuleConfig | undefined {
   const { minifloat, divisor, levels } = grid;
   const common = {
@@ -80,17 +136,7 @@ function gridConfig({ grid, scaling }: Extract<Rule, { kind: 'grid' }>): RuleCon
     divisorExponent: binaryExponent(divisor),
   };
   if (minifloat) {
-    return {
-      values: {
-        ...common,
-        rule: codeOf(RULES, 'minifloat'),
-        ties: codeOf(TIES, minifloat.ties),
-        fractionBits: minifloat.fractionBits,
-        minExponentBits: float32Bits(2 ** minifloat.minExponent),
-        largest: minifloat.largest,
-        signBit: minifloatSignBit(grid),
-      },
-    };
+    return { values: { ...common, rule: codeOf(RULES, 'minifloat'), ...minifloatValues(grid) } };
   }
   if (levels.length > MAX_GRID_LEVELS) return undefined;
   return { values: { ...common, rule: codeOf(RULES, 'grid16') }, grid };
@@ -103,6 +149,7 @@ const RULE_CONFIGS: {
   integer: integerConfig,
   'denormal-integer': denormalIntegerConfig,
   grid: gridConfig,
+  'block-choice': choiceConfig,
   // Block formats have kernels of their own, and casts are done by the reference.
   ggml: () => undefined,
   cast: () => undefined,
@@ -133,6 +180,7 @@ export interface KernelCall extends QuantizeOptions {
 export interface ConfigPlaces {
   readonly config: number;
   readonly grid: number;
+  readonly choices: number;
 }
 
 /**
@@ -156,7 +204,9 @@ export function writeConfig(
     tensorHi: tensorRange?.hi,
     keepOutput: keepOutput ? 1 : 0,
     grid: places.grid,
+    choices: places.choices,
   });
+  if (config.choices) writeChoices(buffer, places, config.choices);
   if (config.grid)
     writeGrid(new Float32Array(buffer, places.grid, GRID_LAYOUT.length / 4), config.grid);
 }

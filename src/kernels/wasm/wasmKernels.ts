@@ -185,7 +185,11 @@ export class WasmKernels implements Kernels {
     if (!hasKernel(format)) return this.reference.quantize(format, scaleDtype, shape, options);
     const { tables, weightsAt, outputAt, rawAt, memory } = this.workspace;
     const { rows, columns, groupColumns } = groupedShape(format, shape);
-    const places = { config: tables + TABLES.config, grid: tables + TABLES.grid };
+    const places = {
+      config: tables + TABLES.config,
+      grid: tables + TABLES.grid,
+      choices: tables + TABLES.choices,
+    };
     writeConfig(memory.buffer, places, { format, scaleDtype, ...options });
     // The bytes as read are decoded by now, so their place serves as scratch.
     this.exports.quantizeChunk(

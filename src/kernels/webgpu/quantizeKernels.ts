@@ -138,7 +138,8 @@ export class QuantizeKernels {
         : format.group.kind === 'tensor'
           ? tensorRange
           : undefined;
-    const withoutZero = rule.kind !== 'ggml' && rangeExcludesZero(rule);
+    const withoutZero =
+      rule.kind !== 'ggml' && rule.kind !== 'block-choice' && rangeExcludesZero(rule);
     return [
       0,
       place.elements,

@@ -147,6 +147,8 @@ export function ruleShaderOf(rule: Rule): RuleShader | undefined {
       };
     case 'ggml':
       return blockShader(rule);
+    case 'block-choice':
+      return undefined;
   }
 }
 

@@ -4,6 +4,6 @@ import { CPU_FORMATS } from './cpuFormats.js';
 export { isDecodedOnGpu } from './elementTypes.js';
 
 /** Whether a device quantizes to a format. */
-export function isQuantizedOnGpu({ entry: { rule } }: NumberFormat): boolean {
-  return rule.kind !== 'ggml' || !(rule.type in CPU_FORMATS);
+export function isQuantizedOnGpu({ entry }: NumberFormat): boolean {
+  return !(entry.name in CPU_FORMATS);
 }

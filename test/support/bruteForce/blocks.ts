@@ -1,5 +1,6 @@
 // Block formats by their definitions (docs/algorithms.md), written a second time: scales and levels are searched for
 // among all values that there are. Quotients and products are f32, as the definitions have them.
+import { CHOICE_DEFINITIONS } from './choices.js';
 import { E2M1, E5M2, E8M0, largestMagnitude, nearest, nearestSigned } from './numbers.js';
 
 const { fround } = Math;
@@ -42,6 +43,7 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
   // Largest / scale lies in [4, 8), (3, 6] and [3.5, 7).
   mxfp4: { blockSize: 32, quantize: mxfp4((scale, largest) => largest < 8 * scale) },
   'mxfp4-ceil': { blockSize: 32, quantize: mxfp4((scale, largest) => largest <= 6 * scale) },
+  ...CHOICE_DEFINITIONS,
   'mxfp4-round': { blockSize: 32, quantize: mxfp4((scale, largest) => largest < 7 * scale) },
 };
 

@@ -81,6 +81,17 @@ describe('storage', () => {
     ['q6_k', 6.5625],
     ['q2_k', 2.625],
     ['iq4_xs', 4.25],
+    ['amxfp4', 4.5],
+    ['mxfp4-ceil', 4.25],
+    ['mxfp4-gguf', 4.25],
+    ['nvfp4-gguf', 4.5],
+    ['nvfp4-4over6', 4.5 + 32 / (512 * 4096)],
+    ['if4', 4.5 + 32 / (512 * 4096)],
+    ['razer', 4.5 + 32 / (512 * 4096)],
+    ['tq1_0', 1.6875],
+    ['tq2_0', 2.0625],
+    ['q1_0', 1.125],
+    ['q2_0', 2.25],
     ['bf16', 16],
   ])('%s takes %f bits per weight', (name, bits) => {
     expect(computeBitsPerWeight(parseFormat(name), [512, 4096])).toBe(bits);

@@ -6,16 +6,21 @@ import { configSource } from '../../../src/kernels/wasm/configSource.js';
 import { hasKernel, writeConfig } from '../../../src/kernels/wasm/kernelConfig.js';
 
 const GRID_AT = 256;
+const CHOICES_AT = 2048;
 
 /** The configuration of a format, by field. */
 function configOf(name: string): Record<string, number> {
   const entry = FORMAT_CATALOGUE.find((each) => each.name === name)!;
   const format = makeFormat(entry, { kind: 'tensor' }, 'clip');
-  const buffer = new ArrayBuffer(1024);
+  const buffer = new ArrayBuffer(4096);
   // Whatever an earlier call has left must not matter.
   new Uint8Array(buffer).fill(0xa5);
   const tensorRange = { lo: -0.25, hi: 0.5 };
-  writeConfig(buffer, { config: 0, grid: GRID_AT }, { format, scaleDtype: 'bf16', tensorRange });
+  writeConfig(
+    buffer,
+    { config: 0, grid: GRID_AT, choices: CHOICES_AT },
+    { format, scaleDtype: 'bf16', tensorRange },
+  );
   const memory = new DataView(buffer);
   const words = Object.entries(CONFIG_FIELDS).map(([field, { type }], word): [string, number] => [
     field,
@@ -30,7 +35,8 @@ it('assembly/config.ts is what the schema says', () => {
 });
 
 it('writes fields by name, as their type, and clears the others', () => {
-  const common = { dtype: 2, search: 2, range: 1, tensorLo: -0.25, tensorHi: 0.5, grid: GRID_AT };
+  const places = { grid: GRID_AT, choices: CHOICES_AT };
+  const common = { dtype: 2, search: 2, range: 1, tensorLo: -0.25, tensorHi: 0.5, ...places };
   const blank = Object.fromEntries(Object.keys(CONFIG_FIELDS).map((field) => [field, 0]));
   expect(configOf('int4-absmax')).toEqual({
     ...{ ...blank, ...common },

@@ -5,6 +5,7 @@ export const RULE_INTEGER: i32 = 0;
 export const RULE_DENORMAL: i32 = 1;
 export const RULE_GRID16: i32 = 2;
 export const RULE_MINIFLOAT: i32 = 3;
+export const RULE_CHOICE: i32 = 4;
 
 // Conventions of integers.
 export const GPTQ_ASYM: i32 = 0;
@@ -92,6 +93,14 @@ export const GRID_LEVEL_PLANES: usize = 192;
 export const GRID_WIDTH_PLANES: usize = 256;
 export const GRID_LENGTH: usize = 320;
 
+// Bytes at which the parts of a choice lie.
+export const CHOICE_GRID: usize = 0;
+export const CHOICE_DIVISOR: usize = 4;
+export const CHOICE_EXPANSION: usize = 8;
+export const CHOICE_STEPS: usize = 12;
+export const CHOICE_GRID_INDEX: usize = 16;
+export const CHOICE_LENGTH: usize = 32;
+
 // Weights that are summed from 0.
 export const SUM_RUN: i32 = 256;
 
@@ -134,6 +143,14 @@ export class Config {
   tensorHi: f32;
   /** 1: values are kept for the caller, not only their errors. */
   keepOutput: i32;
-  /** Grid of at most 16 levels, see grid16.ts. */
+  /** Grid of at most 16 levels, see grid16.ts; 0: a small float (blocks that choose). */
   grid: usize;
+  /** Choices of a block, see choice.ts. */
+  choices: usize;
+  choiceCount: i32;
+  /** What the tensor's largest magnitude is divided by. */
+  tensorDivisor: f32;
+  /** Limits of a block's scale. */
+  leastScale: f32;
+  greatestScale: f32;
 }

@@ -1,8 +1,8 @@
-import { Config, GRID_LEVELS, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, WHOLE_TENSOR } from './config';
-import { prepareGrid16 } from './grid16';
-import { prepareGroup, rangeExcludesZero, scaleNegative, storedScale, useUnitScales, zeroPoint } from './group';
+import { Config, GRID_LEVELS, RULE_CHOICE, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, WHOLE_TENSOR } from './config';
+import { gridIndex } from './choice';
+import { rangeExcludesZero, scaleNegative, storedScale, useUnitScales, zeroPoint } from './group';
 import { findExtremes, largest, smallest } from './lanes';
-import { bestHi, bestLo, quantizeGroup, searchRange } from './quantize';
+import { fitRange, prepareCall, quantizeGroup } from './quantize';
 
 // What a file holds of a chunk. The loops of quantizing, with scales of 1, give each weight's level;
 // here levels become codes. Reference: encodeChunk.
@@ -93,8 +93,7 @@ function fitGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
   const withoutZero = rangeExcludesZero(config);
   const lo: f32 = withoutZero ? low : min(low, 0) + 0;
   const hi: f32 = withoutZero ? high : max(high, 0);
-  searchRange(config, lo, hi, x, y, u, n);
-  prepareGroup(config, bestLo, bestHi);
+  fitRange(config, lo, hi, x, y, u, n);
 }
 
 /**
@@ -102,7 +101,8 @@ function fitGroup(config: Config, x: usize, y: usize, u: usize, n: i32): void {
  * @param x weights [rows × columns], finite; @param y, u scratch for one group each, in f32
  * @param codes u8 [rows × columns], and 15 more may be written
  * @param scales f32, one per group
- * @param second f32, one per group: the zero point (integers), or the scale of weights < 0 (grids)
+ * @param second f32, one per group: the zero point (integers), the scale of weights < 0 (grids), or the
+ *   place of its grid (blocks that choose)
  */
 export function encodeChunk(
   x: usize, y: usize, u: usize, rows: i32, columns: i32, groupSize: i32,
@@ -110,7 +110,7 @@ export function encodeChunk(
 ): void {
   const config = changetype<Config>(configAt);
   const rule = config.rule;
-  if (rule == RULE_GRID16) prepareGrid16(config.grid);
+  prepareCall(config);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column += groupSize) {
       const n = min(groupSize, columns - column);
@@ -118,12 +118,12 @@ export function encodeChunk(
       const integers = rule == RULE_INTEGER || rule == RULE_DENORMAL;
       const zero = zeroPoint - config.lowestCode;
       store<f32>(scales, storedScale);
-      store<f32>(second, integers ? zero : scaleNegative);
+      store<f32>(second, integers ? zero : rule == RULE_CHOICE ? <f32>gridIndex : scaleNegative);
       useUnitScales();
       quantizeGroup(config, x, y, u, n);
       if (rule == RULE_INTEGER) integerCodes(y, n, codes, zero);
       else if (rule == RULE_DENORMAL) denormalCodes(config, y, n, codes);
-      else if (rule == RULE_GRID16) gridCodes(config.grid, y, n, codes);
+      else if (rule == RULE_GRID16 || (rule == RULE_CHOICE && config.grid != 0)) gridCodes(config.grid, y, n, codes);
       else minifloatCodes(config, y, n, codes);
       x += <usize>n << 2;
       codes += n;

@@ -35,7 +35,7 @@ function powerOfTwo(e: i32): f32 {
   return reinterpret<f32>(e > -127 ? <u32>(e + 127) << 23 : 0x400000);
 }
 
-/** Nearest E4M3 value of 2^−6 … 448, ties to even. */
+/** Nearest E4M3 value of 0 … 448, ties to even. */
 function roundToE4M3(x: f32): f32 {
   const step = powerOfTwo(max(binaryExponent(x), -6) - 3);
   return min(nearest<f32>(x / step) * step, 448);
@@ -154,6 +154,28 @@ function prepareGrid(config: Config, lo: f32, hi: f32): void {
   } else {
     storeBoth(largest / divisor, config.dtype);
   }
+}
+
+/** Code of a number of E4M3 ≥ 0. */
+function e4m3Code(scale: f32): i32 {
+  return scale < <f32>0.015625 ? <i32>(scale * 512) : <i32>(reinterpret<u32>(scale) >> 20) - (120 << 3);
+}
+
+/** The number of a code of E4M3. */
+function e4m3Value(code: i32): f32 {
+  return code < 8 ? <f32>code / 512 : reinterpret<f32>(<u32>(code + (120 << 3)) << 20);
+}
+
+/**
+ * Sets the parameters of a block: the number of E4M3 nearest to `wanted`, or `steps` above that.
+ * Reference: blockScale.
+ */
+export function prepareBlock(config: Config, wanted: f32, steps: i32, tensorScale: f32): void {
+  badScale = 0;
+  let block = roundToE4M3(min(max(wanted, config.leastScale), config.greatestScale));
+  if (steps != 0) block = e4m3Value(min(max(e4m3Code(block) + steps, 1), 126));
+  setBoth(saturate(tensorScale * block));
+  storedScale = block;
 }
 
 /** True where ranges need not hold zero. Reference: rangeExcludesZero. */

@@ -1,8 +1,9 @@
 import { accumulate, clearSums, countGroup, finishSums, UNEVEN } from './accumulate';
 import {
-  Config, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, RULE_MINIFLOAT, SEARCH_MSE, TIES_AWAY,
+  Config, RULE_CHOICE, RULE_DENORMAL, RULE_GRID16, RULE_INTEGER, RULE_MINIFLOAT, SEARCH_MSE, TIES_AWAY,
   WHOLE_TENSOR,
 } from './config';
+import { blockGroup, fitBlock, prepareChoices } from './choice';
 import { badScale, prepareGroup, rangeExcludesZero, scalePositive } from './group';
 import { grid16Errors, grid16Group, prepareGrid16 } from './grid16';
 import { denormalGroup, integerErrors, integerGroup } from './integer';
@@ -24,6 +25,7 @@ function quantizeGroup(config: Config, x: usize, y: usize, u: usize, n: i32): vo
   if (rule == RULE_INTEGER) integerGroup(config, x, y, u, n);
   else if (rule == RULE_GRID16) grid16Group(config, x, y, u, n);
   else if (rule == RULE_DENORMAL) denormalGroup(config, x, y, u, n);
+  else if (rule == RULE_CHOICE) blockGroup(config, x, y, u, n);
   else minifloatGroup(config, x, y, u, n);
 }
 
@@ -97,6 +99,24 @@ function searchRange(
   }
 }
 
+/** Finds the parameters of n weights at x whose range is lo … hi. Reference: fitGroup. */
+export function fitRange(
+  config: Config, lo: f32, hi: f32, x: usize, e: usize, u: usize, n: i32,
+): void {
+  if (config.rule == RULE_CHOICE) {
+    fitBlock(config, lo, hi, x, e, u, n);
+    return;
+  }
+  searchRange(config, lo, hi, x, e, u, n);
+  prepareGroup(config, bestLo, bestHi);
+}
+
+/** Once for each call, before its groups. */
+export function prepareCall(config: Config): void {
+  if (config.rule == RULE_GRID16) prepareGrid16(config.grid);
+  else if (config.rule == RULE_CHOICE) prepareChoices(config);
+}
+
 /** Quantizes a group with the parameters at work and adds it to the sums; its weights are low … high. */
 function sumGroup(
   config: Config, x: usize, y: usize, u: usize, n: i32, low: f32, high: f32, sums: usize,
@@ -124,7 +144,7 @@ export function quantizeChunk(
   const config = changetype<Config>(configAt);
   const withoutZero = rangeExcludesZero(config);
   const tensor = config.range == WHOLE_TENSOR;
-  if (config.rule == RULE_GRID16) prepareGrid16(config.grid);
+  prepareCall(config);
   clearSums(sums);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column += groupSize) {
@@ -137,8 +157,7 @@ export function quantizeChunk(
       const hi: f32 = withoutZero ? high : max(high, 0);
       // Values that nobody keeps go to one place, which stays in the nearest cache.
       const values = config.keepOutput ? y + offset : y;
-      searchRange(config, lo, hi, x + offset, values, u, n);
-      prepareGroup(config, bestLo, bestHi);
+      fitRange(config, lo, hi, x + offset, values, u, n);
       countGroup(
         sums,
         badScale,
@@ -159,4 +178,4 @@ export function sumErrors(x: usize, y: usize, u: usize, n: i32, sums: usize): vo
 }
 
 // What encode.ts needs of a group.
-export { bestHi, bestLo, quantizeGroup, searchRange };
+export { quantizeGroup };
