@@ -63,3 +63,13 @@ export async function scoreVariants(
   const { baseline, variants } = await evaluate(request);
   return { baseline: meanOf(baseline), variants: variants.map(meanOf) };
 }
+
+/**
+ * How far apart two computations of one scheme are in nats per token, as a standard error. A code near a tie flips
+ * with the last bit of the sum before it, and codes behind it flip in turn, so that the two end as two draws of
+ * the same noise: a token's logits differ with a variance of 2·KL for each of them.
+ * @param divergence mean KL of the activations' rounding alone
+ */
+export function standardErrorOfRounding(divergence: number, tokens: number): number {
+  return Math.sqrt((4 * divergence) / tokens);
+}

@@ -1,7 +1,10 @@
 // Norms, rotations, activations and copies on a device against the same in f64.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Activation } from '../../../../src/kernels/forwardKernels.js';
+import { ACTIVATION_CATALOGUE } from '../../../../src/formats/index.js';
+import { scaleOfRange } from '../../../../src/kernels/forwardKernels.js';
 import { activations } from '../../../../src/kernels/reference/forward/functions.js';
+import { roundRow } from '../../../../src/kernels/reference/forward/rounding.js';
 import type { Gpu } from '../../../../src/kernels/webgpu/gpu.js';
 import { GpuForwardKernels } from '../../../../src/kernels/webgpu/gpuForwardKernels.js';
 import { Random } from '../../../support/forwardScene.js';
@@ -244,5 +247,37 @@ describe.skipIf(why)('rows', () => {
     kernels.gatherRows({ source, sourceRows: 2, indices, target, rows: 3, columns });
     const values = await scene.read(target, 3, columns);
     expect([values[0], values[columns], values[2 * columns]]).toEqual([9, 7, 9]);
+  });
+});
+
+describe.skipIf(why)('rounding of rows', () => {
+  it.each(ACTIVATION_CATALOGUE)('$name: the bits of the reference', async (entry) => {
+    const { levels, scaling } = entry;
+    const scale = scaling === 'static' ? scaleOfRange(1.5, levels) : undefined;
+    const [rows, columns] = [9, 131];
+    const x = random.floats(rows * columns);
+    // Zeros, halves of steps, what is not finite, small and large rows.
+    x.fill(-0, 0, columns);
+    for (let i = 0; i < columns; i++) {
+      x[columns + i] = (i - 60) * 0.5 * (scale ?? 1);
+      x[4 * columns + i] *= 1e-30;
+      x[5 * columns + i] *= 1e37;
+    }
+    x[2 * columns + 100] = NaN;
+    x[3 * columns + 7] = -Infinity;
+    const expected = x.slice();
+    for (let row = 0; row < rows; row++) {
+      const values = expected.subarray(row * columns, (row + 1) * columns);
+      roundRow(values, levels, scale, values);
+    }
+    for (const runner of [kernels, cramped]) {
+      const source = scene.matrix(rows, columns, x);
+      const target = scene.matrix(rows, columns, undefined, { gap: 1, lead: 2 });
+      const task = { source, rows, columns, levels, scale };
+      runner.roundRows({ ...task, target });
+      expect(await scene.read(target, rows, columns)).toEqual(expected);
+      runner.roundRows({ ...task, target: source });
+      expect(await scene.read(source, rows, columns)).toEqual(expected);
+    }
   });
 });
