@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseFormat } from '../../src/formats/index.js';
 import { createWasmKernels, loadWeights } from '../support/kernels.js';
+import { calibrationRows, printCalibration } from './calibration.js';
 import { decodingRows, printDecoding } from './decoding.js';
 import { evaluations } from './evaluations.js';
 import { forwardRows, printForward } from './forward.js';
@@ -196,6 +197,8 @@ const gpuQuantize = await gpuQuantizeRows(
   ),
 );
 printGpuQuantize(gpuQuantize);
+const calibration = await calibrationRows();
+printCalibration(calibration);
 const gpuForward = await gpuForwardRows();
 printGpuForward(gpuForward);
 const jobs = await wholeJobs(process.argv[2], process.argv[3]);
@@ -204,6 +207,10 @@ mkdirSync(join(process.argv[2], 'out'), { recursive: true });
 const file = join(process.argv[2], 'out/bench.json');
 writeFileSync(
   file,
-  JSON.stringify({ rows, decoding, forward, gpuQuantize, gpuForward, jobs, perplexity }, null, 2),
+  JSON.stringify(
+    { rows, decoding, forward, calibration, gpuQuantize, gpuForward, jobs, perplexity },
+    null,
+    2,
+  ),
 );
 console.log(`\n${file}`);

@@ -39,7 +39,7 @@ export interface ForwardRow {
  * Seconds of processor time of the fastest of some repetitions: what else the machine does falls on
  * single ones. Calls that take little are repeated until the clock's steps do not matter.
  */
-function bestSeconds(call: () => void, repetitions = REPETITIONS): number {
+export function bestSeconds(call: () => void, repetitions = REPETITIONS): number {
   const seconds = (calls: number) => {
     const { user, system } = process.cpuUsage();
     for (let i = 0; i < calls; i++) call();
@@ -52,7 +52,7 @@ function bestSeconds(call: () => void, repetitions = REPETITIONS): number {
 }
 
 /** The numbers that forward.c makes. */
-function generator(): (length: number) => Float32Array {
+export function generator(): (length: number) => Float32Array {
   let state = 1;
   return (length) =>
     Float32Array.from({ length }, () => {

@@ -1,5 +1,4 @@
 import { roundHalfEven, saturateF32 } from '../../formats/float32.js';
-import { roundToMinifloat } from '../../formats/grid.js';
 import type { Rule } from '../../formats/types.js';
 import { makeCastQuantizer } from './castGroup.js';
 import type { GroupRule } from './groupQuantizer.js';
@@ -62,31 +61,31 @@ function denormalIntegers({ bits, special }: Of<'denormal-integer'>): ColumnQuan
 }
 
 function levels({ grid, scaling }: Of<'grid'>): ColumnQuantizer {
-  const { thresholds, minifloat } = grid;
+  const { thresholds } = grid;
+  // Numbers of f64: a level is read without a conversion.
+  const levelValues = Float64Array.from(grid.levels);
   const smallest = fround(1e-38);
-  const nearest = minifloat
-    ? (scaled: number) => roundToMinifloat(minifloat, scaled)
-    : (scaled: number) => {
-        let low = 0;
-        let high = thresholds.length;
-        while (low < high) {
-          const middle = (low + high) >> 1;
-          if (scaled > thresholds[middle]) low = middle + 1;
-          else high = middle;
-        }
-        return grid.levels[low];
-      };
+  const nearest = (scaled: number) => {
+    let low = 0;
+    let high = thresholds.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (scaled > thresholds[middle]) low = middle + 1;
+      else high = middle;
+    }
+    return levelValues[low];
+  };
   const bySign = scaling === 'by-sign';
-  return (values, { scales, negativeScales, tensorScale }, first) => {
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
+  return (column, { scales, negativeScales, tensorScale }, first) => {
+    for (let i = 0; i < column.length; i++) {
+      const value = column[i];
       const stored = bySign && value < 0 ? negativeScales[first + i] : scales[first + i];
       const scale = tensorScale === undefined ? stored : saturateF32(fround(tensorScale * stored));
       const scaled =
         scaling === 'absmax-reciprocal'
           ? clamp(fround(value * fround(1 / Math.max(scale, smallest))), -1, 1)
           : fround(value / divisorOf(scale)) + 0;
-      values[i] = nearest(scaled) * scale;
+      column[i] = nearest(scaled) * scale;
     }
   };
 }

@@ -13,8 +13,8 @@ import type { GptqApi } from './tasks.js';
 const LARGEST_DAMPING = 1;
 /** What damping is raised to where none was wanted. */
 const SMALLEST_DAMPING = 1e-4;
-/** Of a pivot's own diagonal: what rounding leaves where a column depends on others. */
-const ROUNDING = 2 ** -50;
+/** Times the order, of a pivot's own diagonal: what rounding may leave where a column depends on others. */
+const ROUNDING = 2 ** -52;
 
 const ignore = () => undefined;
 
@@ -103,7 +103,9 @@ async function factorInPlace(
   for (let first = last; first >= 0; first -= LARGEST_BAND) {
     throwIfCancelled(signal);
     const block: Run = { first, end: Math.min(first + LARGEST_BAND, matrix.order) };
-    const floors = diagonal.slice(block.first, block.end).map((value) => value * ROUNDING);
+    const floors = diagonal
+      .slice(block.first, block.end)
+      .map((value) => value * matrix.order * ROUNDING);
     const scratchBytes = FACTOR_SCRATCH_BYTES;
     let isPositive = false;
     await tasks.run(

@@ -88,7 +88,9 @@ export class RowsToQuantize {
     const { rows, inputs, staticGroups, region, factor } = task;
     this.format = parseFormat(task.format);
     const { rule } = this.format.entry;
-    if (rule.kind === 'ggml') throw new Error(`${rule.type} has no groups of one scale`);
+    if (rule.kind === 'ggml' || rule.kind === 'block-choice') {
+      throw new Error(`${this.format.id} has no groups with one set of parameters`);
+    }
     this.rows = rows.end - rows.first;
     this.panels = Math.ceil(this.rows / PANEL);
     this.groupColumns = groupColumns(this.format, inputs);

@@ -87,7 +87,7 @@ describe.each(['reference', 'wasm'] as const)('GPTQ with %s kernels', (backend) 
     for (const input of [0, 17, 39]) {
       for (let i = 0; i < 40; i++) scene.gram[input * 40 + i] = scene.gram[i * 40 + input] = 0;
     }
-    for (const given of [{}, { 'act-order': true }] as readonly StepOptions[]) {
+    for (const given of [{ 'act-order': false }, { 'act-order': true }]) {
       const format = 'int4-asym:g16';
       const { weights, findings } = await quantizeOn(pools[backend], {
         ...scene,
