@@ -15,8 +15,6 @@ import type {
   StepOptions,
 } from '../types.js';
 
-const LABEL_OF_DAMPING = 'damp';
-
 /** Why groups of a format cannot be quantized column by column; undefined where they can. */
 function refuses({ entry }: NumberFormat): string | undefined {
   return entry.rule.kind === 'ggml'
@@ -107,7 +105,7 @@ async function quantize(
       `GPTQ needs blocks that end with their rows: ${tensors.join(', ')} have ${inputs} inputs, ${format.id} blocks of ${group.size}`,
     );
   }
-  const damp = Number(options[LABEL_OF_DAMPING]);
+  const damp = Number(options.damp);
   const actOrder = options['act-order'] === true;
   let factorization: Factorization;
   try {
@@ -156,7 +154,7 @@ export const GPTQ: CalibrationMethod = Object.freeze({
   ],
   options: [
     {
-      name: LABEL_OF_DAMPING,
+      name: 'damp',
       description: 'added to the diagonal of the inputs’ products, relative to its mean',
       default: 0.01,
     },

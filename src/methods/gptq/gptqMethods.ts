@@ -2,6 +2,7 @@ import type { ChunkLoader } from '../../compute/chunkLoader.js';
 import type { CalibrationKernels, Run, SquareMatrix } from '../../kernels/calibrationKernels.js';
 import type { FixedRange } from '../../kernels/types.js';
 import type { Handlers } from '../../rpc/rpc.js';
+import { makeSeeing } from '../seeing.js';
 import { RowsToQuantize } from './quantizeRows.js';
 import type { GptqApi, PermutationTask, WeightRowsTask } from './tasks.js';
 
@@ -11,13 +12,7 @@ export function makeGptqMethods(
   kernels: CalibrationKernels,
 ): Handlers<GptqApi> {
   const { memory } = loader;
-  /** A method that sees the shared memory as it was when its task was sent. */
-  const seeing =
-    <Task extends { readonly memoryEnd: number }, Result>(step: (task: Task) => Result) =>
-    (task: Task): Promise<Result> => {
-      loader.ensureVisible(task.memoryEnd);
-      return Promise.resolve(step(task));
-    };
+  const seeing = makeSeeing(loader);
   const rowOf = ({ at, order }: SquareMatrix, row: number) =>
     new Float64Array(memory.buffer, at + row * order * 8, order);
 

@@ -1,6 +1,7 @@
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
 import type { CalibrationKernels } from '../../kernels/calibrationKernels.js';
 import type { Handlers } from '../../rpc/rpc.js';
+import { makeSeeing } from '../seeing.js';
 import type { GramApi, StatisticsTask } from './tasks.js';
 
 /** Sums over inputs in a worker. */
@@ -9,12 +10,7 @@ export function makeGramMethods(
   kernels: CalibrationKernels,
 ): Handlers<GramApi> {
   const { memory } = loader;
-  const seeing =
-    <Task extends { readonly memoryEnd: number }, Result>(step: (task: Task) => Result) =>
-    (task: Task): Promise<Result> => {
-      loader.ensureVisible(task.memoryEnd);
-      return Promise.resolve(step(task));
-    };
+  const seeing = makeSeeing(loader);
   const sumsOf = ({ sumAbs, columns: { first, end } }: StatisticsTask) =>
     new Float64Array(memory.buffer, sumAbs + first * 8, end - first);
 
