@@ -17,7 +17,8 @@ import type {
 
 /** Why groups of a format cannot be quantized column by column; undefined where they can. */
 function refuses({ entry }: NumberFormat): string | undefined {
-  return entry.rule.kind === 'ggml'
+  const { kind } = entry.rule;
+  return kind === 'ggml' || kind === 'block-choice'
     ? `GPTQ rounds one column of weights after the other, but ${entry.label} fits a whole block at once.`
     : undefined;
 }

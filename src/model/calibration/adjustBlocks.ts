@@ -18,11 +18,7 @@ import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import { foldOf, isQueryOrKey } from './folding.js';
 import { SiteLoss } from './siteLoss.js';
-import type {
-  CalibratedPart,
-  CalibratedTensor,
-  CalibrationRequest,
-} from './types.js';
+import type { CalibratedPart, CalibratedTensor, CalibrationRequest } from './types.js';
 import { largestMagnitudes, meanRelative, spans } from './weightRanges.js';
 import { Workspace } from './workspace.js';
 
