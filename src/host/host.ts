@@ -6,6 +6,7 @@ export type AssetName =
   | 'forward.wasm'
   | 'forward-fma.wasm'
   | 'sample text'
+  | 'sample calibration text'
   /** Program of a page's worker that serves a GPU. */
   | 'gpuWorker.js'
   | ThreadScript;

@@ -2,10 +2,12 @@ import {
   formatForWidth,
   formatLabel,
   parseFormat,
+  countGroups,
   countStoredBits,
   type NumberFormat,
   type ScaleDtype,
 } from '../formats/index.js';
+import { parseScheme, schemeLabel, type QuantizationScheme } from '../methods/schemes.js';
 import type { FormatReport } from '../reports/reports.js';
 
 /** What tensors take in a format. */
@@ -18,6 +20,42 @@ interface StoredSize {
 export function parseFormats(names: readonly string[]): NumberFormat[] {
   const formats = new Map(names.map(parseFormat).map((format) => [format.id, format]));
   return [...formats.values()];
+}
+
+/** Schemes by name, each once. */
+export function parseSchemes(names: readonly string[]): QuantizationScheme[] {
+  const schemes = new Map(names.map(parseScheme).map((scheme) => [scheme.id, scheme]));
+  return [...schemes.values()];
+}
+
+/** A scheme as reports name it, by what the tensors in it take. */
+export function identifyScheme(
+  scheme: QuantizationScheme,
+  shapes: readonly (readonly number[])[],
+  scaleDtype: ScaleDtype,
+): FormatReport {
+  const { format, methods, activations } = scheme;
+  const size = computeStoredSize(format, shapes, scaleDtype);
+  let { bits } = size;
+  for (const { method } of methods) {
+    const perGroup = method.extraBitsPerGroup?.(format, scaleDtype) ?? 0;
+    if (perGroup > 0) for (const shape of shapes) bits += perGroup * countGroups(format, shape);
+  }
+  const identity = identifyFormat(format, { ...size, bits });
+  const reconstructed =
+    identity.reconstructed || methods.some(({ method }) => method.reconstructed);
+  return {
+    ...identity,
+    id: scheme.id,
+    label: schemeLabel(scheme),
+    approximate: reconstructed,
+    reconstructed,
+    notes: [
+      ...identity.notes,
+      ...methods.flatMap(({ method }) => method.notes),
+      ...(activations?.entry.notes ?? []),
+    ],
+  };
 }
 
 /**

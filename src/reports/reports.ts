@@ -99,6 +99,27 @@ export interface FormatReport {
   readonly notes: readonly string[];
 }
 
+/** What a scheme was calibrated on, and what its methods chose. */
+export interface CalibrationReport {
+  /** Path of the text; absent where no method needed one. */
+  readonly text?: string;
+  /** Windows of tokens that the last method saw. */
+  readonly windows: number;
+  readonly context: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** By block, in the order of the methods. */
+  readonly findings: readonly CalibrationFinding[];
+}
+
+/** What a method chose for some tensors of a block: numbers by name. */
+export interface CalibrationFinding {
+  readonly block: number;
+  readonly tensors: readonly string[];
+  readonly values: Readonly<Record<string, number | string | readonly number[]>>;
+  readonly notes?: readonly string[];
+}
+
 export interface FormatComparison extends FormatReport {
   /** All tensors as if they were one. */
   readonly summary: TotalComparison & {
@@ -150,7 +171,11 @@ export interface PerplexityReport {
   readonly text: PerplexityText;
   /** The unquantized model. */
   readonly baseline: { readonly perplexity: Perplexity };
-  readonly formats: readonly (FormatReport & { readonly perplexity: Perplexity })[];
+  readonly formats: readonly (FormatReport & {
+    readonly perplexity: Perplexity;
+    /** Of schemes that were calibrated. */
+    readonly calibration?: CalibrationReport;
+  })[];
   /** What a reader of all these numbers must know. */
   readonly notes: readonly string[];
   readonly timings: {

@@ -8,6 +8,7 @@ import { startThread } from './threads.js';
 /** Assets that do not lie among the programs of Node. */
 const ELSEWHERE: Partial<Record<AssetName, readonly string[]>> = {
   'sample text': ['..', 'media', 'sample', 'eval.txt'],
+  'sample calibration text': ['..', 'media', 'sample', 'calibration.txt'],
   'gpuWorker.js': ['webview', 'gpuWorker.js'],
 };
 

@@ -2,7 +2,7 @@ import type { OpenedModelData } from '../../checkpoint/types.js';
 import type { ScaleDtype } from '../../formats/index.js';
 import type { WindowRequest } from '../../model/text/windows.js';
 import type { Perplexity } from '../../model/scores/perplexity.js';
-import type { PerplexityText } from '../../reports/reports.js';
+import type { CalibrationReport, PerplexityText } from '../../reports/reports.js';
 
 /** Hidden states in flight, where nothing is asked for. */
 export const DEFAULT_MEMORY_BUDGET = 256 * 1024 * 1024;
@@ -17,8 +17,21 @@ export interface TextRequest extends WindowRequest {
   readonly tokenIdsFile?: string;
 }
 
+/** What calibrated methods see. */
+export interface CalibrationSettings {
+  /** A UTF-8 file; default: the model folder's own `calibration.txt`, else the bundled text. */
+  readonly textFile?: string;
+  /** Default: the method's own. */
+  readonly windows?: number;
+  /** Tokens of a window; default: the method's own, at most what the model allows. */
+  readonly context?: number;
+  /** Windows are drawn from the whole text by it; absent: the first ones are taken. */
+  readonly seed?: number;
+}
+
 /** What is measured on, and with what means. */
 export interface PerplexitySettings extends TextRequest {
+  readonly calibration?: CalibrationSettings;
   /** Bytes for the hidden states in flight; default {@link DEFAULT_MEMORY_BUDGET}. */
   readonly memoryBudgetBytes?: number;
   /** Where scores are kept for later runs; absent: nowhere. */
@@ -32,7 +45,7 @@ export interface PerplexitySettings extends TextRequest {
 
 /** One measurement: which formats of which tensors, on what. Plain data. */
 export interface MeasurementRequest {
-  /** Canonical format names; none: the unquantized model alone. */
+  /** Canonical names of schemes (`methods/schemes.ts`); none: the unquantized model alone. */
   readonly formats: readonly string[];
   /** Names of the tensors that formats are applied to. */
   readonly tensors: readonly string[];
@@ -50,6 +63,8 @@ export interface FormatPerplexity {
   readonly whole: Perplexity;
   /** Each of them alone quantized, in their order; empty where that was not asked for. */
   readonly alone: readonly Perplexity[];
+  /** Of schemes that need a calibration text. */
+  readonly calibration?: CalibrationReport;
 }
 
 export interface MeasuredPerplexity {

@@ -2,8 +2,8 @@ import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { ScaleDtype } from '../../formats/index.js';
 import { visible } from '../../storage/errors.js';
-import type { PerplexityReport } from '../../reports/reports.js';
-import { computeStoredSize, identifyFormat, parseFormats } from '../formatList.js';
+import type { CalibrationReport, PerplexityReport } from '../../reports/reports.js';
+import { identifyScheme, parseSchemes } from '../formatList.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { noteWidths } from '../widthNotes.js';
@@ -11,7 +11,7 @@ import type { MeasuredPerplexity, MeasurementRequest, PerplexitySettings } from 
 import { explainNoPerplexity, UNQUANTIZED } from './noPerplexity.js';
 
 export interface PerplexityRequest extends Selection {
-  /** Format names; none: the unquantized model alone. */
+  /** Names of schemes; none: the unquantized model alone. */
   readonly formats: readonly string[];
   readonly scaleDtype?: ScaleDtype;
   readonly settings: PerplexitySettings;
@@ -30,7 +30,7 @@ export async function measurePerplexity(
   measure: (request: MeasurementRequest) => Promise<MeasuredPerplexity>,
 ): Promise<PerplexityReport> {
   const begin = performance.now();
-  const formats = parseFormats(request.formats);
+  const formats = parseSchemes(request.formats);
   const { scaleDtype = 'f16', settings } = request;
   const selected = formats.length > 0 ? selectTensors(model, request) : [];
   const measured = await measure({
@@ -55,12 +55,14 @@ export async function measurePerplexity(
     model: summarizeModel(model, about, formats.length > 0),
     text: measured.text,
     baseline: { perplexity: measured.baseline },
-    formats: formats.map((format, index) => {
-      const identity = identifyFormat(format, computeStoredSize(format, shapes, scaleDtype));
+    formats: formats.map((scheme, index) => {
+      const identity = identifyScheme(scheme, shapes, scaleDtype);
+      const { whole, calibration } = measured.formats[index];
       return {
         ...identity,
-        notes: [...identity.notes, ...noteWidths(format, selected)],
-        perplexity: measured.formats[index].whole,
+        notes: [...identity.notes, ...noteWidths(scheme.format, selected), ...notesOf(calibration)],
+        perplexity: whole,
+        ...(calibration && { calibration }),
       };
     }),
     notes: measured.notes,
@@ -74,4 +76,13 @@ export async function measurePerplexity(
       threads,
     },
   };
+}
+
+/** What methods had to say, each once, with the number of times. */
+function notesOf(calibration: CalibrationReport | undefined): string[] {
+  const counts = new Map<string, number>();
+  for (const { notes = [] } of calibration?.findings ?? []) {
+    for (const note of notes) counts.set(note, (counts.get(note) ?? 0) + 1);
+  }
+  return [...counts].map(([note, count]) => (count === 1 ? note : `${note} (${count} times)`));
 }

@@ -1,9 +1,8 @@
 import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
-import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { TaskMachine } from '../../../compute/taskMachine.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
-import { formatForWidth, type NumberFormat, type ScaleDtype } from '../../../formats/index.js';
+import type { ScaleDtype } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { evaluate } from '../../../model/evaluation/evaluate.js';
 import type {
@@ -11,12 +10,10 @@ import type {
   EvaluationSettings,
   LanguageModel,
   ScoreStore,
-  TensorChange,
   Variant,
 } from '../../../model/evaluation/types.js';
 import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
 import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
-import { hashOf } from '../../../model/scores/node/hashOf.js';
 import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
 import {
   computeBaselinePerplexity,
@@ -29,13 +26,14 @@ import { recordInputs, refuseChanged, type InputState } from '../../../storage/i
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { Backends, JobWork } from '../../backends/backends.js';
 import { nameAgainst } from '../../comparison/compareAgainst.js';
-import { parseFormats } from '../../formatList.js';
+import { parseSchemes } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
 import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
 import { makeAgainstVariant } from './againstVariant.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
+import { makeSchemeVariants } from './schemeVariants.js';
 
 export interface MeasureOptions extends CallOptions {
   /** Chooses what runs the model; absent: the threads of the pool. */
@@ -43,19 +41,6 @@ export interface MeasureOptions extends CallOptions {
   /** Hears of what goes wrong beside the measurement, in one line; default: it becomes a note. */
   readonly warn?: (message: string) => void;
 }
-
-/** A variant's name depends on nothing but what it is, so that later runs find its scores. */
-function variantOf(format: NumberFormat, names: readonly string[], widths: Widths): Variant {
-  const tensors = names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
-  const changes = names.map((name): [string, TensorChange] => [
-    name,
-    { format: formatForWidth(format, widths.get(name)) },
-  ]);
-  return { id: `${format.id} ${tensors}`, changes: new Map(changes) };
-}
-
-/** Inputs of tensors by name. */
-type Widths = ReadonlyMap<string, number>;
 
 /** What scores are of. */
 interface Scored {
@@ -96,7 +81,7 @@ export async function measureFormats(
 ): Promise<MeasuredPerplexity> {
   const { tensors: names, scaleDtype, perLayer, settings } = request;
   const { signal, onProgress } = options;
-  const formats = parseFormats(request.formats);
+  const schemes = parseSchemes(request.formats);
   const notes: string[] = [];
   const warn = options.warn ?? ((message: string) => void notes.push(message));
   const model = await planLanguageModel(opened);
@@ -124,13 +109,24 @@ export async function measureFormats(
   };
   const tokenizeSeconds = (performance.now() - begin) / 1000;
 
-  const widths = new Map(
-    opened.tensors.map((tensor) => [tensor.name, getMatrixShape(tensor).columns]),
+  const made = await makeSchemeVariants(
+    {
+      pool,
+      model,
+      schemes,
+      tensors: names,
+      perLayer,
+      scaleDtype,
+      settings,
+      evaluated: ids,
+      files: recordInputs(localFileSystem, textInputs),
+      evaluationText: text.source,
+    },
+    options,
   );
-  const whole = formats.map((format) => variantOf(format, names, widths));
-  const alone = formats.map((format) =>
-    perLayer ? names.map((name) => variantOf(format, [name], widths)) : [],
-  );
+  notes.push(...made.notes);
+  const whole = made.variants.map((variant) => variant.whole);
+  const alone = made.variants.map((variant) => [...variant.alone]);
   if (other) {
     whole.unshift(other.variant);
     alone.unshift([]);
@@ -197,15 +193,18 @@ export async function measureFormats(
     }
   } finally {
     await gpu?.end();
+    await made.end();
   }
 
   await refuseMixture();
   const scores = new Map([...variants.keys()].map((id, index) => [id, result.variants[index]]));
   const perplexity = ({ id }: Variant) => computePerplexity(scores.get(id)!, result.baseline);
   const baseline = computeBaselinePerplexity(result.baseline);
+  const calibrations = [...(other ? [undefined] : []), ...made.variants.map((v) => v.calibration)];
   const measured = whole.map((variant, index) => ({
     whole: perplexity(variant),
     alone: alone[index].map(perplexity),
+    ...(calibrations[index] && { calibration: calibrations[index] }),
   }));
   return {
     text: describeText(text, baseline.tokens, settings.perDocument),
@@ -214,7 +213,7 @@ export async function measureFormats(
     notes: [
       ...noNumberNotes([
         [UNQUANTIZED, baseline],
-        ...[...(against ? [nameAgainst(against)] : []), ...formats.map(({ id }) => id)].map(
+        ...[...(against ? [nameAgainst(against)] : []), ...schemes.map(({ id }) => id)].map(
           (name, index) => [name, measured[index].whole] as const,
         ),
       ]),

@@ -4,11 +4,12 @@ import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
 import { chosenSteps } from '../../../methods/steps.js';
-import type { AppliedMethod, StepFinding } from '../../../methods/types.js';
+import type { AppliedMethod, CalibrationMethod, StepFinding } from '../../../methods/types.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import type { LanguageModel, TensorChange } from '../../evaluation/types.js';
 import { hashOf } from '../../scores/node/hashOf.js';
 import { adjustBlocks } from '../adjustBlocks.js';
+import { quantizeAlone } from '../quantizeAlone.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
 import type { CalibratedPart, CalibrationRequest } from '../types.js';
 import { CalibratedFiles } from './calibratedFiles.js';
@@ -20,8 +21,8 @@ export interface CalibrationSetup {
   readonly model: LanguageModel;
   /** Everything that calibrated weights depend on beside the scheme and the tensors: model, program, text. */
   readonly key: readonly string[];
-  /** Token ids of the calibration text. */
-  readonly windows: readonly Int32Array[];
+  /** Token ids of the calibration text, as a method wants them. */
+  windowsFor(method: CalibrationMethod): Promise<{ readonly windows: readonly Int32Array[] }>;
   readonly scaleDtype: ScaleDtype;
   /** Inputs of the tensors that are quantized, by name. */
   readonly tensors: ReadonlyMap<string, number>;
@@ -52,10 +53,12 @@ export async function calibrateModel(
   const changes = new Map<string, TensorChange>();
   const findings: StepFinding[] = [];
   const done: string[] = [];
-  let key = hashOf([...setup.key, format.id]);
+  let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
-    done.push(formatMethod(applied));
+    const needsText = steps.scale ?? steps.clip ?? steps.quantize?.needs === 'gram';
+    const windows = needsText ? (await setup.windowsFor(applied.method)).windows : [];
+    done.push(formatMethod(applied), hashOf(windows.map(bytesOf)));
     key = hashOf([
       ...setup.key,
       setup.scaleDtype,
@@ -68,16 +71,19 @@ export async function calibrateModel(
       const isWanted = step === 'adjust' ? (steps.scale ?? steps.clip) : steps.quantize;
       if (!isWanted) continue;
       const label = `Calibrating ${scheme.id}: ${applied.method.label}`;
-      const parts = await runStep(setup, scheme, applied, step, changes, key, {
-        ...options,
-        onProgress:
-          options.onProgress &&
-          ((progress) =>
-            options.onProgress!({
-              ...progress,
-              message: `${label}, ${progress.message ?? 'done'}`,
-            })),
-      });
+      const parts = await runStep(
+        { setup, scheme, applied, step, base: changes, windows, key },
+        {
+          ...options,
+          onProgress:
+            options.onProgress &&
+            ((progress) =>
+              options.onProgress!({
+                ...progress,
+                message: `${label}, ${progress.message ?? 'done'}`,
+              })),
+        },
+      );
       for (const part of parts) {
         for (const [name, change] of part.changes) changes.set(name, change);
         findings.push(...part.findings);
@@ -101,16 +107,28 @@ function rounded(
   return all;
 }
 
+/** One step of a scheme. */
+interface StepRun {
+  readonly setup: CalibrationSetup;
+  readonly scheme: QuantizationScheme;
+  readonly applied: AppliedMethod;
+  readonly step: 'adjust' | 'quantize';
+  /** What earlier steps have made of the model. */
+  readonly base: ReadonlyMap<string, TensorChange>;
+  readonly windows: readonly Int32Array[];
+  readonly key: string;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 async function runStep(
-  setup: CalibrationSetup,
-  { format }: QuantizationScheme,
-  applied: AppliedMethod,
-  step: 'adjust' | 'quantize',
-  base: ReadonlyMap<string, TensorChange>,
-  key: string,
+  { setup, scheme, applied, step, base, windows, key }: StepRun,
   options: CallOptions,
 ): Promise<readonly CalibratedPart[]> {
-  const { host, model, windows, scaleDtype, tensors, folder } = setup;
+  const { format } = scheme;
+  const { host, model, scaleDtype, tensors, folder } = setup;
   // Its memory is free when it ends.
   const pool = await WorkerPool.create(host, setup.pool);
   try {
@@ -124,8 +142,11 @@ async function runStep(
       base: new Map(base),
       parts: new CalibratedFiles(join(folder, `${key}-${step}`), options.signal),
     };
-    const run = step === 'adjust' ? adjustBlocks : quantizeBlocks;
-    return await run(request, applied, options);
+    if (step === 'adjust') return await adjustBlocks(request, applied, options);
+    // What needs no inputs needs no windows that pass.
+    return windows.length > 0
+      ? await quantizeBlocks(request, applied, options)
+      : await quantizeAlone(request, applied, options);
   } finally {
     await pool.dispose();
   }

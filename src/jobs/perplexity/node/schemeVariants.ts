@@ -1,0 +1,220 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
+import type { WorkerPool } from '../../../compute/workerPool.js';
+import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
+import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
+import { findInputRanges } from '../../../model/calibration/inputRanges.js';
+import { calibrateModel } from '../../../model/calibration/node/calibrateModel.js';
+import { inActivationFormat } from '../../../model/evaluation/activations.js';
+import type {
+  ActivationChange,
+  LanguageModel,
+  TensorChange,
+  Variant,
+} from '../../../model/evaluation/types.js';
+import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
+import { hashOf } from '../../../model/scores/node/hashOf.js';
+import type { CalibrationReport } from '../../../reports/reports.js';
+import type { CallOptions } from '../../../rpc/rpc.js';
+import type { FileSystem } from '../../../storage/fileSystem.js';
+import { DEFAULT_MEMORY_BUDGET, type PerplexitySettings } from '../measurement.js';
+import { CalibrationText } from './calibrationText.js';
+
+/** What variants are made of. */
+export interface SchemeVariantsSetup {
+  readonly pool: WorkerPool;
+  readonly model: LanguageModel;
+  readonly schemes: readonly QuantizationScheme[];
+  /** Names of the tensors that are quantized. */
+  readonly tensors: readonly string[];
+  /** Also each of the tensors alone. */
+  readonly perLayer: boolean;
+  readonly scaleDtype: ScaleDtype;
+  readonly settings: PerplexitySettings;
+  /** Token ids that will be scored: calibration keeps away from these. */
+  readonly evaluated: readonly Int32Array[];
+  readonly evaluationText: string;
+  /** The local disk, as it is to be read. */
+  readonly files: FileSystem;
+}
+
+/** A scheme as an evaluation takes it. */
+export interface SchemeVariant {
+  readonly whole: Variant;
+  readonly alone: readonly Variant[];
+  readonly calibration?: CalibrationReport;
+}
+
+export interface SchemeVariants {
+  readonly variants: readonly SchemeVariant[];
+  readonly notes: readonly string[];
+  /** Removes calibrated weights that are not to be kept. */
+  end(): Promise<void>;
+}
+
+/**
+ * Variants of a model in some schemes; those with methods are calibrated first.
+ * @throws an Error of one line that names the file at fault; an AbortError when cancelled
+ */
+export async function makeSchemeVariants(
+  setup: SchemeVariantsSetup,
+  options: CallOptions,
+): Promise<SchemeVariants> {
+  const maker = new VariantMaker(setup, options);
+  try {
+    const variants: SchemeVariant[] = [];
+    for (const scheme of setup.schemes) variants.push(await maker.make(scheme));
+    return { variants, notes: maker.text.notes, end: () => maker.end() };
+  } catch (error) {
+    await maker.end();
+    throw error;
+  }
+}
+
+class VariantMaker {
+  readonly text: CalibrationText;
+  /** Inputs of tensors by name. */
+  private readonly widths: ReadonlyMap<string, number>;
+  private ranges?: Promise<ReadonlyMap<string, number>>;
+  private temporary?: string;
+
+  constructor(
+    private readonly setup: SchemeVariantsSetup,
+    private readonly options: CallOptions,
+  ) {
+    this.text = new CalibrationText(setup, options.signal);
+    const { tensors } = setup.model.opened;
+    this.widths = new Map(tensors.map((tensor) => [tensor.name, getMatrixShape(tensor).columns]));
+  }
+
+  async make(scheme: QuantizationScheme): Promise<SchemeVariant> {
+    const { tensors, perLayer } = this.setup;
+    const isPlain = scheme.methods.length === 0 && !scheme.activations;
+    if (isPlain) {
+      return {
+        whole: this.rounded(scheme, tensors),
+        // The name of a variant depends on nothing but what it is, so that later runs find its scores.
+        alone: perLayer ? tensors.map((name) => this.rounded(scheme, [name])) : [],
+      };
+    }
+    if (perLayer) {
+      throw new Error(
+        `${scheme.id}: each tensor alone is measured for formats without methods and activations only`,
+      );
+    }
+    const activations = await this.activationsOf(scheme);
+    const { whole, calibration } = await this.calibrated(scheme);
+    return {
+      whole: {
+        ...whole,
+        id: `${whole.id}${activations ? ` ${rangesKey(activations)}` : ''}`,
+        activations,
+      },
+      alone: [],
+      calibration,
+    };
+  }
+
+  /** Removes what is not to be kept. */
+  async end(): Promise<void> {
+    if (this.temporary) await rm(this.temporary, { recursive: true, force: true });
+  }
+
+  private rounded(scheme: QuantizationScheme, names: readonly string[]): Variant {
+    const changes = names.map((name): [string, TensorChange] => [
+      name,
+      { format: formatForWidth(scheme.format, this.widths.get(name)) },
+    ]);
+    return { id: `${scheme.id} ${nameTensors(names)}`, changes: new Map(changes) };
+  }
+
+  private async calibrated(
+    scheme: QuantizationScheme,
+  ): Promise<Pick<SchemeVariant, 'whole' | 'calibration'>> {
+    const { methods, id } = scheme;
+    const { tensors, model, pool, scaleDtype } = this.setup;
+    if (methods.length === 0) return { whole: this.rounded(scheme, tensors) };
+    const begin = performance.now();
+    const { host } = pool;
+    const made = await calibrateModel(
+      {
+        host,
+        pool: { threads: pool.threads, backend: pool.backend },
+        model,
+        key: [
+          (await fingerprintModel(model.opened)) ?? model.opened.path,
+          await host.assets.programHash(),
+          pool.arithmetic,
+        ],
+        windowsFor: (method) => this.text.windowsFor(method.defaults),
+        scaleDtype,
+        tensors: new Map(tensors.map((name) => [name, this.widths.get(name)!])),
+        folder: await this.folder(),
+      },
+      scheme,
+      this.options,
+    );
+    const last = methods.at(-1)!.method;
+    const needsText = methods.some(({ method }) => usesText(method));
+    const { windows, source } = needsText
+      ? await this.text.windowsFor(last.defaults)
+      : { windows: [], source: undefined };
+    const names = methods.map(formatMethod).join('+');
+    return {
+      whole: { id: `${id} ${names} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
+      calibration: {
+        text: source,
+        windows: windows.length,
+        context: windows.reduce((most, { length }) => Math.max(most, length), 0),
+        tokens: windows.reduce((sum, { length }) => sum + length, 0),
+        seconds: (performance.now() - begin) / 1000,
+        findings: made.findings,
+      },
+    };
+  }
+
+  private async activationsOf({
+    activations,
+  }: QuantizationScheme): Promise<ReadonlyMap<string, ActivationChange> | undefined> {
+    if (!activations) return undefined;
+    const { tensors } = this.setup;
+    if (activations.entry.scaling === 'token') return inActivationFormat(activations, tensors);
+    const ranges = await this.inputRanges();
+    return new Map(tensors.map((name) => [name, { format: activations, range: ranges.get(name) }]));
+  }
+
+  /** Found once for all schemes. */
+  private inputRanges(): Promise<ReadonlyMap<string, number>> {
+    this.ranges ??= (async () => {
+      const { pool, model, scaleDtype, settings } = this.setup;
+      const { windows } = await this.text.windowsFor({ windows: 64, context: 256 });
+      const { memoryBudgetBytes = DEFAULT_MEMORY_BUDGET } = settings;
+      return findInputRanges(
+        { pool, model, windows, settings: { scaleDtype, memoryBudgetBytes } },
+        this.options,
+      );
+    })();
+    return this.ranges;
+  }
+
+  private async folder(): Promise<string> {
+    const { cacheFolder } = this.setup.settings;
+    if (cacheFolder) return join(cacheFolder, 'calibrated');
+    this.temporary ??= await mkdtemp(join(tmpdir(), 'quantscope-calibrated-'));
+    return this.temporary;
+  }
+}
+
+function usesText({ scale, clip, quantize }: QuantizationScheme['methods'][number]['method']) {
+  return scale !== undefined || clip !== undefined || quantize?.needs === 'gram';
+}
+
+function nameTensors(names: readonly string[]): string {
+  return names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
+}
+
+function rangesKey(activations: ReadonlyMap<string, ActivationChange>): string {
+  return hashOf([...activations].map(([name, { range }]) => `${name} ${range ?? ''}`));
+}

@@ -1,0 +1,69 @@
+import { formatForWidth } from '../../formats/index.js';
+import type { AppliedMethod } from '../../methods/types.js';
+import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
+import { INPUT_SITES, linearsAt } from '../forward/block.js';
+import { WeightStore } from '../evaluation/weightStore.js';
+import type { CalibratedPart, CalibrationRequest } from './types.js';
+import { Workspace } from './workspace.js';
+
+/**
+ * Quantizes a model's linear weights by a method that needs nothing but the weights.
+ * @returns what became of each site, in their order
+ * @throws an AbortError when cancelled
+ */
+export async function quantizeAlone(
+  request: CalibrationRequest,
+  { method, options: chosen }: AppliedMethod,
+  options: CallOptions,
+): Promise<readonly CalibratedPart[]> {
+  const { pool, model, tensors, format, scaleDtype, base, parts } = request;
+  const { plan, opened } = model;
+  const { signal, onProgress } = options;
+  const step = method.quantize;
+  if (step?.needs !== 'nothing') throw new Error(`${method.label} needs a calibration text`);
+  const workspace = new Workspace(pool, plan);
+  const weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
+  const results: CalibratedPart[] = [];
+  const total = plan.blocks.length;
+  for (const [block, blockPlan] of plan.blocks.entries()) {
+    throwIfCancelled(signal);
+    onProgress?.({ done: block, total, message: `block ${block + 1} of ${total}` });
+    for (const site of INPUT_SITES) {
+      const linears = linearsAt(blockPlan, site).filter(({ weight }) => tensors.has(weight));
+      if (linears.length === 0) continue;
+      const kept = await parts.get(block, site);
+      if (kept) {
+        results.push(kept);
+        continue;
+      }
+      const [{ inputs }] = linears;
+      const places = workspace.of(linears, 0);
+      await weights.loadRows(
+        linears.map((linear, index) => ({
+          linear,
+          at: places.linears[index].weights.at,
+          change: base.get(linear.weight),
+        })),
+      );
+      const findings = await step.quantize(
+        {
+          machine: pool,
+          block,
+          inputs,
+          linears: places.linears,
+          format: formatForWidth(format, inputs),
+          scaleDtype,
+        },
+        chosen,
+        options,
+      );
+      const made = places.linears.map(({ name, outputs, weights: { at } }) => ({
+        name,
+        shape: [outputs, inputs],
+        values: new Float32Array(pool.memory.buffer, at, outputs * inputs),
+      }));
+      results.push(await parts.put(block, site, made, findings));
+    }
+  }
+  return results;
+}
