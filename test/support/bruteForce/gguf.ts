@@ -50,8 +50,10 @@ const mxfp4: GgufDefinition = {
   blockSize: 32,
   quantize(block) {
     const largest = largestMagnitude(block);
-    let code = 0;
+    // From −24 on, as the least f32 would have it; bytes below 0 wrap around.
+    let code = largest === 0 ? 0 : -24;
     while (largest >= 8 * 2 ** (code - 127)) code++;
+    code = (code + 256) % 256;
     const scale = 2 ** (code - 127);
     const codes = block.map((weight) => fp4Code(weight, scale));
     return { bytes: [code, ...nibbles(codes, 16)], values: fp4Values(codes, scale) };

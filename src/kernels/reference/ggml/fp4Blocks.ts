@@ -1,6 +1,5 @@
 import { binaryExponent } from '../../../formats/grid.js';
 import { packCodes, unpackCodes } from './codePacking.js';
-import { clamp } from './float32.js';
 import { extremeWeight } from './searches.js';
 import { forSubBlocks } from './superBlocks.js';
 import { noOffsets, type BlockCodec } from './types.js';
@@ -37,8 +36,8 @@ const mxfp4: BlockCodec = {
   grid: GRID,
   quantize(weights, packed) {
     const largest = abs(extremeWeight(weights));
-    // ggml lets exponents below the least one wrap around; no weights of a model are that small.
-    packed[0] = largest > 0 ? clamp(binaryExponent(largest) - 2 + 127, 0, 254) : 0;
+    // Exponents below the least one wrap around, as in ggml: weights that small become 0.
+    packed[0] = largest > 0 ? (binaryExponent(largest) - 2 + 127) & 255 : 0;
     const scale = halfE8M0(packed[0]);
     const codes = Uint8Array.from(weights, (weight) => nearestCode(weight, scale));
     packCodes(codes, 4, MX_BLOCK / 2, packed.subarray(1));

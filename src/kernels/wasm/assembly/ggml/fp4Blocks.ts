@@ -60,11 +60,12 @@ function largestMagnitude(x: usize, n: i32): f32 {
   return max(largest, -smallest);
 }
 
-/** ⌊log2 x⌋ of a positive f32; of subnormal numbers no more than that it is less than −126. */
+/** ⌊log2 x⌋ of a positive f32, subnormals included. */
 // @ts-ignore: decorator
 @inline
 function exponentOf(x: f32): i32 {
-  return <i32>(reinterpret<u32>(x) >> 23) - 127;
+  const bits = reinterpret<u32>(x);
+  return bits >= 0x800000 ? <i32>(bits >> 23) - 127 : 31 - clz<i32>(bits) - 149;
 }
 
 export function quantizeMXFP4(
@@ -74,7 +75,8 @@ export function quantizeMXFP4(
   let clipped = i32x4.splat(0);
   do {
     const greatest = largestMagnitude(x, 32);
-    const code = greatest > 0 ? min(max(exponentOf(greatest) - 2 + 127, 0), 254) : 0;
+    // Exponents below the least one wrap around.
+    const code = greatest > 0 ? (exponentOf(greatest) - 2 + 127) & 255 : 0;
     // 2^(code − 128), of which the first two are subnormal.
     const scale = reinterpret<f32>(code < 2 ? <u32>0x200000 << code : <u32>(code - 1) << 23);
     clipped = i32x4.add(clipped, quantizePart(x, y, u, 32, scale, codes));
