@@ -3,6 +3,7 @@ import type { ParseArgsConfig } from 'node:util';
 import { parseFormat } from '../formats/index.js';
 import type { ScaleDtype } from '../formats/index.js';
 import type { BackendChoice } from '../jobs/backends/backends.js';
+import { parseScheme } from '../methods/schemes.js';
 import { UsageError } from './usageError.js';
 
 /** What every job takes. */
@@ -86,6 +87,16 @@ export function readFormatIds(command: string, texts: readonly string[] | undefi
   const names = (texts ?? []).flatMap((text) => text.split(',')).filter((name) => name.trim());
   try {
     return [...new Set(names.map((name) => parseFormat(name).id))];
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), command, true);
+  }
+}
+
+/** Reads names of schemes as {@link readFormatIds} reads those of formats. */
+export function readSchemeIds(command: string, texts: readonly string[] | undefined): string[] {
+  const names = (texts ?? []).flatMap((text) => text.split(',')).filter((name) => name.trim());
+  try {
+    return [...new Set(names.map((name) => parseScheme(name).id))];
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), command, true);
   }

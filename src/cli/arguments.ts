@@ -2,6 +2,7 @@ import type { ScaleDtype } from '../formats/index.js';
 import {
   COMMON,
   readFormatIds,
+  readSchemeIds,
   readJobArguments,
   parse,
   readScaleDtype,
@@ -9,7 +10,14 @@ import {
   readWholeNumber,
   type JobArguments,
 } from './argumentValues.js';
-import { PERPLEXITY, readPerplexityOptions, type PerplexityOptions } from './perplexityOptions.js';
+import type { CalibrationSettings } from '../jobs/perplexity/measurement.js';
+import {
+  CALIBRATION,
+  PERPLEXITY,
+  readCalibrationOptions,
+  readPerplexityOptions,
+  type PerplexityOptions,
+} from './perplexityOptions.js';
 import { UsageError } from './usageError.js';
 
 export interface InspectArguments extends JobArguments {
@@ -46,6 +54,7 @@ export interface PerplexityArguments extends JobArguments {
   readonly formats: readonly string[];
   readonly scaleDtype: ScaleDtype;
   readonly perplexity: PerplexityOptions;
+  readonly calibration: CalibrationSettings;
 }
 
 /** What a command line asks for, checked as far as that is possible without reading a file. */
@@ -169,12 +178,13 @@ function perplexityArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('perplexity', args, {
     ...COMMON,
     ...PERPLEXITY,
+    ...CALIBRATION,
     format: { type: 'string', multiple: true },
     'scale-dtype': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'perplexity' };
   const job = readJobArguments('perplexity', values, positionals);
-  const formats = readFormatIds('perplexity', values.format);
+  const formats = readSchemeIds('perplexity', values.format);
   if (values.tensor && formats.length === 0) {
     throw new UsageError(
       '--tensor chooses what a --format is applied to; none is given',
@@ -187,6 +197,7 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     formats,
     scaleDtype: readScaleDtype('perplexity', values['scale-dtype']),
     perplexity: readPerplexityOptions('perplexity', values, formats),
+    calibration: readCalibrationOptions('perplexity', values),
   };
 }
 

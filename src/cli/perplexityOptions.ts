@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
+import type { CalibrationSettings } from '../jobs/perplexity/measurement.js';
 import { readWholeNumber } from './argumentValues.js';
 import { UsageError } from './usageError.js';
 
@@ -30,6 +31,14 @@ export const PERPLEXITY = {
   'save-logits': { type: 'string' },
   'memory-budget': { type: 'string' },
   'no-cache': { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options'];
+
+/** Options of what calibrated methods see. */
+export const CALIBRATION = {
+  calibration: { type: 'string' },
+  'calibration-windows': { type: 'string' },
+  'calibration-context': { type: 'string' },
+  'calibration-seed': { type: 'string' },
 } as const satisfies ParseArgsConfig['options'];
 
 /** What says how a text becomes ids. */
@@ -93,5 +102,24 @@ export function readPerplexityOptions(
     logitsFile: values['save-logits'],
     memoryBudgetBytes: budget === undefined ? undefined : budget * MEBIBYTE,
     cache: !values['no-cache'],
+  };
+}
+
+/** @throws UsageError where options are no numbers */
+export function readCalibrationOptions(
+  command: string,
+  values: { readonly [Option in keyof typeof CALIBRATION]?: string },
+): CalibrationSettings {
+  const { calibration: textFile } = values;
+  if (textFile === '') throw new UsageError('--calibration is empty', command);
+  const number = (option: keyof typeof CALIBRATION, least: number) => {
+    const text = values[option];
+    return text === undefined ? undefined : readWholeNumber(command, option, text, least);
+  };
+  return {
+    textFile,
+    windows: number('calibration-windows', 1),
+    context: number('calibration-context', 2),
+    seed: number('calibration-seed', 0),
   };
 }

@@ -12,7 +12,7 @@ import type { Session } from './session.js';
 export async function perplexity(args: PerplexityArguments, session: Session): Promise<void> {
   const model = await openModel(args.path, session);
   const { formats, tensorGlobs, scaleDtype } = args;
-  const settings = makePerplexitySettings(args.perplexity);
+  const settings = { ...makePerplexitySettings(args.perplexity), calibration: args.calibration };
   const { options, warn } = session;
   const report = await withBackends(session, args, (pool, backends) =>
     measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>

@@ -168,7 +168,7 @@ class BlockAdjuster {
       loss: (judgedBy, factors) =>
         judgedBy === 'module'
           ? this.loss.ofModule(block, site, factors)
-          : this.loss.ofLinears(block, site, factors),
+          : this.loss.ofLinears(block, site, statistics.maxAbs, factors),
       weightMaxAbs: () => Promise.resolve(largestMagnitudes(weights, inputs)),
       weightSpans: () => Promise.resolve(spans(weights, inputs)),
       weightMeanRelative: () => Promise.resolve(meanRelative(weights, inputs, grouped)),

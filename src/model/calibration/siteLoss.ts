@@ -1,11 +1,12 @@
-import type { TaskOf } from '../../compute/taskMachine.js';
+import type { ActivationFormat } from '../../formats/activations.js';
 import { formatForWidth } from '../../formats/index.js';
-import type { Matrix } from '../../kernels/forwardKernels.js';
+import { countPackedWeightBytes, scaleOfRange, type Matrix } from '../../kernels/forwardKernels.js';
+import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { LinearPlan } from '../config/plan.js';
 import { linearsAt, type InputSite } from '../forward/block.js';
 import { rowsFrom } from '../forward/layers.js';
 import { blockScratchBytes } from '../forward/scratch.js';
-import type { ForwardApi, StageApi } from '../forward/tasks.js';
+import type { ForwardApi, PlacedLinear, PlacedRounding, StageApi } from '../forward/tasks.js';
 import type { SiteRows } from './blockStages.js';
 import type { CalibrationWalk, VisitedBlock } from './calibrationWalk.js';
 
@@ -31,8 +32,10 @@ interface Candidate {
 export class SiteLoss {
   /** Outputs of the module as the model has them, of all rows. */
   private reference?: number;
-  /** Outputs of a group. */
+  /** Outputs of a group, twice. */
   private target?: Matrix;
+  private divided?: MemoryRegion;
+  private candidates?: MemoryRegion;
 
   constructor(private readonly walk: CalibrationWalk) {}
 
@@ -56,20 +59,42 @@ export class SiteLoss {
     return sum / walk.stages.rows / hiddenSize;
   }
 
-  /** Mean squared change of the linear maps' own outputs, when their weights become Q(w·s)/s. */
-  async ofLinears(block: VisitedBlock, site: InputSite, factors?: Float32Array): Promise<number> {
+  /**
+   * Mean squared change of the linear maps' own outputs, when their weights become Q(w·s)/s; where activations
+   * are rounded too, when they become Q(w·s) and inputs Q(x/s).
+   * @param largest of each input, over all rows: what static scales of activations follow from
+   */
+  async ofLinears(
+    block: VisitedBlock,
+    site: InputSite,
+    largest: Float32Array,
+    factors?: Float32Array,
+  ): Promise<number> {
     const { walk } = this;
     const linears = this.quantized(block, site);
-    await this.pack(block, linears, { factors, scaleBack: true, lessStored: true });
+    const { activations } = walk.request;
+    const rounding = activations && roundingOf(activations, largest, factors);
+    const inputs = this.inputsOf(linears[0]);
+    const scaleBack = !rounding;
+    const places = this.candidatePlaces(linears);
+    await this.pack(block, linears, { factors, scaleBack, lessStored: !rounding }, places);
     let sum = 0;
     await walk.stages.observe(site, block.placed, async (rows) => {
+      const scaled = rounding && factors ? await this.divide(rows, factors, inputs) : rows;
       for (const linear of linears) {
-        const outputs = this.outputs(linear.outputs);
-        await this.apply(block, { ...linear, bias: undefined }, linear, rows, outputs);
-        sum += await this.sumSquares({ matrix: outputs, rows: rows.rows }, linear.outputs);
+        const { outputs } = linear;
+        const changed = { ...placedAt(linear, places.get(linear)!), inputRounding: rounding };
+        const one = this.outputs(outputs);
+        await this.apply(block, changed, scaled, one);
+        let other: Matrix | undefined;
+        if (rounding) {
+          other = { at: one.at + rows.rows * outputs * 4, stride: outputs };
+          const stored = placedAt(linear, block.layout.linears.get(linear)!);
+          await this.apply(block, stored, rows, other);
+        }
+        sum += await this.sumSquares({ matrix: one, rows: rows.rows }, outputs, other);
       }
     });
-    await walk.pack(block, linears, (name) => walk.base(name));
     const outputs = linears.reduce((all, linear) => all + linear.outputs, 0);
     return sum / walk.stages.rows / outputs;
   }
@@ -105,16 +130,18 @@ export class SiteLoss {
     return linearsAt(block.plan, site).filter(({ weight }) => tensors.has(weight));
   }
 
+  /** @param places of packed weights; default: where those of the block are */
   private async pack(
     { layout }: VisitedBlock,
     linears: readonly LinearPlan[],
     candidate: Candidate,
+    places: ReadonlyMap<LinearPlan, number> = layout.linears,
   ): Promise<void> {
     const { request, weights, options } = this.walk;
     const { format, pool } = request;
     const placements = linears.map((linear) => ({
       linear,
-      at: layout.linears.get(linear)!,
+      at: places.get(linear)!,
       change: {
         ...this.walk.base(linear.weight),
         format: formatForWidth(format, linear.inputs),
@@ -129,27 +156,63 @@ export class SiteLoss {
 
   /** A linear map of a group's inputs. */
   private async apply(
-    { placed, layout }: VisitedBlock,
-    plan: LinearPlan,
-    key: LinearPlan,
+    { placed }: VisitedBlock,
+    linear: PlacedLinear,
     { matrix, rows }: SiteRows,
     target: Matrix,
   ): Promise<void> {
+    const tasks = tilesOf(rows).map(({ first, count }) => ({
+      linear,
+      source: rowsFrom(matrix, first),
+      rows: count,
+      target: rowsFrom(target, first),
+      scratchBytes: blockScratchBytes(placed, count),
+    }));
     const { pool } = this.walk.request;
-    const { outputs, inputs } = plan;
-    const linear = { packed: layout.linears.get(key)!, bias: 0, outputs, inputs };
-    const tasks: TaskOf<Steps, 'applyLinear'>[] = [];
-    for (let first = 0; first < rows; first += TILE_ROWS) {
-      const count = Math.min(TILE_ROWS, rows - first);
-      tasks.push({
-        linear,
-        source: rowsFrom(matrix, first),
-        rows: count,
-        target: rowsFrom(target, first),
-        scratchBytes: blockScratchBytes(placed, count),
-      });
-    }
     await pool.tasks<Steps>().run('applyLinear', tasks, () => undefined, this.walk.options.signal);
+  }
+
+  /** Rows divided by factors, in a place of their own. */
+  private async divide(
+    { matrix, rows }: SiteRows,
+    factors: Float32Array,
+    at: number,
+  ): Promise<SiteRows> {
+    const { pool } = this.walk.request;
+    const columns = factors.length;
+    const target: Matrix = { at, stride: columns };
+    const tasks = tilesOf(rows).map(({ first, count }) => ({
+      source: rowsFrom(matrix, first),
+      target: rowsFrom(target, first),
+      rows: count,
+      columns,
+      factors,
+      scratchBytes: 0,
+    }));
+    await pool.tasks<Steps>().run('divideRows', tasks, () => undefined, this.walk.options.signal);
+    return { matrix: target, rows };
+  }
+
+  /** Room for a group's inputs. */
+  private inputsOf({ inputs }: LinearPlan): number {
+    const { request, stages } = this.walk;
+    const bytes = stages.groupRows * inputs * 4;
+    if ((this.divided?.bytes ?? 0) < bytes) this.divided = request.pool.reserve(bytes);
+    return this.divided!.start;
+  }
+
+  /** Room for changed weights beside those of the block. */
+  private candidatePlaces(linears: readonly LinearPlan[]): ReadonlyMap<LinearPlan, number> {
+    let bytes = 0;
+    const offsets = linears.map((linear) => {
+      const offset = bytes;
+      bytes += countPackedWeightBytes(linear.outputs, linear.inputs);
+      return offset;
+    });
+    if ((this.candidates?.bytes ?? 0) < bytes) {
+      this.candidates = this.walk.request.pool.reserve(bytes);
+    }
+    return new Map(linears.map((linear, i) => [linear, this.candidates!.start + offsets[i]]));
   }
 
   private async sumSquares(
@@ -158,16 +221,13 @@ export class SiteLoss {
     other?: Matrix,
   ): Promise<number> {
     const { pool } = this.walk.request;
-    const tasks: TaskOf<Steps, 'squaredDifference'>[] = [];
-    for (let first = 0; first < rows; first += TILE_ROWS) {
-      tasks.push({
-        one: rowsFrom(matrix, first),
-        other: other && rowsFrom(other, first),
-        rows: Math.min(TILE_ROWS, rows - first),
-        columns,
-        scratchBytes: 0,
-      });
-    }
+    const tasks = tilesOf(rows).map(({ first, count }) => ({
+      one: rowsFrom(matrix, first),
+      other: other && rowsFrom(other, first),
+      rows: count,
+      columns,
+      scratchBytes: 0,
+    }));
     let sum = 0;
     const add = (value: number) => void (sum += value);
     await pool.tasks<Steps>().run('squaredDifference', tasks, add, this.walk.options.signal);
@@ -184,9 +244,35 @@ export class SiteLoss {
         ),
       );
       const most = Math.max(...sizes, plan.hiddenSize);
-      const { start } = request.pool.reserve(stages.groupRows * most * 4);
+      const { start } = request.pool.reserve(2 * stages.groupRows * most * 4);
       this.target = { at: start, stride: most };
     }
     return { at: this.target.at, stride: columns };
   }
+}
+
+function tilesOf(rows: number): { readonly first: number; readonly count: number }[] {
+  return Array.from({ length: Math.ceil(rows / TILE_ROWS) }, (_, index) => {
+    const first = index * TILE_ROWS;
+    return { first, count: Math.min(TILE_ROWS, rows - first) };
+  });
+}
+
+/** A linear map without its bias, which adds nothing to a difference. */
+function placedAt({ outputs, inputs }: LinearPlan, packed: number): PlacedLinear {
+  return { packed, bias: 0, outputs, inputs };
+}
+
+/** How inputs x/s are rounded. */
+function roundingOf(
+  { entry: { levels, scaling } }: ActivationFormat,
+  largest: Float32Array,
+  factors: Float32Array | undefined,
+): PlacedRounding {
+  if (scaling === 'token') return { levels };
+  const range = largest.reduce(
+    (most, value, input) => Math.max(most, factors ? value / factors[input] : value),
+    0,
+  );
+  return { levels, scale: scaleOfRange(range, levels) };
 }

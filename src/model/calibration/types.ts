@@ -1,4 +1,5 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
+import type { ActivationFormat } from '../../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { StepFinding } from '../../methods/types.js';
 import type { LanguageModel, TensorChange } from '../evaluation/types.js';
@@ -39,6 +40,8 @@ export interface CalibrationRequest {
   /** Token ids of the calibration text. */
   readonly windows: readonly Int32Array[];
   readonly format: NumberFormat;
+  /** What linear maps will take; absent: activations as they are. */
+  readonly activations?: ActivationFormat;
   readonly scaleDtype: ScaleDtype;
   /** Names of the tensors that are quantized. */
   readonly tensors: ReadonlySet<string>;

@@ -82,6 +82,16 @@ export async function makeForwardMethods(
       const values = await loadScaled(loader, task);
       kernels.packRows({ at: values.byteOffset, stride: columns }, rows, columns, task.target);
     }),
+    divideRows: seeing(({ source, target, rows, columns, factors }) => {
+      const rowOf = ({ at, stride }: Matrix, row: number) =>
+        new Float32Array(memory.buffer, at + row * stride * 4, columns);
+      for (let row = 0; row < rows; row++) {
+        const from = rowOf(source, row);
+        const to = rowOf(target, row);
+        for (let column = 0; column < columns; column++)
+          to[column] = from[column] / factors[column];
+      }
+    }),
     squaredDifference: seeing((task) => sumSquaredDifferences(memory, task)),
     applyExperts: seeing((task) => pass.applyExperts(task)),
     finalInputs: seeing((task) => final.finalInputs(task)),

@@ -280,6 +280,8 @@ export interface StageApi {
   loadRows(task: PackTask): Promise<WeightSums>;
   /** A chunk of Q(w·s)/s, packed. */
   packScaled(task: ScaledTask): Promise<void>;
+  /** Rows of f32, each column divided by its factor. */
+  divideRows(task: DivideRowsTask): Promise<void>;
   /** Σ(a − b)² over two matrices of f32; of one, Σa². */
   squaredDifference(task: DifferenceOfRowsTask): Promise<number>;
 }
@@ -292,6 +294,15 @@ export interface ScaledTask extends PackTask {
   readonly scaleBack: boolean;
   /** Take the chunk as it is stored away from the result. */
   readonly lessStored: boolean;
+}
+
+export interface DivideRowsTask extends ScratchTask {
+  readonly source: Matrix;
+  readonly target: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  /** f32 [columns]. */
+  readonly factors: Float32Array;
 }
 
 export interface DifferenceOfRowsTask extends ScratchTask {

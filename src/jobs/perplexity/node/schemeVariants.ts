@@ -78,6 +78,7 @@ class VariantMaker {
   /** Inputs of tensors by name. */
   private readonly widths: ReadonlyMap<string, number>;
   private ranges?: Promise<ReadonlyMap<string, number>>;
+  private readonly inUse = new Set<string>();
   private temporary?: string;
 
   constructor(
@@ -152,6 +153,7 @@ class VariantMaker {
         scaleDtype,
         tensors: new Map(tensors.map((name) => [name, this.widths.get(name)!])),
         folder: await this.folder(),
+        inUse: this.inUse,
       },
       scheme,
       this.options,

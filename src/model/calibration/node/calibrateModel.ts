@@ -6,6 +6,7 @@ import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.
 import { chosenSteps } from '../../../methods/steps.js';
 import type { AppliedMethod, CalibrationMethod, StepFinding } from '../../../methods/types.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
+import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { LanguageModel, TensorChange } from '../../evaluation/types.js';
 import { hashOf } from '../../scores/node/hashOf.js';
 import { adjustBlocks } from '../adjustBlocks.js';
@@ -13,6 +14,7 @@ import { quantizeAlone } from '../quantizeAlone.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
 import type { CalibratedPart, CalibrationRequest } from '../types.js';
 import { CalibratedFiles } from './calibratedFiles.js';
+import { pruneCalibrated, refuseFullDisk, touchFolder } from './calibratedFolders.js';
 
 /** What a model is calibrated with. */
 export interface CalibrationSetup {
@@ -28,6 +30,8 @@ export interface CalibrationSetup {
   readonly tensors: ReadonlyMap<string, number>;
   /** Where calibrated weights are kept. */
   readonly folder: string;
+  /** Names of folders there that this run needs; calibrations add theirs. */
+  readonly inUse: Set<string>;
 }
 
 /** A model's weights as a scheme's methods leave them. */
@@ -127,8 +131,16 @@ async function runStep(
   { setup, scheme, applied, step, base, windows, key }: StepRun,
   options: CallOptions,
 ): Promise<readonly CalibratedPart[]> {
-  const { format } = scheme;
+  const { format, activations } = scheme;
   const { host, model, scaleDtype, tensors, folder } = setup;
+  const name = `${key}-${step}`;
+  const bytes = model.opened.tensors.reduce(
+    (sum, { name: tensor, elements }) => (tensors.has(tensor) ? sum + elements * 4 : sum),
+    0,
+  );
+  if (!(await isKept(join(folder, name)))) await refuseFullDisk(folder, bytes);
+  setup.inUse.add(name);
+  await pruneCalibrated(folder, setup.inUse);
   // Its memory is free when it ends.
   const pool = await WorkerPool.create(host, setup.pool);
   try {
@@ -137,10 +149,11 @@ async function runStep(
       model,
       windows,
       format,
+      activations,
       scaleDtype,
       tensors: new Set(tensors.keys()),
       base: new Map(base),
-      parts: new CalibratedFiles(join(folder, `${key}-${step}`), options.signal),
+      parts: new CalibratedFiles(join(folder, name), options.signal),
     };
     if (step === 'adjust') return await adjustBlocks(request, applied, options);
     // What needs no inputs needs no windows that pass.
@@ -149,5 +162,10 @@ async function runStep(
       : await quantizeAlone(request, applied, options);
   } finally {
     await pool.dispose();
+    await touchFolder(join(folder, name));
   }
+}
+
+async function isKept(folder: string): Promise<boolean> {
+  return (await localFileSystem.kind(folder)) === 'folder';
 }
