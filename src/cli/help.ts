@@ -42,6 +42,11 @@ const PERPLEXITY_OPTIONS = `  --text FILE            UTF-8 text (default: the mo
   --memory-budget MB     for hidden states in flight (default: 256)
   --no-cache             neither use scores of earlier runs nor keep any (kept in the cache
                          folder of the operating system, or in QUANTSCOPE_CACHE)`;
+const CALIBRATION_OPTIONS = `  --calibration FILE     text for methods that need one (default: the model folder's
+                         calibration.txt, else a bundled one); never the text that is scored
+  --calibration-windows N, --calibration-context N
+                         windows, and tokens per window (default: each method's own)
+  --calibration-seed S   draw the windows from the whole text (default: the first ones)`;
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
 but the first is scored; perplexity is exp of the mean over all of them.`;
@@ -101,7 +106,9 @@ ${DEFAULT_TENSORS}
 Usage: quantscope perplexity PATH [--format FORMAT]… [--tensor GLOB]… [OPTION]… [--json]
 
 ${PERPLEXITY_OPTIONS}
-  --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats
+  --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
+                         method and a format of activations: int4:g128+gptq/int8-token
+${CALIBRATION_OPTIONS}
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
 ${COMMON}

@@ -1,3 +1,5 @@
+import { ACTIVATION_CATALOGUE } from '../../formats/activations.js';
+import { METHODS } from '../../methods/index.js';
 import { formatReportJson } from '../../reports/present.js';
 import {
   FORMAT_CATALOGUE,
@@ -38,7 +40,18 @@ export async function formats(json: boolean, session: Session): Promise<void> {
       reconstructed: entry.reconstructed,
       notes: entry.notes,
     }));
-    return session.write(formatReportJson({ formats: list }));
+    const methods = METHODS.map(
+      ({ name, label, description, source, reconstructed, notes, options, defaults }) => ({
+        ...{ name, label, description, source, reconstructed, notes, options },
+        calibration: defaults,
+      }),
+    );
+    const activations = ACTIVATION_CATALOGUE.map(
+      ({ name, label, bits, description, source, notes }) => ({
+        ...{ name, label, bits, description, source, notes },
+      }),
+    );
+    return session.write(formatReportJson({ formats: list, methods, activations }));
   }
   const rows = FORMAT_CATALOGUE.map((entry) => [
     entry.name,
@@ -60,6 +73,36 @@ export async function formats(json: boolean, session: Session): Promise<void> {
     rows,
   );
   await session.write(
-    `${text}\nBits per weight with F16 scales, and g128 where the group is any.\n`,
+    `${text}\nBits per weight with F16 scales, and g128 where the group is any.\n\n` +
+      `Methods of perplexity, behind a format: int4:g128+gptq\n\n${methodTable()}\n` +
+      `What linear layers take, behind all of it: int4:g128+gptq/int8-token\n\n${activationTable()}`,
+  );
+}
+
+function methodTable(): string {
+  return formatTable(
+    [
+      { title: 'Name', align: 'left' },
+      { title: 'Options', align: 'left' },
+      { title: 'Description', align: 'left' },
+      { title: 'Source', align: 'left' },
+    ],
+    METHODS.map(({ name, options, description, source, reconstructed }) => [
+      `+${name}`,
+      options.map((option) => option.name).join(', '),
+      description,
+      reconstructed ? `${source}; reconstructed` : source,
+    ]),
+  );
+}
+
+function activationTable(): string {
+  return formatTable(
+    [
+      { title: 'Name', align: 'left' },
+      { title: 'Description', align: 'left' },
+      { title: 'Source', align: 'left' },
+    ],
+    ACTIVATION_CATALOGUE.map(({ name, description, source }) => [`/${name}`, description, source]),
   );
 }

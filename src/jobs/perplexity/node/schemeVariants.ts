@@ -6,7 +6,10 @@ import type { WorkerPool } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
 import { findInputRanges } from '../../../model/calibration/inputRanges.js';
-import { calibrateModel } from '../../../model/calibration/node/calibrateModel.js';
+import {
+  calibrateModel,
+  type CalibratedModel,
+} from '../../../model/calibration/node/calibrateModel.js';
 import { inActivationFormat } from '../../../model/evaluation/activations.js';
 import type {
   ActivationChange,
@@ -21,6 +24,9 @@ import type { CallOptions } from '../../../rpc/rpc.js';
 import type { FileSystem } from '../../../storage/fileSystem.js';
 import { DEFAULT_MEMORY_BUDGET, type PerplexitySettings } from '../measurement.js';
 import { CalibrationText } from './calibrationText.js';
+
+/** What static scales of activations are found on, unless the user asks for others. */
+const STATIC_SCALES = { windows: 64, context: 256 };
 
 /** What variants are made of. */
 export interface SchemeVariantsSetup {
@@ -105,8 +111,8 @@ class VariantMaker {
         `${scheme.id}: each tensor alone is measured for formats without methods and activations only`,
       );
     }
-    const activations = await this.activationsOf(scheme);
-    const { whole, calibration } = await this.calibrated(scheme);
+    const { whole, calibration, unrounded } = await this.calibrated(scheme);
+    const activations = await this.activationsOf(scheme, unrounded);
     return {
       whole: {
         ...whole,
@@ -133,10 +139,10 @@ class VariantMaker {
 
   private async calibrated(
     scheme: QuantizationScheme,
-  ): Promise<Pick<SchemeVariant, 'whole' | 'calibration'>> {
+  ): Promise<Pick<SchemeVariant, 'whole' | 'calibration'> & Pick<CalibratedModel, 'unrounded'>> {
     const { methods, id } = scheme;
     const { tensors, model, pool, scaleDtype } = this.setup;
-    if (methods.length === 0) return { whole: this.rounded(scheme, tensors) };
+    if (methods.length === 0) return { whole: this.rounded(scheme, tensors), unrounded: new Map() };
     const begin = performance.now();
     const { host } = pool;
     const made = await calibrateModel(
@@ -165,6 +171,7 @@ class VariantMaker {
       : { windows: [], source: undefined };
     const names = methods.map(formatMethod).join('+');
     return {
+      unrounded: made.unrounded,
       whole: { id: `${id} ${names} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
       calibration: {
         text: source,
@@ -177,28 +184,34 @@ class VariantMaker {
     };
   }
 
-  private async activationsOf({
-    activations,
-  }: QuantizationScheme): Promise<ReadonlyMap<string, ActivationChange> | undefined> {
+  /** @param unrounded what was scaled, whose inputs static scales are of */
+  private async activationsOf(
+    { activations, id }: QuantizationScheme,
+    unrounded: ReadonlyMap<string, TensorChange>,
+  ): Promise<ReadonlyMap<string, ActivationChange> | undefined> {
     if (!activations) return undefined;
     const { tensors } = this.setup;
     if (activations.entry.scaling === 'token') return inActivationFormat(activations, tensors);
-    const ranges = await this.inputRanges();
+    const ranges = await (unrounded.size > 0
+      ? this.findRanges({ id, changes: unrounded })
+      : this.inputRanges());
     return new Map(tensors.map((name) => [name, { format: activations, range: ranges.get(name) }]));
   }
 
-  /** Found once for all schemes. */
+  /** Of the model as it is stored: found once for all schemes. */
   private inputRanges(): Promise<ReadonlyMap<string, number>> {
-    this.ranges ??= (async () => {
-      const { pool, model, scaleDtype, settings } = this.setup;
-      const { windows } = await this.text.windowsFor({ windows: 64, context: 256 });
-      const { memoryBudgetBytes = DEFAULT_MEMORY_BUDGET } = settings;
-      return findInputRanges(
-        { pool, model, windows, settings: { scaleDtype, memoryBudgetBytes } },
-        this.options,
-      );
-    })();
+    this.ranges ??= this.findRanges();
     return this.ranges;
+  }
+
+  private async findRanges(variant?: Variant): Promise<ReadonlyMap<string, number>> {
+    const { pool, model, scaleDtype, settings } = this.setup;
+    const { windows } = await this.text.windowsFor(STATIC_SCALES);
+    const { memoryBudgetBytes = DEFAULT_MEMORY_BUDGET } = settings;
+    return findInputRanges(
+      { pool, model, windows, variant, settings: { scaleDtype, memoryBudgetBytes } },
+      this.options,
+    );
   }
 
   private async folder(): Promise<string> {

@@ -38,6 +38,8 @@ export interface CalibrationSetup {
 export interface CalibratedModel {
   /** By tensor name: of those that are quantized, and of what factors are folded into. */
   readonly changes: ReadonlyMap<string, TensorChange>;
+  /** The same before weights are rounded: what was scaled and clipped. */
+  readonly unrounded: ReadonlyMap<string, TensorChange>;
   readonly findings: readonly StepFinding[];
   /** Names the calibration in caches. */
   readonly key: string;
@@ -55,6 +57,7 @@ export async function calibrateModel(
 ): Promise<CalibratedModel> {
   const { format, methods } = scheme;
   const changes = new Map<string, TensorChange>();
+  let unrounded: ReadonlyMap<string, TensorChange> = new Map();
   const findings: StepFinding[] = [];
   const done: string[] = [];
   let key = '';
@@ -92,10 +95,16 @@ export async function calibrateModel(
         for (const [name, change] of part.changes) changes.set(name, change);
         findings.push(...part.findings);
       }
+      if (step === 'adjust') unrounded = new Map(changes);
     }
   }
   const isQuantized = methods.some(({ method }) => method.quantize);
-  return { changes: isQuantized ? changes : rounded(changes, setup, scheme), findings, key };
+  return {
+    changes: isQuantized ? changes : rounded(changes, setup, scheme),
+    unrounded,
+    findings,
+    key,
+  };
 }
 
 /** Weights that no method rounds are rounded to nearest, changed or not. */
