@@ -96,6 +96,20 @@ export interface Window {
   readonly target: number;
 }
 
+/** Vectors, and a codebook that each of them is looked up in. */
+export interface NearestSearch {
+  /** f32 [length × count]: components of a vector lie below each other, vectors side by side. */
+  readonly vectors: Matrix;
+  readonly count: number;
+  /** Components of a vector. */
+  readonly length: number;
+  /** Address of f32 [centroids × length]. */
+  readonly codebook: number;
+  readonly centroids: number;
+  /** Address of i32 [count]. */
+  readonly target: number;
+}
+
 /** Doubles of a row of a window, padded. */
 export function paddedWidth(width: number): number {
   return Math.ceil(width / PANEL) * PANEL;
@@ -137,4 +151,9 @@ export interface CalibrationKernels {
   gather(window: Window, errors: number, step: number, column: number): void;
   /** Adds one column's errors to the columns after it that {@link gather} takes together with it. */
   spread(window: Window, errors: number, step: number, column: number): void;
+  /**
+   * Places of the nearest centroids, of equally near ones the first. Squared distances are f32, components
+   * added in their order: the same bits everywhere.
+   */
+  findNearest(search: NearestSearch): void;
 }

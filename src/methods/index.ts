@@ -5,6 +5,7 @@ import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
 import { hqq } from './entries/hqq.js';
 import { smoothquant } from './entries/smoothquant.js';
+import { VPTQ } from './entries/vptq.js';
 import type { CalibrationMethod } from './types.js';
 
 /** Every method, in the order of menus; a further one is a file in `entries` and a line here. */
@@ -16,6 +17,7 @@ export const METHODS: readonly CalibrationMethod[] = Object.freeze([
   aqas,
   aweq,
   hqq,
+  VPTQ,
 ]);
 
 /** A method by its name. */

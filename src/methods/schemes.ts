@@ -21,14 +21,15 @@ export interface QuantizationScheme {
 const SEARCHES = ['mse', 'clip'];
 
 /**
- * Reads a scheme's name: FORMAT[+SEARCH][+METHOD[:OPTION[=VALUE]]…]…[/ACTIVATIONS].
+ * Reads a scheme's name: FORMAT[+SEARCH][+METHOD[:OPTION[=VALUE]]…]…[/ACTIVATIONS]. In FORMAT's place may stand
+ * a method with a notation of its own.
  * @throws FormatNameError naming the part that is wrong
  */
 export function parseScheme(text: string): QuantizationScheme {
   const whole = text.trim().toLowerCase();
   const [weights, activationsText, ...more] = whole.split('/');
   if (more.length > 0) throw new FormatNameError(`Format "${text}": more than one "/"`);
-  const [base, ...parts] = weights.split('+');
+  const [base, ...parts] = expandNotation(weights).split('+');
   const searches = parts.filter((part) => SEARCHES.includes(part));
   const format = parseFormat([base, ...searches].join('+'));
   const methods = parts
@@ -46,10 +47,11 @@ export function makeScheme(
   methods: readonly AppliedMethod[] = [],
   activations?: ActivationFormat,
 ): QuantizationScheme {
-  const id =
-    format.id +
-    methods.map((applied) => `+${formatMethod(applied)}`).join('') +
-    (activations ? `/${activations.id}` : '');
+  const own = methods.find(({ method }) => method.notation);
+  const weights = own
+    ? formatNotation(own)
+    : format.id + methods.map((applied) => `+${formatMethod(applied)}`).join('');
+  const id = weights + (activations ? `/${activations.id}` : '');
   return { id, format, methods, activations };
 }
 
@@ -61,15 +63,56 @@ export function formatMethod({ method, options }: AppliedMethod): string {
   return [method.name, ...parts].join(':');
 }
 
+/** "vptq-v4-k256:perm", of a method with a notation of its own. */
+function formatNotation({ method, options }: AppliedMethod): string {
+  const { letters } = method.notation!;
+  const numbers = letters
+    .filter((letter) => options[letter] !== 0)
+    .map((letter) => `${letter}${String(options[letter])}`);
+  // What stands in the name is left out behind it.
+  const named = Object.fromEntries(
+    method.options.filter(({ name }) => letters.includes(name)).map((o) => [o.name, o.default]),
+  );
+  const [, ...others] = formatMethod({ method, options: { ...options, ...named } }).split(':');
+  return [[method.name, ...numbers].join('-'), ...others].join(':');
+}
+
+/** "vptq-v4-k256:perm" as "f16+vptq:v=4:k=256:perm"; other texts as they are. */
+function expandNotation(weights: string): string {
+  const [base, ...parts] = weights.split('+');
+  const [name, ...options] = base.split(':');
+  const [head, ...numbers] = name.split('-');
+  const { notation } = findMethod(head) ?? {};
+  if (!notation) return weights;
+  const given = numbers.map((text) => {
+    const letter = notation.letters.find((each) => text.startsWith(each));
+    if (letter !== undefined) return `${letter}=${text.slice(letter.length)}`;
+    const known = notation.letters.map((each) => `-${each}N`).join(', ');
+    throw new FormatNameError(`Format "${weights}": "-${text}" is not one of ${known}`);
+  });
+  return [notation.format, [head, ...given, ...options].join(':'), ...parts].join('+');
+}
+
 /** Label for tables: "INT4 g128 GPTQ · A8". */
 export function schemeLabel({ format, methods, activations }: QuantizationScheme): string {
-  const label = [formatLabel(format), ...methods.map(methodLabel)].join(' ');
+  const own = methods.find(({ method }) => method.notation);
+  const label = own
+    ? notationLabel(own)
+    : [formatLabel(format), ...methods.map(methodLabel)].join(' ');
   return activations ? `${label} · ${activations.entry.label}` : label;
 }
 
 function methodLabel(applied: AppliedMethod): string {
   const [, ...options] = formatMethod(applied).split(':');
   const { label } = applied.method;
+  return options.length === 0 ? label : `${label} (${options.join(', ')})`;
+}
+
+/** "VPTQ v4 k256 (perm)". */
+function notationLabel(applied: AppliedMethod): string {
+  const [name, ...options] = formatNotation(applied).split(':');
+  const [, ...numbers] = name.split('-');
+  const label = [applied.method.label, ...numbers].join(' ');
   return options.length === 0 ? label : `${label} (${options.join(', ')})`;
 }
 
@@ -101,7 +144,7 @@ function parseMethod(text: string, whole: string): AppliedMethod {
 }
 
 function parseValue(
-  { name, default: usual, values }: MethodOption,
+  { name, default: usual, values, range, whole: isWhole }: MethodOption,
   text: string,
   isGiven: boolean,
   whole: string,
@@ -115,7 +158,11 @@ function parseValue(
     return values && !values.includes(text) ? fail(`one of ${values.join(', ')}`) : text;
   }
   const number = Number(text);
-  return text !== '' && Number.isFinite(number) && number >= 0 ? number : fail('a number');
+  const [least, most] = range ?? [0, Infinity];
+  const fits = number >= least && number <= most && (!isWhole || Number.isSafeInteger(number));
+  if (text !== '' && Number.isFinite(number) && fits) return number;
+  const kind = isWhole ? 'a whole number' : 'a number';
+  return fail(range ? `${kind} from ${least} to ${most}` : kind);
 }
 
 /** Refuses what methods cannot do, and orders in which they would undo each other. */
@@ -125,6 +172,8 @@ function check(whole: string, format: NumberFormat, methods: readonly AppliedMet
   };
   const names = methods.map(({ method }) => method.name);
   if (new Set(names).size < names.length) fail('a method is there twice');
+  const own = methods.find(({ method }) => method.notation);
+  if (own && methods.length > 1) fail(`${own.method.name} cannot be combined with other methods`);
   const quantizing = methods.filter(({ method }) => method.quantize);
   if (quantizing.length > 1) {
     fail(`${quantizing.map(({ method }) => method.name).join(' and ')} both choose the codes`);

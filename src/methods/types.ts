@@ -153,6 +153,8 @@ export interface MethodOption {
   readonly values?: readonly string[];
   /** Of numbers: the least and the most that it may be. */
   readonly range?: readonly [least: number, most: number];
+  /** Of numbers: no fractions. */
+  readonly whole?: boolean;
 }
 
 /** What calibration text a method was published with, scaled to a CPU. */
@@ -161,6 +163,14 @@ export interface CalibrationDefaults {
   readonly context: number;
   /** What the original used. */
   readonly published: string;
+}
+
+/** A method whose weights are no codes of a number format: its name stands in the place of one, "vptq-v4-k256". */
+export interface OwnNotation {
+  /** Name of the format of the numbers that it stores. */
+  readonly format: string;
+  /** Options that are part of the name, each a letter and a number; 0 is left out. */
+  readonly letters: readonly string[];
 }
 
 /**
@@ -182,6 +192,13 @@ export interface CalibrationMethod {
   readonly defaults: CalibrationDefaults;
   /** Bits per group that its quantize step stores beyond those of the format. */
   extraBitsPerGroup?(format: NumberFormat, scaleDtype: ScaleDtype): number;
+  /** Present where its name stands for the format, too; such a method is the only one of its scheme. */
+  readonly notation?: OwnNotation;
+  /**
+   * Bits of a tensor, where its quantize step stores something else than codes of the format.
+   * @param shape [… × outputs × inputs]
+   */
+  storedBits?(shape: readonly number[], options: StepOptions): number;
   /** Why a format cannot be used with it, in one sentence; undefined where it can. */
   refuses(format: NumberFormat): string | undefined;
   readonly scale?: ScaleStep;

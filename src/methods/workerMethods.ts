@@ -8,6 +8,7 @@ import { makeGptqMethods } from './gptq/gptqMethods.js';
 import { makeGramMethods } from './gram/gramMethods.js';
 import { makeHqqMethods } from './hqq/hqqMethods.js';
 import type { CalibrationApi } from './tasks.js';
+import { makeVptqMethods } from './vptq/vptqMethods.js';
 
 /**
  * The tasks of calibrated methods in a worker.
@@ -26,5 +27,6 @@ export async function makeCalibrationMethods(
     ...makeGptqMethods(loader, kernels),
     ...makeClipMethods(loader),
     ...makeHqqMethods(loader),
+    ...makeVptqMethods(loader, kernels),
   };
 }

@@ -85,4 +85,13 @@ export interface CalibrationExports {
     step: number,
     column: number,
   ): void;
+  findNearest(
+    vectors: number,
+    stride: number,
+    count: number,
+    length: number,
+    codebook: number,
+    centroids: number,
+    target: number,
+  ): void;
 }

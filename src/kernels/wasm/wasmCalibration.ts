@@ -2,6 +2,7 @@ import type {
   CalibrationKernels,
   FactorStep,
   GramBand,
+  NearestSearch,
   Propagation,
   Run,
   SquareMatrix,
@@ -69,5 +70,10 @@ export class WasmCalibrationKernels implements CalibrationKernels {
 
   spread({ factor, width, panels, target }: Window, errors: number, step: number, column: number) {
     this.exports.spread(factor, width, panels, target, errors, step, column);
+  }
+
+  findNearest({ vectors, count, length, codebook, centroids, target }: NearestSearch): void {
+    const { at, stride } = vectors;
+    this.exports.findNearest(at, stride, count, length, codebook, centroids, target);
   }
 }

@@ -2,7 +2,8 @@ import { needsTensorRange } from '../../formats/rules.js';
 import type { NumberFormat } from '../../formats/types.js';
 import type { FixedRange } from '../../kernels/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
-import { factorize, NonFiniteGramError, type Factorization } from '../gptq/factorize.js';
+import type { Factorization } from '../gptq/factorize.js';
+import { factorizationNotes, factorizeSite } from '../gptq/factorizeSite.js';
 import { quantizeRowsScratchBytes } from '../gptq/quantizeRows.js';
 import type { GptqApi } from '../gptq/tasks.js';
 import { bandsOf } from '../gram/gram.js';
@@ -76,27 +77,13 @@ async function quantizeLinear(
   return loss;
 }
 
-function notesOf({ dead, damping }: Factorization, wanted: number): string[] {
-  const notes: string[] = [];
-  if (damping !== wanted) {
-    notes.push(
-      `The inputs' products have no Cholesky factor with a damping of ${wanted}; it was raised to ${damping}.`,
-    );
-  }
-  if (dead.length > 0) {
-    const those = dead.length === 1 ? '1 input was' : `${dead.length} inputs were`;
-    notes.push(`${those} zero in all rows; their weights became zero.`);
-  }
-  return notes;
-}
-
 async function quantize(
   site: CalibrationSite,
   gram: Gram,
   options: StepOptions,
   call: CallOptions,
 ): Promise<readonly StepFinding[]> {
-  const { machine, block, inputs, linears, format } = site;
+  const { block, inputs, linears, format } = site;
   const tensors = linears.map(({ name }) => name);
   const refusal = refuses(format);
   if (refusal) throw new Error(refusal);
@@ -108,20 +95,12 @@ async function quantize(
   }
   const damp = Number(options.damp);
   const actOrder = options['act-order'] === true;
-  let factorization: Factorization;
-  try {
-    const matrix = { at: gram.at, order: inputs };
-    factorization = await factorize(machine, matrix, { damp, actOrder }, call);
-  } catch (error) {
-    if (!(error instanceof NonFiniteGramError)) throw error;
-    const where = `block ${block} (${tensors.join(', ')})`;
-    throw new Error(`The inputs of ${where} are not all finite numbers`, { cause: error });
-  }
+  const factorization = await factorizeSite(site, gram, { damp, actOrder }, call);
   // A format's own blocks have their places in the file: they cannot follow another order.
   const staticGroups =
     options['static-groups'] === true || (actOrder && format.entry.fixedGroup !== undefined);
   const columns = Math.min(Number(options.block), inputs);
-  const notes = notesOf(factorization, damp);
+  const notes = factorizationNotes(factorization, damp);
   const findings: StepFinding[] = [];
   for (const linear of linears) {
     const loss = await quantizeLinear(

@@ -3,6 +3,7 @@ import {
   type CalibrationKernels,
   type FactorStep,
   type GramBand,
+  type NearestSearch,
   type Propagation,
   type Run,
   type SquareMatrix,
@@ -10,6 +11,7 @@ import {
   type Window,
 } from '../../calibrationKernels.js';
 import * as factor from './factor.js';
+import { findNearest } from './nearest.js';
 import * as propagation from './propagate.js';
 
 /** What the loops of calibrated methods mean: plain loops in f64, products of inputs in f32. */
@@ -81,6 +83,10 @@ export class ReferenceCalibrationKernels implements CalibrationKernels {
 
   spread(window: Window, errors: number, step: number, column: number): void {
     propagation.spread(this.doubles(), window, errors, step, column);
+  }
+
+  findNearest(search: NearestSearch): void {
+    findNearest(this.memory, search);
   }
 
   /** The memory may have grown since. */

@@ -2,4 +2,5 @@
 // What each must compute: kernels/calibrationKernels.ts and kernels/reference/calibration.
 export { addGram, addStatistics } from './gram';
 export { copyTriangle, factorDiagonal, solveRows, updateRows } from './factor';
+export { findNearest } from './nearest';
 export { gather, packWindow, propagate, spread, substitute } from './propagate';
