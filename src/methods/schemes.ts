@@ -1,4 +1,8 @@
-import { parseActivationFormat, type ActivationFormat } from '../formats/activations.js';
+import {
+  activationLabel,
+  parseActivationFormat,
+  type ActivationFormat,
+} from '../formats/activations.js';
 import { FormatNameError, formatLabel, parseFormat, type NumberFormat } from '../formats/index.js';
 import { findMethod, METHODS } from './index.js';
 import type { AppliedMethod, CalibrationMethod, MethodOption, StepOptions } from './types.js';
@@ -99,7 +103,7 @@ export function schemeLabel({ format, methods, activations }: QuantizationScheme
   const label = own
     ? notationLabel(own)
     : [formatLabel(format), ...methods.map(methodLabel)].join(' ');
-  return activations ? `${label} · ${activations.entry.label}` : label;
+  return activations ? `${label} · ${activationLabel(activations)}` : label;
 }
 
 function methodLabel(applied: AppliedMethod): string {
@@ -144,7 +148,7 @@ function parseMethod(text: string, whole: string): AppliedMethod {
 }
 
 function parseValue(
-  { name, default: usual, values, range, whole: isWhole }: MethodOption,
+  { name, default: usual, values, range, isWhole = false }: MethodOption,
   text: string,
   isGiven: boolean,
   whole: string,
@@ -158,11 +162,10 @@ function parseValue(
     return values && !values.includes(text) ? fail(`one of ${values.join(', ')}`) : text;
   }
   const number = Number(text);
-  const [least, most] = range ?? [0, Infinity];
-  const fits = number >= least && number <= most && (!isWhole || Number.isSafeInteger(number));
-  if (text !== '' && Number.isFinite(number) && fits) return number;
-  const kind = isWhole ? 'a whole number' : 'a number';
-  return fail(range ? `${kind} from ${least} to ${most}` : kind);
+  const [least, most] = range ?? [0, Number.MAX_VALUE];
+  const isAllowed = text !== '' && number >= least && number <= most;
+  if (isAllowed && (!isWhole || Number.isInteger(number))) return number;
+  return fail(`a ${isWhole ? 'whole ' : ''}number${range ? ` from ${least} to ${most}` : ''}`);
 }
 
 /** Refuses what methods cannot do, and orders in which they would undo each other. */

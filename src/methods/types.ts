@@ -151,10 +151,10 @@ export interface MethodOption {
   readonly default: number | boolean | string;
   /** Of texts: what it may be. */
   readonly values?: readonly string[];
-  /** Of numbers: the least and the most that it may be. */
+  /** Of numbers: the least and the most that it may be; default: any from 0. */
   readonly range?: readonly [least: number, most: number];
-  /** Of numbers: no fractions. */
-  readonly whole?: boolean;
+  /** Of numbers: true where there are no fractions. */
+  readonly isWhole?: boolean;
 }
 
 /** What calibration text a method was published with, scaled to a CPU. */

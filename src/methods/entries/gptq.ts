@@ -121,7 +121,7 @@ async function quantize(
 }
 
 /** GPTQ (arXiv 2210.17323): columns are rounded one by one, later ones make up for the errors. */
-export const GPTQ: CalibrationMethod = Object.freeze({
+export const GPTQ = Object.freeze<CalibrationMethod>({
   name: 'gptq',
   label: 'GPTQ',
   description:
@@ -142,6 +142,8 @@ export const GPTQ: CalibrationMethod = Object.freeze({
       name: 'block',
       description: 'columns after which later groups see what was lost',
       default: 128,
+      range: [1, 65536],
+      isWhole: true,
     },
     { name: 'act-order', description: 'inputs with the largest products first', default: false },
     {
