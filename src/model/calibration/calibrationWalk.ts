@@ -29,7 +29,8 @@ export class CalibrationWalk {
   readonly weights: WeightStore;
   private readonly fixed: FixedTensors;
   private readonly embedder: Embedder;
-  private readonly windows: readonly StateWindow[];
+  /** Where hidden states lie, one window behind the other. */
+  readonly windows: readonly StateWindow[];
   private readonly experts?: ExpertRunner;
   /** Address of the weights of the block at work. */
   private readonly packed: number;

@@ -106,16 +106,20 @@ export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number)
   return layout;
 }
 
-/** The same, where the feed-forward part's weights take the places of those of attention. */
+/**
+ * The same, where the feed-forward part's weights take the places of those of attention. Norms, biases and
+ * the router, which is asked where attention ends, have places of their own.
+ */
 export function layOutParts(block: BlockPlan, start: number, hiddenSize: number): Layout {
+  const { attention, feedForward } = block;
   const layout = new Layout(start);
   addNorms(layout, block, hiddenSize);
+  for (const { bias, outputs } of listLinears(block)) layout.addVector(bias, outputs);
+  if (isRouter(feedForward)) layout.addLinear(feedForward.router);
   const { end } = layout;
-  const ofAttention = [...block.attention.projections, block.attention.output];
-  const others = listLinears(block).filter((linear) => !ofAttention.includes(linear));
-  for (const linear of ofAttention) layout.addLinear(linear);
+  for (const linear of [...attention.projections, attention.output]) layout.addLinear(linear);
   layout.reuseFrom(end);
-  for (const linear of others) layout.addLinear(linear);
+  if (!isRouter(feedForward)) for (const linear of linearsOf(feedForward)) layout.addLinear(linear);
   return layout;
 }
 
