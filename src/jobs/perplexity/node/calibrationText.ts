@@ -131,7 +131,8 @@ function* runsOf(ids: Int32Array): Generator<number> {
 /** Some windows of a text, by a seed, in their order. */
 function draw(windows: readonly Int32Array[], wanted: number, seed: number): readonly Int32Array[] {
   const places = [...windows.keys()];
-  let state = seed >>> 0 || 1;
+  // Its state is never 0.
+  let state = (seed + 1) >>> 0;
   for (let i = places.length - 1; i > 0; i--) {
     // xorshift32
     state ^= state << 13;

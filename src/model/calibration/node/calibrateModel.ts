@@ -9,6 +9,7 @@ import type { CallOptions } from '../../../rpc/rpc.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { LanguageModel, TensorChange } from '../../evaluation/types.js';
 import { hashOf } from '../../scores/node/hashOf.js';
+import { INPUT_SITES, linearsAt } from '../../forward/block.js';
 import { adjustBlocks } from '../adjustBlocks.js';
 import { quantizeAlone } from '../quantizeAlone.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
@@ -98,26 +99,38 @@ export async function calibrateModel(
       if (step === 'adjust') unrounded = new Map(changes);
     }
   }
+  const unreached = unreachedOf(setup);
+  if (unreached.length > 0) findings.push(noteUnreached(setup, unreached));
   const isQuantized = methods.some(({ method }) => method.quantize);
-  return {
-    changes: isQuantized ? changes : rounded(changes, setup, scheme),
-    unrounded,
-    findings,
-    key,
-  };
+  const left = isQuantized ? unreached : [...setup.tensors.keys()];
+  for (const name of left) {
+    const inputs = setup.tensors.get(name);
+    changes.set(name, { ...changes.get(name), format: formatForWidth(format, inputs) });
+  }
+  return { changes, unrounded, findings, key };
 }
 
-/** Weights that no method rounds are rounded to nearest, changed or not. */
-function rounded(
-  changes: ReadonlyMap<string, TensorChange>,
-  { tensors }: CalibrationSetup,
-  { format }: QuantizationScheme,
-): ReadonlyMap<string, TensorChange> {
-  const all = new Map(changes);
-  for (const [name, inputs] of tensors) {
-    all.set(name, { ...changes.get(name), format: formatForWidth(format, inputs) });
-  }
-  return all;
+/** Tensors that no method sees the inputs of: experts', embeddings and heads. */
+function unreachedOf({ model, tensors }: CalibrationSetup): readonly string[] {
+  const reached = new Set(
+    model.plan.blocks.flatMap((block) =>
+      INPUT_SITES.flatMap((site) => linearsAt(block, site).map(({ weight }) => weight)),
+    ),
+  );
+  return [...tensors.keys()].filter((name) => !reached.has(name));
+}
+
+function noteUnreached({ model }: CalibrationSetup, tensors: readonly string[]): StepFinding {
+  const those = tensors.length === 1 ? `${tensors[0]} is` : `${tensors.length} tensors are`;
+  return {
+    // Behind all blocks.
+    block: model.plan.blocks.length,
+    tensors,
+    values: {},
+    notes: [
+      `${those} rounded to nearest only: methods work on linear maps of blocks that all tokens pass, not on experts, embeddings and heads.`,
+    ],
+  };
 }
 
 /** One step of a scheme. */
