@@ -117,6 +117,19 @@ describe('perplexity', () => {
       threads: undefined,
       backend: 'auto',
       perplexity: { cache: true },
+      calibration: {},
+    });
+  });
+
+  test('takes schemes, and what methods are calibrated on', () => {
+    expect(
+      parse(
+        'perplexity m --format int4+gptq:act-order,dint4+aqas/int8-token --calibration c.txt ' +
+          '--calibration-windows 8 --calibration-context 128 --calibration-seed 0',
+      ),
+    ).toMatchObject({
+      formats: ['int4-asym:g128+gptq:act-order', 'dint4:g128+aqas/int8-token'],
+      calibration: { textFile: 'c.txt', windows: 8, context: 128, seed: 0 },
     });
   });
 
@@ -163,6 +176,20 @@ describe('perplexity', () => {
       '--save-logits takes one --format at most, 2 are given',
     ],
     ['perplexity m --tensor a', '--tensor chooses what a --format is applied to; none is given'],
+    ['perplexity m --calibration=', '--calibration is empty'],
+    [
+      'perplexity m --calibration-windows 0',
+      '--calibration-windows "0" is not a whole number from 1',
+    ],
+    [
+      'perplexity m --calibration-context 1',
+      '--calibration-context "1" is not a whole number from 2',
+    ],
+    ['perplexity m --calibration-seed=-1', '--calibration-seed "-1" is not a whole number from 0'],
+    [
+      'perplexity m --format int4+gptq+hqq',
+      'Format "int4+gptq+hqq": gptq and hqq both choose the codes',
+    ],
     ['perplexity m --per-layer', "Unknown option '--per-layer'"],
     ['perplexity m --csv', "Unknown option '--csv'"],
   ])('refuses "%s"', (text, message) => {
