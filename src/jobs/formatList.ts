@@ -2,11 +2,11 @@ import {
   formatForWidth,
   formatLabel,
   parseFormat,
-  countGroups,
   countStoredBits,
   type NumberFormat,
   type ScaleDtype,
 } from '../formats/index.js';
+import { countSchemeBits } from '../methods/storage.js';
 import { parseScheme, schemeLabel, type QuantizationScheme } from '../methods/schemes.js';
 import type { FormatReport } from '../reports/reports.js';
 
@@ -35,13 +35,12 @@ export function identifyScheme(
   scaleDtype: ScaleDtype,
 ): FormatReport {
   const { format, methods, activations } = scheme;
-  const size = computeStoredSize(format, shapes, scaleDtype);
-  let { bits } = size;
-  for (const { method } of methods) {
-    const perGroup = method.extraBitsPerGroup?.(format, scaleDtype) ?? 0;
-    if (perGroup > 0) for (const shape of shapes) bits += perGroup * countGroups(format, shape);
+  let [bits, elements] = [0, 0];
+  for (const shape of shapes) {
+    bits += countSchemeBits(scheme, shape, scaleDtype);
+    elements += shape.reduce((product, size) => product * size, 1);
   }
-  const identity = identifyFormat(format, { ...size, bits });
+  const identity = identifyFormat(format, { bits, elements });
   const reconstructed =
     identity.reconstructed || methods.some(({ method }) => method.reconstructed);
   return {

@@ -33,7 +33,7 @@ import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
 import { makeAgainstVariant } from './againstVariant.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
 import { saveLogits } from './saveLogits.js';
-import { makeSchemeVariants } from './schemeVariants.js';
+import { makeSchemeVariants, type SchemeVariants } from './schemeVariants.js';
 
 export interface MeasureOptions extends CallOptions {
   /** Chooses what runs the model; absent: the threads of the pool. */
@@ -135,7 +135,8 @@ export async function measureFormats(
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
   const work = estimateWork(model, ids, [...variants.values()]);
-  const { gpu, reason } = (await options.backends?.choose(pool, work, { signal })) ?? {};
+  const choosing = options.backends?.choose(pool, work, { signal });
+  const { gpu, reason } = (await endingOnFailure(made, choosing)) ?? {};
   let backend: string = (gpu ?? pool).backend;
   let backendReason = reason;
   const run = (
@@ -230,6 +231,19 @@ export async function measureFormats(
     backendReason,
     threads: pool.threads,
   };
+}
+
+/** Ends variants where what comes next fails. */
+async function endingOnFailure<Result>(
+  made: Pick<SchemeVariants, 'end'>,
+  next: Promise<Result> | undefined,
+): Promise<Result | undefined> {
+  try {
+    return await next;
+  } catch (error) {
+    await made.end();
+    throw error;
+  }
 }
 
 /** What an evaluation does, for the choice of what runs it. */
