@@ -216,7 +216,8 @@ describe('a device that hangs', () => {
     const gpuPort = lendGpu(async () => fake.link);
     const start = { threads: 1, backend: 'webgpu' as const, gpuPort };
     const model = await openLocalModel(SAMPLE);
-    const measuring = measureInThread(HOST, start, model, REQUEST, abort);
+    const { signal } = abort;
+    const measuring = measureInThread(HOST, start, model, REQUEST, { signal });
     await expect(measuring).rejects.toThrow('Cancelled');
     await expect.poll(fake.ended, { timeout: 10_000 }).toBe('It was given back');
   });

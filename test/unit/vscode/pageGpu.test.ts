@@ -17,8 +17,6 @@ const ADAPTER = {
   architecture: '',
   description: 'A card',
   isSoftware: false,
-  hasSubgroups: false,
-  hasF16: false,
 };
 const WORK = { bytes: 0, quantized: 0, flops: 0 };
 
@@ -95,11 +93,12 @@ it('ends with a hidden page: the job goes on with threads, and later ones have t
     backendReason: 'The GPU failed (The page was hidden); wasm went on with the rest',
   });
   expect(await backends.choose(pool, WORK)).toEqual({
-    reason: 'no GPU: No Format Comparison is in sight whose page could use the GPU',
+    reason:
+      'webgpu was asked for, but no GPU can be used (The GPU of this window needs a Format Comparison in sight)',
   });
   panel.show();
   const { gpu, reason } = await backends.choose(pool, WORK);
-  expect(reason).toBe('asked for; A card');
+  expect(reason).toBe('A card, as asked for');
   await gpu!.end();
 });
 
