@@ -9,7 +9,6 @@ if (why) console.warn(`Models on a GPU are not tested: ${why}`);
 /** Few of them; all are tried in test/slow. */
 const SOME = [
   'golden-models/llama-gqa-llama3rope/',
-  'golden-models/gemma2/',
   'golden-models/gpt2/',
   'own-models/mixtral-fused/',
 ];

@@ -91,18 +91,6 @@ describe.skipIf(why)('evaluations on a device', () => {
     await machine.end();
   });
 
-  it('leave no buffer and no pipeline more than the first, ten in a row', async () => {
-    const request = await makeRequest(['int4-asym:g128']);
-    const run = async () => {
-      const machine = await machineOn(served);
-      await evaluate({ ...request, windows: WINDOWS.slice(0, 1), pool: machine });
-      await machine.end();
-      return served.gpu.counts;
-    };
-    const first = await run();
-    for (let job = 1; job < 10; job++) expect(await run()).toEqual(first);
-  });
-
   it('share the device', async () => {
     const request = await makeRequest([]);
     const [one, other] = await Promise.all([machineOn(served), machineOn(served)]);
@@ -121,55 +109,6 @@ describe.skipIf(why)('evaluations on a device', () => {
     );
     expect(isCancelled(error)).toBe(true);
     await machine.end();
-  });
-});
-
-describe.skipIf(why)('evaluations on a device that fails', () => {
-  it('go on with threads when it is lost, and keep what was scored', async () => {
-    const served = await serveGpu();
-    const request = await makeRequest([]);
-    const machine = await machineOn(served);
-    const pool = await createPool();
-    const failures: [string, number][] = [];
-    const seen: number[] = [];
-    const got = await evaluate({
-      ...request,
-      pool: machine,
-      settings: {
-        ...settings,
-        onLogits: (window) => {
-          seen.push(window);
-          // In the middle: one window is scored, the next is on its way.
-          if (seen.length === 2) served.gpu.device.destroy();
-          return Promise.resolve();
-        },
-      },
-      fallback: {
-        pool,
-        onFailure: ({ message }, scored) => void failures.push([message, scored]),
-      },
-    });
-    expect(failures).toHaveLength(1);
-    expect(failures[0][0]).toMatch(/GPU/);
-    expect(failures[0][1]).toBeGreaterThan(0);
-    expectClose(got.baseline, (await evaluate({ ...request, pool })).baseline);
-    served.close();
-  });
-
-  it('go on with threads when its process ends', async () => {
-    const served = await serveGpu();
-    const request = await makeRequest([]);
-    const machine = await machineOn(served);
-    const pool = await createPool();
-    let failure = '';
-    const options = {
-      onProgress: ({ done }: { done: number }) => done > 0 && served.crash('exit code 139'),
-    };
-    const fallback = { pool, onFailure: ({ message }: Error) => void (failure = message) };
-    const got = await evaluate({ ...request, pool: machine, fallback }, options);
-    expect(failure).toBe('exit code 139');
-    expectClose(got.baseline, (await evaluate({ ...request, pool })).baseline);
-    served.close();
   });
 });
 
@@ -231,22 +170,5 @@ describe.skipIf(why)('a device that is lost', () => {
       name: 'GpuFailure',
       message: 'The GPU cannot be used: Error: The adapter is gone',
     });
-  });
-});
-
-describe.skipIf(why)('a device with the smallest limits', () => {
-  it('does the same, its buffers being smaller than what jobs reserve', async () => {
-    const served = await serveGpu({ smallestLimits: true });
-    // Smaller still than the specification allows, so that everything must be split.
-    Object.assign(served.gpu.limits, { bufferBytes: 1 << 13, bindingBytes: 1 << 12 });
-    const request = await makeRequest([]);
-    const pool = await createPool();
-    const machine = new GpuMachine(served.connection, pool, [chunksOnThreads, forwardOnThreads]);
-    const windows = WINDOWS.slice(0, 1);
-    const got = await evaluate({ ...request, windows, pool: machine });
-    const wanted = await evaluate({ ...request, windows, pool });
-    expectClose(got.baseline, wanted.baseline);
-    await machine.end();
-    served.close();
   });
 });
