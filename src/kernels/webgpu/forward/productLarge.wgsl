@@ -35,8 +35,8 @@ fn multiply_tile(thread: u32, lane: u32, workgroup: u32) {
         let held_c = hold_rows(first, row + 16u, lane);
         for (var i = 0u; i < HELD; i++) {
           let k = first + i;
-          let a = held_rows(held_a, i, lane);
-          let c = held_rows(held_c, i, lane);
+          let a = held_rows(held_a, i, k, row, lane);
+          let c = held_rows(held_c, i, k, row + 16u, lane);
           let left = w_tile[slot(k, column)];
           let right = w_tile[slot(k, column + 16u)];
           l0 += a.x * left;

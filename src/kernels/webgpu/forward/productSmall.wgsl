@@ -21,7 +21,7 @@ fn multiply_tile(thread: u32, lane: u32, workgroup: u32) {
         let held = hold_rows(first, row, lane);
         for (var i = 0u; i < HELD; i++) {
           let k = first + i;
-          let a = held_rows(held, i, lane);
+          let a = held_rows(held, i, k, row, lane);
           let b = w_tile[slot(k, column)];
           s0 += a.x * b;
           s1 += a.y * b;

@@ -1,5 +1,6 @@
-// Rows of a tile as each thread reads them from workgroup memory.
-const HELD: u32 = 1u;
+// Rows of a tile as each thread reads them from workgroup memory when it needs them: it holds none. All inputs of
+// a part are one loop; a loop for each of them costs time on a CPU.
+const HELD: u32 = DEPTH;
 
 @compute @workgroup_size(256)
 fn main(
@@ -11,9 +12,9 @@ fn main(
 }
 
 fn hold_rows(k: u32, block: u32, lane: u32) -> vec4<f32> {
-  return x_tile[slot(k, block)];
+  return vec4<f32>(0.0);
 }
 
-fn held_rows(held: vec4<f32>, i: u32, lane: u32) -> vec4<f32> {
-  return held;
+fn held_rows(held: vec4<f32>, i: u32, k: u32, block: u32, lane: u32) -> vec4<f32> {
+  return x_tile[slot(k, block)];
 }

@@ -21,6 +21,6 @@ fn hold_rows(k: u32, block: u32, lane: u32) -> vec4<f32> {
 }
 
 /// The rows that the thread in place i holds.
-fn held_rows(held: vec4<f32>, i: u32, lane: u32) -> vec4<f32> {
+fn held_rows(held: vec4<f32>, i: u32, k: u32, block: u32, lane: u32) -> vec4<f32> {
   return subgroupShuffle(held, lane - lane % HELD + i);
 }
