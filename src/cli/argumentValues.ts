@@ -88,7 +88,21 @@ export function readFormatIds(command: string, texts: readonly string[] | undefi
   try {
     return [...new Set(names.map((name) => parseFormat(name).id))];
   } catch (error) {
+    if (names.some(isScheme)) {
+      const detail = 'methods and formats of activations are measured by perplexity only';
+      throw new UsageError(`--format: ${detail}`, command);
+    }
     throw new UsageError(error instanceof Error ? error.message : String(error), command, true);
+  }
+}
+
+/** True for names with a method or a format of activations. */
+function isScheme(name: string): boolean {
+  try {
+    const { methods, activations } = parseScheme(name);
+    return methods.length > 0 || activations !== undefined;
+  } catch {
+    return false;
   }
 }
 

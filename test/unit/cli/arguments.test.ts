@@ -65,6 +65,16 @@ describe('compare', () => {
     expect(error.command).toBe('compare');
   });
 
+  test('says which command takes methods and formats of activations', () => {
+    for (const name of ['int4+gptq', 'int4/int8-token', 'dint4+aqas/int8-token']) {
+      for (const command of ['compare m', 'quantize m --out x']) {
+        expect(() => parse(`${command} --format ${name}`)).toThrow(
+          '--format: methods and formats of activations are measured by perplexity only',
+        );
+      }
+    }
+  });
+
   test('names a format that is not in the catalogue', () => {
     expect(usageError('compare m --format int4,fp99').message).toContain('"fp99"');
   });
