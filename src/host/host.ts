@@ -71,4 +71,6 @@ export interface Host {
   ): Thread<Api>;
   /** Most memory that the process has had so far, in bytes. */
   peakMemoryBytes(): number;
+  /** Frees memory that nothing refers to any more, now: of pools that have ended. */
+  freeMemory(): void;
 }

@@ -20,7 +20,6 @@ import { foldOf, isQueryOrKey } from './folding.js';
 import { SiteLoss } from './siteLoss.js';
 import type { CalibratedPart, CalibratedTensor, CalibrationRequest } from './types.js';
 import { largestMagnitudes, meanRelative, spans } from './weightRanges.js';
-import { Workspace } from './workspace.js';
 
 /**
  * Scales and clips a model's linear weights block by block, each by what it sees in the unquantized model.
@@ -57,7 +56,6 @@ interface SiteChoice {
 
 class BlockAdjuster {
   readonly parts: CalibratedPart[] = [];
-  private readonly workspace: Workspace;
   private readonly loss: SiteLoss;
   private readonly steps: ReturnType<typeof chosenSteps>;
   private sampled?: number;
@@ -66,8 +64,6 @@ class BlockAdjuster {
     private readonly walk: CalibrationWalk,
     private readonly applied: AppliedMethod,
   ) {
-    const { pool, model } = walk.request;
-    this.workspace = new Workspace(pool, model.plan);
     this.loss = new SiteLoss(walk);
     this.steps = chosenSteps(applied.method, applied.options);
   }
@@ -136,7 +132,7 @@ class BlockAdjuster {
     const { walk } = this;
     const { pool, format, scaleDtype } = walk.request;
     const [{ inputs }] = linears;
-    const places = this.workspace.of(linears, walk.stages.rows);
+    const places = walk.workspace.of(site, linears, walk.stages.rows);
     const placed = placeStatistics(places.statistics, inputs);
     const source = { rows: 0, columns: inputs, placed, inputs: { at: 0, stride: inputs } };
     await clearStatistics(pool, source, walk.options);
@@ -213,7 +209,7 @@ class BlockAdjuster {
 
   private async changeWeights(
     block: VisitedBlock,
-    { factors, sample }: SiteChoice,
+    { site: name, factors, sample }: SiteChoice,
     linears: readonly LinearPlan[],
     divisors: Divisors,
     findings: StepFinding[],
@@ -221,7 +217,7 @@ class BlockAdjuster {
     const { walk, applied, steps } = this;
     const { pool, tensors, format, scaleDtype } = walk.request;
     const [{ inputs }] = linears;
-    const places = this.workspace.of(linears, sample?.rows ?? 0);
+    const places = walk.workspace.of(name, linears, sample?.rows ?? 0);
     await walk.weights.loadRows(
       linears.map((linear, index) => ({
         linear,
@@ -312,7 +308,7 @@ class BlockAdjuster {
 
   private async vector(name: string, elements: number): Promise<Float32Array> {
     const { pool } = this.walk.request;
-    const at = this.workspace.scratch;
+    const at = this.walk.workspace.scratch;
     await this.walk.weights.loadVectors([{ name, at, change: this.walk.base(name) }]);
     return new Float32Array(pool.memory.buffer, at, elements).slice();
   }

@@ -20,9 +20,16 @@ export interface BlockStagesSetup {
   readonly plan: ModelPlan;
   /** All hidden states, one window after the other. */
   readonly windows: readonly StateWindow[];
+  /** Address of room for what attention comes to, of all rows: see {@link countAttendedBytes}. */
+  readonly attended: number;
   /** Of models with experts. */
   readonly routed?: RoutedStates;
   readonly signal?: AbortSignal;
+}
+
+/** Bytes of what attention comes to in so many rows. */
+export function countAttendedBytes({ blocks }: ModelPlan, rows: number): number {
+  return rows * Math.max(...blocks.map(({ attention }) => attention.output.inputs)) * 4;
 }
 
 /** Rows of one group of windows, and which of all rows is the first. */
@@ -81,8 +88,10 @@ export class BlockStages {
     this.hidden = { at: windows[0].hidden, stride: hiddenSize };
     this.projected = { at: pool.reserve(most4 * projected).start, stride: projected };
     this.inputs = pool.reserve(most4 * widest).start;
-    const attended = most(({ attention }) => attention.output.inputs);
-    this.attended = { at: pool.reserve(this.rows * attended * 4).start, stride: attended };
+    this.attended = {
+      at: setup.attended,
+      stride: most(({ attention }) => attention.output.inputs),
+    };
     if (blocks.some(({ parallel }) => parallel)) {
       this.before = { at: pool.reserve(this.rows * hiddenSize * 4).start, stride: hiddenSize };
     }

@@ -12,8 +12,9 @@ import type { TensorChange, Variant } from '../evaluation/types.js';
 import { WeightStore } from '../evaluation/weightStore.js';
 import { isRouter, linearsAt, INPUT_SITES, type InputSite } from '../forward/block.js';
 import type { PlacedBlock } from '../forward/tasks.js';
-import { BlockStages } from './blockStages.js';
+import { BlockStages, countAttendedBytes } from './blockStages.js';
 import type { CalibrationRequest } from './types.js';
+import { Workspace } from './workspace.js';
 
 /** A block that calibration has come to; hidden states stand before it. */
 export interface VisitedBlock {
@@ -26,6 +27,7 @@ export interface VisitedBlock {
 /** Takes calibration windows through a model, block by block. */
 export class CalibrationWalk {
   readonly stages: BlockStages;
+  readonly workspace: Workspace;
   readonly weights: WeightStore;
   private readonly fixed: FixedTensors;
   private readonly embedder: Embedder;
@@ -35,9 +37,11 @@ export class CalibrationWalk {
   /** Address of the weights of the block at work. */
   private readonly packed: number;
 
+  /** @param sharesMemory weights are chosen without another look at what attention came to */
   constructor(
     readonly request: CalibrationRequest,
     readonly options: CallOptions,
+    sharesMemory = false,
   ) {
     const { pool, model, windows, scaleDtype } = request;
     const { plan, opened } = model;
@@ -62,7 +66,9 @@ export class CalibrationWalk {
     if (routed && regions) {
       this.experts = new ExpertRunner({ pool, plan, weights, routed, regions, signal });
     }
-    this.stages = new BlockStages({ pool, plan, windows: this.windows, routed, signal });
+    this.workspace = new Workspace(pool, plan, countAttendedBytes(plan, rows), sharesMemory);
+    const { attended } = this.workspace;
+    this.stages = new BlockStages({ pool, plan, windows: this.windows, attended, routed, signal });
     const sizes = blocks.map((block) => layOutParts(block, 0, hiddenSize).bytes);
     this.packed = pool.reserve(Math.max(...sizes)).start;
     this.fixed = new FixedTensors({ pool, plan, variants: [], weights });

@@ -21,7 +21,7 @@ export async function quantizeAlone(
   const { signal, onProgress } = options;
   const step = method.quantize;
   if (step?.needs !== 'nothing') throw new Error(`${method.label} needs a calibration text`);
-  const workspace = new Workspace(pool, plan);
+  const workspace = new Workspace(pool, plan, 0, false);
   const weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
   const results: CalibratedPart[] = [];
   const total = plan.blocks.length;
@@ -37,7 +37,7 @@ export async function quantizeAlone(
         continue;
       }
       const [{ inputs }] = linears;
-      const places = workspace.of(linears, 0);
+      const places = workspace.of(site, linears, 0);
       await weights.loadRows(
         linears.map((linear, index) => ({
           linear,

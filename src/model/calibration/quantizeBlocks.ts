@@ -7,7 +7,7 @@ import type { TensorChange } from '../evaluation/types.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import type { CalibratedPart, CalibrationRequest } from './types.js';
-import { Workspace, type SitePlaces } from './workspace.js';
+import type { SitePlaces } from './workspace.js';
 
 /**
  * Quantizes a model's linear weights block by block, each by what it sees of calibration windows that have
@@ -23,7 +23,7 @@ export async function quantizeBlocks(
   applied: AppliedMethod,
   options: CallOptions,
 ): Promise<readonly CalibratedPart[]> {
-  const walk = new CalibrationWalk(request, options);
+  const walk = new CalibrationWalk(request, options, true);
   const quantizer = new BlockQuantizer(walk, applied);
   await walk.run((block) => quantizer.visit(block));
   return quantizer.parts;
@@ -31,15 +31,12 @@ export async function quantizeBlocks(
 
 class BlockQuantizer {
   readonly parts: CalibratedPart[] = [];
-  private readonly workspace: Workspace;
   private readonly perBlock: boolean;
 
   constructor(
     private readonly walk: CalibrationWalk,
     private readonly applied: AppliedMethod,
   ) {
-    const { pool, model } = walk.request;
-    this.workspace = new Workspace(pool, model.plan);
     this.perBlock = applied.options.order === 'per-block';
   }
 
@@ -89,7 +86,7 @@ class BlockQuantizer {
     const { request, options } = walk;
     const { pool, format, scaleDtype } = request;
     const [{ inputs }] = linears;
-    const places = this.workspace.of(linears, walk.stages.rows);
+    const places = walk.workspace.of(site, linears, walk.stages.rows);
     await this.gather(block, site, places, inputs);
     await walk.weights.loadRows(
       linears.map((linear, index) => ({

@@ -2,7 +2,7 @@ import type { WorkerPool } from '../../compute/workerPool.js';
 import { statisticsBytes } from '../../methods/gram/gram.js';
 import type { CalibratedLinear, Gram } from '../../methods/types.js';
 import type { LinearPlan, ModelPlan } from '../config/plan.js';
-import { INPUT_SITES, linearsAt } from '../forward/block.js';
+import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 
 const ALIGNMENT = 64;
 
@@ -21,27 +21,43 @@ export interface SitePlaces {
   readonly linears: readonly CalibratedLinear[];
 }
 
-/** Memory for one site at a time: its inputs' products, and its weights as rows. */
+/**
+ * Memory for one site at a time: its inputs' products, and its weights as rows. What attention came to lies
+ * here, too: it is needed at attention's output alone, and the largest products are those of another site.
+ */
 export class Workspace {
-  private readonly start: number;
+  /** Address of what attention came to, of all rows. */
+  readonly attended: number;
+  private readonly behind: number;
+  private readonly shares: boolean;
 
-  constructor(pool: WorkerPool, { blocks }: ModelPlan) {
+  /**
+   * @param attendedBytes of what attention came to
+   * @param shares false: places of no site are where that lies
+   */
+  constructor(pool: WorkerPool, { blocks }: ModelPlan, attendedBytes: number, shares: boolean) {
     const bytes = blocks.flatMap((block) =>
-      INPUT_SITES.map((site) => linearsAt(block, site))
-        .filter((linears) => linears.length > 0)
-        .map((linears) => layOut(0, linears, 0).end),
+      INPUT_SITES.map((site) => ({ site, linears: linearsAt(block, site) }))
+        .filter(({ linears }) => linears.length > 0)
+        .map(({ site, linears }) => {
+          const isOver = shares && site !== 'attentionOutput';
+          return layOut(isOver ? 0 : attendedBytes, linears, 0).end;
+        }),
     );
-    this.start = pool.reserve(Math.max(...bytes)).start;
+    this.attended = pool.reserve(Math.max(attendedBytes, ...bytes)).start;
+    this.behind = this.attended + attendedBytes;
+    this.shares = shares;
   }
 
   /** Address of room for a vector, as long as no site has its places. */
   get scratch(): number {
-    return this.start;
+    return this.behind;
   }
 
   /** Places for a site; those of the one before are then no longer valid. */
-  of(linears: readonly LinearPlan[], rows: number): SitePlaces {
-    return layOut(this.start, linears, rows).places;
+  of(site: InputSite, linears: readonly LinearPlan[], rows: number): SitePlaces {
+    const isOver = this.shares && site !== 'attentionOutput';
+    return layOut(isOver ? this.attended : this.behind, linears, rows).places;
   }
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { FormatNameError } from '../../../src/formats/index.js';
 import { METHODS } from '../../../src/methods/index.js';
+import type { MethodOption } from '../../../src/methods/types.js';
 import { defaultOptions, parseScheme, schemeLabel } from '../../../src/methods/schemes.js';
 
 function refusal(text: string): string {
@@ -64,11 +65,20 @@ describe('a scheme', () => {
 
   it.each(METHODS.map((method) => [method.name, method] as const))(
     'reads back every option of %s that it prints',
-    (name, { options, refuses }) => {
-      const format = ['int4:g64', 'nf4'].find((each) => !refuses(parseScheme(each).format))!;
+    (name, { options, refuses, notation }) => {
+      const formats = [notation?.format ?? 'int4:g64', 'nf4'];
+      const format = formats.find((each) => !refuses(parseScheme(each).format))!;
+      const isAllowed = ({ default: usual, range, isWhole }: MethodOption, value: number) =>
+        value !== usual &&
+        value >= (range?.[0] ?? 0) &&
+        value <= (range?.[1] ?? Infinity) &&
+        (!isWhole || Number.isInteger(value));
       const others = options.map((option) => {
         if (typeof option.default === 'boolean') return option.name;
-        if (typeof option.default === 'number') return `${option.name}=1`;
+        if (typeof option.default === 'number') {
+          const value = [1, 2, 3, 0.25].find((each) => isAllowed(option, each));
+          return `${option.name}=${value}`;
+        }
         return `${option.name}=${option.values!.find((value) => value !== option.default)}`;
       });
       const text = [`${format}+${name}`, ...others].join(':');
@@ -76,7 +86,8 @@ describe('a scheme', () => {
       expect(parseScheme(scheme.id)).toEqual(scheme);
       for (const option of options) {
         expect(scheme.methods[0].options[option.name]).not.toBe(option.default);
-        expect(scheme.id).toContain(`:${option.name}`);
+        const isInName = notation?.letters.includes(option.name) ?? false;
+        expect(scheme.id).toContain(`${isInName ? '-' : ':'}${option.name}`);
       }
     },
   );

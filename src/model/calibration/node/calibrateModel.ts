@@ -17,6 +17,9 @@ import type { CalibratedPart, CalibrationRequest } from '../types.js';
 import { CalibratedFiles } from './calibratedFiles.js';
 import { pruneCalibrated, refuseFullDisk, touchFolder } from './calibratedFolders.js';
 
+/** Changes whenever the meaning of kept weights does. */
+const MEANING = '1';
+
 /** What a model is calibrated with. */
 export interface CalibrationSetup {
   readonly host: Host;
@@ -60,7 +63,7 @@ export async function calibrateModel(
   const changes = new Map<string, TensorChange>();
   let unrounded: ReadonlyMap<string, TensorChange> = new Map();
   const findings: StepFinding[] = [];
-  const done: string[] = [];
+  const done: string[] = [MEANING];
   let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
@@ -184,6 +187,7 @@ async function runStep(
       : await quantizeAlone(request, applied, options);
   } finally {
     await pool.dispose();
+    host.freeMemory();
     await touchFolder(join(folder, name));
   }
 }
