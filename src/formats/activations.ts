@@ -81,7 +81,7 @@ const LEVELS: readonly Levels[] = [
   integers(4),
   {
     name: 'fp8',
-    label: 'AFP8',
+    label: 'A FP8',
     bits: 8,
     levelsName: 'E4M3, all codes numbers',
     levels: exmyFormat(4, 3),
@@ -90,7 +90,7 @@ const LEVELS: readonly Levels[] = [
   },
   {
     name: 'fp4',
-    label: 'AFP4',
+    label: 'A FP4',
     bits: 4,
     levelsName: 'E2M1, as fp4-e2m1',
     levels: levelsOf('fp4-e2m1'),

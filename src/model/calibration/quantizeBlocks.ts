@@ -113,7 +113,10 @@ class BlockQuantizer {
       shape: [outputs, inputs],
       values: new Float32Array(pool.memory.buffer, at, outputs * inputs),
     }));
-    return request.parts.put(block.index, site, tensors, findings);
+    const about = { block: block.index, tensors: linears.map(({ weight }) => weight), values: {} };
+    const few = noteFewRows(walk.stages.rows, inputs);
+    const all = few && step.needs === 'gram' ? [...findings, { ...about, notes: [few] }] : findings;
+    return request.parts.put(block.index, site, tensors, all);
   }
 
   private async gather(
@@ -131,4 +134,10 @@ class BlockQuantizer {
     );
     await mirrorGram(pool, gram, walk.options);
   }
+}
+
+/** What to know of inputs that were seen in fewer rows than there are of them. */
+function noteFewRows(rows: number, inputs: number): string | undefined {
+  if (rows >= inputs) return undefined;
+  return `Only ${rows} tokens of calibration text for ${inputs} inputs: damping alone decides the rest, and the weights may serve that text rather than others.`;
 }

@@ -217,6 +217,14 @@ describe('a calibration text', () => {
     );
   });
 
+  it('with fewer tokens than a layer has inputs is said to serve itself', async () => {
+    const folder = await textModel();
+    const { formats } = await measure(folder, [GPTQ], { calibration: { windows: 1, context: 16 } });
+    expect(formats[0].notes.join('\n')).toMatch(
+      /Only 16 tokens of calibration text for \d+ inputs/,
+    );
+  });
+
   it('gives other windows by another seed, and the same ones by the same', async () => {
     const folder = await textModel();
     const losses = async (seed?: number) => {

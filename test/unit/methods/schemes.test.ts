@@ -31,7 +31,7 @@ describe('a scheme', () => {
     [
       'dint4:row+aqas+gptq:damp=0.05/fp8-static',
       'dint4:row+aqas+gptq:damp=0.05/fp8-static',
-      'dINT4 row AQAS GPTQ (damp=0.05) · AFP8 static',
+      'dINT4 row AQAS GPTQ (damp=0.05) · A FP8 static',
     ],
   ])('"%s" is %s', (text, id, label) => {
     const scheme = parseScheme(text);

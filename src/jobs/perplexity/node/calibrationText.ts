@@ -115,7 +115,7 @@ export class CalibrationText {
 /** Every run of {@link RUN} tokens, as a number that equal runs share; ids of short windows as one. */
 function* runsOf(ids: Int32Array): Generator<number> {
   const length = Math.min(RUN, ids.length);
-  // A rolling hash: two primes keep its products exact in doubles.
+  // A rolling hash modulo a prime.
   const [base, modulus] = [1_000_003, 2_147_483_647];
   const times = (a: number, b: number) => Number((BigInt(a) * BigInt(b)) % BigInt(modulus));
   let highest = 1;
