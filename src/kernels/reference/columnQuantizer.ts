@@ -1,4 +1,5 @@
 import { roundHalfEven, saturateF32 } from '../../formats/float32.js';
+import { ruleProperties } from '../../formats/rules.js';
 import type { Rule } from '../../formats/types.js';
 import { makeCastQuantizer } from './castGroup.js';
 import type { GroupRule } from './groupQuantizer.js';
@@ -60,7 +61,8 @@ function denormalIntegers({ bits, special }: Of<'denormal-integer'>): ColumnQuan
   };
 }
 
-function levels({ grid, scaling }: Of<'grid'>): ColumnQuantizer {
+function levels(rule: Of<'grid'>): ColumnQuantizer {
+  const { grid, scaling } = rule;
   const { thresholds } = grid;
   // Numbers of f64: a level is read without a conversion.
   const levelValues = Float64Array.from(grid.levels);
@@ -75,7 +77,7 @@ function levels({ grid, scaling }: Of<'grid'>): ColumnQuantizer {
     }
     return levelValues[low];
   };
-  const bySign = scaling === 'by-sign';
+  const bySign = ruleProperties(rule).hasNegativeScales;
   return (column, { scales, negativeScales, tensorScale }, first) => {
     for (let i = 0; i < column.length; i++) {
       const value = column[i];
