@@ -56,7 +56,7 @@ let collect: (() => void) | undefined;
  */
 function collectGarbage(): void {
   if (!collect) {
-    setFlagsFromString('--expose-gc');
+    setFlagsFromString('-expose_gc');
     collect = runInNewContext('gc') as () => void;
   }
   collect();
