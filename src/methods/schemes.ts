@@ -46,7 +46,7 @@ export function parseScheme(text: string): QuantizationScheme {
 }
 
 /** A scheme of given parts, with its canonical name. */
-export function makeScheme(
+function makeScheme(
   format: NumberFormat,
   methods: readonly AppliedMethod[] = [],
   activations?: ActivationFormat,

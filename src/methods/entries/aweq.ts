@@ -4,7 +4,7 @@ import type { CalibrationMethod } from '../types.js';
 const { fround } = Math;
 
 /** √(r_x / r_w), so that both ranges become √(r_x·r_w); 1 where one of them is 0, which nothing can even out. */
-export function equalizeSpans(activations: Float32Array, weights: Float32Array): Float32Array {
+function equalizeSpans(activations: Float32Array, weights: Float32Array): Float32Array {
   return activations.map((span, i) => {
     const factor = fround(Math.sqrt(fround(span / weights[i])));
     return factor > 0 && Number.isFinite(factor) ? factor : 1;

@@ -75,6 +75,21 @@ export async function mirrorGram(
   await machine.tasks<GramApi>().run('mirrorGram', tasks, ignore, signal);
 }
 
+/**
+ * Sets a gram to Σxᵀx over rows of inputs.
+ * @param observe hands all rows to what it is given, some at a time
+ */
+export async function sumGram(
+  machine: TaskMachine,
+  gram: SquareMatrix,
+  observe: (add: (inputs: Matrix, rows: number) => Promise<void>) => Promise<void>,
+  call: CallOptions = {},
+): Promise<void> {
+  await clearGram(machine, gram, call);
+  await observe((inputs, rows) => addGram(machine, gram, inputs, rows, call));
+  await mirrorGram(machine, gram, call);
+}
+
 /** Rows of inputs, and where sums over them lie. */
 export interface StatisticsSource {
   readonly inputs: Matrix;

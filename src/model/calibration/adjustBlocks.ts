@@ -1,22 +1,20 @@
-import { formatForWidth } from '../../formats/index.js';
 import {
-  addGram,
   addStatistics,
-  clearGram,
   clearStatistics,
-  mirrorGram,
   placeStatistics,
   readStatistics,
+  sumGram,
 } from '../../methods/gram/gram.js';
 import { chosenSteps } from '../../methods/steps.js';
-import type { ScalingGroup, StepFinding } from '../../methods/types.js';
+import type { AppliedMethod, ScalingGroup, StepFinding } from '../../methods/types.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
-import type { AppliedMethod } from '../../methods/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
-import type { LinearPlan, NormPlan } from '../config/plan.js';
+import type { LinearPlan, ModelPlan } from '../config/plan.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
+import { Divisors, scaleRows } from './divisors.js';
 import { foldOf, isQueryOrKey } from './folding.js';
+import { SiteWeights } from './siteWeights.js';
 import { SiteLoss } from './siteLoss.js';
 import type { CalibratedPart, CalibratedTensor, CalibrationRequest } from './types.js';
 import { largestMagnitudes, meanRelative, spans } from './weightRanges.js';
@@ -130,7 +128,7 @@ class BlockAdjuster {
     linears: readonly LinearPlan[],
   ): Promise<ScalingGroup> {
     const { walk } = this;
-    const { pool, format, scaleDtype } = walk.request;
+    const { pool } = walk.request;
     const [{ inputs }] = linears;
     const places = walk.workspace.of(site, linears, walk.stages.rows);
     const placed = placeStatistics(places.statistics, inputs);
@@ -140,26 +138,13 @@ class BlockAdjuster {
       addStatistics(pool, { ...source, inputs: matrix, rows }, walk.options),
     );
     const statistics = await readStatistics(pool, { ...source, rows: walk.stages.rows });
-    await walk.weights.loadRows(
-      linears.map((linear, index) => ({
-        linear,
-        at: places.linears[index].weights.at,
-        change: walk.base(linear.weight),
-      })),
-    );
-    const weights = linears.map(({ outputs }, index) => {
-      const { at } = places.linears[index].weights;
-      return new Float32Array(pool.memory.buffer, at, outputs * inputs);
-    });
-    const grouped = formatForWidth(format, inputs);
+    const loaded = new SiteWeights(walk.request, linears, places);
+    await loaded.load(walk.weights);
+    const weights = loaded.values;
+    const chosen = loaded.siteIn(block.index);
     return {
-      machine: pool,
-      block: block.index,
+      ...chosen,
       site,
-      inputs,
-      linears: places.linears,
-      format: grouped,
-      scaleDtype,
       statistics,
       loss: (judgedBy, factors) =>
         judgedBy === 'module'
@@ -167,7 +152,7 @@ class BlockAdjuster {
           : this.loss.ofLinears(block, site, statistics.maxAbs, factors),
       weightMaxAbs: () => Promise.resolve(largestMagnitudes(weights, inputs)),
       weightSpans: () => Promise.resolve(spans(weights, inputs)),
-      weightMeanRelative: () => Promise.resolve(meanRelative(weights, inputs, grouped)),
+      weightMeanRelative: () => Promise.resolve(meanRelative(weights, inputs, chosen.format)),
     };
   }
 
@@ -195,7 +180,7 @@ class BlockAdjuster {
     choices: readonly SiteChoice[],
     findings: StepFinding[],
   ): Promise<CalibratedTensor[]> {
-    const divisors = new Divisors(block, choices);
+    const divisors = new Divisors(block.plan, choices);
     const tensors = await this.divideVectors(divisors);
     for (const choice of choices) {
       const changed = choice.linears.filter(
@@ -215,22 +200,13 @@ class BlockAdjuster {
     findings: StepFinding[],
   ): Promise<CalibratedTensor[]> {
     const { walk, applied, steps } = this;
-    const { pool, tensors, format, scaleDtype } = walk.request;
+    const { tensors } = walk.request;
     const [{ inputs }] = linears;
     const places = walk.workspace.of(name, linears, sample?.rows ?? 0);
-    await walk.weights.loadRows(
-      linears.map((linear, index) => ({
-        linear,
-        at: places.linears[index].weights.at,
-        change: walk.base(linear.weight),
-      })),
-    );
-    const valuesOf = (index: number) => {
-      const { weights, outputs } = places.linears[index];
-      return new Float32Array(pool.memory.buffer, weights.at, outputs * inputs);
-    };
-    for (const [index, linear] of linears.entries()) {
-      scaleRows(valuesOf(index), inputs, factors, divisors.ofRows.get(linear));
+    const weights = new SiteWeights(walk.request, linears, places);
+    await weights.load(walk.weights);
+    for (const [index, values] of weights.values.entries()) {
+      scaleRows(values, inputs, factors, divisors.ofRows.get(linears[index]));
     }
     const clipped = places.linears.filter(
       ({ name }, index) =>
@@ -239,22 +215,11 @@ class BlockAdjuster {
     );
     if (steps.clip && sample && clipped.length > 0) {
       await this.gramOf(sample, factors, { at: places.gram.at, order: inputs });
-      const site = {
-        machine: pool,
-        block: block.index,
-        inputs,
-        linears: clipped,
-        format: formatForWidth(format, inputs),
-        scaleDtype,
-      };
+      const site = weights.siteIn(block.index, clipped);
       findings.push(...(await steps.clip.clip(site, places.gram, applied.options, walk.options)));
     }
     // Copies: the next site takes the same places.
-    return linears.map(({ weight, outputs }, index) => ({
-      name: weight,
-      shape: [outputs, inputs],
-      values: valuesOf(index).slice(),
-    }));
+    return weights.tensors.map((tensor) => ({ ...tensor, values: tensor.values.slice() }));
   }
 
   /** Σxᵀx of a sample whose inputs are divided by factors. */
@@ -265,21 +230,11 @@ class BlockAdjuster {
   ): Promise<void> {
     const { request, options } = this.walk;
     const { pool } = request;
-    if ((this.sampled ?? 0) === 0) {
-      const { blocks } = request.model.plan;
-      const widest = Math.max(
-        ...blocks.flatMap((block) =>
-          INPUT_SITES.flatMap((site) => linearsAt(block, site).map((linear) => linear.inputs)),
-        ),
-      );
-      this.sampled = pool.reserve(rows * widest * 4).start;
-    }
+    this.sampled ??= pool.reserve(rows * widestInputs(request.model.plan) * 4).start;
+    const matrix: Matrix = { at: this.sampled, stride: inputs };
     const scaled = factors ? values.map((value, at) => value / factors[at % inputs]) : values;
-    pool.write(this.sampled!, scaled);
-    const matrix: Matrix = { at: this.sampled!, stride: inputs };
-    await clearGram(pool, gram, options);
-    await addGram(pool, gram, matrix, rows, options);
-    await mirrorGram(pool, gram, options);
+    pool.write(this.sampled, scaled);
+    await sumGram(pool, gram, (add) => add(matrix, rows), options);
   }
 
   /** Norms and biases, divided. */
@@ -314,48 +269,17 @@ class BlockAdjuster {
   }
 }
 
-/** What the factors of a block's sites are folded into. */
-class Divisors {
-  readonly ofNorms: { readonly norm: NormPlan; readonly factors: Float32Array }[] = [];
-  /** By linear map, one for each output. */
-  readonly ofRows = new Map<LinearPlan, Float32Array>();
-
-  constructor({ plan }: VisitedBlock, choices: readonly SiteChoice[]) {
-    for (const { site, factors } of choices) {
-      if (!factors) continue;
-      const fold = foldOf(plan, site);
-      if (fold.kind === 'norm') this.ofNorms.push({ norm: fold.norm, factors });
-      if (fold.kind !== 'rows') continue;
-      for (const [input, { linear, row }] of fold.rows.entries()) {
-        let divisors = this.ofRows.get(linear);
-        if (!divisors) this.ofRows.set(linear, (divisors = ones(linear.outputs)));
-        divisors[row] = factors[input];
-      }
-    }
-  }
-}
-
-function ones(length: number): Float32Array {
-  return new Float32Array(length).fill(1);
-}
-
-/** Multiplies columns by factors, then divides rows by divisors; each in f32. */
-function scaleRows(
-  values: Float32Array,
-  inputs: number,
-  factors: Float32Array | undefined,
-  divisors: Float32Array | undefined,
-): void {
-  if (factors) for (let at = 0; at < values.length; at++) values[at] *= factors[at % inputs];
-  if (!divisors) return;
-  for (const [row, divisor] of divisors.entries()) {
-    for (let at = row * inputs; at < (row + 1) * inputs; at++) values[at] /= divisor;
-  }
-}
-
 /** Linear maps that must be in memory while a site's factors are chosen. */
 function judgedWith({ plan }: VisitedBlock, site: InputSite): readonly LinearPlan[] {
   const next =
     site === 'attention' ? 'attentionOutput' : site === 'feedForward' ? 'down' : undefined;
   return [...linearsAt(plan, site), ...(next ? linearsAt(plan, next) : [])];
+}
+
+/** The most inputs that a linear map of all rows takes. */
+function widestInputs({ blocks }: ModelPlan): number {
+  const inputs = blocks.flatMap((block) =>
+    INPUT_SITES.flatMap((site) => linearsAt(block, site).map((linear) => linear.inputs)),
+  );
+  return Math.max(...inputs);
 }

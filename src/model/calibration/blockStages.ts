@@ -1,17 +1,17 @@
 import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
 import type { BlockPlan, ModelPlan } from '../config/plan.js';
+import { attendTasks } from '../evaluation/attendTasks.js';
 import { groupsOf, type StateWindow, type WindowGroup } from '../evaluation/blockRunner.js';
 import type { RoutedStates } from '../evaluation/routedStates.js';
 import { isRouter, linearsAt, type InputSite } from '../forward/block.js';
 import { columns, rowsFrom } from '../forward/layers.js';
-import { attendScratchBytes, blockScratchBytes } from '../forward/scratch.js';
+import { blockScratchBytes } from '../forward/scratch.js';
 import type { ForwardApi, PlacedBlock, RowSegment, RowTile, StageApi } from '../forward/tasks.js';
+import { TILE_ROWS, tilesOf } from './tiles.js';
 
 /** Rows whose projections are in memory at once, unless one window is longer. */
 const GROUP_BYTES = 24 << 20;
-/** Rows that a worker takes at once: enough for the matrix product, little for its memory. */
-const TILE_ROWS = 160;
 /** Of what one task needs for norms and copies. */
 const SMALL_SCRATCH = 1 << 16;
 
@@ -164,7 +164,7 @@ export class BlockStages {
         source = { at: this.inputs, stride: linear.inputs };
         await this.writeInputs('down', block, group, source);
       }
-      const tasks = this.tilesOf(group.rows).map(({ first, rows }) => ({
+      const tasks = tilesOf(group.rows).map(({ first, rows }) => ({
         linear,
         source: rowsFrom(source, first),
         rows,
@@ -202,7 +202,7 @@ export class BlockStages {
     const { attentionNorms, feedForwardNorms, parallel } = block;
     const states = site !== 'attention' && parallel ? this.before! : this.hidden;
     const source = rowsFrom(states, first);
-    const tiles = this.tilesOf(count);
+    const tiles = tilesOf(count);
     if (site === 'down') {
       const tasks = tiles.map((tile) => ({
         block,
@@ -234,26 +234,13 @@ export class BlockStages {
       scratchBytes: blockScratchBytes(block, TILE_ROWS),
     }));
     await this.run('project', tiles);
-    const { attention } = block;
-    const { keyValueHeads } = attention;
-    const pieces = Math.ceil((4 * this.setup.pool.threads) / group.windows.length);
-    const perTask = Math.ceil(keyValueHeads / Math.min(keyValueHeads, pieces));
-    const tasks: TaskOf<ForwardApi, 'attend'>[] = [];
-    let row = 0;
-    for (const { rows } of group.windows) {
-      for (let head = 0; head < keyValueHeads; head += perTask) {
-        tasks.push({
-          attention,
-          rows,
-          projected: rowsFrom(this.projected, row),
-          attended: rowsFrom(attended, row),
-          firstKeyValueHead: head,
-          keyValueHeads: Math.min(perTask, keyValueHeads - head),
-          scratchBytes: attendScratchBytes(attention, rows),
-        });
-      }
-      row += rows;
-    }
+    const tasks = attendTasks({
+      attention: block.attention,
+      windows: group.windows,
+      projected: this.projected,
+      attended,
+      threads: this.setup.pool.threads,
+    });
     await this.run('attend', tasks);
   }
 
@@ -282,7 +269,7 @@ export class BlockStages {
     count: number,
     hidden: Matrix,
   ): Promise<void> {
-    const tasks = this.tilesOf(count).map(({ first, rows }) => ({
+    const tasks = tilesOf(count).map(({ first, rows }) => ({
       block,
       source: rowsFrom(source, first),
       rows,
@@ -296,13 +283,6 @@ export class BlockStages {
     return rowsFrom(this.attended, first);
   }
 
-  private tilesOf(count: number): { readonly first: number; readonly rows: number }[] {
-    return Array.from({ length: Math.ceil(count / TILE_ROWS) }, (_, index) => {
-      const first = index * TILE_ROWS;
-      return { first, rows: Math.min(TILE_ROWS, count - first) };
-    });
-  }
-
   /** Tiles of a group, with the positions of their rows. */
   private rowTiles({ windows, first, rows: count }: PlacedGroup, attended: Matrix): RowTile[] {
     const starts: number[] = [];
@@ -311,7 +291,7 @@ export class BlockStages {
       starts.push(next);
       next += rows;
     }
-    return this.tilesOf(count).map((tile): RowTile => {
+    return tilesOf(count).map((tile): RowTile => {
       const segments: RowSegment[] = [];
       for (const [index, { rows, rotary, localRotary }] of windows.entries()) {
         const from = Math.max(tile.first, starts[index]);

@@ -1,5 +1,5 @@
 import type { BlockPlan, LinearPlan, NormPlan } from '../config/plan.js';
-import { isRouter, linearsAt, type InputSite } from '../forward/block.js';
+import { isRouter, type InputSite } from '../forward/block.js';
 
 /** An output of a linear map. */
 export interface OutputRow {
@@ -98,9 +98,4 @@ function startOf(projections: readonly LinearPlan[], linear: LinearPlan): number
   const index = projections.indexOf(linear);
   if (index < 0) return undefined;
   return projections.slice(0, index).reduce((sum, { outputs }) => sum + outputs, 0);
-}
-
-/** Sites of a block that have linear maps for all rows. */
-export function sitesOf(block: BlockPlan, sites: readonly InputSite[]): readonly InputSite[] {
-  return sites.filter((site) => linearsAt(block, site).length > 0);
 }

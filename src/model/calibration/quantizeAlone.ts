@@ -1,9 +1,9 @@
-import { formatForWidth } from '../../formats/index.js';
 import type { AppliedMethod } from '../../methods/types.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { INPUT_SITES, linearsAt } from '../forward/block.js';
 import { WeightStore } from '../evaluation/weightStore.js';
 import type { CalibratedPart, CalibrationRequest } from './types.js';
+import { SiteWeights } from './siteWeights.js';
 import { Workspace } from './workspace.js';
 
 /**
@@ -16,7 +16,7 @@ export async function quantizeAlone(
   { method, options: chosen }: AppliedMethod,
   options: CallOptions,
 ): Promise<readonly CalibratedPart[]> {
-  const { pool, model, tensors, format, scaleDtype, base, parts } = request;
+  const { pool, model, tensors, scaleDtype, parts } = request;
   const { plan, opened } = model;
   const { signal, onProgress } = options;
   const step = method.quantize;
@@ -36,33 +36,10 @@ export async function quantizeAlone(
         results.push(kept);
         continue;
       }
-      const [{ inputs }] = linears;
-      const places = workspace.of(site, linears, 0);
-      await weights.loadRows(
-        linears.map((linear, index) => ({
-          linear,
-          at: places.linears[index].weights.at,
-          change: base.get(linear.weight),
-        })),
-      );
-      const findings = await step.quantize(
-        {
-          machine: pool,
-          block,
-          inputs,
-          linears: places.linears,
-          format: formatForWidth(format, inputs),
-          scaleDtype,
-        },
-        chosen,
-        options,
-      );
-      const made = places.linears.map(({ name, outputs, weights: { at } }) => ({
-        name,
-        shape: [outputs, inputs],
-        values: new Float32Array(pool.memory.buffer, at, outputs * inputs),
-      }));
-      results.push(await parts.put(block, site, made, findings));
+      const ofSite = new SiteWeights(request, linears, workspace.of(site, linears, 0));
+      await ofSite.load(weights);
+      const findings = await step.quantize(ofSite.siteIn(block), chosen, options);
+      results.push(await parts.put(block, site, ofSite.tensors, findings));
     }
   }
   return results;

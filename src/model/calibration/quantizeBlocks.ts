@@ -1,13 +1,13 @@
-import { formatForWidth } from '../../formats/index.js';
-import { addGram, clearGram, mirrorGram } from '../../methods/gram/gram.js';
-import type { AppliedMethod } from '../../methods/types.js';
+import type { SquareMatrix } from '../../kernels/calibrationKernels.js';
+import { sumGram } from '../../methods/gram/gram.js';
+import type { AppliedMethod, QuantizeWithGram } from '../../methods/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { LinearPlan } from '../config/plan.js';
 import type { TensorChange } from '../evaluation/types.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import type { CalibratedPart, CalibrationRequest } from './types.js';
-import type { SitePlaces } from './workspace.js';
+import { SiteWeights } from './siteWeights.js';
 
 /**
  * Quantizes a model's linear weights block by block, each by what it sees of calibration windows that have
@@ -32,12 +32,16 @@ export async function quantizeBlocks(
 class BlockQuantizer {
   readonly parts: CalibratedPart[] = [];
   private readonly perBlock: boolean;
+  private readonly step: QuantizeWithGram;
 
   constructor(
     private readonly walk: CalibrationWalk,
     private readonly applied: AppliedMethod,
   ) {
-    this.perBlock = applied.options.order === 'per-block';
+    const { method, options } = applied;
+    if (method.quantize?.needs !== 'gram') throw new Error(`${method.label} sees no inputs`);
+    this.step = method.quantize;
+    this.perBlock = options.order === 'per-block';
   }
 
   async visit(block: VisitedBlock): Promise<void> {
@@ -84,55 +88,30 @@ class BlockQuantizer {
   ): Promise<CalibratedPart> {
     const { walk, applied } = this;
     const { request, options } = walk;
-    const { pool, format, scaleDtype } = request;
     const [{ inputs }] = linears;
-    const places = walk.workspace.of(site, linears, walk.stages.rows);
-    await this.gather(block, site, places, inputs);
-    await walk.weights.loadRows(
-      linears.map((linear, index) => ({
-        linear,
-        at: places.linears[index].weights.at,
-        change: walk.base(linear.weight),
-      })),
-    );
-    const chosen = {
-      machine: pool,
-      block: block.index,
-      inputs,
-      linears: places.linears,
-      format: formatForWidth(format, inputs),
-      scaleDtype,
-    };
-    const step = applied.method.quantize!;
-    const findings =
-      step.needs === 'gram'
-        ? await step.quantize(chosen, places.gram, applied.options, options)
-        : await step.quantize(chosen, applied.options, options);
-    const tensors = places.linears.map(({ name, outputs, weights: { at } }) => ({
-      name,
-      shape: [outputs, inputs],
-      values: new Float32Array(pool.memory.buffer, at, outputs * inputs),
-    }));
-    const about = { block: block.index, tensors: linears.map(({ weight }) => weight), values: {} };
-    const few = noteFewRows(walk.stages.rows, inputs);
-    const all = few && step.needs === 'gram' ? [...findings, { ...about, notes: [few] }] : findings;
-    return request.parts.put(block.index, site, tensors, all);
+    const { rows } = walk.stages;
+    const places = walk.workspace.of(site, linears, rows);
+    await this.gather(block, site, { at: places.gram.at, order: inputs });
+    const weights = new SiteWeights(request, linears, places);
+    await weights.load(walk.weights);
+    const chosen = weights.siteIn(block.index);
+    const found = await this.step.quantize(chosen, places.gram, applied.options, options);
+    const few = noteFewRows(rows, inputs);
+    const tensors = linears.map(({ weight }) => weight);
+    const findings = few
+      ? [...found, { block: block.index, tensors, values: {}, notes: [few] }]
+      : found;
+    return request.parts.put(block.index, site, weights.tensors, findings);
   }
 
-  private async gather(
-    block: VisitedBlock,
-    site: InputSite,
-    places: SitePlaces,
-    inputs: number,
-  ): Promise<void> {
-    const { walk } = this;
-    const { pool } = walk.request;
-    const gram = { at: places.gram.at, order: inputs };
-    await clearGram(pool, gram, walk.options);
-    await walk.stages.observe(site, block.placed, ({ matrix, rows }) =>
-      addGram(pool, gram, matrix, rows, walk.options),
+  private async gather(block: VisitedBlock, site: InputSite, gram: SquareMatrix): Promise<void> {
+    const { stages, request, options } = this.walk;
+    await sumGram(
+      request.pool,
+      gram,
+      (add) => stages.observe(site, block.placed, ({ matrix, rows }) => add(matrix, rows)),
+      options,
     );
-    await mirrorGram(pool, gram, walk.options);
   }
 }
 

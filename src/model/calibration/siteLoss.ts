@@ -9,9 +9,7 @@ import { blockScratchBytes } from '../forward/scratch.js';
 import type { ForwardApi, PlacedLinear, PlacedRounding, StageApi } from '../forward/tasks.js';
 import type { SiteRows } from './blockStages.js';
 import type { CalibrationWalk, VisitedBlock } from './calibrationWalk.js';
-
-/** Rows of a task. */
-const TILE_ROWS = 160;
+import { tilesOf } from './tiles.js';
 
 type Steps = ForwardApi & StageApi;
 
@@ -32,6 +30,8 @@ interface Candidate {
 export class SiteLoss {
   /** Outputs of the module as the model has them, of all rows. */
   private reference?: number;
+  /** Whose outputs these are. */
+  private kept?: 'attention' | 'feedForward';
   /** Outputs of a group, twice. */
   private target?: Matrix;
   private divided?: MemoryRegion;
@@ -104,8 +104,6 @@ export class SiteLoss {
     this.kept = undefined;
   }
 
-  private kept?: 'attention' | 'feedForward';
-
   private async keepReference(
     block: VisitedBlock,
     part: 'attention' | 'feedForward',
@@ -161,7 +159,7 @@ export class SiteLoss {
     { matrix, rows }: SiteRows,
     target: Matrix,
   ): Promise<void> {
-    const tasks = tilesOf(rows).map(({ first, count }) => ({
+    const tasks = tilesOf(rows).map(({ first, rows: count }) => ({
       linear,
       source: rowsFrom(matrix, first),
       rows: count,
@@ -181,7 +179,7 @@ export class SiteLoss {
     const { pool } = this.walk.request;
     const columns = factors.length;
     const target: Matrix = { at, stride: columns };
-    const tasks = tilesOf(rows).map(({ first, count }) => ({
+    const tasks = tilesOf(rows).map(({ first, rows: count }) => ({
       source: rowsFrom(matrix, first),
       target: rowsFrom(target, first),
       rows: count,
@@ -221,7 +219,7 @@ export class SiteLoss {
     other?: Matrix,
   ): Promise<number> {
     const { pool } = this.walk.request;
-    const tasks = tilesOf(rows).map(({ first, count }) => ({
+    const tasks = tilesOf(rows).map(({ first, rows: count }) => ({
       one: rowsFrom(matrix, first),
       other: other && rowsFrom(other, first),
       rows: count,
@@ -249,13 +247,6 @@ export class SiteLoss {
     }
     return { at: this.target.at, stride: columns };
   }
-}
-
-function tilesOf(rows: number): { readonly first: number; readonly count: number }[] {
-  return Array.from({ length: Math.ceil(rows / TILE_ROWS) }, (_, index) => {
-    const first = index * TILE_ROWS;
-    return { first, count: Math.min(TILE_ROWS, rows - first) };
-  });
 }
 
 /** A linear map without its bias, which adds nothing to a difference. */

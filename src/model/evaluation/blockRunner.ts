@@ -1,7 +1,7 @@
 import { isRouter, linearsAt, type InputSite } from '../forward/block.js';
 import { rowsOf } from '../forward/rowTiles.js';
-import { attendScratchBytes, blockScratchBytes } from '../forward/scratch.js';
-import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
+import { blockScratchBytes } from '../forward/scratch.js';
+import type { TaskMachine } from '../../compute/taskMachine.js';
 import type {
   ForwardApi,
   InputCopies,
@@ -12,6 +12,7 @@ import type {
 } from '../forward/tasks.js';
 import type { BlockPlan, ModelPlan } from '../config/plan.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
+import { attendTasks } from './attendTasks.js';
 import { InputBuffers } from './inputBuffers.js';
 import type { SiteObservation } from './inputObservation.js';
 import type { RoutedStates } from './routedStates.js';
@@ -229,31 +230,14 @@ export class BlockRunner {
     return tiles;
   }
 
-  private attendTasks(
-    block: PlacedBlock,
-    windows: readonly StateWindow[],
-  ): TaskOf<ForwardApi, 'attend'>[] {
-    const { attention } = block;
-    const { keyValueHeads } = attention;
-    const pieces = Math.min(keyValueHeads, Math.ceil((4 * this.pool.threads) / windows.length));
-    const perTask = Math.ceil(keyValueHeads / pieces);
-    const tasks: TaskOf<ForwardApi, 'attend'>[] = [];
-    let row = 0;
-    for (const { rows } of windows) {
-      for (let head = 0; head < keyValueHeads; head += perTask) {
-        tasks.push({
-          attention,
-          rows,
-          projected: this.rowsAt(this.projected, this.sizes.projected, row),
-          attended: this.rowsAt(this.attended, this.sizes.attended, row),
-          firstKeyValueHead: head,
-          keyValueHeads: Math.min(perTask, keyValueHeads - head),
-          scratchBytes: attendScratchBytes(attention, rows),
-        });
-      }
-      row += rows;
-    }
-    return tasks;
+  private attendTasks({ attention }: PlacedBlock, windows: readonly StateWindow[]) {
+    return attendTasks({
+      attention,
+      windows,
+      projected: this.rowsAt(this.projected, this.sizes.projected, 0),
+      attended: this.rowsAt(this.attended, this.sizes.attended, 0),
+      threads: this.pool.threads,
+    });
   }
 
   private rowsAt(start: number, stride: number, row: number) {
