@@ -1,4 +1,4 @@
-import type { CalibrationMethod, StepOptions } from './types.js';
+import type { AppliedMethod, CalibrationMethod, StepOptions } from './types.js';
 
 /** The steps of a method that its options leave in. */
 export function chosenSteps(
@@ -8,4 +8,10 @@ export function chosenSteps(
   const stays = <Step extends { readonly leftOutBy?: string }>(step: Step | undefined) =>
     step?.leftOutBy !== undefined && options[step.leftOutBy] === true ? undefined : step;
   return { scale: stays(scale), clip: stays(clip), quantize };
+}
+
+/** Whether a method, as it is applied, sees a calibration text. */
+export function seesText({ method, options }: AppliedMethod): boolean {
+  const { scale, clip, quantize } = chosenSteps(method, options);
+  return scale !== undefined || clip !== undefined || quantize?.needs === 'gram';
 }

@@ -55,6 +55,19 @@ async function measure(
 const oneLine = (pattern: string) => new RegExp(`^[^\\n]*${pattern}[^\\n]*$`);
 
 describe('a calibrated method', () => {
+  it('takes nothing that was kept for other activations, of methods before it either', async () => {
+    const folder = await textModel();
+    const cacheFolder = await temporaryFolder();
+    const [other, scheme] = ['int4', 'int8'].map((name) => `int3:g32+aqas+gptq/${name}-token`);
+    const asked = { calibration: { windows: 8, context: 16 } };
+    await measure(folder, [other], { ...asked, cacheFolder });
+    const [beside, alone] = [
+      await measure(folder, [scheme], { ...asked, cacheFolder }),
+      await measure(folder, [scheme], asked),
+    ].map(({ formats }) => formats[0].perplexity.value);
+    expect(beside).toBe(alone);
+  });
+
   it('comes closer to the model than rounding to nearest', async () => {
     const formats = ['int3:g64', 'int3:g64+gptq'];
     const { formats: measured } = await measure(SAMPLE, formats, {

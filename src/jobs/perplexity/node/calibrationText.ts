@@ -112,18 +112,20 @@ export class CalibrationText {
   }
 }
 
-/** Every run of {@link RUN} tokens, as a number that equal runs share; ids of short windows as one. */
-function* runsOf(ids: Int32Array): Generator<number> {
+/**
+ * Every run of {@link RUN} tokens, as a number that equal runs share and, in 61 bits, no others do that a text
+ * could have; ids of short windows as one.
+ */
+function* runsOf(ids: Int32Array): Generator<bigint> {
   const length = Math.min(RUN, ids.length);
   // A rolling hash modulo a prime.
-  const [base, modulus] = [1_000_003, 2_147_483_647];
-  const times = (a: number, b: number) => Number((BigInt(a) * BigInt(b)) % BigInt(modulus));
-  let highest = 1;
-  for (let i = 1; i < length; i++) highest = times(highest, base);
-  let hash = 0;
+  const base = 1_000_003n;
+  const modulus = (1n << 61n) - 1n;
+  const highest = base ** BigInt(length - 1) % modulus;
+  let hash = 0n;
   for (let i = 0; i < ids.length; i++) {
-    if (i >= length) hash = (hash - times(ids[i - length], highest) + modulus) % modulus;
-    hash = (times(hash, base) + ids[i]) % modulus;
+    const left = i >= length ? (BigInt(ids[i - length]) * highest) % modulus : 0n;
+    hash = ((hash - left + modulus) * base + BigInt(ids[i])) % modulus;
     if (i >= length - 1) yield hash;
   }
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
-import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
+import type { QuantizationScheme } from '../../../methods/schemes.js';
+import { seesText } from '../../../methods/steps.js';
 import { findInputRanges } from '../../../model/calibration/inputRanges.js';
 import {
   calibrateModel,
@@ -84,6 +85,7 @@ class VariantMaker {
   /** Inputs of tensors by name. */
   private readonly widths: ReadonlyMap<string, number>;
   private ranges?: Promise<ReadonlyMap<string, number>>;
+  private known?: Promise<string | undefined>;
   private readonly inUse = new Set<string>();
   private temporary?: string;
 
@@ -151,7 +153,7 @@ class VariantMaker {
         pool: { threads: pool.threads, backend: pool.backend },
         model,
         key: [
-          (await fingerprintModel(model.opened)) ?? model.opened.path,
+          (await this.fingerprint()) ?? model.opened.path,
           await host.assets.programHash(),
           pool.arithmetic,
         ],
@@ -164,15 +166,13 @@ class VariantMaker {
       scheme,
       this.options,
     );
-    const last = methods.at(-1)!.method;
-    const needsText = methods.some(({ method }) => usesText(method));
-    const { windows, source } = needsText
-      ? await this.text.windowsFor(last.defaults)
+    const last = methods.findLast(seesText);
+    const { windows, source } = last
+      ? await this.text.windowsFor(last.method.defaults)
       : { windows: [], source: undefined };
-    const names = methods.map(formatMethod).join('+');
     return {
       unrounded: made.unrounded,
-      whole: { id: `${id} ${names} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
+      whole: { id: `${id} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
       calibration: {
         text: source,
         windows: windows.length,
@@ -214,16 +214,19 @@ class VariantMaker {
     );
   }
 
+  /** Found once for all schemes. */
+  private fingerprint(): Promise<string | undefined> {
+    this.known ??= fingerprintModel(this.setup.model.opened);
+    return this.known;
+  }
+
   private async folder(): Promise<string> {
     const { cacheFolder } = this.setup.settings;
-    if (cacheFolder) return join(cacheFolder, 'calibrated');
+    // Of a model whose changes cannot be noticed, nothing is kept.
+    if (cacheFolder && (await this.fingerprint())) return join(cacheFolder, 'calibrated');
     this.temporary ??= await mkdtemp(join(tmpdir(), 'quantscope-calibrated-'));
     return this.temporary;
   }
-}
-
-function usesText({ scale, clip, quantize }: QuantizationScheme['methods'][number]['method']) {
-  return scale !== undefined || clip !== undefined || quantize?.needs === 'gram';
 }
 
 function nameTensors(names: readonly string[]): string {

@@ -3,7 +3,7 @@ import { WorkerPool, type PoolOptions } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
-import { chosenSteps } from '../../../methods/steps.js';
+import { chosenSteps, seesText } from '../../../methods/steps.js';
 import type { AppliedMethod, CalibrationMethod, StepFinding } from '../../../methods/types.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
@@ -63,18 +63,15 @@ export async function calibrateModel(
   const changes = new Map<string, TensorChange>();
   let unrounded: ReadonlyMap<string, TensorChange> = new Map();
   const findings: StepFinding[] = [];
-  const done: string[] = [MEANING];
   let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
-    const needsText = steps.scale ?? steps.clip ?? steps.quantize?.needs === 'gram';
-    const windows = needsText ? (await setup.windowsFor(applied.method)).windows : [];
-    done.push(formatMethod(applied), hashOf(windows.map(bytesOf)));
+    const windows = seesText(applied) ? (await setup.windowsFor(applied.method)).windows : [];
+    // What a method makes depends on what those before it have made.
     key = hashOf([
-      ...setup.key,
-      setup.scaleDtype,
-      format.id,
-      ...done,
+      ...(key === '' ? [MEANING, ...setup.key, setup.scaleDtype, format.id] : [key]),
+      formatMethod(applied),
+      hashOf(windows.map(bytesOf)),
       ...(steps.scale ? [scheme.activations?.id ?? ''] : []),
       ...[...setup.tensors.keys()].sort(),
     ]);
