@@ -206,6 +206,16 @@ describe('a calibration text', () => {
     );
   });
 
+  it('that has most of it is refused, however little that is of the calibration text', async () => {
+    const folder = await textModel();
+    const words = someWords(400, 5);
+    await writeFile(join(folder, 'eval.txt'), words.slice(64, 128).join(' '));
+    const asked = { calibration: { windows: 8, context: 48 }, context: 48, windows: 1 };
+    await expect(measure(folder, [GPTQ], asked)).rejects.toThrow(
+      oneLine('the text that is scored is, for the greater part, in this calibration text'),
+    );
+  });
+
   it('that shares a part with it is said to', async () => {
     const folder = await textModel();
     const words = someWords(256, 3);

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { WindowError } from '../../../model/text/windows.js';
 import type { LanguageModel } from '../../../model/evaluation/types.js';
 import type { Host } from '../../../host/host.js';
@@ -67,7 +67,7 @@ export class CalibrationText {
       ((await files.kind(own)) === undefined
         ? pool.host.assets.path('sample calibration text')
         : own);
-    if (source === evaluationText) {
+    if (resolve(source) === resolve(evaluationText)) {
       throw new Error(
         `${visible(source)}: this text is scored, so it cannot be calibrated on as well`,
       );
@@ -91,19 +91,15 @@ export class CalibrationText {
 
   /** @throws where the calibration text is the scored text */
   private checkOverlap(windows: readonly Int32Array[], source: string): void {
-    const scored = new Set(this.setup.evaluated.flatMap((ids) => [...runsOf(ids)]));
-    let runs = 0;
-    let shared = 0;
-    for (const ids of windows) {
-      for (const run of runsOf(ids)) {
-        runs++;
-        if (scored.has(run)) shared++;
-      }
-    }
-    if (shared === 0) return;
-    const share = shared / runs;
-    if (share > 0.5) {
-      const detail = 'this calibration text is, for the greater part, in the text that is scored';
+    const scored = [...runsOf(joined(this.setup.evaluated))];
+    const seen = [...runsOf(joined(windows))];
+    const share = shareOf(seen, new Set(scored));
+    if (share === 0) return;
+    if (share > 0.5 || shareOf(scored, new Set(seen)) > 0.5) {
+      const detail =
+        share > 0.5
+          ? 'this calibration text is, for the greater part, in the text that is scored'
+          : 'the text that is scored is, for the greater part, in this calibration text';
       throw new Error(`${visible(source)}: ${detail}`, { cause: new WindowError(detail) });
     }
     this.notes.push(
@@ -112,9 +108,25 @@ export class CalibrationText {
   }
 }
 
+/** Windows as one text, which they mostly were: a run may go from one to the next. */
+function joined(windows: readonly Int32Array[]): Int32Array {
+  const ids = new Int32Array(windows.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const window of windows) {
+    ids.set(window, at);
+    at += window.length;
+  }
+  return ids;
+}
+
+/** The share of runs that are among others. */
+function shareOf(runs: readonly bigint[], others: ReadonlySet<bigint>): number {
+  return runs.filter((run) => others.has(run)).length / runs.length;
+}
+
 /**
  * Every run of {@link RUN} tokens, as a number that equal runs share and, in 61 bits, no others do that a text
- * could have; ids of short windows as one.
+ * could have; the ids of a shorter text as one.
  */
 function* runsOf(ids: Int32Array): Generator<bigint> {
   const length = Math.min(RUN, ids.length);
