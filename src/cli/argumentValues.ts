@@ -83,13 +83,13 @@ export function readSomeFormatIds(command: string, texts: readonly string[] | un
 }
 
 /** Reads names repeated or separated by commas; canonical, each once. */
-export function readFormatIds(command: string, texts: readonly string[] | undefined): string[] {
+function readFormatIds(command: string, texts: readonly string[] | undefined): string[] {
   const names = (texts ?? []).flatMap((text) => text.split(',')).filter((name) => name.trim());
   try {
     return [...new Set(names.map((name) => parseFormat(name).id))];
   } catch (error) {
     if (names.some(isScheme)) {
-      const detail = 'methods and formats of activations are measured by perplexity only';
+      const detail = 'methods and formats of activations are for compare and perplexity';
       throw new UsageError(`--format: ${detail}`, command);
     }
     throw new UsageError(error instanceof Error ? error.message : String(error), command, true);
@@ -114,6 +114,13 @@ export function readSchemeIds(command: string, texts: readonly string[] | undefi
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), command, true);
   }
+}
+
+/** As {@link readSchemeIds}, and there is at least one. */
+export function readSomeSchemeIds(command: string, texts: readonly string[] | undefined): string[] {
+  const ids = readSchemeIds(command, texts);
+  if (ids.length > 0) return ids;
+  throw new UsageError('--format is missing: at least one is needed', command);
 }
 
 interface CommonValues {

@@ -1,15 +1,17 @@
 import type { ScaleDtype } from '../formats/index.js';
 import {
   COMMON,
-  readFormatIds,
   readSchemeIds,
   readJobArguments,
   parse,
   readScaleDtype,
   readSomeFormatIds,
+  readSomeSchemeIds,
   readWholeNumber,
   type JobArguments,
 } from './argumentValues.js';
+import { parseScheme } from '../methods/schemes.js';
+import { needsModel } from '../jobs/comparison/compareSchemes.js';
 import type { CalibrationSettings } from '../jobs/perplexity/measurement.js';
 import {
   CALIBRATION,
@@ -46,6 +48,7 @@ export interface CompareArguments extends JobArguments {
   readonly csv: boolean;
   /** Present where the model is to be run as well. */
   readonly perplexity?: PerplexityOptions & { readonly perLayer: boolean };
+  readonly calibration: CalibrationSettings;
 }
 
 export interface PerplexityArguments extends JobArguments {
@@ -122,6 +125,7 @@ function compareArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('compare', args, {
     ...COMMON,
     ...PERPLEXITY,
+    ...CALIBRATION,
     'per-layer': { type: 'boolean' },
     format: { type: 'string', multiple: true },
     against: { type: 'string' },
@@ -144,8 +148,8 @@ function compareArguments(args: readonly string[]): CommandLine {
   if (against === '') throw new UsageError('--against names no checkpoint', 'compare');
   const formats =
     against === undefined
-      ? readSomeFormatIds('compare', values.format)
-      : readFormatIds('compare', values.format);
+      ? readSomeSchemeIds('compare', values.format)
+      : readSchemeIds('compare', values.format);
   const perLayer = values['per-layer'] ?? false;
   const asked =
     perLayer ||
@@ -157,6 +161,11 @@ function compareArguments(args: readonly string[]): CommandLine {
   }
   if (perLayer && formats.length === 0) {
     throw new UsageError('--per-layer is about formats; no --format is given', 'compare');
+  }
+  const scheme = formats.find((name) => needsModel(parseScheme(name)));
+  if (perLayer && scheme !== undefined) {
+    const detail = `is about formats without methods and activations; ${scheme} has one`;
+    throw new UsageError(`--per-layer ${detail}`, 'compare');
   }
   if (against !== undefined && formats.length > 0 && values['save-logits'] !== undefined) {
     throw new UsageError('--save-logits takes one model: --against or one --format', 'compare');
@@ -171,6 +180,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     perplexity: asked
       ? { ...readPerplexityOptions('compare', values, formats), perLayer }
       : undefined,
+    calibration: readCalibrationOptions('compare', values),
   };
 }
 

@@ -1,14 +1,16 @@
 import type { ScaleDtype } from '../formats/index.js';
 import {
-  ERROR_MEASURES,
   knownMeasure,
   MAIN_MEASURES,
   TABLE_MEASURES,
-  type ErrorMeasure,
+  WEIGHT_MEASURES,
+  withOutputMeasures,
   type ErrorMeasures,
+  type OutputMeasures,
+  type WeightMeasure,
   type MeasureKind,
 } from '../metrics/measures.js';
-import type { ComparisonReport, FormatComparison, TensorComparison } from '../reports/reports.js';
+import type { ComparisonReport, TensorComparison } from '../reports/reports.js';
 import {
   formatCount,
   formatFixed,
@@ -46,14 +48,14 @@ const WRITERS: Readonly<
   count: { text: formatCount },
 };
 
-function measureColumn(measure: ErrorMeasure): Column {
-  const { label, kind } = ERROR_MEASURES[measure];
+function measureColumn(measure: WeightMeasure): Column {
+  const { label, kind } = WEIGHT_MEASURES[measure];
   return right([label, WRITERS[kind].unit].filter(Boolean).join(', '));
 }
 
-function measureCell(measures: ErrorMeasures, measure: ErrorMeasure): string {
+function measureCell(measures: ErrorMeasures & OutputMeasures, measure: WeightMeasure): string {
   const value = knownMeasure(measures, measure);
-  return value === undefined ? '–' : WRITERS[ERROR_MEASURES[measure].kind].text(value);
+  return value === undefined ? '–' : WRITERS[WEIGHT_MEASURES[measure].kind].text(value);
 }
 
 function formatHeading(report: ComparisonReport, scaleDtype: ScaleDtype): string {
@@ -72,19 +74,15 @@ function formatHeading(report: ComparisonReport, scaleDtype: ScaleDtype): string
   );
 }
 
-function formatsTable(formats: readonly FormatComparison[]): string {
+function formatsTable({ formats, outputErrorText }: ComparisonReport): string {
+  const measures = withOutputMeasures(TABLE_MEASURES, outputErrorText !== undefined);
   const unit = chooseSizeUnit(formats.map(({ summary }) => summary.sizeBytes));
   return formatTable(
-    [
-      left('Format'),
-      right('bits/weight'),
-      ...TABLE_MEASURES.map(measureColumn),
-      right(`size, ${unit}`),
-    ],
+    [left('Format'), right('bits/weight'), ...measures.map(measureColumn), right(`size, ${unit}`)],
     formats.map(({ id, bitsPerWeight, summary }) => [
       id,
       formatFixed(bitsPerWeight, 3),
-      ...TABLE_MEASURES.map((measure) => measureCell(summary, measure)),
+      ...measures.map((measure) => measureCell(summary, measure)),
       formatSizeIn(summary.sizeBytes, unit),
     ]),
   );
@@ -98,19 +96,26 @@ function worstTensors(tensors: readonly TensorComparison[]): readonly TensorComp
     .slice(0, MAX_WORST);
 }
 
-function worstTable(formats: readonly FormatComparison[]): string {
+function worstTable({ formats, outputErrorText }: ComparisonReport): string {
+  const measures = withOutputMeasures(MAIN_MEASURES, outputErrorText !== undefined);
   const rows = formats.flatMap(({ id, tensors }) =>
     worstTensors(tensors).map((tensor, index) => [
       index === 0 ? id : '',
       showName(tensor.name),
       showShape(tensor.shape),
-      ...MAIN_MEASURES.map((measure) => measureCell(tensor, measure)),
+      ...measures.map((measure) => measureCell(tensor, measure)),
     ]),
   );
   return formatTable(
-    [left('Lowest SQNR'), left('Tensor'), left('Shape'), ...MAIN_MEASURES.map(measureColumn)],
+    [left('Lowest SQNR'), left('Tensor'), left('Shape'), ...measures.map(measureColumn)],
     rows,
   );
+}
+
+/** What output SQNR is about, where it was measured. */
+function outputsSection({ outputErrorText: tokens }: ComparisonReport): string {
+  if (!tokens) return '';
+  return `\nOutput SQNR: outputs of each layer on ${formatCount(tokens.tokens)} tokens of ${visible(tokens.text ?? '')}, given the inputs that the unquantized model has.\n`;
 }
 
 /** Perplexities where they were measured: a row a format, then the tensors that cost most alone. */
@@ -162,8 +167,9 @@ export function formatComparison(report: ComparisonReport, scaleDtype: ScaleDtyp
   const several = (formats[0]?.tensors.length ?? 0) > 1;
   return (
     `${formatHeading(report, scaleDtype)}\n` +
-    formatsTable(formats) +
-    (several ? `\n${worstTable(formats)}` : '') +
+    formatsTable(report) +
+    (several ? `\n${worstTable(report)}` : '') +
+    outputsSection(report) +
     perplexitySection(report) +
     formatNotes(formats) +
     (general && `\n${general}`) +

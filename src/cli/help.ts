@@ -86,13 +86,16 @@ Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY
                           [--per-layer] [--json | --csv]
        quantscope compare PATH --against OTHER [--format FORMAT]… [OPTION]…
 
-  --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats
+  --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
+                         method and a format of activations: int4:g128+gptq/int8-token;
+                         outputs of layers are then measured as well
   --against OTHER        a checkpoint of the same model in any container and layout, such as
                          a GGUF or GPTQ file made of it: decoded weights are compared by the
                          names of tensors, all of them where there is no --format or --tensor
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
+${CALIBRATION_OPTIONS}
 ${COMMON}
 
 Each of these has the model run as well, for the perplexity in every format:

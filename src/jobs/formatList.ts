@@ -1,3 +1,4 @@
+import { activationLabel } from '../formats/activations.js';
 import {
   formatForWidth,
   formatLabel,
@@ -7,7 +8,12 @@ import {
   type ScaleDtype,
 } from '../formats/index.js';
 import { countSchemeBits } from '../methods/storage.js';
-import { parseScheme, schemeLabel, type QuantizationScheme } from '../methods/schemes.js';
+import {
+  methodsLabel,
+  parseScheme,
+  schemeLabel,
+  type QuantizationScheme,
+} from '../methods/schemes.js';
 import type { FormatReport } from '../reports/reports.js';
 
 /** What tensors take in a format. */
@@ -47,6 +53,8 @@ export function identifyScheme(
     ...identity,
     id: scheme.id,
     label: schemeLabel(scheme),
+    ...(methods.length > 0 && { method: methodsLabel(scheme) }),
+    ...(activations && { activations: activationLabel(activations) }),
     approximate: reconstructed,
     reconstructed,
     notes: [

@@ -106,6 +106,11 @@ export function schemeLabel({ format, methods, activations }: QuantizationScheme
   return activations ? `${label} · ${activationLabel(activations)}` : label;
 }
 
+/** Label of the methods alone: "AWQ, GPTQ (act-order)"; "" for none. */
+export function methodsLabel({ methods }: QuantizationScheme): string {
+  return methods.map(methodLabel).join(', ');
+}
+
 function methodLabel(applied: AppliedMethod): string {
   const [, ...options] = formatMethod(applied).split(':');
   const { label } = applied.method;

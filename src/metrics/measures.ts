@@ -42,6 +42,11 @@ export interface MeasureDefinition {
 const perWeight = (sum: number, { finite }: WeightTotals): number =>
   finite > 0 ? sum / finite : 0;
 
+/** Signal to quantization noise: 10·log10(Σw²/Σ(ŵ−w)²) in dB; Infinity when there is no error. */
+export function computeSqnr(sumSquares: number, squaredError: number): number {
+  return squaredError === 0 ? Infinity : 10 * Math.log10(sumSquares / squaredError);
+}
+
 /** Every measure of error, in the order of the columns of CSV. */
 const MEASURES = {
   /** Mean squared error over the finite weights, in the square of their unit. */
@@ -66,8 +71,7 @@ const MEASURES = {
     spoken: 'SQNR',
     kind: 'decibels',
     better: 'higher',
-    of: ({ squaredError }, { sumSquares }) =>
-      squaredError === 0 ? Infinity : 10 * Math.log10(sumSquares / squaredError),
+    of: ({ squaredError }, { sumSquares }) => computeSqnr(sumSquares, squaredError),
   },
   /** Cosine of the angle between w and ŵ. */
   cosine: {
@@ -163,10 +167,44 @@ export const MAIN_MEASURES: readonly ErrorMeasure[] = [
   'underflowFraction',
 ];
 
-/** A measure as it is shown; undefined where it cannot be told of these weights. */
-export function knownMeasure(measures: ErrorMeasures, measure: ErrorMeasure): number | undefined {
+/** What is measured of the outputs of linear maps, where a text passed through the model. */
+export interface OutputMeasures {
+  /** 10·log10(Σy²/Σ(ŷ−y)²) in dB, given the inputs that the unquantized model has; see {@link computeSqnr}. */
+  readonly outputSqnrDb?: number;
+}
+
+/** A measure of weights or of what they do. */
+export type WeightMeasure = ErrorMeasure | keyof OutputMeasures;
+
+/** Every measure of weights and of outputs, as it is shown. */
+export const WEIGHT_MEASURES: Readonly<Record<WeightMeasure, Omit<MeasureDefinition, 'of'>>> = {
+  ...MEASURES,
+  outputSqnrDb: {
+    label: 'output SQNR',
+    spoken: 'SQNR of the outputs of layers',
+    kind: 'decibels',
+    better: 'higher',
+    hint: 'on calibration text',
+  },
+};
+
+/** As {@link MAIN_MEASURES} or {@link TABLE_MEASURES}, with those of outputs where these were looked at. */
+export function withOutputMeasures(
+  measures: readonly ErrorMeasure[],
+  hasOutputs: boolean,
+): readonly WeightMeasure[] {
+  const [first, ...others] = measures;
+  return hasOutputs ? [first, 'outputSqnrDb', ...others] : measures;
+}
+
+/** A measure as it is shown; undefined where it was not measured or cannot be told of these weights. */
+export function knownMeasure(
+  measures: ErrorMeasures & OutputMeasures,
+  measure: WeightMeasure,
+): number | undefined {
   const value = measures[measure];
-  return Number.isNaN(value) && ERROR_MEASURES[measure].needsLevels ? undefined : value;
+  if (value === undefined) return undefined;
+  return Number.isNaN(value) && WEIGHT_MEASURES[measure].needsLevels ? undefined : value;
 }
 
 /** All measures, from the sums over the weights. */

@@ -17,7 +17,7 @@ export interface ComparisonState {
   readonly formats: readonly string[];
   readonly status: 'running' | 'done' | 'cancelled' | 'failed';
   /** What the run works at, or stopped at. */
-  readonly phase?: 'weights' | 'perplexity';
+  readonly phase?: 'weights' | 'calibration' | 'perplexity';
   /** True where the run measures perplexity, too. */
   readonly measuresPerplexity?: boolean;
   /** Type that scales are rounded to. */

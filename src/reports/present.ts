@@ -41,9 +41,11 @@ function perplexityFields(perplexity: Perplexity | undefined): (string | number)
  */
 export function formatComparisonCsv(report: ComparisonReport): string {
   const measured = report.baseline.perplexity !== undefined;
+  const hasOutputs = report.outputErrorText !== undefined;
+  const measures = [...ALL_MEASURES, ...(hasOutputs ? (['outputSqnrDb'] as const) : [])];
   const columns = ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes'];
   const lines: (string | number)[][] = [
-    [...columns, ...ALL_MEASURES, ...(measured ? PERPLEXITY_COLUMNS : [])],
+    [...columns, ...measures, ...(measured ? PERPLEXITY_COLUMNS : [])],
   ];
   for (const { id, bitsPerWeight, summary, tensors, perplexity } of report.formats) {
     lines.push([
@@ -53,7 +55,7 @@ export function formatComparisonCsv(report: ComparisonReport): string {
       summary.parameters,
       bitsPerWeight,
       summary.sizeBytes,
-      ...ALL_MEASURES.map((measure) => summary[measure]),
+      ...measures.map((measure) => summary[measure] ?? ''),
       ...(measured ? perplexityFields(perplexity) : []),
     ]);
     for (const tensor of tensors) {
@@ -64,7 +66,7 @@ export function formatComparisonCsv(report: ComparisonReport): string {
         tensor.parameters,
         '',
         '',
-        ...ALL_MEASURES.map((measure) => tensor[measure]),
+        ...measures.map((measure) => tensor[measure] ?? ''),
         ...(measured ? perplexityFields(tensor.perplexityAlone) : []),
       ]);
     }

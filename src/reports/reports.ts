@@ -1,4 +1,4 @@
-import type { ErrorMeasures } from '../metrics/measures.js';
+import type { ErrorMeasures, OutputMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { BosWindows, Protocol } from '../model/text/textProtocol.js';
 import type { CheckpointProblem, ModelTensor } from '../checkpoint/types.js';
@@ -48,8 +48,11 @@ export interface CheckpointReport {
   readonly configSummary?: string;
 }
 
-/** Measures of some weights in one format, with the sums they come from. */
-export interface MeasuredWeights extends ErrorMeasures {
+/**
+ * Measures of some weights in one format, with the sums they come from. Of outputs there are measures where a text
+ * passed through the model: over those of the weights' linear maps that all tokens pass.
+ */
+export interface MeasuredWeights extends ErrorMeasures, OutputMeasures {
   /** Weights, those that are no numbers included. */
   readonly parameters: number;
   /** Σw² over the finite weights. */
@@ -90,6 +93,10 @@ export interface FormatReport {
   /** Canonical format name, e.g. "afp4-e2m1:g128". */
   readonly id: string;
   readonly label: string;
+  /** The methods that choose scales and codes, "AWQ, GPTQ"; absent: rounded to nearest. */
+  readonly method?: string;
+  /** What activations are rounded to, "A8"; absent: nothing. */
+  readonly activations?: string;
   readonly bitsPerWeight: number;
   /** True where the format's definition is reconstructed or a result is not exact. */
   readonly approximate: boolean;
@@ -99,14 +106,17 @@ export interface FormatReport {
   readonly notes: readonly string[];
 }
 
-/** What a scheme was calibrated on, and what its methods chose. */
-export interface CalibrationReport {
-  /** Path of the text; absent where no method needed one. */
+/** Tokens of a calibration text. */
+export interface CalibrationTokens {
+  /** Path of the text; absent where none was needed. */
   readonly text?: string;
-  /** Windows of tokens that the last method saw. */
   readonly windows: number;
   readonly context: number;
   readonly tokens: number;
+}
+
+/** What a scheme was calibrated on (its last method that saw a text), and what its methods chose. */
+export interface CalibrationReport extends CalibrationTokens {
   readonly seconds: number;
   /** By block, in the order of the methods. */
   readonly findings: readonly CalibrationFinding[];
@@ -131,6 +141,8 @@ export interface FormatComparison extends FormatReport {
   readonly tensors: readonly TensorComparison[];
   /** Of the model with all these tensors quantized. */
   readonly perplexity?: Perplexity;
+  /** Of schemes that were calibrated. */
+  readonly calibration?: CalibrationReport;
 }
 
 export interface ModelSummary {
@@ -196,6 +208,8 @@ export interface ComparisonReport {
   readonly model: ModelSummary;
   /** What perplexities were measured on, if any were. */
   readonly text?: PerplexityText;
+  /** What output errors were measured on, if any were. */
+  readonly outputErrorText?: CalibrationTokens;
   /** The other checkpoint where there is one; what it has in the place of weights comes first among `formats`. */
   readonly against?: ModelSummary;
   /** The unquantized model. */

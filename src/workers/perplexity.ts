@@ -10,6 +10,7 @@ import { MeasuredRates } from '../jobs/backends/measuredRates.js';
 import { WindowGpu } from '../jobs/backends/windowGpu.js';
 import type { PerplexityThreadApi, PerplexityThreadStart } from '../jobs/perplexity/threadApi.js';
 import { measureFormats } from '../jobs/perplexity/node/measureFormats.js';
+import { measureOutputs } from '../jobs/perplexity/node/measureOutputs.js';
 import { localFileSystem } from '../storage/node/localFileSystem.js';
 
 serveThread<PerplexityThreadStart, PerplexityThreadApi>((start, host) => {
@@ -27,6 +28,11 @@ serveThread<PerplexityThreadStart, PerplexityThreadApi>((start, host) => {
         await end();
       }
     },
+    measureOutputs: async ({ model, request }, { signal, progress }) =>
+      measureOutputs(await pool, { ...model, fileSystem: localFileSystem }, request, {
+        signal,
+        onProgress: progress,
+      }),
     rates: () => rates.all,
   };
 });

@@ -8,6 +8,7 @@ import {
 } from '../../src/jobs/comparison/compareFormats.js';
 import type { PerplexitySettings } from '../../src/jobs/perplexity/measurement.js';
 import { measureFormats } from '../../src/jobs/perplexity/node/measureFormats.js';
+import { measureOutputs } from '../../src/jobs/perplexity/node/measureOutputs.js';
 import {
   measurePerplexity,
   type PerplexityRequest,
@@ -20,6 +21,7 @@ export function runnersOn(pool: WorkerPool): ComparisonRunners {
   return {
     withPool: (job) => job(pool),
     measurePerplexity: (model, request, options) => measureFormats(pool, model, request, options),
+    measureOutputs: (model, request, options) => measureOutputs(pool, model, request, options),
   };
 }
 

@@ -1,6 +1,7 @@
 // Golden models as a user would have them: with a tokenizer and a text.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryFolder } from './checkpoints.js';
 import { readRawSafetensors } from './rawSafetensors.js';
 
 const GOLDEN = new URL('../fixtures/golden-models/', import.meta.url);
@@ -55,4 +56,21 @@ export function copyWithText(name: string, folder: string): number | undefined {
   write('tokenizer.json', JSON.stringify(tokenizer));
   write('eval.txt', words.join(' '));
   return positions === golden.length ? nll : undefined;
+}
+
+/** Words of the tokenizer that golden models have here. */
+export function wordsOfModels(count: number, seed: number): string[] {
+  let state = seed;
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return `t${(state >>> 16) % 128}`;
+  });
+}
+
+/** Folder of a small model with a text to score and another to calibrate on. */
+export async function calibratableModel(name = 'llama-gqa-llama3rope'): Promise<string> {
+  const folder = join(await temporaryFolder(), 'model');
+  copyWithText(name, folder);
+  writeFileSync(join(folder, 'calibration.txt'), wordsOfModels(400, 5).join(' '));
+  return folder;
 }

@@ -1,7 +1,7 @@
 import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import { TABLE_MEASURES } from '../../src/metrics/measures.js';
+import { TABLE_MEASURES, withOutputMeasures } from '../../src/metrics/measures.js';
 import { chevronIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { countOf } from '../components/numbers.js';
@@ -44,6 +44,8 @@ export class FormatTable extends LightElement implements GridHost {
   @property({ type: Boolean }) running = false;
   /** True where perplexities are there or are to come. */
   @property({ type: Boolean }) withPerplexity = false;
+  /** True where outputs of layers were looked at, or will be. */
+  @property({ type: Boolean }) withOutputs = false;
   @property({ attribute: false }) sorting?: Sorting;
   /** Formats whose notes are open. */
   @state() private open: ReadonlySet<string> = new Set();
@@ -68,6 +70,7 @@ export class FormatTable extends LightElement implements GridHost {
       'sorting',
       'baseline',
       'withPerplexity',
+      'withOutputs',
       'model',
     ] as const;
     if (!inputs.some((name) => changed.has(name))) return;
@@ -75,7 +78,9 @@ export class FormatTable extends LightElement implements GridHost {
       ...SIZE_MEASURES,
       ...(this.withPerplexity ? PERPLEXITY_MEASURES : []),
       // Without formats there are no weight errors either.
-      ...(this.formats.length > 0 || !this.withPerplexity ? TABLE_MEASURES : []),
+      ...(this.formats.length > 0 || !this.withPerplexity
+        ? withOutputMeasures(TABLE_MEASURES, this.withOutputs)
+        : []),
     ];
     const results = new Map(this.results.map((result) => [result.id, result]));
     const ids = new Set([...this.formats, ...results.keys()]);

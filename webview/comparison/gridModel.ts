@@ -1,4 +1,8 @@
-import { knownMeasure, type ErrorMeasures } from '../../src/metrics/measures.js';
+import {
+  knownMeasure,
+  type ErrorMeasures,
+  type OutputMeasures,
+} from '../../src/metrics/measures.js';
 import { sortNaturally } from '../../src/reports/naturalOrder.js';
 import { shortNames } from '../components/names.js';
 import type {
@@ -17,7 +21,7 @@ import { sortRows } from './sorting.js';
 export const NAME_COLUMN = 'name';
 
 /** Measures of one tensor, one layer or all tensors, by format. */
-export type GridCell = ErrorMeasures & { readonly delta?: Delta };
+export type GridCell = ErrorMeasures & OutputMeasures & { readonly delta?: Delta };
 
 /** What quantizing these weights and no others adds to the perplexity. */
 export interface Delta {
@@ -162,7 +166,8 @@ export function gainOf(
   const value = cellValue(cell, measure);
   if (value === undefined) return 0;
   if (measure === 'perplexityDelta') return cell!.delta!.measured && !isNoise(cell) ? -value : 0;
-  return base === undefined ? 0 : advantage(measure, value, base[measure]);
+  const reference = base?.[measure];
+  return reference === undefined ? 0 : advantage(measure, value, reference);
 }
 
 /**

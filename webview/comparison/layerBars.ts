@@ -1,7 +1,11 @@
 import type { PropertyValues, TemplateResult } from 'lit';
 import { html } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { MAIN_MEASURES, type ErrorMeasure } from '../../src/metrics/measures.js';
+import {
+  MAIN_MEASURES,
+  withOutputMeasures,
+  type WeightMeasure,
+} from '../../src/metrics/measures.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import '../components/chartFrame.js';
 import { dropdownValue } from '../components/controls.js';
@@ -17,7 +21,7 @@ import { seriesStyles, seriesSwatch, symbolSwatch } from './seriesStyles.js';
 
 /** How the chart is shown; kept with the page's state. */
 export interface LayerView {
-  readonly measure: ErrorMeasure;
+  readonly measure: WeightMeasure;
   readonly marks: LayerMarks;
   readonly hidden: readonly string[];
   readonly asTable: boolean;
@@ -86,9 +90,9 @@ export class LayerBars extends LightElement {
           aria-label="Measure of the chart"
           .value=${measure}
           @change=${(event: Event) =>
-            this.change({ measure: dropdownValue(event) as ErrorMeasure })}
+            this.change({ measure: dropdownValue(event) as WeightMeasure })}
         >
-          ${MAIN_MEASURES.map(
+          ${withOutputMeasures(MAIN_MEASURES, this.report.outputErrorText !== undefined).map(
             (id) =>
               html`<vscode-option value=${id} ?selected=${id === measure}
                 >${MEASURES[id].label}</vscode-option

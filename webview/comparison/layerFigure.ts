@@ -1,5 +1,5 @@
 import type { Data } from 'plotly.js';
-import type { ErrorMeasure } from '../../src/metrics/measures.js';
+import type { WeightMeasure } from '../../src/metrics/measures.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import { shortestTails, visibleName } from '../components/names.js';
 import { NO_NUMBER } from '../components/numbers.js';
@@ -21,7 +21,7 @@ export type LayerMarks = 'bars' | 'dots';
 export interface LayerChart {
   readonly report: ComparisonReport;
   readonly root: GridRow;
-  readonly measure: ErrorMeasure;
+  readonly measure: WeightMeasure;
   readonly marks: LayerMarks;
   /** Formats left out, by canonical name. */
   readonly hidden: ReadonlySet<string>;
@@ -44,7 +44,7 @@ export function axisTitle(chart: LayerChart): string {
 function axisFormat({ root, report, measure, hidden }: LayerChart): ColumnFormat {
   const values = chartRows(root).flatMap((row) =>
     row.cells.flatMap((cell, i) =>
-      cell && !hidden.has(report.formats[i].id) ? cell[measure] : [],
+      cell && !hidden.has(report.formats[i].id) ? (cell[measure] ?? []) : [],
     ),
   );
   return columnFormat(measure, values);

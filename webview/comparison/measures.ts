@@ -1,6 +1,6 @@
 import {
-  ERROR_MEASURES,
-  type ErrorMeasure,
+  WEIGHT_MEASURES,
+  type WeightMeasure,
   type MeasureDefinition,
   type MeasureKind,
 } from '../../src/metrics/measures.js';
@@ -27,9 +27,9 @@ export type PerplexityMeasure = (typeof PERPLEXITY_MEASURES)[number];
 /** What a format costs. */
 export const SIZE_MEASURES = ['bitsPerWeight', 'sizeBytes'] as const;
 export type SizeMeasure = (typeof SIZE_MEASURES)[number];
-export type FormatMeasure = SizeMeasure | PerplexityMeasure | ErrorMeasure;
+export type FormatMeasure = SizeMeasure | PerplexityMeasure | WeightMeasure;
 /** Measures of the table by tensor: the delta is that with the tensor alone quantized. */
-export type GridMeasure = ErrorMeasure | 'perplexityDelta';
+export type GridMeasure = WeightMeasure | 'perplexityDelta';
 
 /** A measure as the page shows it; `kind` says how it is written and compared. */
 export interface Measure extends Pick<MeasureDefinition, 'label' | 'spoken' | 'better' | 'hint'> {
@@ -65,7 +65,7 @@ export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
     kind: 'share',
     better: 'higher',
   },
-  ...ERROR_MEASURES,
+  ...WEIGHT_MEASURES,
 };
 
 /** How one column's numbers are written: one precision and one unit for all of them. */

@@ -1,6 +1,6 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
-import { TABLE_MEASURES } from '../../src/metrics/measures.js';
+import { TABLE_MEASURES, withOutputMeasures } from '../../src/metrics/measures.js';
 import { dropdownValue } from '../components/controls.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import '../components/segmented.js';
@@ -98,11 +98,12 @@ function referenceIn({ formats }: ComparisonReport, { reference }: GridView): st
 }
 
 /** The delta where tensors were run one by one, too. */
-function gridMeasures({ formats }: ComparisonReport): readonly GridMeasure[] {
+function gridMeasures({ formats, outputErrorText }: ComparisonReport): readonly GridMeasure[] {
   const alone = formats.some(({ tensors }) =>
     tensors.some(({ perplexityAlone }) => perplexityAlone),
   );
-  return alone ? [...TABLE_MEASURES, 'perplexityDelta'] : TABLE_MEASURES;
+  const measures = withOutputMeasures(TABLE_MEASURES, outputErrorText !== undefined);
+  return alone ? [...measures, 'perplexityDelta'] : measures;
 }
 
 function renderDropdown(

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { compareFormats } from '../../jobs/comparison/compareFormats.js';
 import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
+import { measureOutputs } from '../../jobs/perplexity/node/measureOutputs.js';
 import { formatComparisonCsv, formatReportJson } from '../../reports/present.js';
 import type { CompareArguments } from '../arguments.js';
+import { findCacheFolder } from '../cacheFolder.js';
 import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
@@ -14,14 +19,40 @@ function endLine(text: string): string {
 
 /** `compare`: the error of several formats, or of another checkpoint, on the same weights. */
 export async function compare(args: CompareArguments, session: Session): Promise<void> {
+  const keeps = args.perplexity?.cache ?? true;
+  if (keeps) return compareIn(undefined, args, session);
+  // Both parts of the comparison need what is calibrated, and nothing after them.
+  const folder = await mkdtemp(join(tmpdir(), 'quantscope-calibrated-'));
+  try {
+    await compareIn(folder, args, session);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param calibratedFolder for calibrated weights that are not to be kept */
+async function compareIn(
+  calibratedFolder: string | undefined,
+  args: CompareArguments,
+  session: Session,
+): Promise<void> {
   const model = await openModel(args.path, session);
   const against = args.against === undefined ? undefined : await openModel(args.against, session);
-  const { formats, tensorGlobs, scaleDtype } = args;
+  const { formats, tensorGlobs, scaleDtype, calibration } = args;
   const perplexity = args.perplexity && {
     ...makePerplexitySettings(args.perplexity),
+    calibration,
+    calibratedFolder,
     perLayer: args.perplexity.perLayer,
   };
-  const request = { formats, against, tensorGlobs, scaleDtype, perplexity };
+  const request = {
+    formats,
+    against,
+    tensorGlobs,
+    scaleDtype,
+    perplexity,
+    calibration: { calibration, calibratedFolder, cacheFolder: findCacheFolder() },
+  };
   const { options, warn } = session;
   const report = await withBackends(session, args, (pool, backends) =>
     compareFormats(
@@ -29,6 +60,8 @@ export async function compare(args: CompareArguments, session: Session): Promise
         withPool: (job) => job(pool),
         measurePerplexity: (_, measurement, callOptions) =>
           measureFormats(pool, model, measurement, { ...callOptions, backends, warn }),
+        measureOutputs: (_, outputs, callOptions) =>
+          measureOutputs(pool, model, outputs, callOptions),
       },
       model,
       request,

@@ -9,18 +9,23 @@ import type {
 } from '../../reports/reports.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { refuseChanged } from '../../storage/inputs.js';
-import { parseFormats } from '../formatList.js';
+import type { QuantizationScheme } from '../../methods/schemes.js';
+import { parseSchemes } from '../formatList.js';
 import type {
+  MeasuredOutputs,
   MeasuredPerplexity,
   MeasurementRequest,
+  OutputsRequest,
   PerplexitySettings,
 } from '../perplexity/measurement.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { compareAgainst } from './compareAgainst.js';
+import { needsModel, reportRounded, reportSchemes, roundedFormats } from './compareSchemes.js';
 import {
-  compareWeights,
+  measureWeights,
   type CompareWeightsOptions,
+  type WeightsOutcome,
   type WeightsRequest,
 } from './compareWeights.js';
 
@@ -35,9 +40,11 @@ export interface CompareRequest extends WeightsRequest {
     /** Also with each tensor alone quantized. */
     readonly perLayer?: boolean;
   };
+  /** What methods see, and with what means; default: their own. */
+  readonly calibration?: PerplexitySettings;
 }
 
-/** Where the two halves of a comparison run: the caller's choice. */
+/** Where the parts of a comparison run: the caller's choice. */
 export interface ComparisonRunners {
   /** Runs a job over weights with a pool of workers. */
   withPool<Result>(job: (pool: WorkerPool) => Promise<Result>): Promise<Result>;
@@ -47,13 +54,22 @@ export interface ComparisonRunners {
     request: MeasurementRequest,
     options: CallOptions,
   ): Promise<MeasuredPerplexity>;
+  /** Calibrates the model, and runs it to see the outputs of its linear maps: here, or in a thread of its own. */
+  measureOutputs(
+    model: OpenedModel,
+    request: OutputsRequest,
+    options: CallOptions,
+  ): Promise<MeasuredOutputs>;
 }
 
 export interface CompareOptions extends CompareWeightsOptions {
   /** The comparison of the same weights in the same formats, where it is known: it is not run again. */
   readonly knownWeights?: ComparisonReport;
-  /** Called before each half, with the report as far as it goes. */
-  readonly onPhase?: (phase: 'weights' | 'perplexity', report?: ComparisonReport) => void;
+  /** Called before each part, with the report as far as it goes. */
+  readonly onPhase?: (
+    phase: 'weights' | 'calibration' | 'perplexity',
+    report?: ComparisonReport,
+  ) => void;
 }
 
 /**
@@ -69,10 +85,28 @@ export async function compareFormats(
   { knownWeights, onPhase, ...options }: CompareOptions = {},
 ): Promise<ComparisonReport> {
   const { formats, against, perplexity } = request;
-  let report = knownWeights && dropPerplexity(knownWeights);
+  const schemes = parseSchemes(formats);
+  let report =
+    knownWeights && knowsAll(knownWeights, schemes) ? dropPerplexity(knownWeights) : undefined;
   if (!report && (formats.length > 0 || against)) {
     onPhase?.('weights');
-    report = await runners.withPool((pool) => compareAllWeights(pool, model, request, options));
+    const weights = await runners.withPool((pool) =>
+      compareAllWeights(pool, model, { ...request, schemes }, options),
+    );
+    report = weights.report;
+    if (weights.outcome && schemes.some(needsModel)) {
+      onPhase?.('calibration', report);
+      const begin = performance.now();
+      const outputs = await runners.measureOutputs(model, outputsOf(model, request), options);
+      const { timings, ...schemesReport } = reportSchemes(
+        report,
+        weights.outcome,
+        schemes,
+        outputs,
+      );
+      const totalSeconds = timings.totalSeconds + (performance.now() - begin) / 1000;
+      report = { ...schemesReport, timings: { ...timings, totalSeconds } };
+    }
   }
   await refuseChanged(model.inputs, model.fileSystem);
   if (against) await refuseChanged(against.inputs, against.fileSystem);
@@ -88,32 +122,67 @@ export async function compareFormats(
   return mergePerplexity(report ?? unquantizedReport(model), measured, seconds);
 }
 
+/** True where a report is of all schemes, what methods make included. */
+function knowsAll(
+  { formats, outputErrorText }: ComparisonReport,
+  schemes: readonly QuantizationScheme[],
+): boolean {
+  if (schemes.some(needsModel) && !outputErrorText) return false;
+  const known = new Set(formats.map(({ id }) => id));
+  return schemes.every(({ id }) => known.has(id));
+}
+
+/** What is known of weights without running the model. */
+interface ComparedWeights {
+  readonly report: ComparisonReport;
+  /** Absent where there are no formats. */
+  readonly outcome?: WeightsOutcome;
+}
+
 /** The other checkpoint's weights, where there is one, then the weights in every format. */
 async function compareAllWeights(
   pool: WorkerPool,
   model: OpenedModel,
-  request: CompareRequest,
+  request: CompareRequest & { readonly schemes: readonly QuantizationScheme[] },
   options: CompareWeightsOptions,
-): Promise<ComparisonReport> {
-  const { formats, against, tensors, tensorGlobs } = request;
-  if (!against) return compareWeights(pool, model, request, options);
-  const withFormats = formats.length > 0;
+): Promise<ComparedWeights> {
+  const { schemes, against, tensors, tensorGlobs } = request;
+  const withFormats = schemes.length > 0;
+  const compare = async (): Promise<Required<ComparedWeights>> => {
+    const rounded = { ...request, formats: roundedFormats(schemes) };
+    const outcome = await measureWeights(pool, model, rounded, options);
+    return { report: reportRounded(pool, model, outcome, schemes), outcome };
+  };
+  if (!against) return compare();
   const other = await compareAgainst(
     pool,
     model,
     { against, withFormats, tensors, tensorGlobs },
     options,
   );
-  if (!withFormats) return other;
-  const report = await compareWeights(pool, model, request, options);
+  if (!withFormats) return { report: other };
+  const { report, outcome } = await compare();
   const { totalSeconds } = other.timings;
   const { timings, model: summary, ...rest } = report;
   return {
-    model: summary,
-    against: other.against,
-    ...rest,
-    formats: [...other.formats, ...report.formats],
-    timings: { ...timings, totalSeconds: timings.totalSeconds + totalSeconds },
+    report: {
+      model: summary,
+      against: other.against,
+      ...rest,
+      formats: [...other.formats, ...report.formats],
+      timings: { ...timings, totalSeconds: timings.totalSeconds + totalSeconds },
+    },
+    outcome,
+  };
+}
+
+/** What is asked of whoever calibrates the model. */
+function outputsOf(model: OpenedModel, request: CompareRequest): OutputsRequest {
+  return {
+    formats: parseSchemes(request.formats).map(({ id }) => id),
+    tensors: measuredTensors(model, request),
+    scaleDtype: request.scaleDtype ?? 'f16',
+    settings: request.perplexity ?? request.calibration ?? {},
   };
 }
 
@@ -124,7 +193,7 @@ function measurementOf(
   { perLayer = false, ...settings }: NonNullable<CompareRequest['perplexity']>,
 ): MeasurementRequest {
   return {
-    formats: parseFormats(request.formats).map(({ id }) => id),
+    formats: parseSchemes(request.formats).map(({ id }) => id),
     tensors: measuredTensors(model, request),
     scaleDtype: request.scaleDtype ?? 'f16',
     perLayer,

@@ -44,6 +44,16 @@ export async function compareWeights(
   request: WeightsRequest,
   options: CompareWeightsOptions = {},
 ): Promise<ComparisonReport> {
+  return reportWeights(pool, model, await measureWeights(pool, model, request, options));
+}
+
+/** Quantizes the selected tensors in every format. Weights are never changed. */
+export async function measureWeights(
+  pool: WorkerPool,
+  model: OpenedModel,
+  request: WeightsRequest,
+  options: CompareWeightsOptions = {},
+): Promise<WeightsOutcome> {
   const begin = performance.now();
   const formats = parseFormats(request.formats);
   if (formats.length === 0) throw new Error('No format was given');
@@ -65,8 +75,7 @@ export async function compareWeights(
       { tensors, formats, scaleDtype, runners },
       options,
     );
-    const outcome = { formats, scaleDtype, begin, ...quantized };
-    return reportWeights(pool, model, { ...outcome, backend, backendReason });
+    return { formats, scaleDtype, begin, ...quantized, backend, backendReason };
   } finally {
     await gpu?.end();
   }

@@ -2,7 +2,12 @@ import { detachModel, type OpenedModel } from '../../checkpoint/types.js';
 import type { Host } from '../../host/host.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { RatesByMachine } from '../backends/measuredRates.js';
-import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
+import type {
+  MeasuredOutputs,
+  MeasuredPerplexity,
+  MeasurementRequest,
+  OutputsRequest,
+} from './measurement.js';
 import type { PerplexityThreadApi, PerplexityThreadStart } from './threadApi.js';
 
 export interface MeasureInThreadOptions extends CallOptions {
@@ -35,6 +40,29 @@ export async function measureInThread(
     if (log) lines.forEach(log);
     onRates?.(await thread.whileAlive(thread.remote.rates(null)));
     return measured;
+  } finally {
+    await thread.terminate();
+  }
+}
+
+/**
+ * Calibrates a model and looks at the outputs of its linear maps, in a thread of its own as
+ * {@link measureInThread} does.
+ * @param model on the local disk
+ */
+export async function measureOutputsInThread(
+  host: Host,
+  start: Pick<PerplexityThreadStart, 'threads'>,
+  model: OpenedModel,
+  request: OutputsRequest,
+  options: CallOptions = {},
+): Promise<MeasuredOutputs> {
+  const thread = host.startThread<PerplexityThreadApi>('perplexityWorker.js', start, {
+    description: 'The calibration thread',
+  });
+  try {
+    const call = thread.remote.measureOutputs({ model: detachModel(model), request }, options);
+    return await thread.whileAlive(call);
   } finally {
     await thread.terminate();
   }

@@ -1,8 +1,13 @@
 import type { OpenedModelData } from '../../checkpoint/types.js';
+import type { Difference } from '../../compute/difference.js';
 import type { ScaleDtype } from '../../formats/index.js';
 import type { WindowRequest } from '../../model/text/windows.js';
 import type { Perplexity } from '../../model/scores/perplexity.js';
-import type { CalibrationReport, PerplexityText } from '../../reports/reports.js';
+import type {
+  CalibrationReport,
+  CalibrationTokens,
+  PerplexityText,
+} from '../../reports/reports.js';
 
 /** Hidden states in flight, where nothing is asked for. */
 export const DEFAULT_MEMORY_BUDGET = 256 * 1024 * 1024;
@@ -36,6 +41,8 @@ export interface PerplexitySettings extends TextRequest {
   readonly memoryBudgetBytes?: number;
   /** Where scores are kept for later runs; absent: nowhere. */
   readonly cacheFolder?: string;
+  /** Where calibrated weights are kept instead of there, for jobs of one run that share them. */
+  readonly calibratedFolder?: string;
   /**
    * File for the logits of the one model that is measured: the only format's, or the unquantized
    * model's where there is none.
@@ -55,6 +62,36 @@ export interface MeasurementRequest {
   /** Another checkpoint in the place of the model; its perplexity comes before those of the formats. */
   readonly against?: OpenedModelData;
   readonly settings: PerplexitySettings;
+}
+
+/** Linear maps whose outputs are looked at, in some schemes. Plain data. */
+export interface OutputsRequest extends Pick<
+  MeasurementRequest,
+  'formats' | 'tensors' | 'scaleDtype'
+> {
+  readonly settings: PerplexitySettings;
+}
+
+/** What quantizing a linear map does to its own outputs, and, where methods chose its weights, to these. */
+export interface TensorOutputs {
+  /** Σ(ŷ − y)² over rows and outputs. */
+  readonly squaredError: number;
+  /** Σy². */
+  readonly squaredOutput: number;
+  readonly weights?: Difference;
+}
+
+/** Output errors of linear maps, each given the inputs that the unquantized model gives it. */
+export interface MeasuredOutputs {
+  readonly text: CalibrationTokens;
+  /** In the order asked for. */
+  readonly formats: readonly {
+    /** One for each tensor asked for; undefined where it is no linear map of a block that all tokens pass. */
+    readonly tensors: readonly (TensorOutputs | undefined)[];
+    readonly calibration?: CalibrationReport;
+  }[];
+  readonly notes: readonly string[];
+  readonly peakRssBytes: number;
 }
 
 /** The perplexities of one format. */

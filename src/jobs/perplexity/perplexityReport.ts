@@ -60,7 +60,11 @@ export async function measurePerplexity(
       const { whole, calibration } = measured.formats[index];
       return {
         ...identity,
-        notes: [...identity.notes, ...noteWidths(scheme.format, selected), ...notesOf(calibration)],
+        notes: [
+          ...identity.notes,
+          ...noteWidths(scheme.format, selected),
+          ...notesOfCalibration(calibration),
+        ],
         perplexity: whole,
         ...(calibration && { calibration }),
       };
@@ -79,7 +83,7 @@ export async function measurePerplexity(
 }
 
 /** What methods had to say, each once, with the number of times. */
-function notesOf(calibration: CalibrationReport | undefined): string[] {
+export function notesOfCalibration(calibration: CalibrationReport | undefined): string[] {
   const counts = new Map<string, number>();
   for (const { notes = [] } of calibration?.findings ?? []) {
     for (const note of notes) counts.set(note, (counts.get(note) ?? 0) + 1);

@@ -2,7 +2,12 @@ import type { OpenedModelData } from '../../checkpoint/types.js';
 import type { ThreadPort } from '../../host/host.js';
 import type { BackendChoice } from '../backends/backends.js';
 import type { RatesByMachine } from '../backends/measuredRates.js';
-import type { MeasuredPerplexity, MeasurementRequest } from './measurement.js';
+import type {
+  MeasuredOutputs,
+  MeasuredPerplexity,
+  MeasurementRequest,
+  OutputsRequest,
+} from './measurement.js';
 
 /** What the thread of a perplexity measurement does. */
 export interface PerplexityThreadApi {
@@ -11,6 +16,11 @@ export interface PerplexityThreadApi {
     readonly model: OpenedModelData;
     readonly request: MeasurementRequest;
   }): Promise<ThreadMeasurement>;
+  /** The model's files lie on the local disk. */
+  measureOutputs(argument: {
+    readonly model: OpenedModelData;
+    readonly request: OutputsRequest;
+  }): Promise<MeasuredOutputs>;
   /** What machines do in a second, as far as the thread knows. */
   rates(argument: null): RatesByMachine;
 }

@@ -16,7 +16,12 @@ import { Divisors, scaleRows } from './divisors.js';
 import { foldOf, isQueryOrKey } from './folding.js';
 import { SiteWeights } from './siteWeights.js';
 import { SiteLoss } from './siteLoss.js';
-import type { CalibratedPart, CalibratedTensor, CalibrationRequest } from './types.js';
+import type {
+  CalibratedPart,
+  CalibratedTensor,
+  CalibrationRequest,
+  LinearFactors,
+} from './types.js';
 import { largestMagnitudes, meanRelative, spans } from './weightRanges.js';
 
 /**
@@ -68,7 +73,7 @@ class BlockAdjuster {
 
   async visit(block: VisitedBlock): Promise<void> {
     const { walk } = this;
-    const before = (name: string) => walk.base(name);
+    const before = (name: string) => walk.request.base.get(name);
     const kept = await walk.request.parts.get(block.index, 'adjusted');
     if (kept) {
       this.parts.push(kept);
@@ -86,8 +91,11 @@ class BlockAdjuster {
       choices.push(await this.choose(block, site, linears, findings));
       await walk.pass(site, block, before);
     }
-    const tensors = await this.apply(block, choices, findings);
-    this.parts.push(await walk.request.parts.put(block.index, 'adjusted', tensors, findings));
+    const divisors = new Divisors(block.plan, choices);
+    const tensors = await this.apply(block, choices, divisors, findings);
+    const factors = factorsOf(choices, divisors);
+    const { parts } = walk.request;
+    this.parts.push(await parts.put(block.index, 'adjusted', tensors, findings, factors));
   }
 
   /** Factors for a site's inputs, and what clipping will need of these. */
@@ -178,9 +186,9 @@ class BlockAdjuster {
   private async apply(
     block: VisitedBlock,
     choices: readonly SiteChoice[],
+    divisors: Divisors,
     findings: StepFinding[],
   ): Promise<CalibratedTensor[]> {
-    const divisors = new Divisors(block.plan, choices);
     const tensors = await this.divideVectors(divisors);
     for (const choice of choices) {
       const changed = choice.linears.filter(
@@ -264,9 +272,24 @@ class BlockAdjuster {
   private async vector(name: string, elements: number): Promise<Float32Array> {
     const { pool } = this.walk.request;
     const at = this.walk.workspace.scratch;
-    await this.walk.weights.loadVectors([{ name, at, change: this.walk.base(name) }]);
+    await this.walk.weights.loadVectors([{ name, at, change: this.walk.request.base.get(name) }]);
     return new Float32Array(pool.memory.buffer, at, elements).slice();
   }
+}
+
+/** What each linear map's weights are scaled by. */
+function factorsOf(
+  choices: readonly SiteChoice[],
+  { ofRows }: Divisors,
+): ReadonlyMap<string, LinearFactors> {
+  const factors = new Map<string, LinearFactors>();
+  for (const { linears, factors: inputs } of choices) {
+    for (const linear of linears) {
+      const outputs = ofRows.get(linear);
+      if (inputs ?? outputs) factors.set(linear.weight, { inputs, outputs });
+    }
+  }
+  return factors;
 }
 
 /** Linear maps that must be in memory while a site's factors are chosen. */

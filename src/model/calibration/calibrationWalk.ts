@@ -13,8 +13,8 @@ import { WeightStore } from '../evaluation/weightStore.js';
 import { isRouter, linearsAt, INPUT_SITES, type InputSite } from '../forward/block.js';
 import type { PlacedBlock } from '../forward/tasks.js';
 import { BlockStages, countAttendedBytes } from './blockStages.js';
-import type { CalibrationRequest } from './types.js';
-import { Workspace } from './workspace.js';
+import type { CalibrationRequest, WalkRequest } from './types.js';
+import { Workspace, type WorkspaceUse } from './workspace.js';
 
 /** A block that calibration has come to; hidden states stand before it. */
 export interface VisitedBlock {
@@ -25,7 +25,7 @@ export interface VisitedBlock {
 }
 
 /** Takes calibration windows through a model, block by block. */
-export class CalibrationWalk {
+export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
   readonly stages: BlockStages;
   readonly workspace: Workspace;
   readonly weights: WeightStore;
@@ -37,11 +37,10 @@ export class CalibrationWalk {
   /** Address of the weights of the block at work. */
   private readonly packed: number;
 
-  /** @param sharesMemory weights are chosen without another look at what attention came to */
   constructor(
-    readonly request: CalibrationRequest,
+    readonly request: Request,
     readonly options: CallOptions,
-    sharesMemory = false,
+    memory: WorkspaceUse = 'apart',
   ) {
     const { pool, model, windows, scaleDtype } = request;
     const { plan, opened } = model;
@@ -66,7 +65,7 @@ export class CalibrationWalk {
     if (routed && regions) {
       this.experts = new ExpertRunner({ pool, plan, weights, routed, regions, signal });
     }
-    this.workspace = new Workspace(pool, plan, countAttendedBytes(plan, rows), sharesMemory);
+    this.workspace = new Workspace(pool, plan, countAttendedBytes(plan, rows), memory);
     const { attended } = this.workspace;
     this.stages = new BlockStages({ pool, plan, windows: this.windows, attended, routed, signal });
     const sizes = blocks.map((block) => layOutParts(block, 0, hiddenSize).bytes);
@@ -98,11 +97,6 @@ export class CalibrationWalk {
       await visit({ index, plan, placed: placeBlock(plan, layout, undefined), layout });
     }
     onProgress?.({ done: total, total });
-  }
-
-  /** What a tensor is before this calibration. */
-  base(name: string): TensorChange | undefined {
-    return this.request.base.get(name);
   }
 
   /** Brings norms and biases of a block into memory. */

@@ -21,7 +21,7 @@ export async function quantizeAlone(
   const { signal, onProgress } = options;
   const step = method.quantize;
   if (step?.needs !== 'nothing') throw new Error(`${method.label} needs a calibration text`);
-  const workspace = new Workspace(pool, plan, 0, false);
+  const workspace = new Workspace(pool, plan, 0, 'apart');
   const weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
   const results: CalibratedPart[] = [];
   const total = plan.blocks.length;

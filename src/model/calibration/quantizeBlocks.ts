@@ -23,7 +23,7 @@ export async function quantizeBlocks(
   applied: AppliedMethod,
   options: CallOptions,
 ): Promise<readonly CalibratedPart[]> {
-  const walk = new CalibrationWalk(request, options, true);
+  const walk = new CalibrationWalk(request, options, 'shared');
   const quantizer = new BlockQuantizer(walk, applied);
   await walk.run((block) => quantizer.visit(block));
   return quantizer.parts;
@@ -47,8 +47,8 @@ class BlockQuantizer {
   async visit(block: VisitedBlock): Promise<void> {
     const { walk, perBlock } = this;
     const changes = new Map<string, TensorChange>();
-    const before = (name: string) => walk.base(name);
-    const changeOf = (name: string) => changes.get(name) ?? walk.base(name);
+    const before = (name: string) => walk.request.base.get(name);
+    const changeOf = (name: string) => changes.get(name) ?? walk.request.base.get(name);
     await walk.loadVectors(block, before);
     if (perBlock) walk.stages.keep();
     for (const site of INPUT_SITES) {

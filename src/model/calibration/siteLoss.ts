@@ -55,7 +55,7 @@ export class SiteLoss {
     await walk.stages.outputs(part, block.placed, this.outputs(hiddenSize), async (rows, first) => {
       sum += await this.sumSquares(rows, hiddenSize, rowsFrom(reference, first));
     });
-    await walk.pack(block, linears, (name) => walk.base(name));
+    await walk.pack(block, linears, (name) => walk.request.base.get(name));
     return sum / walk.stages.rows / hiddenSize;
   }
 
@@ -141,7 +141,7 @@ export class SiteLoss {
       linear,
       at: places.get(linear)!,
       change: {
-        ...this.walk.base(linear.weight),
+        ...this.walk.request.base.get(linear.weight),
         format: formatForWidth(format, linear.inputs),
       },
     }));

@@ -12,10 +12,20 @@ export interface CalibratedTensor {
   readonly values: Float32Array;
 }
 
+/** What a linear map's weights were scaled by; what stands before and behind it undoes that. */
+export interface LinearFactors {
+  /** f32 [inputs]: columns were multiplied by these. */
+  readonly inputs?: Float32Array;
+  /** f32 [outputs]: rows were divided by these. */
+  readonly outputs?: Float32Array;
+}
+
 /** What calibration has made of a part of a block. */
 export interface CalibratedPart {
   /** By tensor name. */
   readonly changes: ReadonlyMap<string, TensorChange>;
+  /** By the name of the weights' tensor. */
+  readonly factors: ReadonlyMap<string, LinearFactors>;
   readonly findings: readonly StepFinding[];
 }
 
@@ -29,22 +39,27 @@ export interface CalibratedParts {
     part: string,
     tensors: readonly CalibratedTensor[],
     findings: readonly StepFinding[],
+    factors?: ReadonlyMap<string, LinearFactors>,
   ): Promise<CalibratedPart>;
 }
 
-/** What is calibrated, on what, and how. */
-export interface CalibrationRequest {
-  /** Threads; its memory grows, so it had better end with the calibration. */
+/** What passes through a model, and which of its tensors are meant. */
+export interface WalkRequest {
+  /** Threads; its memory grows, so it had better end with the walk. */
   readonly pool: WorkerPool;
   readonly model: LanguageModel;
   /** Token ids of the calibration text. */
   readonly windows: readonly Int32Array[];
-  readonly format: NumberFormat;
-  /** What linear maps will take; absent: activations as they are. */
-  readonly activations?: ActivationFormat;
   readonly scaleDtype: ScaleDtype;
   /** Names of the tensors that are quantized. */
   readonly tensors: ReadonlySet<string>;
+}
+
+/** What is calibrated, on what, and how. */
+export interface CalibrationRequest extends WalkRequest {
+  readonly format: NumberFormat;
+  /** What linear maps will take; absent: activations as they are. */
+  readonly activations?: ActivationFormat;
   /** What earlier steps have made of the model. */
   readonly base: ReadonlyMap<string, TensorChange>;
   readonly parts: CalibratedParts;

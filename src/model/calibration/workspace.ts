@@ -22,6 +22,12 @@ export interface SitePlaces {
 }
 
 /**
+ * How a walk uses its memory: `apart`: weights are chosen beside what attention came to; `shared`: they are
+ * chosen without another look at that; `none`: nothing is chosen.
+ */
+export type WorkspaceUse = 'apart' | 'shared' | 'none';
+
+/**
  * Memory for one site at a time: its inputs' products, and its weights as rows. What attention came to lies
  * here, too: it is needed at attention's output alone, and the largest products are those of another site.
  */
@@ -31,12 +37,11 @@ export class Workspace {
   private readonly behind: number;
   private readonly shares: boolean;
 
-  /**
-   * @param attendedBytes of what attention came to
-   * @param shares false: places of no site are where that lies
-   */
-  constructor(pool: WorkerPool, { blocks }: ModelPlan, attendedBytes: number, shares: boolean) {
-    const bytes = blocks.flatMap((block) =>
+  /** @param attendedBytes of what attention came to */
+  constructor(pool: WorkerPool, { blocks }: ModelPlan, attendedBytes: number, use: WorkspaceUse) {
+    const shares = use === 'shared';
+    const chosen = use === 'none' ? [] : blocks;
+    const bytes = chosen.flatMap((block) =>
       INPUT_SITES.map((site) => ({ site, linears: linearsAt(block, site) }))
         .filter(({ linears }) => linears.length > 0)
         .map(({ site, linears }) => {

@@ -121,6 +121,7 @@ export class ComparisonRun {
           {
             withPool: (job) => pool.use(job),
             measurePerplexity: (...measurement) => meter.measure(...measurement),
+            measureOutputs: (...outputs) => meter.measureOutputs(...outputs),
           },
           model,
           {
@@ -129,6 +130,7 @@ export class ComparisonRun {
             tensors,
             scaleDtype,
             perplexity: perplexity && { ...perplexity, ...meter.settings() },
+            calibration: meter.settings(),
           },
           {
             signal: abort.signal,

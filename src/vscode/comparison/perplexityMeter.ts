@@ -2,10 +2,12 @@ import * as vscode from 'vscode';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import { chooseThreads } from '../../compute/workerPool.js';
 import type { Host } from '../../host/host.js';
-import { measureInThread } from '../../jobs/perplexity/measureInThread.js';
+import { measureInThread, measureOutputsInThread } from '../../jobs/perplexity/measureInThread.js';
 import type {
+  MeasuredOutputs,
   MeasuredPerplexity,
   MeasurementRequest,
+  OutputsRequest,
   PerplexitySettings,
 } from '../../jobs/perplexity/measurement.js';
 import type { CallOptions } from '../../rpc/rpc.js';
@@ -55,9 +57,7 @@ export class PerplexityMeter {
     request: MeasurementRequest,
     options: CallOptions,
   ): Promise<MeasuredPerplexity> {
-    if (!model.fileSystem.isLocal) {
-      throw new Error(vscode.l10n.t('Perplexity needs the model in a folder on a local disk.'));
-    }
+    refuseRemote(model);
     const threads = chooseThreads(this.host, readSettings().threads);
     const { options: watched, flopsPerSecond } = watchSpeed(options);
     const start = { threads, ...this.gpu.lend() };
@@ -70,6 +70,27 @@ export class PerplexityMeter {
     if (speed !== undefined) this.speeds.learn(measured.backend, speed, threads);
     return measured;
   }
+
+  /**
+   * Calibrates a model, in a thread of its own.
+   * @throws an Error of one line; an AbortError when cancelled
+   */
+  async measureOutputs(
+    model: OpenedModel,
+    request: OutputsRequest,
+    options: CallOptions,
+  ): Promise<MeasuredOutputs> {
+    refuseRemote(model);
+    const threads = chooseThreads(this.host, readSettings().threads);
+    return measureOutputsInThread(this.host, { threads }, model, request, options);
+  }
+}
+
+function refuseRemote({ fileSystem }: OpenedModel): void {
+  if (fileSystem.isLocal) return;
+  throw new Error(
+    vscode.l10n.t('Perplexity and calibration need the model in a folder on a local disk.'),
+  );
 }
 
 /** Learns from progress, which counts multiplications and additions, how fast they go. */

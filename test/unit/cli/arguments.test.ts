@@ -29,6 +29,17 @@ describe('compare', () => {
       quiet: false,
       threads: undefined,
       backend: 'auto',
+      calibration: {},
+    });
+  });
+
+  test('takes names with methods and activations, and what methods see', () => {
+    const options =
+      '--calibration c.txt --calibration-windows 4 --calibration-context 64 --calibration-seed 1';
+    expect(parse(`compare m --format int4+gptq,DINT4+AQAS/int8-token ${options}`)).toMatchObject({
+      formats: ['int4-asym:g128+gptq', 'dint4:g128+aqas/int8-token'],
+      perplexity: undefined,
+      calibration: { textFile: 'c.txt', windows: 4, context: 64, seed: 1 },
     });
   });
 
@@ -65,14 +76,15 @@ describe('compare', () => {
     expect(error.command).toBe('compare');
   });
 
-  test('says which command takes methods and formats of activations', () => {
+  test('says which commands take methods and formats of activations', () => {
     for (const name of ['int4+gptq', 'int4/int8-token', 'dint4+aqas/int8-token']) {
-      for (const command of ['compare m', 'quantize m --out x']) {
-        expect(() => parse(`${command} --format ${name}`)).toThrow(
-          '--format: methods and formats of activations are measured by perplexity only',
-        );
-      }
+      expect(() => parse(`quantize m --out x --format ${name}`)).toThrow(
+        '--format: methods and formats of activations are for compare and perplexity',
+      );
     }
+    expect(() => parse('compare m --per-layer --format int4,int4+gptq')).toThrow(
+      '--per-layer is about formats without methods and activations; int4-asym:g128+gptq has one',
+    );
   });
 
   test('names a format that is not in the catalogue', () => {

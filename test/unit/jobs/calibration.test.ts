@@ -10,24 +10,7 @@ import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import type { CallOptions } from '../../../src/rpc/rpc.js';
 import { createPool, SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
 import { perplexityOn } from '../../support/jobs.js';
-import { copyWithText } from '../../support/textModels.js';
-
-/** Words of the tokenizer that the model has in tests. */
-function someWords(count: number, seed: number): string[] {
-  let state = seed;
-  return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return `t${(state >>> 16) % 128}`;
-  });
-}
-
-/** A small model with a text to score and another to calibrate on. */
-async function textModel(): Promise<string> {
-  const folder = join(await temporaryFolder(), 'model');
-  copyWithText('llama-gqa-llama3rope', folder);
-  await writeFile(join(folder, 'calibration.txt'), someWords(400, 5).join(' '));
-  return folder;
-}
+import { calibratableModel, wordsOfModels } from '../../support/textModels.js';
 
 const FEW: CalibrationSettings = { windows: 4, context: 16 };
 const GPTQ = 'int4:g32+gptq';
@@ -56,7 +39,7 @@ const oneLine = (pattern: string) => new RegExp(`^[^\\n]*${pattern}[^\\n]*$`);
 
 describe('a calibrated method', () => {
   it('takes nothing that was kept for other activations, of methods before it either', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const cacheFolder = await temporaryFolder();
     const [other, scheme] = ['int4', 'int8'].map((name) => `int3:g32+aqas+gptq/${name}-token`);
     const asked = { calibration: { windows: 8, context: 16 } };
@@ -84,7 +67,7 @@ describe('a calibrated method', () => {
   });
 
   it('comes to the same bits whatever the threads', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const formats = [GPTQ, 'dint4:g32+aqas/int8-token', 'int4:g32+awq+gptq'];
     const [one, two] = [
       await measure(folder, formats, { threads: 1 }),
@@ -97,7 +80,7 @@ describe('a calibrated method', () => {
 
   it('is not measured for each tensor alone', async () => {
     const pool = await createPool({ threads: 1 });
-    const model = await openLocalModel(await textModel());
+    const model = await openLocalModel(await calibratableModel());
     const request = {
       formats: [GPTQ],
       tensors: ['model.layers.0.mlp.down_proj.weight'],
@@ -126,7 +109,7 @@ async function keptFiles(cache: string): Promise<Map<string, number>> {
 
 describe('what a calibration keeps', () => {
   it('lets the next run go on where one was cancelled', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const cacheFolder = await temporaryFolder();
     const abort = new AbortController();
     const onProgress = ({ message = '' }) => {
@@ -164,7 +147,7 @@ describe('what a calibration keeps', () => {
   });
 
   it('is nothing without a cache, not even where the measurement fails', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const temporary = await temporaryFolder();
     vi.stubEnv('TMPDIR', temporary);
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -187,7 +170,7 @@ describe('what a calibration keeps', () => {
 
 describe('a calibration text', () => {
   it('is not the one that is scored', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const scored = join(folder, 'eval.txt');
     await expect(
       measure(folder, [GPTQ], { calibration: { ...FEW, textFile: scored } }),
@@ -207,8 +190,8 @@ describe('a calibration text', () => {
   });
 
   it('that has most of it is refused, however little that is of the calibration text', async () => {
-    const folder = await textModel();
-    const words = someWords(400, 5);
+    const folder = await calibratableModel();
+    const words = wordsOfModels(400, 5);
     await writeFile(join(folder, 'eval.txt'), words.slice(64, 128).join(' '));
     const asked = { calibration: { windows: 8, context: 48 }, context: 48, windows: 1 };
     await expect(measure(folder, [GPTQ], asked)).rejects.toThrow(
@@ -217,10 +200,10 @@ describe('a calibration text', () => {
   });
 
   it('that shares a part with it is said to', async () => {
-    const folder = await textModel();
-    const words = someWords(256, 3);
+    const folder = await calibratableModel();
+    const words = wordsOfModels(256, 3);
     const textFile = join(folder, 'shared.txt');
-    await writeFile(textFile, [...someWords(224, 9), ...words.slice(0, 32)].join(' '));
+    await writeFile(textFile, [...wordsOfModels(224, 9), ...words.slice(0, 32)].join(' '));
     await writeFile(join(folder, 'eval.txt'), words.join(' '));
     const { notes } = await measure(folder, [GPTQ], {
       calibration: { windows: 8, context: 32, textFile },
@@ -230,7 +213,7 @@ describe('a calibration text', () => {
   });
 
   it('with too few windows is used, and said to have too few', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const { notes, formats } = await measure(folder, [GPTQ], {
       calibration: { windows: 50, context: 16 },
     });
@@ -241,7 +224,7 @@ describe('a calibration text', () => {
   });
 
   it('with fewer tokens than a layer has inputs is said to serve itself', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const { formats } = await measure(folder, [GPTQ], { calibration: { windows: 1, context: 16 } });
     expect(formats[0].notes.join('\n')).toMatch(
       /Only 16 tokens of calibration text for \d+ inputs/,
@@ -249,7 +232,7 @@ describe('a calibration text', () => {
   });
 
   it('gives other windows by another seed, and the same ones by the same', async () => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const losses = async (seed?: number) => {
       const { formats } = await measure(folder, [GPTQ], { calibration: { ...FEW, seed } });
       expect(formats[0].calibration?.windows).toBe(4);
@@ -264,7 +247,7 @@ describe('a calibration text', () => {
     ['', 'short.txt: '],
     ['t1 t2 t3', 'short.txt: '],
   ])('of "%s" is too short, and named', async (text, message) => {
-    const folder = await textModel();
+    const folder = await calibratableModel();
     const textFile = join(folder, 'short.txt');
     await writeFile(textFile, text);
     await expect(measure(folder, [GPTQ], { calibration: { ...FEW, textFile } })).rejects.toThrow(

@@ -8,7 +8,10 @@ import {
   type CompareRequest,
   type ComparisonRunners,
 } from '../../../src/jobs/comparison/compareFormats.js';
-import { measureInThread } from '../../../src/jobs/perplexity/measureInThread.js';
+import {
+  measureInThread,
+  measureOutputsInThread,
+} from '../../../src/jobs/perplexity/measureInThread.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { formatReportJson } from '../../../src/reports/present.js';
 import { nameBosChoice, readBosChoice } from '../../../src/vscode/comparison/comparisonRequest.js';
@@ -53,6 +56,8 @@ it(
       withPool: (job) => job(pool),
       measurePerplexity: (...measurement) =>
         measureInThread(HOST, { threads: THREADS }, ...measurement),
+      measureOutputs: (...outputs) =>
+        measureOutputsInThread(HOST, { threads: THREADS }, ...outputs),
     };
     const atOnce = await compareFormats(panel, model, request);
     const weights = await compareFormats(panel, model, { ...request, perplexity: undefined });
@@ -85,6 +90,8 @@ it.each([
       withPool: async (job) => job(await createPool({ threads: THREADS })),
       measurePerplexity: (...measurement) =>
         measureInThread(HOST, { threads: THREADS }, ...measurement),
+      measureOutputs: (...outputs) =>
+        measureOutputsInThread(HOST, { threads: THREADS }, ...outputs),
     };
     const tensor = 'model.layers.2.self_attn.q_proj.weight';
     const bosEveryWindow = readBosChoice(choice);

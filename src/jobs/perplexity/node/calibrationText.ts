@@ -11,14 +11,20 @@ const OWN_TEXT = 'calibration.txt';
 /** Tokens in a row that two texts share only where one was copied from the other. */
 const RUN = 24;
 
+/** A text that is scored. */
+export interface ScoredText {
+  /** Token ids. */
+  readonly windows: readonly Int32Array[];
+  /** Path of the text that they come from. */
+  readonly source: string;
+}
+
 export interface CalibrationTextSetup {
   readonly pool: { readonly host: Host };
   readonly model: LanguageModel;
   readonly settings: PerplexitySettings;
-  /** Token ids that will be scored. */
-  readonly evaluated: readonly Int32Array[];
-  /** Path of the text that they come from. */
-  readonly evaluationText: string;
+  /** What will be scored, if anything is: calibration keeps away from it. */
+  readonly evaluated?: ScoredText;
   readonly files: FileSystem;
 }
 
@@ -57,7 +63,7 @@ export class CalibrationText {
   }
 
   private async read(wanted: number, asked: number): Promise<CalibrationWindows> {
-    const { pool, model, settings, evaluationText, files } = this.setup;
+    const { pool, model, settings, evaluated, files } = this.setup;
     const { textFile, seed, context: isAsked } = settings.calibration ?? {};
     const { maxPositions } = model.plan;
     const context = isAsked ? asked : Math.min(asked, maxPositions);
@@ -67,7 +73,7 @@ export class CalibrationText {
       ((await files.kind(own)) === undefined
         ? pool.host.assets.path('sample calibration text')
         : own);
-    if (resolve(source) === resolve(evaluationText)) {
+    if (evaluated && resolve(source) === resolve(evaluated.source)) {
       throw new Error(
         `${visible(source)}: this text is scored, so it cannot be calibrated on as well`,
       );
@@ -80,7 +86,7 @@ export class CalibrationText {
     };
     const { windows } = await readWindows(pool.host, model, request, this.signal, files);
     const ids = seed === undefined ? windows.ids : draw(windows.ids, wanted, seed);
-    this.checkOverlap(ids, source);
+    if (evaluated) this.checkOverlap(ids, source, evaluated.windows);
     if (ids.length < wanted) {
       this.notes.push(
         `${source} has ${ids.length} windows of ${context} tokens for calibration where ${wanted} were wanted.`,
@@ -90,8 +96,12 @@ export class CalibrationText {
   }
 
   /** @throws where the calibration text is the scored text */
-  private checkOverlap(windows: readonly Int32Array[], source: string): void {
-    const scored = [...runsOf(joined(this.setup.evaluated))];
+  private checkOverlap(
+    windows: readonly Int32Array[],
+    source: string,
+    evaluated: readonly Int32Array[],
+  ): void {
+    const scored = [...runsOf(joined(evaluated))];
     const seen = [...runsOf(joined(windows))];
     const share = shareOf(seen, new Set(scored));
     if (share === 0) return;

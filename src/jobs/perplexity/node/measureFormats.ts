@@ -118,13 +118,12 @@ export async function measureFormats(
       perLayer,
       scaleDtype,
       settings,
-      evaluated: ids,
+      evaluated: { windows: ids, source: text.source },
       files: recordInputs(localFileSystem, textInputs),
-      evaluationText: text.source,
     },
     options,
   );
-  notes.push(...made.notes);
+  notes.push(...made.text.notes);
   const whole = made.variants.map((variant) => variant.whole);
   const alone = made.variants.map((variant) => [...variant.alone]);
   if (other) {

@@ -11,6 +11,7 @@ import {
   calibrateModel,
   type CalibratedModel,
 } from '../../../model/calibration/node/calibrateModel.js';
+import type { LinearFactors } from '../../../model/calibration/types.js';
 import { inActivationFormat } from '../../../model/evaluation/activations.js';
 import type {
   ActivationChange,
@@ -24,7 +25,7 @@ import type { CalibrationReport } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import type { FileSystem } from '../../../storage/fileSystem.js';
 import { DEFAULT_MEMORY_BUDGET, type PerplexitySettings } from '../measurement.js';
-import { CalibrationText } from './calibrationText.js';
+import { CalibrationText, type ScoredText } from './calibrationText.js';
 
 /** What static scales of activations are found on, unless the user asks for others. */
 const STATIC_SCALES = { windows: 64, context: 256 };
@@ -40,9 +41,8 @@ export interface SchemeVariantsSetup {
   readonly perLayer: boolean;
   readonly scaleDtype: ScaleDtype;
   readonly settings: PerplexitySettings;
-  /** Token ids that will be scored: calibration keeps away from these. */
-  readonly evaluated: readonly Int32Array[];
-  readonly evaluationText: string;
+  /** What will be scored, if anything is: calibration keeps away from it. */
+  readonly evaluated?: ScoredText;
   /** The local disk, as it is to be read. */
   readonly files: FileSystem;
 }
@@ -51,12 +51,14 @@ export interface SchemeVariantsSetup {
 export interface SchemeVariant {
   readonly whole: Variant;
   readonly alone: readonly Variant[];
+  /** What is folded into its weights, by the name of their tensor. */
+  readonly factors: ReadonlyMap<string, LinearFactors>;
   readonly calibration?: CalibrationReport;
 }
 
 export interface SchemeVariants {
   readonly variants: readonly SchemeVariant[];
-  readonly notes: readonly string[];
+  readonly text: CalibrationText;
   /** Removes calibrated weights that are not to be kept. */
   end(): Promise<void>;
 }
@@ -73,7 +75,7 @@ export async function makeSchemeVariants(
   try {
     const variants: SchemeVariant[] = [];
     for (const scheme of setup.schemes) variants.push(await maker.make(scheme));
-    return { variants, notes: maker.text.notes, end: () => maker.end() };
+    return { variants, text: maker.text, end: () => maker.end() };
   } catch (error) {
     await maker.end();
     throw error;
@@ -106,6 +108,7 @@ class VariantMaker {
         whole: this.rounded(scheme, tensors),
         // The name of a variant depends on nothing but what it is, so that later runs find its scores.
         alone: perLayer ? tensors.map((name) => this.rounded(scheme, [name])) : [],
+        factors: new Map(),
       };
     }
     if (perLayer) {
@@ -113,7 +116,7 @@ class VariantMaker {
         `${scheme.id}: each tensor alone is measured for formats without methods and activations only`,
       );
     }
-    const { whole, calibration, unrounded } = await this.calibrated(scheme);
+    const { whole, calibration, unrounded, factors } = await this.calibrated(scheme);
     const activations = await this.activationsOf(scheme, unrounded);
     return {
       whole: {
@@ -122,6 +125,7 @@ class VariantMaker {
         activations,
       },
       alone: [],
+      factors,
       calibration,
     };
   }
@@ -141,10 +145,14 @@ class VariantMaker {
 
   private async calibrated(
     scheme: QuantizationScheme,
-  ): Promise<Pick<SchemeVariant, 'whole' | 'calibration'> & Pick<CalibratedModel, 'unrounded'>> {
+  ): Promise<
+    Pick<SchemeVariant, 'whole' | 'calibration'> & Pick<CalibratedModel, 'unrounded' | 'factors'>
+  > {
     const { methods, id } = scheme;
     const { tensors, model, pool, scaleDtype } = this.setup;
-    if (methods.length === 0) return { whole: this.rounded(scheme, tensors), unrounded: new Map() };
+    if (methods.length === 0) {
+      return { whole: this.rounded(scheme, tensors), unrounded: new Map(), factors: new Map() };
+    }
     const begin = performance.now();
     const { host } = pool;
     const made = await calibrateModel(
@@ -172,6 +180,7 @@ class VariantMaker {
       : { windows: [], source: undefined };
     return {
       unrounded: made.unrounded,
+      factors: made.factors,
       whole: { id: `${id} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
       calibration: {
         text: source,
@@ -221,7 +230,8 @@ class VariantMaker {
   }
 
   private async folder(): Promise<string> {
-    const { cacheFolder } = this.setup.settings;
+    const { cacheFolder, calibratedFolder } = this.setup.settings;
+    if (calibratedFolder !== undefined) return calibratedFolder;
     // Of a model whose changes cannot be noticed, nothing is kept.
     if (cacheFolder && (await this.fingerprint())) return join(cacheFolder, 'calibrated');
     this.temporary ??= await mkdtemp(join(tmpdir(), 'quantscope-calibrated-'));

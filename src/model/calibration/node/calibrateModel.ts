@@ -13,12 +13,12 @@ import { INPUT_SITES, linearsAt } from '../../forward/block.js';
 import { adjustBlocks } from '../adjustBlocks.js';
 import { quantizeAlone } from '../quantizeAlone.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
-import type { CalibratedPart, CalibrationRequest } from '../types.js';
+import type { CalibratedPart, CalibrationRequest, LinearFactors } from '../types.js';
 import { CalibratedFiles } from './calibratedFiles.js';
 import { pruneCalibrated, refuseFullDisk, touchFolder } from './calibratedFolders.js';
 
 /** Changes whenever the meaning of kept weights does. */
-const MEANING = '1';
+const MEANING = '2';
 
 /** What a model is calibrated with. */
 export interface CalibrationSetup {
@@ -44,6 +44,8 @@ export interface CalibratedModel {
   readonly changes: ReadonlyMap<string, TensorChange>;
   /** The same before weights are rounded: what was scaled and clipped. */
   readonly unrounded: ReadonlyMap<string, TensorChange>;
+  /** What is folded into weights, of all methods together, by the name of their tensor. */
+  readonly factors: ReadonlyMap<string, LinearFactors>;
   readonly findings: readonly StepFinding[];
   /** Names the calibration in caches. */
   readonly key: string;
@@ -62,6 +64,7 @@ export async function calibrateModel(
   const { format, methods } = scheme;
   const changes = new Map<string, TensorChange>();
   let unrounded: ReadonlyMap<string, TensorChange> = new Map();
+  const factors = new Map<string, LinearFactors>();
   const findings: StepFinding[] = [];
   let key = '';
   for (const applied of methods) {
@@ -94,6 +97,9 @@ export async function calibrateModel(
       );
       for (const part of parts) {
         for (const [name, change] of part.changes) changes.set(name, change);
+        for (const [name, more] of part.factors) {
+          factors.set(name, multiplyFactors(factors.get(name), more));
+        }
         findings.push(...part.findings);
       }
       if (step === 'adjust') unrounded = new Map(changes);
@@ -107,7 +113,17 @@ export async function calibrateModel(
     const inputs = setup.tensors.get(name);
     changes.set(name, { ...changes.get(name), format: formatForWidth(format, inputs) });
   }
-  return { changes, unrounded, findings, key };
+  return { changes, unrounded, factors, findings, key };
+}
+
+/** Factors of one method behind those of others. */
+function multiplyFactors(before: LinearFactors | undefined, more: LinearFactors): LinearFactors {
+  const product = (one: Float32Array | undefined, other: Float32Array | undefined) =>
+    one && other ? one.map((value, at) => value * other[at]) : (one ?? other);
+  return {
+    inputs: product(before?.inputs, more.inputs),
+    outputs: product(before?.outputs, more.outputs),
+  };
 }
 
 /** Tensors that no method sees the inputs of: experts', embeddings and heads. */

@@ -6,9 +6,10 @@ import { makeFolder } from '../../../storage/node/makeFolder.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { TensorChange } from '../../evaluation/types.js';
 import { openLocalModel } from '../../node/openLocalModel.js';
-import type { CalibratedPart, CalibratedParts, CalibratedTensor } from '../types.js';
+import type { CalibratedPart, CalibratedParts, CalibratedTensor, LinearFactors } from '../types.js';
 
 const FINDINGS = 'findings';
+const FACTORS = 'factors';
 
 /**
  * Calibrated weights in a folder: a safetensors file of f32 for each part of a block, which appears whole or
@@ -36,12 +37,13 @@ export class CalibratedFiles implements CalibratedParts {
     part: string,
     tensors: readonly CalibratedTensor[],
     findings: readonly StepFinding[],
+    factors: ReadonlyMap<string, LinearFactors> = new Map(),
   ): Promise<CalibratedPart> {
     await makeFolder(this.folder);
     const path = this.pathOf(block, part);
     const values = new Map(tensors.map((tensor) => [tensor.name, tensor.values]));
     const entries = tensors.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }));
-    const metadata = { [FINDINGS]: JSON.stringify(findings) };
+    const metadata = { [FINDINGS]: JSON.stringify(findings), [FACTORS]: writeFactors(factors) };
     const { signal } = this;
     await writeSafetensors(
       path,
@@ -69,6 +71,34 @@ async function readPart(path: string): Promise<CalibratedPart> {
   ]);
   return {
     changes: new Map(changes),
+    factors: readFactors(metadata[FACTORS]),
     findings: JSON.parse(metadata[FINDINGS]) as StepFinding[],
   };
+}
+
+/** Factors of one linear map as JSON holds them: every f32 is a number that gives it back. */
+interface WrittenFactors {
+  readonly inputs?: readonly number[];
+  readonly outputs?: readonly number[];
+}
+
+function writeFactors(factors: ReadonlyMap<string, LinearFactors>): string {
+  const entries = [...factors].map(([name, { inputs, outputs }]): [string, WrittenFactors] => [
+    name,
+    { inputs: inputs && [...inputs], outputs: outputs && [...outputs] },
+  ]);
+  return JSON.stringify(entries);
+}
+
+function readFactors(text: string): ReadonlyMap<string, LinearFactors> {
+  const entries = (JSON.parse(text) as [string, WrittenFactors][]).map(
+    ([name, { inputs, outputs }]): [string, LinearFactors] => [
+      name,
+      {
+        inputs: inputs && Float32Array.from(inputs),
+        outputs: outputs && Float32Array.from(outputs),
+      },
+    ],
+  );
+  return new Map(entries);
 }

@@ -1,0 +1,246 @@
+import { sumDifference, type Difference } from '../../compute/difference.js';
+import { countPackedWeightBytes, type Matrix } from '../../kernels/forwardKernels.js';
+import type { MemoryRegion } from '../../kernels/workspace.js';
+import type { CallOptions } from '../../rpc/rpc.js';
+import type { LinearPlan } from '../config/plan.js';
+import { inputRounding } from '../evaluation/activations.js';
+import type { TensorChange, Variant } from '../evaluation/types.js';
+import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
+import { rowsFrom } from '../forward/layers.js';
+import { blockScratchBytes } from '../forward/scratch.js';
+import type { ForwardApi, PlacedLinear, StageApi } from '../forward/tasks.js';
+import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
+import { scaleRows } from './divisors.js';
+import { tilesOf } from './tiles.js';
+import type { LinearFactors, WalkRequest } from './types.js';
+
+/** A model in a scheme, whose linear maps are looked at one by one. */
+export interface ExaminedVariant extends Variant {
+  /** What is folded into its weights, by the name of their tensor. */
+  readonly factors: ReadonlyMap<string, LinearFactors>;
+  /** Its weights differ from what rounding the stored ones to nearest gives, so their errors are found here. */
+  readonly comparesWeights: boolean;
+}
+
+/** How one linear map of a variant differs from the model's, given the inputs that the model gives it. */
+export interface LinearErrors {
+  /** Σ(ŷ − y)² over rows and outputs, biases left out. */
+  readonly squaredError: number;
+  /** Σy². */
+  readonly squaredOutput: number;
+  /** Of the weights, factors taken out again. */
+  readonly weights?: Difference;
+}
+
+/**
+ * What quantizing each linear map does to its own outputs, on windows that pass through the unquantized model:
+ * errors of maps before it are none of its own. Inputs are rounded where a variant rounds them.
+ * @returns for each variant, by the name of the weights' tensor: those of blocks that all rows pass
+ * @throws an AbortError when cancelled
+ */
+export async function measureOutputErrors(
+  request: WalkRequest,
+  variants: readonly ExaminedVariant[],
+  options: CallOptions = {},
+): Promise<readonly ReadonlyMap<string, LinearErrors>[]> {
+  const walk = new CalibrationWalk(request, options, 'none');
+  const meter = new OutputErrorMeter(walk, variants);
+  await walk.run((block) => meter.visit(block));
+  return meter.results;
+}
+
+type Steps = ForwardApi & StageApi;
+
+class OutputErrorMeter {
+  readonly results: Map<string, LinearErrors>[];
+  private readonly regions = new Map<string, MemoryRegion>();
+
+  constructor(
+    private readonly walk: CalibrationWalk<WalkRequest>,
+    private readonly variants: readonly ExaminedVariant[],
+  ) {
+    this.results = variants.map(() => new Map());
+  }
+
+  async visit(block: VisitedBlock): Promise<void> {
+    const { walk } = this;
+    const stored = () => undefined;
+    await walk.loadVectors(block, stored);
+    for (const site of INPUT_SITES) {
+      const linears = linearsAt(block.plan, site);
+      if (linears.length === 0) continue;
+      await walk.pack(block, linears, stored);
+      const chosen = linears.filter(({ weight }) => walk.request.tensors.has(weight));
+      if (chosen.length > 0) await this.measure(block, site, chosen);
+      await walk.pass(site, block, stored);
+    }
+  }
+
+  private async measure(
+    block: VisitedBlock,
+    site: InputSite,
+    linears: readonly LinearPlan[],
+  ): Promise<void> {
+    const inputs = await this.keepInputs(block, site);
+    const { rows } = this.walk.stages;
+    for (const linear of linears) {
+      const { weight, outputs } = linear;
+      const expected = this.matrix('expected', rows, outputs);
+      const packed = block.layout.linears.get(linear)!;
+      await this.apply(block, placedAt(linear, packed), inputs, expected);
+      const squaredOutput = await this.sumSquares(expected, outputs);
+      for (const [index, variant] of this.variants.entries()) {
+        const squaredError = await this.errorOf(block, linear, variant, inputs, expected);
+        const weights = variant.comparesWeights
+          ? await this.differenceOf(linear, variant)
+          : undefined;
+        this.results[index].set(weight, { squaredError, squaredOutput, weights });
+      }
+    }
+  }
+
+  /** Σ(ŷ − y)² of a variant's linear map. */
+  private async errorOf(
+    block: VisitedBlock,
+    linear: LinearPlan,
+    variant: ExaminedVariant,
+    inputs: Matrix,
+    expected: Matrix,
+  ): Promise<number> {
+    const { walk } = this;
+    const { weight, outputs } = linear;
+    const rounding = inputRounding(linear, variant);
+    const change = variant.changes.get(weight);
+    if (!change && !rounding) return 0;
+    const bytes = countPackedWeightBytes(outputs, linear.inputs);
+    const at = this.region('packed', bytes);
+    await walk.weights.pack([{ linear, at, change }]);
+    const factors = variant.factors.get(weight);
+    const { rows } = walk.stages;
+    let source = inputs;
+    if (factors?.inputs) {
+      source = this.matrix('divided', rows, linear.inputs);
+      await this.divide(inputs, source, factors.inputs);
+    }
+    const target = this.matrix('outputs', rows, outputs);
+    await this.apply(block, { ...placedAt(linear, at), inputRounding: rounding }, source, target);
+    if (factors?.outputs) {
+      await this.divide(
+        target,
+        target,
+        factors.outputs.map((divisor) => 1 / divisor),
+      );
+    }
+    return this.sumSquares(target, outputs, expected);
+  }
+
+  /** How a variant's weights differ from the stored ones. */
+  private async differenceOf(
+    linear: LinearPlan,
+    { changes, factors }: ExaminedVariant,
+  ): Promise<Difference> {
+    const { weight, inputs } = linear;
+    const stored = await this.loadRows('stored', linear, undefined);
+    const changed = await this.loadRows('changed', linear, changes.get(weight));
+    const folded = factors.get(weight);
+    scaleRows(
+      changed,
+      inputs,
+      folded?.inputs?.map((factor) => 1 / factor),
+      folded?.outputs?.map((divisor) => 1 / divisor),
+    );
+    return sumDifference(stored, changed);
+  }
+
+  private async loadRows(
+    name: string,
+    linear: LinearPlan,
+    change: TensorChange | undefined,
+  ): Promise<Float32Array> {
+    const { weights, request } = this.walk;
+    const elements = linear.outputs * linear.inputs;
+    const at = this.region(name, elements * 4);
+    await weights.loadRows([{ linear, at, change }]);
+    return new Float32Array(request.pool.memory.buffer, at, elements);
+  }
+
+  /** What the linear maps of a site take, of all rows. */
+  private async keepInputs(block: VisitedBlock, site: InputSite): Promise<Matrix> {
+    const { stages, request } = this.walk;
+    const [{ inputs }] = linearsAt(block.plan, site);
+    const kept = this.matrix('inputs', stages.rows, inputs);
+    await stages.observe(site, block.placed, ({ matrix, rows }, first) => {
+      for (let row = 0; row < rows; row++) {
+        const from = matrix.at + row * matrix.stride * 4;
+        request.pool.copy(from, rowsFrom(kept, first + row).at, inputs * 4);
+      }
+      return Promise.resolve();
+    });
+    return kept;
+  }
+
+  private async apply(
+    { placed }: VisitedBlock,
+    linear: PlacedLinear,
+    source: Matrix,
+    target: Matrix,
+  ): Promise<void> {
+    const tasks = tilesOf(this.walk.stages.rows).map(({ first, rows }) => ({
+      linear,
+      source: rowsFrom(source, first),
+      rows,
+      target: rowsFrom(target, first),
+      scratchBytes: blockScratchBytes(placed, rows),
+    }));
+    await this.tasks.run('applyLinear', tasks, () => undefined, this.walk.options.signal);
+  }
+
+  /** Each column of a matrix by its factor; may go where it comes from. */
+  private async divide(source: Matrix, target: Matrix, factors: Float32Array): Promise<void> {
+    const tasks = tilesOf(this.walk.stages.rows).map(({ first, rows }) => ({
+      source: rowsFrom(source, first),
+      target: rowsFrom(target, first),
+      rows,
+      columns: factors.length,
+      factors,
+      scratchBytes: 0,
+    }));
+    await this.tasks.run('divideRows', tasks, () => undefined, this.walk.options.signal);
+  }
+
+  private async sumSquares(one: Matrix, columns: number, other?: Matrix): Promise<number> {
+    const tasks = tilesOf(this.walk.stages.rows).map(({ first, rows }) => ({
+      one: rowsFrom(one, first),
+      other: other && rowsFrom(other, first),
+      rows,
+      columns,
+      scratchBytes: 0,
+    }));
+    let sum = 0;
+    const add = (value: number) => void (sum += value);
+    await this.tasks.run('squaredDifference', tasks, add, this.walk.options.signal);
+    return sum;
+  }
+
+  private get tasks() {
+    return this.walk.request.pool.tasks<Steps>();
+  }
+
+  private matrix(name: string, rows: number, columns: number): Matrix {
+    return { at: this.region(name, rows * columns * 4), stride: columns };
+  }
+
+  /** Address of room that is kept under a name, and grows. */
+  private region(name: string, bytes: number): number {
+    const kept = this.regions.get(name);
+    if (kept && kept.bytes >= bytes) return kept.start;
+    const region = this.walk.request.pool.reserve(bytes);
+    this.regions.set(name, region);
+    return region.start;
+  }
+}
+
+/** A linear map without its bias, which adds nothing to a difference. */
+function placedAt({ outputs, inputs }: LinearPlan, packed: number): PlacedLinear {
+  return { packed, bias: 0, outputs, inputs };
+}
