@@ -52,10 +52,9 @@ function renamed(
 ): FormatComparison {
   if (!scheme.activations) return format;
   const shapes = tensors.map(({ matrixShape }) => matrixShape);
-  const { notes: _notes, ...identity } = identifyScheme(scheme, shapes, scaleDtype);
   return {
     ...format,
-    ...identity,
+    ...identifyScheme(scheme, shapes, scaleDtype),
     notes: [...format.notes, ...scheme.activations.entry.notes],
   };
 }
