@@ -5,7 +5,7 @@ import type { CallOptions } from '../../rpc/rpc.js';
 import type { Factorization } from '../gptq/factorize.js';
 import { factorizationNotes, factorizeSite } from '../gptq/factorizeSite.js';
 import { quantizeRowsScratchBytes } from '../gptq/quantizeRows.js';
-import type { GptqApi } from '../gptq/tasks.js';
+import type { GptqApi, RowLosses } from '../gptq/tasks.js';
 import { bandsOf } from '../gram/gram.js';
 import type {
   CalibratedLinear,
@@ -50,14 +50,14 @@ async function findTensorRange(
   return lo > hi ? { lo: 0, hi: 0 } : { lo, hi };
 }
 
-/** Quantizes one linear map in place. @returns the sum of its rows' losses, see `GptqApi` */
+/** Quantizes one linear map in place. @returns its losses, of all rows and by input */
 async function quantizeLinear(
   site: CalibrationSite,
   linear: CalibratedLinear,
   { factor, order, dead }: Factorization,
   { block, staticGroups }: { readonly block: number; readonly staticGroups: boolean },
   call: CallOptions,
-): Promise<number> {
+): Promise<{ readonly loss: number; readonly byInput: Float64Array }> {
   const { machine, inputs, format, scaleDtype } = site;
   const { weights, outputs } = linear;
   const tensorRange = await findTensorRange(site, linear, call);
@@ -71,10 +71,29 @@ async function quantizeLinear(
     scratchBytes: quantizeRowsScratchBytes(format, { ...shared, rows }),
   }));
   let loss = 0;
-  // Row after row, so that the sum does not depend on the tasks.
-  const add = (losses: Float64Array) => losses.forEach((value) => (loss += value));
+  const byInput = new Float64Array(inputs);
+  const add = (losses: RowLosses) => {
+    // Row after row, so that the sum does not depend on the tasks.
+    losses.rows.forEach((value) => (loss += value));
+    losses.inputs.forEach((value, input) => (byInput[input] += value));
+  };
   await machine.tasks<GptqApi>().run('quantizeRows', tasks, add, call.signal);
-  return loss;
+  return { loss, byInput };
+}
+
+/** Bins of inputs in a report: no chart has more. */
+const BINS = 128;
+
+/** Losses of runs of neighbouring inputs, averaged over rows. */
+function describeByInput(byInput: Float64Array, rows: number) {
+  const inputsPerBin = Math.ceil(byInput.length / BINS);
+  const bins = Math.ceil(byInput.length / inputsPerBin);
+  const lossByInput = Array.from({ length: bins }, (_, bin) => {
+    const run = byInput.subarray(bin * inputsPerBin, (bin + 1) * inputsPerBin);
+    // To the digits that do not depend on the order in which threads add.
+    return Number((run.reduce((sum, value) => sum + value, 0) / rows).toPrecision(6));
+  });
+  return { lossByInput, inputsPerBin };
 }
 
 async function quantize(
@@ -103,7 +122,7 @@ async function quantize(
   const notes = factorizationNotes(factorization, damp);
   const findings: StepFinding[] = [];
   for (const linear of linears) {
-    const loss = await quantizeLinear(
+    const { loss, byInput } = await quantizeLinear(
       site,
       linear,
       factorization,
@@ -113,7 +132,11 @@ async function quantize(
     findings.push({
       block,
       tensors: [linear.name],
-      values: { loss: loss / gram.rows, damping: factorization.damping },
+      values: {
+        loss: loss / gram.rows,
+        damping: factorization.damping,
+        ...describeByInput(byInput, gram.rows),
+      },
       notes,
     });
   }

@@ -14,7 +14,7 @@ import {
 } from '../../kernels/reference/columnQuantizer.js';
 import { countRegionBytes } from '../../kernels/workspace.js';
 import { FIT_WEIGHTS, groupColumns, RowGroups } from './groups.js';
-import type { QuantizeRowsTask } from './tasks.js';
+import type { QuantizeRowsTask, RowLosses } from './tasks.js';
 
 const ALIGNMENT = 64;
 
@@ -77,7 +77,7 @@ export class RowsToQuantize {
   private readonly doubles: Float64Array;
   private readonly groups: RowGroups;
   private readonly quantizeColumn: ColumnQuantizer;
-  private readonly losses: Float64Array;
+  private readonly losses: RowLosses;
   private readonly column: Float32Array;
 
   constructor(
@@ -108,14 +108,14 @@ export class RowsToQuantize {
       loader.kernelsIn({ start: this.at.fit, bytes: sizes.fit }),
     );
     this.quantizeColumn = makeColumnQuantizer(rule);
-    this.losses = new Float64Array(this.rows);
+    this.losses = { rows: new Float64Array(this.rows), inputs: new Float64Array(inputs) };
     this.column = new Float32Array(this.rows);
     for (let k = 0; k < inputs; k++) {
       this.doubles[this.at.inverses / 8 + k] = 1 / this.doubles[factor.at / 8 + k * (inputs + 1)];
     }
   }
 
-  run(): Float64Array {
+  run(): RowLosses {
     const { inputs, block, dead } = this.task;
     const { kind } = this.format.group;
     const isWhole = kind === 'row' || kind === 'tensor';
@@ -233,7 +233,7 @@ export class RowsToQuantize {
   }
 
   private quantizeAt(k: number, windowFirst: number, width: number): void {
-    const { task, rows, column, floats, doubles, at } = this;
+    const { task, rows, column, floats, doubles, at, losses } = this;
     const { factor, inputs, weights } = task;
     const input = this.inputAt(k);
     const group = Math.floor((task.staticGroups ? input : k) / this.groupColumns);
@@ -250,14 +250,18 @@ export class RowsToQuantize {
       column[row] = weight + doubles[laneOf(changes, changeStep, row)];
     }
     this.quantizeColumn(column, this.groups.parameters, group * rows);
+    let ofInput = 0;
     for (let row = 0; row < rows; row++) {
       const index = first + row * weights.stride;
       const weight = floats[index];
       const value = column[row];
       const loss = weight + doubles[laneOf(changes, changeStep, row)] - value;
-      this.losses[row] += loss * loss * pivot;
+      const squared = loss * loss * pivot;
+      losses.rows[row] += squared;
+      ofInput += squared;
       doubles[laneOf(errors, errorStep, row)] = weight - value;
       floats[index] = value;
     }
+    losses.inputs[input] += ofInput;
   }
 }

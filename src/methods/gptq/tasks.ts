@@ -53,6 +53,14 @@ export interface QuantizeRowsTask extends WeightRowsTask {
   readonly staticGroups: boolean;
 }
 
+/** Σ (v − ŵ)²·D over some weights: v the compensated weight, D the square of the factor's diagonal. */
+export interface RowLosses {
+  /** Of each row. */
+  readonly rows: Float64Array;
+  /** Of each input, over the rows. */
+  readonly inputs: Float64Array;
+}
+
 /** What GPTQ does in a worker, over memory that tasks name by addresses. */
 export interface GptqApi {
   readDiagonal(task: MatrixTask): Promise<Float64Array>;
@@ -69,9 +77,6 @@ export interface GptqApi {
   updateRows(task: FactorRowsTask): Promise<void>;
   /** Extremes of weights that are finite. */
   weightRange(task: WeightRowsTask): Promise<FixedRange>;
-  /**
-   * Replaces rows of weights by what GPTQ quantizes them to.
-   * @returns of each row Σ (v − ŵ)²·D: v the compensated weight, D the square of the factor's diagonal
-   */
-  quantizeRows(task: QuantizeRowsTask): Promise<Float64Array>;
+  /** Replaces rows of weights by what GPTQ quantizes them to. */
+  quantizeRows(task: QuantizeRowsTask): Promise<RowLosses>;
 }

@@ -142,7 +142,13 @@ describe.each(['reference', 'wasm'] as const)('GPTQ with %s kernels', (backend) 
         for (let j = 0; j < 48; j++) sum += error(i) * error(j) * scene.gram[i * 48 + j];
       }
     }
-    expect((findings[0].values.loss as number) / (sum / 200)).toBeCloseTo(1, 9);
+    const { loss, lossByInput, inputsPerBin } = findings[0].values;
+    expect((loss as number) / (sum / 200)).toBeCloseTo(1, 9);
+    expect(inputsPerBin).toBe(1);
+    const byInput = lossByInput as readonly number[];
+    expect(byInput.length).toBe(48);
+    const total = byInput.reduce((all, value) => all + value, 0);
+    expect(total / (loss as number)).toBeCloseTo(1, 4);
   });
 });
 
