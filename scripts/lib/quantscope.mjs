@@ -64,15 +64,29 @@ export async function quantize(window, row, formats, groupSize) {
   return finishedComparison(window, name ?? '');
 }
 
+/** Items of the step that asks for methods and activations: nothing but rounding to nearest. */
+const NEAREST = ['Round to nearest', 'Activations as they are'];
+
 /**
- * Answers the two questions of "Quantize Layer…".
+ * Answers the questions of "Quantize Layer…".
  * @param {Workbench} window
  * @param {readonly string[]} formats catalogue names
  * @param {number} groupSize
+ * @param {object} [options]
+ * @param {boolean} [options.runs] whether the model can be run, and so is asked about methods
+ * @param {readonly string[]} [options.methods] labels
+ * @param {number} [options.further] steps that follow
  */
-export async function chooseFormats(window, formats, groupSize) {
-  await window.pickMany('(1/2)', await formatLabels(formats));
-  await window.pickOne('(2/2)', String(groupSize));
+export async function chooseFormats(
+  window,
+  formats,
+  groupSize,
+  { runs = true, methods = NEAREST, further = 0 } = {},
+) {
+  const steps = (runs ? 3 : 2) + further;
+  await window.pickMany(`(1/${steps})`, await formatLabels(formats));
+  if (runs) await window.pickMany(`(2/${steps})`, methods);
+  await window.pickOne(`(${runs ? 3 : 2}/${steps})`, String(groupSize));
 }
 
 /**

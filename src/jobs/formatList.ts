@@ -53,6 +53,7 @@ export function identifyScheme(
     ...identity,
     id: scheme.id,
     label: schemeLabel(scheme),
+    ...((methods.length > 0 || activations) && { numberFormat: formatLabel(format) }),
     ...(methods.length > 0 && { method: methodsLabel(scheme) }),
     ...(activations && { activations: activationLabel(activations) }),
     approximate: reconstructed,

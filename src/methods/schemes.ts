@@ -46,7 +46,7 @@ export function parseScheme(text: string): QuantizationScheme {
 }
 
 /** A scheme of given parts, with its canonical name. */
-function makeScheme(
+export function makeScheme(
   format: NumberFormat,
   methods: readonly AppliedMethod[] = [],
   activations?: ActivationFormat,
@@ -65,6 +65,11 @@ export function formatMethod({ method, options }: AppliedMethod): string {
     .filter(({ name, default: usual }) => options[name] !== usual)
     .map(({ name }) => (options[name] === true ? name : `${name}=${options[name]}`));
   return [method.name, ...parts].join(':');
+}
+
+/** The scheme of a method with a notation of its own, with default options. */
+export function notationScheme(method: CalibrationMethod): QuantizationScheme {
+  return parseScheme(formatNotation({ method, options: defaultOptions(method) }));
 }
 
 /** "vptq-v4-k256:perm", of a method with a notation of its own. */

@@ -163,6 +163,8 @@ export interface CalibrationDefaults {
   readonly context: number;
   /** What the original used. */
   readonly published: string;
+  /** Forward passes over these windows that take as long as the method does, about; measured on the sample. */
+  readonly passes: number;
 }
 
 /** A method whose weights are no codes of a number format: its name stands in the place of one, "vptq-v4-k256". */

@@ -93,6 +93,8 @@ export interface FormatReport {
   /** Canonical format name, e.g. "afp4-e2m1:g128". */
   readonly id: string;
   readonly label: string;
+  /** Where there are methods or activations: the weights' number format, "INT4 g128". */
+  readonly numberFormat?: string;
   /** The methods that choose scales and codes, "AWQ, GPTQ"; absent: rounded to nearest. */
   readonly method?: string;
   /** What activations are rounded to, "A8"; absent: nothing. */

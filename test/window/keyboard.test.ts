@@ -51,10 +51,14 @@ describe('with the keyboard alone', () => {
     }
     await keyboard.press('Enter');
 
-    const formats = await open.workbench.quickPick('(1/2)');
+    const formats = await open.workbench.quickPick('(1/3)');
     await formats.locator('.monaco-list-row[aria-checked="true"]').first().waitFor();
     await keyboard.press('Enter');
-    const sizes = await open.workbench.quickPick('(2/2)');
+    const methods = await open.workbench.quickPick('(2/3)');
+    const nearest = methods.locator('.monaco-list-row[aria-checked="true"]');
+    await nearest.getByText('Round to nearest', { exact: true }).waitFor();
+    await keyboard.press('Enter');
+    const sizes = await open.workbench.quickPick('(3/3)');
     await sizes.locator('.monaco-list-row.focused').getByText('128', { exact: true }).waitFor();
     await keyboard.press('Enter');
 

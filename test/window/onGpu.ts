@@ -8,7 +8,7 @@ import { runNode } from '../../scripts/lib/process.mjs';
 import {
   comparisonPage,
   finishedComparison,
-  formatLabels,
+  chooseFormats,
   readComparison,
 } from '../../scripts/lib/quantscope.mjs';
 import type { ComparisonReport } from '../../src/reports/reports.js';
@@ -40,10 +40,9 @@ export async function measureInWindow(
 ): Promise<FrameLocator> {
   const item = 'Measure Perplexity…';
   await workbench.chooseFromContextMenu(workbench.explorerRow(model), item);
-  await workbench.pickMany('(1/4)', await formatLabels(formats));
-  await workbench.pickOne('(2/4)', '32');
-  await workbench.pickOne('(3/4)', 'The model’s own text: eval.txt');
-  await workbench.pickOne('(4/4)', 'All windows');
+  await chooseFormats(workbench, formats, 32, { further: 2 });
+  await workbench.pickOne('(4/5)', 'The model’s own text: eval.txt');
+  await workbench.pickOne('(5/5)', 'All windows');
   const name = `${model}/model.safetensors`;
   const page = await comparisonPage(workbench, name);
   await page

@@ -8,7 +8,7 @@ import {
   comparisonPage,
   editorPage,
   finishedComparison,
-  formatLabels,
+  chooseFormats,
   layerRow,
   quantize,
   readComparison,
@@ -172,10 +172,9 @@ describe('Measure Perplexity…', () => {
   test('from the explorer asks for formats first, and shows the whole model', async () => {
     const { workbench } = open;
     await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), MEASURE);
-    await workbench.pickMany('(1/4)', await formatLabels(['nf4']));
-    await workbench.pickOne('(2/4)', '128');
-    await workbench.pickOne('(3/4)', OWN_TEXT);
-    await workbench.pickOne('(4/4)', `First ${WINDOWS} windows`);
+    await chooseFormats(workbench, ['nf4'], 128, { further: 2 });
+    await workbench.pickOne('(4/5)', OWN_TEXT);
+    await workbench.pickOne('(5/5)', `First ${WINDOWS} windows`);
     const page = await finishedComparison(workbench, `sample/${MODEL}`);
     await expectSameNumbers(page, await atCommandLine('model.layers.*_proj.weight', ['nf4']));
   });
@@ -183,8 +182,7 @@ describe('Measure Perplexity…', () => {
   test('from a folder, says which architecture is not known, and compares its weights', async () => {
     const { workbench } = open;
     await workbench.chooseFromContextMenu(workbench.explorerRow(UNKNOWN), MEASURE);
-    await workbench.pickMany('(1/4)', await formatLabels(['nf4']));
-    await workbench.pickOne('(2/4)', '128');
+    await chooseFormats(workbench, ['nf4'], 128, { runs: false, further: 2 });
     const page = await comparisonPage(workbench, `${UNKNOWN}/${MODEL}`);
     const message = await page.getByRole('alert').locator('.message-text').innerText();
     expect(message).toContain('"mamba"');

@@ -34,6 +34,8 @@ export function renderBaselineRow(row: {
   /** Its place in the table. */
   readonly row: number;
   readonly columns: readonly FormatMeasure[];
+  /** Columns of words before those of measures: the unquantized model has none of these. */
+  readonly traits: number;
   readonly formatOf: (measure: FormatMeasure) => ColumnFormat;
   readonly values: BaselineValues;
   readonly dtype: string;
@@ -70,6 +72,19 @@ export function renderBaselineRow(row: {
         ${row.dtype ? html`<span class="note format-id">${row.dtype}</span>` : nothing}
       </button>
     </th>
-    ${row.columns.map((measure, i) => cell(measure, i + 1))}
+    ${Array.from(
+      { length: row.traits },
+      (_, i) =>
+        html`<td
+          role="gridcell"
+          class="trait note"
+          data-cell="${row.row}:${i + 1}"
+          aria-label="unquantized"
+          tabindex=${row.tabIndex(i + 1)}
+        >
+          –
+        </td>`,
+    )}
+    ${row.columns.map((measure, i) => cell(measure, row.traits + i + 1))}
   </tr>`;
 }

@@ -26,6 +26,8 @@ import './layerBars.js';
 import './paretoChart.js';
 import { renderPerplexityText } from './perplexityText.js';
 import type { Sorting } from './sorting.js';
+import type { TraitView } from './traits.js';
+import { EVERYTHING, possibleView, renderTraitControls, shownReport } from './traits.js';
 import type { GridView } from './tensorSection.js';
 import { renderTensors } from './tensorSection.js';
 
@@ -36,6 +38,7 @@ const SCROLL_PAUSE = 150;
 
 /** What the page is rebuilt from after VS Code destroyed it. */
 interface PageState extends GridView {
+  readonly traits: TraitView;
   /** What the host finds the comparison by when it restores the panel. */
   readonly id?: string;
   readonly sorting?: Sorting;
@@ -55,6 +58,7 @@ export class ComparisonPage extends LightElement {
   @state() private page: PageState = {
     layers: DEFAULT_LAYER_VIEW,
     paretoAsTable: false,
+    traits: EVERYTHING,
     gridMeasure: 'sqnrDb',
     gridFlat: false,
     expanded: [],
@@ -145,7 +149,12 @@ export class ComparisonPage extends LightElement {
         ${this.opening.renderWaiting('Opening the comparison', (text) => this.copy(text))}
       </div>`;
     }
-    const { report } = comparison;
+    const { report: whole } = comparison;
+    const traits = whole ? possibleView(whole, this.page.traits) : EVERYTHING;
+    const report = whole && this.shownOf(whole, traits);
+    const hidden = new Set(
+      whole?.formats.filter((format) => !report!.formats.includes(format)).map(({ id }) => id),
+    );
     const waits = comparison.status === 'running' && comparison.measuresPerplexity === true;
     return html`${this.renderTitle(comparison)}
       ${renderStatus(comparison, {
@@ -165,11 +174,18 @@ export class ComparisonPage extends LightElement {
       }
       <main>
         ${this.renderTableHead(comparison)}
+        ${
+          whole
+            ? renderTraitControls(whole, traits, (view) => this.change({ traits: view }))
+            : nothing
+        }
         <qs-format-table
-          .formats=${comparison.formats}
+          .formats=${hidden.size > 0 ? comparison.formats.filter((id) => !hidden.has(id)) : comparison.formats}
           .results=${report?.formats ?? NONE}
           .baseline=${report?.baseline.perplexity}
           .model=${report?.model}
+          ?withOutputs=${whole?.outputErrorText !== undefined || comparison.phase === 'calibration'}
+          .groupedBy=${traits.groupedBy}
           ?withPerplexity=${report?.baseline.perplexity !== undefined || waits}
           ?running=${comparison.status === 'running'}
           .sorting=${this.page.sorting}
@@ -269,6 +285,21 @@ export class ComparisonPage extends LightElement {
       @chart-png=${(event: CustomEvent<Uint8Array>) =>
         void this.host.savePng({ name: `${this.page.layers.measure}-by-layer`, png: event.detail })}
     ></qs-layer-bars>`;
+  }
+
+  private lastShown?: {
+    readonly whole: ComparisonReport;
+    readonly traits: TraitView;
+    readonly shown: ComparisonReport;
+  };
+
+  /** The same report for the same choice, so that nothing is drawn anew without need. */
+  private shownOf(whole: ComparisonReport, traits: TraitView): ComparisonReport {
+    const { lastShown } = this;
+    if (lastShown?.whole === whole && lastShown.traits === traits) return lastShown.shown;
+    const shown = shownReport(whole, traits);
+    this.lastShown = { whole, traits, shown };
+    return shown;
   }
 
   private lastTree?: { readonly report: ComparisonReport; readonly root: GridRow };

@@ -4,6 +4,7 @@ import { knownMeasure } from '../../src/metrics/measures.js';
 import type { FormatMeasure, PerplexityMeasure } from './measures.js';
 import { PERPLEXITY_MEASURES } from './measures.js';
 import { perplexityValue } from './perplexity.js';
+import { isTrait, traitOf } from './traits.js';
 
 /** A format asked for, and what is known of it. */
 export interface FormatRow {
@@ -27,6 +28,7 @@ function isPerplexityMeasure(measure: FormatMeasure): measure is PerplexityMeasu
 /** What a format is sorted by in a column. */
 export function sortKey(row: FormatRow, column: string): number | string | undefined {
   if (column === NAME_COLUMN) return row.result?.label ?? row.id;
+  if (isTrait(column)) return row.result && traitOf(row.result, column);
   return row.result && valueOf(row.result, column as FormatMeasure);
 }
 

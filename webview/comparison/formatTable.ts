@@ -14,6 +14,8 @@ import type { BaselineValues } from './baselineRow.js';
 import { baselineValues, renderBaselineRow } from './baselineRow.js';
 import type { FormatRow } from './formatRows.js';
 import { badgeOf, sortKey, valueOf } from './formatRows.js';
+import type { Trait, TraitColumn } from './traits.js';
+import { isTrait, renderTraitCell, traitColumns, traitLabel, traitOf } from './traits.js';
 import type { GridHost } from '../components/gridFocus.js';
 import { GridFocus } from '../components/gridFocus.js';
 import { NAME_COLUMN } from './gridModel.js';
@@ -50,7 +52,11 @@ export class FormatTable extends LightElement implements GridHost {
   /** Formats whose notes are open. */
   @state() private open: ReadonlySet<string> = new Set();
 
+  /** What rows are put together by; absent: nothing. */
+  @property({ attribute: false }) groupedBy?: Trait;
+
   private rows: readonly FormatRow[] = [];
+  private traits: readonly TraitColumn[] = [];
   private columns: readonly FormatMeasure[] = [];
   private formatOf = new Map<FormatMeasure, { format: ColumnFormat; best: number | undefined }>();
   private baselineValues: BaselineValues = {};
@@ -60,7 +66,7 @@ export class FormatTable extends LightElement implements GridHost {
 
   gridSize(): { rows: number; columns: number } {
     const baseline = this.withPerplexity ? 1 : 0;
-    return { rows: this.rows.length + 1 + baseline, columns: this.columns.length + 1 };
+    return { rows: this.rows.length + 1 + baseline, columns: this.cellsPerRow };
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -71,9 +77,11 @@ export class FormatTable extends LightElement implements GridHost {
       'baseline',
       'withPerplexity',
       'withOutputs',
+      'groupedBy',
       'model',
     ] as const;
     if (!inputs.some((name) => changed.has(name))) return;
+    this.traits = traitColumns(this.results);
     this.columns = [
       ...SIZE_MEASURES,
       ...(this.withPerplexity ? PERPLEXITY_MEASURES : []),
@@ -99,10 +107,26 @@ export class FormatTable extends LightElement implements GridHost {
     this.deltaDecimals = deltaDecimals(
       this.results.map((result) => valueOf(result, 'perplexityDelta') ?? 0).filter(Number.isFinite),
     );
-    const { sorting } = this;
-    this.rows = sorting
+    const { sorting, groupedBy } = this;
+    const sorted = sorting
       ? sortRows(rows, (row) => sortKey(row, sorting.column), sorting.direction)
       : rows;
+    this.rows = groupedBy
+      ? sortRows(sorted, (row) => this.groupOf(row, sorted), 'ascending')
+      : sorted;
+  }
+
+  private get cellsPerRow(): number {
+    return 1 + this.traits.length + this.columns.length;
+  }
+
+  /** Place of a row's group: groups come in the order of their first rows. */
+  private groupOf(row: FormatRow, rows: readonly FormatRow[]): number {
+    return rows.findIndex((other) => this.groupName(other) === this.groupName(row));
+  }
+
+  private groupName({ result }: FormatRow): string {
+    return result && this.groupedBy ? traitOf(result, this.groupedBy) : '';
   }
 
   override render(): TemplateResult {
@@ -111,6 +135,7 @@ export class FormatTable extends LightElement implements GridHost {
         <thead>
           <tr>
             ${this.renderHead(NAME_COLUMN, 'Format', '', 0)}
+            ${this.traits.map((trait, i) => this.renderHead(trait, traitLabel(trait), '', i + 1))}
             ${this.columns.map((measure, i) => {
               const { label, hint } = MEASURES[measure];
               const { unit } = this.formatOf.get(measure)?.format ?? { unit: '' };
@@ -118,14 +143,17 @@ export class FormatTable extends LightElement implements GridHost {
                 measure,
                 label,
                 [unit, hint].filter(Boolean).join(' · '),
-                i + 1,
+                this.traits.length + i + 1,
               );
             })}
           </tr>
         </thead>
         <tbody>
           ${this.withPerplexity ? this.renderBaseline() : nothing}
-          ${this.rows.map((row, i) => this.renderRow(row, i + (this.withPerplexity ? 2 : 1)))}
+          ${this.rows.map((row, i) => [
+            this.renderGroup(row, this.rows[i - 1]),
+            this.renderRow(row, i + (this.withPerplexity ? 2 : 1)),
+          ])}
         </tbody>
       </table>
     </div>`;
@@ -136,7 +164,7 @@ export class FormatTable extends LightElement implements GridHost {
     return html`<th
       scope="col"
       role="columnheader"
-      class=${column === NAME_COLUMN ? 'name' : 'number'}
+      class=${column === NAME_COLUMN ? 'name' : isTrait(column) ? 'trait' : 'number'}
       aria-sort=${ariaSort(sorting, column)}
       data-measure=${column === NAME_COLUMN ? nothing : column}
     >
@@ -155,9 +183,19 @@ export class FormatTable extends LightElement implements GridHost {
   }
 
   private sortBy(column: string): void {
-    const better = column === NAME_COLUMN ? undefined : MEASURES[column as FormatMeasure].better;
+    const isText = column === NAME_COLUMN || isTrait(column);
+    const better = isText ? undefined : MEASURES[column as FormatMeasure].better;
     const first = better === 'higher' ? 'descending' : 'ascending';
     this.emit('sorting-changed', nextSorting(this.sorting, column, first));
+  }
+
+  /** Says what the rows from here on have in common. */
+  private renderGroup(row: FormatRow, before: FormatRow | undefined) {
+    const name = this.groupName(row);
+    if (!this.groupedBy || (before && this.groupName(before) === name)) return nothing;
+    return html`<tr class="format-group">
+      <th scope="rowgroup" colspan=${this.cellsPerRow}>${name || 'waiting'}</th>
+    </tr>`;
   }
 
   private renderRow({ id, result }: FormatRow, index: number): TemplateResult {
@@ -185,12 +223,20 @@ export class FormatTable extends LightElement implements GridHost {
             ${badgeOf(result) ? html`<span class="badge">${badgeOf(result)}</span>` : nothing}
           </button>
         </th>
-        ${this.columns.map((measure, i) => this.renderCell(name, result, measure, index, i + 1))}
+        ${this.traits.map((trait, i) =>
+          renderTraitCell({
+            ...{ trait, result, running: this.running, row: index, column: i + 1 },
+            tabIndex: this.focused.tabIndex(index, i + 1),
+          }),
+        )}
+        ${this.columns.map((measure, i) =>
+          this.renderCell(name, result, measure, index, this.traits.length + i + 1),
+        )}
       </tr>
       ${
         open
           ? html`<tr class="format-notes">
-              <td colspan=${this.columns.length + 1}>
+              <td colspan=${this.cellsPerRow}>
                 <ul>
                   ${notes.map((note) => html`<li>${note}</li>`)}
                 </ul>
@@ -243,6 +289,7 @@ export class FormatTable extends LightElement implements GridHost {
     return renderBaselineRow({
       row: 1,
       columns: this.columns,
+      traits: this.traits.length,
       formatOf: (measure) => this.formatOf.get(measure)!.format,
       values: this.baselineValues,
       dtype: this.model?.dtype ?? '',

@@ -20,6 +20,7 @@ export const aqas: CalibrationMethod = {
     windows: 16,
     context: 256,
     published: 'not known',
+    passes: 16,
   },
   refuses: () => undefined,
   scale: {

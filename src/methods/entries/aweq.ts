@@ -23,7 +23,7 @@ export const aweq: CalibrationMethod = {
     'Its correction of biases is left out.',
   ],
   options: [],
-  defaults: { windows: 64, context: 256, published: 'not known' },
+  defaults: { windows: 64, context: 256, published: 'not known', passes: 1 },
   refuses: () => undefined,
   scale: {
     sites: ['attention', 'attentionOutput', 'feedForward', 'down'],

@@ -64,6 +64,7 @@ export const awq: CalibrationMethod = {
     windows: 64,
     context: 256,
     published: '128 samples of 512 tokens of the Pile',
+    passes: 16,
   },
   refuses: refusesClipping,
   scale,

@@ -21,6 +21,7 @@ export const bitdistiller: CalibrationMethod = {
     windows: 64,
     context: 256,
     published: 'up to 128 documents of the Pile in blocks of 1024 tokens',
+    passes: 3,
   },
   refuses: refusesClipping,
   clip: makeClipStep('two-ended'),

@@ -186,6 +186,7 @@ export const GPTQ = Object.freeze<CalibrationMethod>({
     windows: 64,
     context: 256,
     published: '128 sequences of 2048 tokens of C4',
+    passes: 2,
   },
   refuses,
   quantize: Object.freeze({ needs: 'gram' as const, quantize }),

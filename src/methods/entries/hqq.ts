@@ -26,7 +26,7 @@ export const hqq: CalibrationMethod = {
     'Groups run along the inputs of a row (axis 1 of its code), computed in f32 as on a CPU.',
   ],
   options: [],
-  defaults: { windows: 0, context: 0, published: 'none' },
+  defaults: { windows: 0, context: 0, published: 'none', passes: 3 },
   extraBitsPerGroup: ({ entry }, dtype) => ZERO_POINT_BITS[dtype] - entry.extraBitsPerGroup,
   refuses,
   quantize: hqqStep,

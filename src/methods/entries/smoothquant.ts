@@ -21,6 +21,7 @@ export const smoothquant: CalibrationMethod = {
     windows: 64,
     context: 256,
     published: '512 samples of 512 tokens of the Pile',
+    passes: 1,
   },
   refuses: () => undefined,
   scale: {

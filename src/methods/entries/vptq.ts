@@ -30,6 +30,7 @@ export const VPTQ: CalibrationMethod = Object.freeze({
     windows: 64,
     context: 256,
     published: 'products of 6144 sequences of 8192 tokens of RedPajama',
+    passes: 3,
   },
   notation: { format: FORMAT, letters: ['v', 'k', 'r'] },
   storedBits: countVptqBits,

@@ -30,7 +30,7 @@ export interface CommandServices {
 /** Registers every command of package.json. */
 export function registerCommands(services: CommandServices): vscode.Disposable {
   const { extensionUri, editors, panels, memory, pool } = services;
-  const quantize = new QuantizeCommands(editors, panels, memory);
+  const quantize = new QuantizeCommands(services);
   const exporter = new ExportCommand(editors, panels, memory, pool);
   const perplexity = new PerplexityCommand(services);
   const compareWith = new CompareWithCommand(editors, panels);

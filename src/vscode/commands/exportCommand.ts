@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { parseScheme } from '../../methods/schemes.js';
 import { FORMAT_CATALOGUE, formatLabel, parseFormat } from '../../formats/index.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/index.js';
 import { quantizeToFile } from '../../jobs/node/quantizeToFile.js';
@@ -49,7 +50,12 @@ export class ExportCommand {
     if (panel?.panel.active && !names) {
       const { resource, tensors, scope, formats, scaleDtype } = panel.run.request;
       const uri = vscode.Uri.parse(resource, true);
-      return { target: { resource: uri, tensors, label: scope }, formats, scaleDtype };
+      const rounded = formats.map((name) => parseScheme(name).format.id);
+      return {
+        target: { resource: uri, tensors, label: scope },
+        formats: [...new Set(rounded)],
+        scaleDtype,
+      };
     }
     const { groupSize } = this.memory;
     return {
@@ -92,7 +98,7 @@ async function pickOne(
   }));
   const picked = await vscode.window.showQuickPick(items, {
     title: vscode.l10n.t('Export {0}, rounded to a format and widened to F32', scope),
-    placeHolder: vscode.l10n.t('Format to round to'),
+    placeHolder: vscode.l10n.t('Format to round to, each weight to its nearest level'),
     matchOnDescription: true,
   });
   return picked?.format;

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { chooseThreads } from '../../compute/workerPool.js';
-import { parseFormat } from '../../formats/index.js';
+import { parseScheme } from '../../methods/schemes.js';
 import { planPerplexity } from '../../jobs/perplexity/node/planPerplexity.js';
 import { makeModelTitle } from '../../reports/modelTitle.js';
 import type { ComparisonReport } from '../../reports/reports.js';
@@ -8,12 +8,11 @@ import { planLanguageModel } from '../../model/config/languageModel.js';
 import type { DroppedText } from '../../reports/comparisonPage.js';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import type { ComparisonPanel } from '../comparison/comparisonPanel.js';
+import { askSchemes, type AskedSchemes } from './askSchemes.js';
 import type { CommandServices } from './commands.js';
 import type { ComparisonRequest, PerplexityChoice } from '../comparison/comparisonRequest.js';
 import { readBosChoice } from '../comparison/comparisonRequest.js';
 import { pickWindows } from '../picks/windowsPick.js';
-import { formatWithGroup } from '../picks/formatName.js';
-import { pickFormats } from '../picks/formatPick.js';
 import { KeptTexts } from '../picks/keptTexts.js';
 import type { ModelSnapshot } from '../modelSnapshot.js';
 import { selectTensors, readTarget } from './quantizeTarget.js';
@@ -72,8 +71,11 @@ export class PerplexityCommand {
     fields: Readonly<Record<string, unknown>>,
   ): Promise<Measurement> {
     const { text, windows, perLayer, bosEveryWindow } = fields;
-    const names = (fields['formats'] as unknown[]).map((name) => parseFormat(String(name)).id);
-    const { opened, request } = await this.model(argument, async () => names);
+    const names = (fields['formats'] as unknown[]).map((name) => parseScheme(String(name)).id);
+    const { opened, request } = await this.model(argument, async () => ({
+      formats: names,
+      asked: 0,
+    }));
     const perplexity = {
       textFile: text instanceof vscode.Uri ? text.fsPath : textOrNone(text),
       windows: Number.isSafeInteger(windows) && Number(windows) > 0 ? Number(windows) : undefined,
@@ -126,26 +128,28 @@ export class PerplexityCommand {
 
   private async model(
     argument: unknown,
-    chooseFormats: (model: OpenedModel) => Promise<readonly string[] | undefined>,
+    choose: (model: OpenedModel) => Promise<AskedSchemes | undefined>,
   ): Promise<Omit<Measurable, 'request'> & { readonly request?: Measurable['request'] }> {
     const target = readTarget(argument, this.services.editors);
     const opened = await this.services.editors.snapshot(target.resource);
     const { model } = opened;
     const resource = await modelFile(target.resource, model);
-    const formats = await chooseFormats(model);
-    if (!formats) return { opened, tensors: [], asked: 2 };
+    const chosen = await choose(model);
+    if (!chosen) return { opened, tensors: [], asked: 0 };
+    const { formats, calibration, asked } = chosen;
     const selection = formats.length > 0 ? selectTensors(model, target) : undefined;
     const tensors = selection?.tensors.map(({ name }) => name) ?? [];
     return {
       opened,
       tensors,
-      asked: 2,
+      asked,
       request: {
         resource: resource.toString(),
         modelName: makeModelTitle(resource.path),
         scope: selection?.scope ?? vscode.l10n.t('unquantized'),
         tensors: selection?.whole === false ? tensors : undefined,
         formats: [...new Set(formats)],
+        calibration,
         scaleDtype: readSettings().scaleDtype,
       },
     };
@@ -154,15 +158,11 @@ export class PerplexityCommand {
   private async askFormats(
     model: OpenedModel,
     argument: unknown,
-  ): Promise<readonly string[] | undefined> {
-    const { memory } = this.services;
+  ): Promise<AskedSchemes | undefined> {
     const selection = selectTensors(model, readTarget(argument, this.services.editors));
     const title = vscode.l10n.t('Perplexity with {0} quantized', selection.scope);
-    const purpose = { title, totalSteps: 4, allowNone: true };
-    const before = { names: memory.formats, groupSize: memory.groupSize };
-    const choice = await pickFormats(selection, before, readSettings().scaleDtype, purpose);
-    if (choice && choice.names.length > 0) await memory.remember(choice);
-    return choice?.names.map((name) => formatWithGroup(name, choice.groupSize).id);
+    const purpose = { title, selection, further: 2, allowNone: true };
+    return askSchemes(this.services, model, purpose);
   }
 
   private async askText(
@@ -180,7 +180,10 @@ export class PerplexityCommand {
       const text =
         droppedFile !== undefined
           ? { file: droppedFile }
-          : await pickText({ host: this.services.host, folder, memory }, place);
+          : await pickText(
+              { host: this.services.host, folder, memory, purpose: 'perplexity' },
+              place,
+            );
       if (!text || text === 'back') return undefined;
       const choice = await this.askWindows(measurable, text.file, title, totalSteps);
       if (choice === 'back') continue;
@@ -196,7 +199,7 @@ export class PerplexityCommand {
     step: number,
   ): Promise<PerplexityChoice | 'back' | undefined> {
     const abort = new AbortController();
-    const formats = request.formats.map(parseFormat);
+    const formats = request.formats.map((name) => parseScheme(name));
     const { host } = this.services;
     const wanted = { formats, tensors, text: { textFile, bosEveryWindow } };
     const plan = planPerplexity(host, opened.model, wanted, abort.signal);

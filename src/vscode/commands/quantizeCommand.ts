@@ -1,65 +1,60 @@
-import { parseFormat } from '../../formats/index.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
+import { parseScheme } from '../../methods/schemes.js';
 import { makeModelTitle } from '../../reports/modelTitle.js';
 import type { ComparisonReport } from '../../reports/reports.js';
-import type { ChoiceMemory } from '../picks/choiceMemory.js';
-import type { ComparisonPanels } from '../comparison/comparisonPanels.js';
 import type { ComparisonRequest } from '../comparison/comparisonRequest.js';
 import { formatWithGroup } from '../picks/formatName.js';
-import { pickFormats } from '../picks/formatPick.js';
+import { selectionTitle } from '../picks/schemePick.js';
+import { askSchemes, type AskedSchemes } from './askSchemes.js';
+import type { CommandServices } from './commands.js';
 import type { ModelSnapshot } from '../modelSnapshot.js';
 import { selectTensors, readTarget } from './quantizeTarget.js';
 import type { QuantizeTarget, Selection } from './quantizeTarget.js';
-import type { SafetensorsEditorProvider } from '../editor/safetensorsEditorProvider.js';
 import { readSettings } from '../settings.js';
+
+/** What is compared, and what methods see. */
+type Chosen = Pick<AskedSchemes, 'formats' | 'calibration'>;
+type Choose = (selection: Selection, model: OpenedModel) => Promise<Chosen | undefined>;
 
 /** "Quantize Layer…" and "Compare Formats": from a command's argument to a comparison panel. */
 export class QuantizeCommands {
-  constructor(
-    private readonly editors: SafetensorsEditorProvider,
-    private readonly panels: ComparisonPanels,
-    private readonly memory: ChoiceMemory,
-  ) {}
+  constructor(private readonly services: CommandServices) {}
 
   /**
    * Asks for formats and group size, then compares. An argument that names formats is asked nothing,
    * and the caller gets the report, or the error.
    */
   async quantizeLayer(argument: unknown): Promise<ComparisonReport | undefined> {
-    return this.run(argument, (selection) => this.ask(selection));
+    return this.run(argument, (selection, model) => this.ask(selection, model));
   }
 
   /** Compares in the formats chosen last, or those of the settings, without asking. */
   async compareFormats(argument: unknown): Promise<ComparisonReport | undefined> {
-    return this.run(argument, async (selection) => {
-      const { formats, groupSize } = this.memory;
-      if (formats.length === 0) return this.ask(selection);
-      return formats.map((name) => formatWithGroup(name, groupSize).id);
+    return this.run(argument, async (selection, model) => {
+      const { formats, groupSize } = this.services.memory;
+      if (formats.length === 0) return this.ask(selection, model);
+      return { formats: formats.map((name) => formatWithGroup(name, groupSize).id) };
     });
   }
 
-  private async ask(selection: Selection): Promise<readonly string[] | undefined> {
-    const before = { names: this.memory.formats, groupSize: this.memory.groupSize };
-    const choice = await pickFormats(selection, before, readSettings().scaleDtype);
-    if (!choice) return undefined;
-    await this.memory.remember(choice);
-    return choice.names.map((name) => formatWithGroup(name, choice.groupSize).id);
+  private ask(selection: Selection, model: OpenedModel): Promise<Chosen | undefined> {
+    const title = selectionTitle(selection);
+    return askSchemes(this.services, model, { title, selection, further: 0, allowNone: false });
   }
 
-  private async run(
-    argument: unknown,
-    chooseFormats: (selection: Selection) => Promise<readonly string[] | undefined>,
-  ): Promise<ComparisonReport | undefined> {
+  private async run(argument: unknown, choose: Choose): Promise<ComparisonReport | undefined> {
     let request: ComparisonRequest | undefined;
     let asked = true;
     try {
-      const target = readTarget(argument, this.editors);
+      const { editors } = this.services;
+      const target = readTarget(argument, editors);
       asked = target.formats === undefined;
-      const opened = await this.editors.snapshot(target.resource);
-      request = await this.request(target, opened, chooseFormats);
-      return request && (await this.panels.compare(request, opened));
+      const opened = await editors.snapshot(target.resource);
+      request = await this.request(target, opened, choose);
+      return request && (await this.services.panels.compare(request, opened));
     } catch (error) {
       if (!asked) throw error;
-      this.panels.tell(error, request);
+      this.services.panels.tell(error, request);
       return undefined;
     }
   }
@@ -67,18 +62,20 @@ export class QuantizeCommands {
   private async request(
     target: QuantizeTarget,
     { model }: ModelSnapshot,
-    chooseFormats: (selection: Selection) => Promise<readonly string[] | undefined>,
+    choose: Choose,
   ): Promise<ComparisonRequest | undefined> {
     const selection = selectTensors(model, target);
-    const formats =
-      target.formats?.map((name) => parseFormat(name).id) ?? (await chooseFormats(selection));
+    const chosen = target.formats
+      ? { formats: target.formats.map((name) => parseScheme(name).id) }
+      : await choose(selection, model);
     return (
-      formats && {
+      chosen && {
         resource: target.resource.toString(),
         modelName: makeModelTitle(target.resource.path),
         scope: selection.scope,
         tensors: selection.whole ? undefined : selection.tensors.map(({ name }) => name),
-        formats: [...new Set(formats)],
+        formats: [...new Set(chosen.formats)],
+        calibration: chosen.calibration,
         scaleDtype: readSettings().scaleDtype,
       }
     );

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { CalibrationSettings } from '../../jobs/perplexity/measurement.js';
 import type { BosChoice } from '../../reports/comparisonPage.js';
 import type { ScaleDtype } from '../../formats/index.js';
 
@@ -44,6 +45,8 @@ export interface ComparisonRequest {
   };
   readonly scaleDtype: ScaleDtype;
   readonly perplexity?: PerplexityChoice;
+  /** What methods see; of what is absent, what they take by themselves. */
+  readonly calibration?: CalibrationSettings;
 }
 
 /** What stands beside the model: the other checkpoint, then formats. */

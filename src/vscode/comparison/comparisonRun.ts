@@ -95,7 +95,8 @@ export class ComparisonRun {
     const update = (change: Partial<ComparisonState>) => {
       if (isCurrent()) this.update(change);
     };
-    const { formats, tensors, scaleDtype, perplexity, resource, against } = this.request;
+    const { formats, tensors, scaleDtype, perplexity, resource, against, calibration } =
+      this.request;
     let onProgress: (progress: Progress) => void = () => undefined;
     const begin = (phase: ComparisonState['phase'], report?: ComparisonReport) => {
       const cleared = { progress: undefined, secondsLeft: undefined, error: undefined };
@@ -129,8 +130,8 @@ export class ComparisonRun {
             against: other,
             tensors,
             scaleDtype,
-            perplexity: perplexity && { ...perplexity, ...meter.settings() },
-            calibration: meter.settings(),
+            perplexity: perplexity && { ...perplexity, calibration, ...meter.settings() },
+            calibration: { calibration, ...meter.settings() },
           },
           {
             signal: abort.signal,

@@ -1,5 +1,7 @@
 import type * as vscode from 'vscode';
+import { ACTIVATION_CATALOGUE } from '../../formats/activations.js';
 import { findFormatEntry } from '../../formats/index.js';
+import { METHODS } from '../../methods/index.js';
 import { isGroupSize, readSettings } from '../settings.js';
 
 /** What was chosen in "Quantize Layer…". */
@@ -8,6 +10,20 @@ export interface FormatChoice {
   readonly names: readonly string[];
   /** Columns per group, 0 for whole rows. */
   readonly groupSize: number;
+}
+
+/** Formats, and what is done with them. */
+export interface SchemeChoice extends FormatChoice {
+  /** Names of methods, "" for rounding to nearest; at least one. */
+  readonly methods: readonly string[];
+  /** Names of formats for activations, "" for none; at least one. */
+  readonly activations: readonly string[];
+}
+
+/** How much of a text methods see; of what is absent, as much as each takes by itself. */
+export interface CalibrationAmount {
+  readonly windows?: number;
+  readonly context?: number;
 }
 
 /** A remembered value, with the setting it was chosen over. */
@@ -28,6 +44,10 @@ const FORMATS_KEY = 'quantizeLayer.formats';
 const GROUP_SIZE_KEY = 'groupSize';
 const TEXT_KEY = 'measurePerplexity.text';
 const RECENT_TEXTS_KEY = 'measurePerplexity.recentTexts';
+const METHODS_KEY = 'quantizeLayer.methods';
+const ACTIVATIONS_KEY = 'quantizeLayer.activations';
+const CALIBRATION_TEXT_KEY = 'calibration.text';
+const CALIBRATION_AMOUNT_KEY = 'calibration.amount';
 const WINDOWS_KEY = 'measurePerplexity.windows';
 const MAX_RECENT_TEXTS = 5;
 
@@ -48,9 +68,32 @@ export class ChoiceMemory {
     return isGroupSize(remembered) ? remembered : groupSize;
   }
 
-  async remember(choice: FormatChoice): Promise<void> {
+  /** Everything that was chosen last. */
+  get schemes(): SchemeChoice {
+    const known = (key: string, names: readonly string[]) => {
+      const kept = this.memento.get<readonly string[]>(key, ['']);
+      const found = kept.filter((name) => name === '' || names.includes(name));
+      return found.length > 0 ? found : [''];
+    };
+    return {
+      names: this.formats,
+      groupSize: this.groupSize,
+      methods: known(
+        METHODS_KEY,
+        METHODS.map(({ name }) => name),
+      ),
+      activations: known(
+        ACTIVATIONS_KEY,
+        ACTIVATION_CATALOGUE.map(({ name }) => name),
+      ),
+    };
+  }
+
+  async rememberSchemes(choice: SchemeChoice): Promise<void> {
     await this.store(FORMATS_KEY, choice.names, readSettings().formats);
     await this.rememberGroupSize(choice.groupSize);
+    await this.memento.update(METHODS_KEY, choice.methods);
+    await this.memento.update(ACTIVATIONS_KEY, choice.activations);
   }
 
   async rememberGroupSize(groupSize: number): Promise<void> {
@@ -79,6 +122,23 @@ export class ChoiceMemory {
   async forgetRecentText(file: string): Promise<void> {
     const others = this.recentTexts.filter((each) => each !== file);
     await this.memento.update(RECENT_TEXTS_KEY, others);
+  }
+
+  /** What was calibrated on last: one of the standing choices or a path. */
+  get calibrationText(): string | undefined {
+    return this.memento.get<string>(CALIBRATION_TEXT_KEY);
+  }
+
+  async rememberCalibrationText(text: string): Promise<void> {
+    await this.memento.update(CALIBRATION_TEXT_KEY, text);
+  }
+
+  get calibrationAmount(): CalibrationAmount | undefined {
+    return this.memento.get<CalibrationAmount>(CALIBRATION_AMOUNT_KEY);
+  }
+
+  async rememberCalibrationAmount(amount: CalibrationAmount): Promise<void> {
+    await this.memento.update(CALIBRATION_AMOUNT_KEY, amount);
   }
 
   get windows(): WindowsChoice | undefined {

@@ -2,8 +2,7 @@ import * as vscode from 'vscode';
 import { FORMAT_CATALOGUE } from '../../formats/index.js';
 import type { FormatEntry, ScaleDtype } from '../../formats/index.js';
 import type { FormatChoice } from './choiceMemory.js';
-import { formatCost, formatWithGroup, hasGroupChoice } from './formatName.js';
-import { pickGroupSize } from './groupSizePick.js';
+import { formatCost, formatWithGroup } from './formatName.js';
 import type { Selection } from '../commands/quantizeTarget.js';
 import { showStep } from './quickPick.js';
 import { formatSize } from './sizeText.js';
@@ -43,7 +42,7 @@ function sections(preselected: readonly string[]): Map<string, FormatEntry[]> {
 
 function formatItems(
   selection: Selection,
-  { names, groupSize }: FormatChoice,
+  { names, groupSize }: Pick<FormatChoice, 'names' | 'groupSize'>,
   scaleDtype: ScaleDtype,
 ): FormatItem[] {
   const items: FormatItem[] = [];
@@ -63,83 +62,63 @@ function formatItems(
   return items;
 }
 
-/** What formats are asked for. */
-export interface FormatPurpose {
+const CATALOGUE_ORDER = FORMAT_CATALOGUE.map(({ name }) => name);
+
+/** How formats are asked for. */
+export interface FormatQuestion {
   readonly title: string;
   readonly totalSteps: number;
   /** True where no format at all is an answer, too. */
   readonly allowNone: boolean;
+  readonly selection: Selection;
+  readonly scaleDtype: ScaleDtype;
 }
 
-/** "Quantize layers.3 — 7 linear weights, 1,536 KB in BF16". */
-function selectionTitle({ tensors, scope }: Selection): string {
-  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const dtypes = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');
-  return tensors.length === 1
-    ? vscode.l10n.t('Quantize {0} — {1} in {2}', scope, formatSize(bytes), dtypes)
-    : vscode.l10n.t(
-        'Quantize {0} — {1} linear weights, {2} in {3}',
-        scope,
-        tensors.length.toLocaleString('en-US'),
-        formatSize(bytes),
-        dtypes,
-      );
+/** What became of the step: `group` where the group size is to be chosen first. */
+export interface PickedFormats {
+  readonly kind: 'accepted' | 'group';
+  /** Catalogue names, in the order of the menu. */
+  readonly names: readonly string[];
 }
-
-const CATALOGUE_ORDER = FORMAT_CATALOGUE.map(({ name }) => name);
 
 /**
- * Asks for formats, then for the group size. The gear asks for the group size first, so that the
- * costs shown beside the formats are those of that size.
- * @param before what was chosen last time
+ * Asks for formats. Its gear asks for the group size first, so that the costs shown beside the formats are
+ * those of that size.
+ * @param before what is ticked already, and the group size
  * @returns undefined when the user leaves
  */
 export async function pickFormats(
-  selection: Selection,
-  before: FormatChoice,
-  scaleDtype: ScaleDtype,
-  purpose: FormatPurpose = { title: selectionTitle(selection), totalSteps: 2, allowNone: false },
-): Promise<FormatChoice | undefined> {
-  const { title, totalSteps, allowNone } = purpose;
-  let { names, groupSize } = before;
-  let groupSizeChosen = false;
-  for (;;) {
-    const gear: vscode.QuickInputButton = {
-      iconPath: new vscode.ThemeIcon('gear'),
-      tooltip: vscode.l10n.t(
-        'Group Size: {0}',
-        groupSize === 0 ? vscode.l10n.t('whole row') : String(groupSize),
-      ),
-    };
-    const result = await showStep<FormatItem>(
-      (pick) => {
-        const items = formatItems(selection, { names, groupSize }, scaleDtype);
-        pick.title = title;
-        pick.step = 1;
-        pick.totalSteps = totalSteps;
-        pick.placeholder = allowNone
-          ? vscode.l10n.t('Tick formats, or none for the unquantized model alone')
-          : vscode.l10n.t('Filter by name or bits');
-        pick.canSelectMany = true;
-        pick.matchOnDescription = true;
-        pick.buttons = [gear];
-        pick.items = items;
-        pick.selectedItems = items.filter(({ name }) => name !== undefined && names.includes(name));
-      },
-      allowNone ? undefined : vscode.l10n.t('Tick at least one format'),
-    );
-    if (!result || result.kind === 'back') return undefined;
+  { title, totalSteps, allowNone, selection, scaleDtype }: FormatQuestion,
+  { names, groupSize }: Pick<FormatChoice, 'names' | 'groupSize'>,
+): Promise<PickedFormats | undefined> {
+  const gear: vscode.QuickInputButton = {
+    iconPath: new vscode.ThemeIcon('gear'),
+    tooltip: vscode.l10n.t(
+      'Group Size: {0}',
+      groupSize === 0 ? vscode.l10n.t('whole row') : String(groupSize),
+    ),
+  };
+  const result = await showStep<FormatItem>(
+    (pick) => {
+      const items = formatItems(selection, { names, groupSize }, scaleDtype);
+      pick.title = title;
+      pick.step = 1;
+      pick.totalSteps = totalSteps;
+      pick.placeholder = allowNone
+        ? vscode.l10n.t('Tick formats, or none for the unquantized model alone')
+        : vscode.l10n.t('Filter by name or bits');
+      pick.canSelectMany = true;
+      pick.matchOnDescription = true;
+      pick.buttons = [gear];
+      pick.items = items;
+      pick.selectedItems = items.filter(({ name }) => name !== undefined && names.includes(name));
+    },
+    allowNone ? undefined : vscode.l10n.t('Tick at least one format'),
+  );
+  if (!result || result.kind === 'back') return undefined;
+  return {
+    kind: result.kind === 'accepted' ? 'accepted' : 'group',
     // In the order of the menu, not of ticking: the same choice then always looks the same.
-    names = CATALOGUE_ORDER.filter((name) => result.items.some((item) => item.name === name));
-    const accepted = result.kind === 'accepted';
-    if (accepted && (groupSizeChosen || !names.some(hasGroupChoice))) return { names, groupSize };
-
-    const choice = { names, groupSize };
-    const group = await pickGroupSize(title, selection, choice, scaleDtype, totalSteps);
-    if (group === undefined) return undefined;
-    if (group === 'back') continue;
-    groupSize = group;
-    if (accepted) return { names, groupSize };
-    groupSizeChosen = true;
-  }
+    names: CATALOGUE_ORDER.filter((name) => result.items.some((item) => item.name === name)),
+  };
 }

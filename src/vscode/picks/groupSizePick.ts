@@ -6,6 +6,7 @@ import { formatCost, formatWithGroup, hasGroupChoice } from './formatName.js';
 import type { Selection } from '../commands/quantizeTarget.js';
 import { showStep } from './quickPick.js';
 import { isGroupSize } from '../settings.js';
+import type { StepPlace } from './textPick.js';
 
 interface GroupItem extends vscode.QuickPickItem {
   /** Columns per group, 0 for whole rows; absent where the user is to type it. */
@@ -48,11 +49,10 @@ function typeGroupSize(title: string): Thenable<string | undefined> {
  * @returns columns, 0 for whole rows; 'back' for the step before; undefined when the user leaves
  */
 export async function pickGroupSize(
-  title: string,
+  { title, step, totalSteps }: StepPlace,
   selection: Selection,
   { names, groupSize }: FormatChoice,
   scaleDtype: ScaleDtype,
-  totalSteps: number,
 ): Promise<number | 'back' | undefined> {
   const sizes = USUAL_SIZES.includes(groupSize) ? USUAL_SIZES : [groupSize, ...USUAL_SIZES];
   const items: GroupItem[] = sizes.map((size) => ({
@@ -64,7 +64,7 @@ export async function pickGroupSize(
   for (;;) {
     const result = await showStep<GroupItem>((pick) => {
       pick.title = title;
-      pick.step = 2;
+      pick.step = step;
       pick.totalSteps = totalSteps;
       pick.placeholder = vscode.l10n.t('Weights of a row that share a scale');
       pick.buttons = [vscode.QuickInputButtons.Back];

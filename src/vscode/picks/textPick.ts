@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Host } from '../../host/host.js';
+import { findOwnCalibrationText } from '../../jobs/perplexity/node/calibrationText.js';
 import { findOwnTextFile } from '../../jobs/perplexity/node/evaluationText.js';
 import { visible } from '../../storage/errors.js';
 import type { ChoiceMemory } from './choiceMemory.js';
@@ -61,10 +62,11 @@ async function isFile(file: string): Promise<boolean> {
  * The texts to choose from. Only those of the model and of Quantscope are looked at: what a setting
  * names, or was chosen once, may lie on another machine, and asking for it would tell that one who asks.
  */
-async function textItems({ host, folder, memory }: TextQuestion): Promise<TextItem[]> {
-  const setting = findTextOfSetting();
-  const own = await findOwnTextFile(folder);
-  const bundled = host.assets.path('sample text');
+async function textItems({ host, folder, memory, purpose }: TextQuestion): Promise<TextItem[]> {
+  const calibrates = purpose === 'calibration';
+  const setting = calibrates ? undefined : findTextOfSetting();
+  const own = await (calibrates ? findOwnCalibrationText(folder) : findOwnTextFile(folder));
+  const bundled = host.assets.path(calibrates ? 'sample calibration text' : 'sample text');
   const items: TextItem[] = [];
   if (setting !== undefined) {
     const detail = vscode.l10n.t('{0} (setting quantscope.perplexityText)', visible(setting));
@@ -84,8 +86,12 @@ async function textItems({ host, folder, memory }: TextQuestion): Promise<TextIt
     id: BUNDLED,
     file: bundled,
     description: await sizeOf(bundled),
-    label: vscode.l10n.t('Sample text of Quantscope'),
-    detail: vscode.l10n.t('Five State of the Union addresses; not one of the usual benchmarks'),
+    label: calibrates
+      ? vscode.l10n.t('Calibration text of Quantscope')
+      : vscode.l10n.t('Sample text of Quantscope'),
+    detail: calibrates
+      ? vscode.l10n.t('Other State of the Union addresses than those of the sample text')
+      : vscode.l10n.t('Five State of the Union addresses; not one of the usual benchmarks'),
   });
   const standing = items.map(({ file }) => file);
   for (const file of memory.recentTexts) {
@@ -96,10 +102,13 @@ async function textItems({ host, folder, memory }: TextQuestion): Promise<TextIt
   return items;
 }
 
-async function chooseFile(folder: string): Promise<string | undefined> {
+async function chooseFile({ folder, purpose }: TextQuestion): Promise<string | undefined> {
+  const calibrates = purpose === 'calibration';
   const chosen = await vscode.window.showOpenDialog({
-    title: vscode.l10n.t('Text to measure perplexity on'),
-    openLabel: vscode.l10n.t('Measure'),
+    title: calibrates
+      ? vscode.l10n.t('Text to calibrate on')
+      : vscode.l10n.t('Text to measure perplexity on'),
+    openLabel: calibrates ? vscode.l10n.t('Calibrate') : vscode.l10n.t('Measure'),
     defaultUri: vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(folder),
     filters: { [vscode.l10n.t('Text')]: ['txt', 'md', 'raw', 'text'], '*': ['*'] },
   });
@@ -112,25 +121,35 @@ export interface TextQuestion {
   /** Folder of the model. */
   readonly folder: string;
   readonly memory: ChoiceMemory;
+  readonly purpose: TextPurpose;
 }
 
+/** What a text is for. */
+export type TextPurpose = 'perplexity' | 'calibration';
+
 /**
- * Asks for the text that perplexity is measured on.
+ * Asks for the text that perplexity is measured on, or that methods are calibrated on.
  * @returns its file; 'back' for the step before; undefined when the user leaves
  */
 export async function pickText(
   question: TextQuestion,
   { title, step, totalSteps }: StepPlace,
 ): Promise<{ readonly file: string } | 'back' | undefined> {
-  const { folder, memory } = question;
+  const { memory, purpose } = question;
+  const calibrates = purpose === 'calibration';
+  const remember = (id: string) =>
+    calibrates ? memory.rememberCalibrationText(id) : memory.rememberText(id);
   for (;;) {
     const items = await textItems(question);
-    const last = items.find(({ id }) => id !== undefined && id === memory.text) ?? items[0];
+    const before = calibrates ? memory.calibrationText : memory.text;
+    const last = items.find(({ id }) => id !== undefined && id === before) ?? items[0];
     const result = await showStep<TextItem>((pick) => {
       pick.title = title;
       pick.step = step;
       pick.totalSteps = totalSteps;
-      pick.placeholder = vscode.l10n.t('Text to measure on');
+      pick.placeholder = calibrates
+        ? vscode.l10n.t('Text to calibrate on; never the one that perplexity is measured on')
+        : vscode.l10n.t('Text to measure on');
       pick.matchOnDetail = true;
       if (step > 1) pick.buttons = [vscode.QuickInputButtons.Back];
       pick.items = items;
@@ -140,15 +159,15 @@ export async function pickText(
     if (result.kind !== 'accepted') return 'back';
     const [{ id, file }] = result.items;
     if (id !== undefined && file !== undefined) {
-      await memory.rememberText(id);
+      await remember(id);
       // What is wrong with it is said later; it need not be proposed again.
       if (id === file && !(await isFile(file))) await memory.forgetRecentText(file);
       return { file };
     }
-    const chosen = await chooseFile(folder);
+    const chosen = await chooseFile(question);
     if (chosen === undefined) continue;
     await memory.rememberRecentText(chosen);
-    await memory.rememberText(chosen);
+    await remember(chosen);
     return { file: chosen };
   }
 }

@@ -22,7 +22,8 @@ const FIRST_WINDOWS = [16, 64];
 /** A run that should take longer than this is not what Enter starts by itself. */
 const LONG_SECONDS = 120;
 
-function durationText(seconds: number): string {
+/** A time for people: "about 3 min". */
+export function durationText(seconds: number): string {
   if (seconds < 1.5) return vscode.l10n.t('about a second');
   if (seconds < 90) return vscode.l10n.t('about {0} s', Math.round(seconds));
   if (seconds < 5400) return vscode.l10n.t('about {0} min', Math.round(seconds / 60));

@@ -98,7 +98,10 @@ beforeEach(() => {
 
 function ask() {
   const host = { assets: { path: () => path.join(folder, 'sample.txt') } } as unknown as Host;
-  return pickText({ host, folder, memory }, { title: '', step: 1, totalSteps: 2 });
+  return pickText(
+    { host, folder, memory, purpose: 'perplexity' },
+    { title: '', step: 1, totalSteps: 2 },
+  );
 }
 
 const askedElsewhere = () => fake.asked.filter((file) => file.includes('evil.example'));

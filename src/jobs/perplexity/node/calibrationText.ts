@@ -4,6 +4,7 @@ import type { LanguageModel } from '../../../model/evaluation/types.js';
 import type { Host } from '../../../host/host.js';
 import { visible } from '../../../storage/errors.js';
 import type { FileSystem } from '../../../storage/fileSystem.js';
+import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { PerplexitySettings } from '../measurement.js';
 import { readWindows } from './evaluationText.js';
 
@@ -33,6 +34,12 @@ export interface CalibrationWindows {
   readonly windows: readonly Int32Array[];
   /** Path of the text. */
   readonly source: string;
+}
+
+/** The calibration text in a model's folder, if there is one. */
+export async function findOwnCalibrationText(folder: string): Promise<string | undefined> {
+  const path = join(folder, OWN_TEXT);
+  return (await localFileSystem.kind(path)) === 'file' ? path : undefined;
 }
 
 /** The text that methods are calibrated on; never the one that is scored. */

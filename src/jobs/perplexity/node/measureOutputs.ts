@@ -11,13 +11,12 @@ import type { CallOptions } from '../../../rpc/rpc.js';
 import { recordInputs, refuseChanged, type InputState } from '../../../storage/inputs.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import { parseSchemes } from '../../formatList.js';
+import { OUTPUT_TOKENS } from '../estimateCalibration.js';
 import type { MeasuredOutputs, OutputsRequest } from '../measurement.js';
 import { makeSchemeVariants } from './schemeVariants.js';
 
-/** Outputs are looked at on this text, unless the user asks for other windows; … */
+/** Outputs are looked at on this text, unless the user asks for other windows. */
 const OUTPUT_TEXT = { windows: 8, context: 256 };
-/** … of these, on no more windows than make so many tokens. */
-const MOST_TOKENS = 2048;
 
 /**
  * Calibrates a model in some schemes and measures what each does to the outputs of every linear map, given the
@@ -55,7 +54,7 @@ export async function measureOutputs(
   );
   try {
     const { windows, source } = await made.text.windowsFor(OUTPUT_TEXT);
-    const seen = takeTokens(windows, MOST_TOKENS);
+    const seen = takeTokens(windows, OUTPUT_TOKENS);
     const variants = made.variants.map(({ whole, factors }, index) => ({
       ...whole,
       factors,

@@ -1,6 +1,6 @@
 import type { OpenedModel } from '../../../checkpoint/types.js';
-import type { NumberFormat } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
+import type { QuantizationScheme } from '../../../methods/schemes.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { inFormat } from '../../../model/evaluation/variants.js';
 import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
@@ -21,7 +21,7 @@ export interface PerplexityPlan {
 
 /** What is to be measured. */
 export interface PlanRequest {
-  readonly formats: readonly NumberFormat[];
+  readonly formats: readonly QuantizationScheme[];
   /** Exact names of the tensors that formats are applied to. */
   readonly tensors: readonly string[];
   readonly text: TextRequest;
@@ -40,7 +40,7 @@ export async function planPerplexity(
   const model = await planLanguageModel(opened);
   const { windows } = await readWindows(host, model, text, signal);
   const { plan } = model;
-  const variant = (format: NumberFormat, names: readonly string[]) =>
+  const variant = ({ format }: QuantizationScheme, names: readonly string[]) =>
     countVariantFlops({ id: '', changes: inFormat(format, names) }, plan);
   const sum = (costs: readonly number[]) => costs.reduce((total, cost) => total + cost, 0);
   return {

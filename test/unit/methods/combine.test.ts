@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { ACTIVATION_CATALOGUE } from '../../../src/formats/activations.js';
+import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
+import { combineSchemes } from '../../../src/methods/combine.js';
+import { METHODS } from '../../../src/methods/index.js';
+import { parseScheme } from '../../../src/methods/schemes.js';
+
+const ids = (choices: Parameters<typeof combineSchemes>[0]) =>
+  combineSchemes(choices).schemes.map(({ id }) => id);
+
+describe('combinations of formats, methods and activations', () => {
+  it('are all of them, format by format', () => {
+    const choices = {
+      formats: ['int4:g64', 'dint4'],
+      methods: ['', 'gptq'],
+      activations: ['', 'int8-token'],
+    };
+    expect(ids(choices)).toEqual([
+      'int4-asym:g64',
+      'int4-asym:g64/int8-token',
+      'int4-asym:g64+gptq',
+      'int4-asym:g64+gptq/int8-token',
+      'dint4:g128',
+      'dint4:g128/int8-token',
+      'dint4:g128+gptq',
+      'dint4:g128+gptq/int8-token',
+    ]);
+  });
+
+  it('are formats alone where nothing else is chosen', () => {
+    expect(ids({ formats: ['int4', 'nf4:g64'], methods: [], activations: [] })).toEqual([
+      'int4-asym:g128',
+      'nf4:g64',
+    ]);
+  });
+
+  it('leave out what a method cannot do, and say why', () => {
+    const { schemes, refused } = combineSchemes({
+      formats: ['q4_0', 'int4'],
+      methods: ['gptq'],
+      activations: [],
+    });
+    expect(schemes.map(({ id }) => id)).toEqual(['int4-asym:g128+gptq']);
+    expect(refused).toEqual([expect.stringContaining('fits a whole block at once')]);
+  });
+
+  it('have methods with a notation of their own once', () => {
+    const choices = {
+      formats: ['int4', 'nf4'],
+      methods: ['vptq'],
+      activations: ['', 'int8-token'],
+    };
+    expect(ids(choices)).toEqual(['vptq-v4-k256', 'vptq-v4-k256/int8-token']);
+  });
+
+  it('are names that can be read again, whatever is chosen', () => {
+    const { schemes } = combineSchemes({
+      formats: FORMAT_CATALOGUE.map(({ name }) => name),
+      methods: ['', ...METHODS.map(({ name }) => name)],
+      activations: ['', ...ACTIVATION_CATALOGUE.map(({ name }) => name)],
+    });
+    expect(schemes.length).toBeGreaterThan(1000);
+    for (const { id } of schemes) expect(parseScheme(id).id).toBe(id);
+  });
+});
