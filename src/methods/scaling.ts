@@ -1,5 +1,5 @@
 // What methods that scale input channels have in common.
-import type { ChosenFactors, ScalingGroup } from './types.js';
+import type { ChosenFactors, InputScaling, ScalingGroup } from './types.js';
 
 const { fround } = Math;
 
@@ -58,6 +58,18 @@ export function describeFactors(
       tensors: linears.map(({ name }) => name),
       values: { ...values, smallestFactor: smallest, largestFactor: largest },
     },
+  };
+}
+
+/** Factors beside the magnitudes that they even out, for charts: whoever runs a scale step adds it to the finding. */
+export async function describeScaling(
+  { statistics, weightMaxAbs }: ScalingGroup,
+  factors: Float32Array,
+): Promise<InputScaling> {
+  return {
+    factors: [...factors],
+    inputMaxAbs: [...statistics.maxAbs],
+    weightMaxAbs: [...(await weightMaxAbs())],
   };
 }
 

@@ -45,6 +45,16 @@ export interface CalibrationSite {
 /** Options of a step, by name, as its method declares them. */
 export type StepOptions = Readonly<Record<string, number | boolean | string>>;
 
+/** What a scale step did to each input of a group; f32 values. */
+export interface InputScaling {
+  /** Weights are multiplied by these, inputs divided. */
+  readonly factors: readonly number[];
+  /** Largest magnitude of each input that calibration saw, before. */
+  readonly inputMaxAbs: readonly number[];
+  /** Largest magnitude of each input's weights over all maps of the group, before. */
+  readonly weightMaxAbs: readonly number[];
+}
+
 /** What a step says about one linear map or one group of these: numbers by name, for reports. */
 export interface StepFinding {
   readonly block: number;
@@ -53,6 +63,8 @@ export interface StepFinding {
   readonly values: Readonly<Record<string, number | string | readonly number[]>>;
   /** What a user must know: a damping that was raised, dead channels. */
   readonly notes?: readonly string[];
+  /** Of every scale step that chose factors. */
+  readonly scaling?: InputScaling;
 }
 
 /** Replaces weights by quantized ones, with what the inputs' products say. */

@@ -130,6 +130,14 @@ export interface CalibrationFinding {
   readonly tensors: readonly string[];
   readonly values: Readonly<Record<string, number | string | readonly number[]>>;
   readonly notes?: readonly string[];
+  /** Where factors were chosen: what became of each input, for charts; left out of JSON. */
+  readonly scaling?: {
+    /** Weights are multiplied by these, inputs divided. */
+    readonly factors: readonly number[];
+    /** Largest magnitudes before that. */
+    readonly inputMaxAbs: readonly number[];
+    readonly weightMaxAbs: readonly number[];
+  };
 }
 
 export interface FormatComparison extends FormatReport {

@@ -5,6 +5,7 @@ import {
   readStatistics,
   sumGram,
 } from '../../methods/gram/gram.js';
+import { describeScaling } from '../../methods/scaling.js';
 import { chosenSteps } from '../../methods/steps.js';
 import type { AppliedMethod, ScalingGroup, StepFinding } from '../../methods/types.js';
 import type { Matrix } from '../../kernels/forwardKernels.js';
@@ -122,8 +123,10 @@ class BlockAdjuster {
       } else {
         const group = await this.groupOf(block, site, chosen);
         const choice = await steps.scale.choose(group, applied.options, options);
-        factors = choice?.factors;
-        if (choice) findings.push(choice.finding);
+        if (choice) {
+          factors = choice.factors;
+          findings.push({ ...choice.finding, scaling: await describeScaling(group, factors) });
+        }
       }
     }
     const sample = steps.clip && (await this.sample(block, site, steps.clip.sampledRows));

@@ -123,6 +123,32 @@ describe('factors that are folded', () => {
   });
 });
 
+describe('what a finding says of every input', () => {
+  it('are factors, and the magnitudes that they even out', async () => {
+    const model = await golden('llama-gqa-llama3rope');
+    const { findings } = await calibrate(model, 'f32+smoothquant');
+    expect(findings).toHaveLength(2 * model.plan.blocks.length);
+    for (const { scaling, values } of findings) {
+      const { factors, inputMaxAbs, weightMaxAbs } = scaling!;
+      expect(Math.max(...factors)).toBe(values.largestFactor);
+      factors.forEach((factor, i) =>
+        expect(factor / Math.sqrt(inputMaxAbs[i] / weightMaxAbs[i])).toBeCloseTo(1, 5),
+      );
+      for (const each of [factors, inputMaxAbs, weightMaxAbs]) {
+        expect(each).toHaveLength(model.plan.hiddenSize);
+        expect(each).toEqual(each.map(Math.fround));
+      }
+    }
+  });
+
+  it.each(['aweq', 'awq:no-clip', 'aqas'])('is there with %s, too', async (method) => {
+    const { findings } = await calibrate(await golden('gpt2'), `int8:row+${method}`);
+    const scaled = findings.filter(({ values }) => values.largestFactor !== undefined);
+    expect(scaled.length).toBeGreaterThan(0);
+    for (const { scaling } of scaled) expect(scaling?.factors).toBeDefined();
+  });
+});
+
 describe('where nothing can be folded, a note says so', () => {
   it.each([
     ['q_proj', 'there is no norm with weights before it', () => own('olmo2')],
