@@ -2,7 +2,7 @@ import { ALL_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import { formatCsv } from './csv.js';
 import { escapeUnseen } from './jsonParts.js';
-import type { ComparisonReport, PerplexityReport } from './reports.js';
+import type { ComparisonReport } from './reports.js';
 
 /**
  * JSON that ends in a line break, with what JSON cannot hold as strings: "NaN", "Infinity", "-Infinity".
@@ -10,20 +10,6 @@ import type { ComparisonReport, PerplexityReport } from './reports.js';
  */
 export function formatReportJson(report: unknown): string {
   return `${escapeUnseen(JSON.stringify(report, replaceNonFinite, 2))}\n`;
-}
-
-/** A perplexity report as JSON, without what its findings say of every input: megabytes for a large model. */
-export function formatPerplexityJson(report: PerplexityReport): string {
-  const formats = report.formats.map(({ calibration, ...format }) => ({
-    ...format,
-    ...(calibration && {
-      calibration: {
-        ...calibration,
-        findings: calibration.findings.map((finding) => ({ ...finding, scaling: undefined })),
-      },
-    }),
-  }));
-  return formatReportJson({ ...report, formats });
 }
 
 function replaceNonFinite(_: string, value: unknown): unknown {

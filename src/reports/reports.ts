@@ -1,3 +1,4 @@
+import type { LogHistogram } from '../metrics/logHistogram.js';
 import type { ErrorMeasures, OutputMeasures } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import type { BosWindows, Protocol } from '../model/text/textProtocol.js';
@@ -130,14 +131,17 @@ export interface CalibrationFinding {
   readonly tensors: readonly string[];
   readonly values: Readonly<Record<string, number | string | readonly number[]>>;
   readonly notes?: readonly string[];
-  /** Where factors were chosen: what became of each input, for charts; left out of JSON. */
-  readonly scaling?: {
-    /** Weights are multiplied by these, inputs divided. */
-    readonly factors: readonly number[];
-    /** Largest magnitudes before that. */
-    readonly inputMaxAbs: readonly number[];
-    readonly weightMaxAbs: readonly number[];
-  };
+  /** Where factors were chosen: how the ranges of inputs moved. */
+  readonly ranges?: MovedRanges;
+}
+
+/** How factors moved the ranges of a site's inputs; each of an input's numbers counts once. */
+export interface MovedRanges {
+  /** Largest magnitude of each input that calibration saw: before and after it is divided by its factor. */
+  readonly inputs: LogHistogram;
+  /** Largest magnitude of each input's weights: before and after they are multiplied by its factor. */
+  readonly weights: LogHistogram;
+  readonly factors: LogHistogram;
 }
 
 export interface FormatComparison extends FormatReport {

@@ -5,6 +5,7 @@ import type { ComparisonReport } from '../../src/reports/reports.js';
 import { doneComparison } from './fakeComparisonHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleComparison } from '../support/sampleComparison.js';
+import { chooseOption as choose } from './dropdown.js';
 import { waitForCharts, waitForRedraw } from './waits.js';
 
 const report = sampleComparison();
@@ -12,12 +13,6 @@ const SQNR = report.formats.map(({ summary }) => summary.sqnrDb);
 
 const grid = (page: Page): Locator => page.getByRole('treegrid');
 const rowNames = (page: Page): Promise<string[]> => grid(page).locator('.row-name').allInnerTexts();
-
-async function choose(page: Page, dropdown: string, option: string): Promise<void> {
-  const field = page.locator(dropdown);
-  await field.click();
-  await field.getByRole('option', { name: option, exact: true }).click();
-}
 
 describePages('the table by tensor', (pages) => {
   it('sums layers exactly, and opens them into their tensors', async () => {

@@ -6,6 +6,7 @@ import { fakeEditorHost } from './fakeEditorHost.js';
 import { describePages } from './pageSuite.js';
 import { sampleCheckpoint } from '../support/sampleModel.js';
 import { sampleFindings } from './sampleFindings.js';
+import { calibratedComparison } from '../support/calibratedComparison.js';
 import { sampleComparison } from '../support/sampleComparison.js';
 import { withSamplePerplexity } from '../support/samplePerplexity.js';
 import { waitForCharts } from './waits.js';
@@ -47,6 +48,18 @@ describePages('screenshots', (pages) => {
     await waitForCharts(page, 3);
     await page.getByTestId('integrity').getByRole('grid').waitFor();
     const picture = await page.screenshot({ path: `${FOLDER}page-integrity-${name}.png` });
+    expect(picture.length).toBeGreaterThan(20_000);
+  });
+
+  it.each(LOOKS)('calibrated comparison, %s', async (name, options) => {
+    const [, , , smooth] = calibratedComparison().formats;
+    const { page } = await pages.comparison(doneComparison(calibratedComparison()), {
+      ...options,
+      state: { calibration: { format: smooth.id, finding: 1, asTable: [] } },
+      height: 2200,
+    });
+    await waitForCharts(page, 4);
+    const picture = await page.screenshot({ path: `${FOLDER}page-calibrated-${name}.png` });
     expect(picture.length).toBeGreaterThan(20_000);
   });
 

@@ -15,6 +15,9 @@ import { LongRead } from '../components/longRead.js';
 import { visibleName } from '../components/names.js';
 import type { ComparisonReport, FormatComparison } from '../components/protocolTypes.js';
 import { renderBosChoice } from './bosChoice.js';
+import type { CalibrationView } from './calibrationSection.js';
+import { DEFAULT_CALIBRATION_VIEW, hasFindings } from './calibrationSection.js';
+import './calibrationSection.js';
 import { renderStatus } from './comparisonStatus.js';
 import { DropTarget } from './dropTarget.js';
 import './formatTable.js';
@@ -39,6 +42,7 @@ const SCROLL_PAUSE = 150;
 /** What the page is rebuilt from after VS Code destroyed it. */
 interface PageState extends GridView {
   readonly traits: TraitView;
+  readonly calibration: CalibrationView;
   /** What the host finds the comparison by when it restores the panel. */
   readonly id?: string;
   readonly sorting?: Sorting;
@@ -59,6 +63,7 @@ export class ComparisonPage extends LightElement {
     layers: DEFAULT_LAYER_VIEW,
     paretoAsTable: false,
     traits: EVERYTHING,
+    calibration: DEFAULT_CALIBRATION_VIEW,
     gridMeasure: 'sqnrDb',
     gridFlat: false,
     expanded: [],
@@ -194,7 +199,7 @@ export class ComparisonPage extends LightElement {
         ></qs-format-table>
         ${
           report && report.formats.some(({ tensors }) => tensors.length > 0)
-            ? html`${this.renderPareto(report)}${this.renderLayers(report)}${renderTensors(
+            ? html`${this.renderPareto(report)}${this.renderLayers(report)}${this.renderCalibration(report)}${renderTensors(
                 report,
                 this.treeOf(report),
                 this.page,
@@ -285,6 +290,18 @@ export class ComparisonPage extends LightElement {
       @chart-png=${(event: CustomEvent<Uint8Array>) =>
         void this.host.savePng({ name: `${this.page.layers.measure}-by-layer`, png: event.detail })}
     ></qs-layer-bars>`;
+  }
+
+  private renderCalibration(report: ComparisonReport): TemplateResult | typeof nothing {
+    if (!report.formats.some(hasFindings)) return nothing;
+    return html`<qs-calibration-section
+      .report=${report}
+      .view=${this.page.calibration}
+      @calibration-view-changed=${(event: CustomEvent<Partial<CalibrationView>>) =>
+        this.change({ calibration: { ...this.page.calibration, ...event.detail } })}
+      @chart-png=${(event: CustomEvent<Uint8Array>) =>
+        void this.host.savePng({ name: 'calibration', png: event.detail })}
+    ></qs-calibration-section>`;
   }
 
   private lastShown?: {

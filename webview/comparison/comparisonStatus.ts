@@ -15,6 +15,24 @@ export interface RunActions {
   copy(text: string): void;
 }
 
+/** What a run works at. */
+const LABELS = {
+  weights: 'Comparing formats',
+  calibration: 'Calibrating',
+  perplexity: 'Measuring perplexity',
+} as const;
+
+/** Phases that a later run goes on with where this one stopped. */
+const KEPT: Readonly<
+  Partial<Record<NonNullable<ComparisonState['phase']>, { cancelled: string; kept: string }>>
+> = {
+  calibration: {
+    cancelled: 'Calibration cancelled',
+    kept: 'Finished layers are kept.',
+  },
+  perplexity: { cancelled: 'Perplexity cancelled', kept: 'What was scored is kept.' },
+};
+
 /** How the run stands: progress with Cancel, what ended it with Run Again, or what was done. */
 export function renderStatus(comparison: ComparisonState, actions: RunActions): TemplateResult {
   return html`<div
@@ -27,12 +45,11 @@ export function renderStatus(comparison: ComparisonState, actions: RunActions): 
 }
 
 function renderContent(comparison: ComparisonState, actions: RunActions): TemplateResult {
-  const ofModel = comparison.phase === 'perplexity';
   const again = { label: 'Run Again', run: () => actions.runAgain() };
   switch (comparison.status) {
     case 'running':
       return html`<qs-progress-strip
-        label=${ofModel ? 'Measuring perplexity' : 'Comparing formats'}
+        label=${LABELS[comparison.phase ?? 'weights']}
         .progress=${withSubject(comparison)}
         .secondsLeft=${comparison.secondsLeft}
         .cancelling=${actions.cancelling}
@@ -41,12 +58,11 @@ function renderContent(comparison: ComparisonState, actions: RunActions): Templa
     case 'cancelled': {
       const { done = 0, total = 0 } = comparison.progress ?? {};
       const far = total > 0 ? ` at ${Math.round((done / total) * 100)} %` : '';
-      const text = ofModel
-        ? `Perplexity cancelled${far}. What was scored is kept.`
-        : `Cancelled${far}.`;
+      const keeps = comparison.phase !== undefined && KEPT[comparison.phase];
+      const text = keeps ? `${keeps.cancelled}${far}. ${keeps.kept}` : `Cancelled${far}.`;
       return html`<qs-message-bar
         .text=${text}
-        .actions=${[ofModel ? { ...again, label: 'Resume' } : again]}
+        .actions=${[keeps ? { ...again, label: 'Resume' } : again]}
       ></qs-message-bar>`;
     }
     case 'failed': {

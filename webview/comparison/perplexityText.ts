@@ -28,7 +28,8 @@ export function renderPerplexityText(
 ): TemplateResult | typeof nothing {
   const { model, text, formats } = report;
   const notes = [...model.notes, ...report.notes];
-  if (!text) return renderNotes(notes);
+  const outputs = renderOutputText(report);
+  if (!text) return html`${outputs}${renderNotes(notes)}`;
   const { source, bundled, protocol, context, windows, tokens, totalTokens, bos } = text;
   const name = bundled ? 'sample text of Quantscope' : visibleName(baseName(source));
   const most = protocol === 'stream' ? '' : 'at most ';
@@ -52,8 +53,21 @@ export function renderPerplexityText(
           </p>`
         : nothing
     }
-    ${renderNotes(notes)}
+    ${outputs}${renderNotes(notes)}
   </div>`;
+}
+
+/** What output SQNR is about. */
+function renderOutputText({
+  outputErrorText: tokens,
+}: ComparisonReport): TemplateResult | typeof nothing {
+  if (!tokens) return nothing;
+  const source = tokens.text ?? '';
+  return html`<p class="note" data-testid="output-text">
+    Output SQNR: what each layer makes of the unquantized model’s inputs, on
+    ${formatInteger(tokens.tokens)} tokens of
+    <bdi title=${visibleName(source)}>${visibleName(baseName(source))}</bdi>
+  </p>`;
 }
 
 function renderNotes(notes: readonly string[]): TemplateResult | typeof nothing {

@@ -16,5 +16,6 @@ export type Asymmetry = GroupRanges['asymmetry'];
 export type ComparisonReport = NonNullable<ComparisonState['report']>;
 export type FormatComparison = ComparisonReport['formats'][number];
 export type Perplexity = NonNullable<FormatComparison['perplexity']>;
+export type CalibrationFinding = NonNullable<FormatComparison['calibration']>['findings'][number];
 export type LayerComparison = FormatComparison['layers'][number];
 export type TensorComparison = FormatComparison['tensors'][number];

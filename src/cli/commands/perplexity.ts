@@ -1,6 +1,6 @@
 import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
 import { measurePerplexity } from '../../jobs/perplexity/perplexityReport.js';
-import { formatPerplexityJson } from '../../reports/present.js';
+import { formatReportJson } from '../../reports/present.js';
 import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
@@ -19,7 +19,5 @@ export async function perplexity(args: PerplexityArguments, session: Session): P
       measureFormats(pool, model, measurement, { ...options, backends, warn }),
     ),
   );
-  await session.write(
-    args.json ? formatPerplexityJson(report) : formatPerplexity(report, scaleDtype),
-  );
+  await session.write(args.json ? formatReportJson(report) : formatPerplexity(report, scaleDtype));
 }

@@ -24,6 +24,7 @@ import { hashOf } from '../../../model/scores/node/hashOf.js';
 import type { CalibrationReport } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import type { FileSystem } from '../../../storage/fileSystem.js';
+import { describeFindings } from '../describeFindings.js';
 import { DEFAULT_MEMORY_BUDGET, type PerplexitySettings } from '../measurement.js';
 import { CalibrationText, type ScoredText } from './calibrationText.js';
 
@@ -188,7 +189,7 @@ class VariantMaker {
         context: windows.reduce((most, { length }) => Math.max(most, length), 0),
         tokens: windows.reduce((sum, { length }) => sum + length, 0),
         seconds: (performance.now() - begin) / 1000,
-        findings: made.findings,
+        findings: describeFindings(made.findings),
       },
     };
   }
