@@ -18,6 +18,8 @@ import {
   readPerplexityOptions,
   type PerplexityOptions,
 } from './perplexityOptions.js';
+import { parseScheme } from '../methods/schemes.js';
+import { needsImportance } from '../methods/steps.js';
 import { UsageError } from './usageError.js';
 
 export interface InspectArguments extends JobArguments {
@@ -57,6 +59,12 @@ export interface PerplexityArguments extends JobArguments {
   readonly calibration: CalibrationSettings;
 }
 
+export interface ImatrixArguments extends JobArguments {
+  readonly command: 'imatrix';
+  readonly out: string;
+  readonly calibration: CalibrationSettings;
+}
+
 /** What a command line asks for, checked as far as that is possible without reading a file. */
 export type CommandLine =
   | { readonly command: 'help'; readonly topic?: string }
@@ -65,7 +73,8 @@ export type CommandLine =
   | InspectArguments
   | QuantizeArguments
   | CompareArguments
-  | PerplexityArguments;
+  | PerplexityArguments
+  | ImatrixArguments;
 
 function inspectArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('inspect', args, {
@@ -179,6 +188,7 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     ...COMMON,
     ...PERPLEXITY,
     ...CALIBRATION,
+    imatrix: { type: 'string' },
     format: { type: 'string', multiple: true },
     'scale-dtype': { type: 'string' },
   });
@@ -197,8 +207,43 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     formats,
     scaleDtype: readScaleDtype('perplexity', values['scale-dtype']),
     perplexity: readPerplexityOptions('perplexity', values, formats),
-    calibration: readCalibrationOptions('perplexity', values),
+    calibration: {
+      ...readCalibrationOptions('perplexity', values),
+      imatrixFile: readImatrixOption(values.imatrix, formats),
+    },
   };
+}
+
+function readImatrixOption(
+  file: string | undefined,
+  formats: readonly string[],
+): string | undefined {
+  if (file === '') throw new UsageError('--imatrix is empty', 'perplexity');
+  const uses = formats.some((format) => parseScheme(format).methods.some(needsImportance));
+  if (file !== undefined && !uses) {
+    throw new UsageError(
+      '--imatrix is for formats with +imatrix, as q4_k+imatrix; none is given',
+      'perplexity',
+    );
+  }
+  return file;
+}
+
+function imatrixArguments(args: readonly string[]): CommandLine {
+  const { values, positionals } = parse('imatrix', args, {
+    help: COMMON.help,
+    json: COMMON.json,
+    quiet: COMMON.quiet,
+    threads: COMMON.threads,
+    backend: COMMON.backend,
+    ...CALIBRATION,
+    output: { type: 'string', short: 'o' },
+  });
+  if (values.help) return { command: 'help', topic: 'imatrix' };
+  const job = readJobArguments('imatrix', values, positionals);
+  if (!values.output) throw new UsageError('--output FILE is missing', 'imatrix');
+  const calibration = readCalibrationOptions('imatrix', values);
+  return { command: 'imatrix', ...job, out: values.output, calibration };
 }
 
 function formatsArguments(args: readonly string[]): CommandLine {
@@ -214,7 +259,7 @@ function formatsArguments(args: readonly string[]): CommandLine {
   return { command: 'formats', json: values.json ?? false };
 }
 
-const COMMANDS = 'inspect, quantize, compare, perplexity and formats';
+const COMMANDS = 'inspect, quantize, compare, perplexity, imatrix and formats';
 
 /**
  * Reads the arguments after the program's name.
@@ -229,6 +274,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       return quantizeArguments(rest);
     case 'compare':
       return compareArguments(rest);
+    case 'imatrix':
+      return imatrixArguments(rest);
     case 'formats':
       return formatsArguments(rest);
     case 'perplexity':

@@ -99,10 +99,28 @@ export interface FormatReport {
   readonly notes: readonly string[];
 }
 
+/** An importance matrix that was written. */
+export interface ImatrixReport {
+  readonly output: string;
+  /** Path of the text. */
+  readonly text: string;
+  /** Tensors of weights that it is of. */
+  readonly entries: number;
+  readonly windows: number;
+  /** Tokens of the longest window, and of all. */
+  readonly context: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** What a user must know of it. */
+  readonly notes: readonly string[];
+}
+
 /** What a scheme was calibrated on, and what its methods chose. */
 export interface CalibrationReport {
   /** Path of the text; absent where no method needed one. */
   readonly text?: string;
+  /** Path of the importance matrix, where one was given. */
+  readonly imatrix?: string;
   /** Windows of tokens that the last method saw. */
   readonly windows: number;
   readonly context: number;

@@ -14,11 +14,11 @@ const RUN = 24;
 export interface CalibrationTextSetup {
   readonly pool: { readonly host: Host };
   readonly model: LanguageModel;
-  readonly settings: PerplexitySettings;
+  readonly settings: Pick<PerplexitySettings, 'calibration' | 'bosEveryWindow'>;
   /** Token ids that will be scored. */
   readonly evaluated: readonly Int32Array[];
-  /** Path of the text that they come from. */
-  readonly evaluationText: string;
+  /** Path of the text that they come from; absent where nothing is scored. */
+  readonly evaluationText?: string;
   readonly files: FileSystem;
 }
 
@@ -67,7 +67,7 @@ export class CalibrationText {
       ((await files.kind(own)) === undefined
         ? pool.host.assets.path('sample calibration text')
         : own);
-    if (resolve(source) === resolve(evaluationText)) {
+    if (evaluationText !== undefined && resolve(source) === resolve(evaluationText)) {
       throw new Error(
         `${visible(source)}: this text is scored, so it cannot be calibrated on as well`,
       );
@@ -91,6 +91,7 @@ export class CalibrationText {
 
   /** @throws where the calibration text is the scored text */
   private checkOverlap(windows: readonly Int32Array[], source: string): void {
+    if (this.setup.evaluated.length === 0) return;
     const scored = [...runsOf(joined(this.setup.evaluated))];
     const seen = [...runsOf(joined(windows))];
     const share = shareOf(seen, new Set(scored));
