@@ -20,6 +20,7 @@ import {
   readPerplexityOptions,
   type PerplexityOptions,
 } from './perplexityOptions.js';
+import { needsImportance } from '../methods/steps.js';
 import { UsageError } from './usageError.js';
 
 export interface InspectArguments extends JobArguments {
@@ -60,6 +61,12 @@ export interface PerplexityArguments extends JobArguments {
   readonly calibration: CalibrationSettings;
 }
 
+export interface ImatrixArguments extends JobArguments {
+  readonly command: 'imatrix';
+  readonly out: string;
+  readonly calibration: CalibrationSettings;
+}
+
 /** What a command line asks for, checked as far as that is possible without reading a file. */
 export type CommandLine =
   | { readonly command: 'help'; readonly topic?: string }
@@ -68,7 +75,8 @@ export type CommandLine =
   | InspectArguments
   | QuantizeArguments
   | CompareArguments
-  | PerplexityArguments;
+  | PerplexityArguments
+  | ImatrixArguments;
 
 function inspectArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('inspect', args, {
@@ -126,6 +134,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     ...COMMON,
     ...PERPLEXITY,
     ...CALIBRATION,
+    imatrix: { type: 'string' },
     'per-layer': { type: 'boolean' },
     format: { type: 'string', multiple: true },
     against: { type: 'string' },
@@ -180,7 +189,10 @@ function compareArguments(args: readonly string[]): CommandLine {
     perplexity: asked
       ? { ...readPerplexityOptions('compare', values, formats), perLayer }
       : undefined,
-    calibration: readCalibrationOptions('compare', values),
+    calibration: {
+      ...readCalibrationOptions('compare', values),
+      imatrixFile: readImatrixOption('compare', values.imatrix, formats),
+    },
   };
 }
 
@@ -189,6 +201,7 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     ...COMMON,
     ...PERPLEXITY,
     ...CALIBRATION,
+    imatrix: { type: 'string' },
     format: { type: 'string', multiple: true },
     'scale-dtype': { type: 'string' },
   });
@@ -207,8 +220,44 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     formats,
     scaleDtype: readScaleDtype('perplexity', values['scale-dtype']),
     perplexity: readPerplexityOptions('perplexity', values, formats),
-    calibration: readCalibrationOptions('perplexity', values),
+    calibration: {
+      ...readCalibrationOptions('perplexity', values),
+      imatrixFile: readImatrixOption('perplexity', values.imatrix, formats),
+    },
   };
+}
+
+function readImatrixOption(
+  command: string,
+  file: string | undefined,
+  formats: readonly string[],
+): string | undefined {
+  if (file === '') throw new UsageError('--imatrix is empty', command);
+  const uses = formats.some((format) => parseScheme(format).methods.some(needsImportance));
+  if (file !== undefined && !uses) {
+    throw new UsageError(
+      '--imatrix is for formats with +imatrix, as q4_k+imatrix; none is given',
+      command,
+    );
+  }
+  return file;
+}
+
+function imatrixArguments(args: readonly string[]): CommandLine {
+  const { values, positionals } = parse('imatrix', args, {
+    help: COMMON.help,
+    json: COMMON.json,
+    quiet: COMMON.quiet,
+    threads: COMMON.threads,
+    backend: COMMON.backend,
+    ...CALIBRATION,
+    output: { type: 'string', short: 'o' },
+  });
+  if (values.help) return { command: 'help', topic: 'imatrix' };
+  const job = readJobArguments('imatrix', values, positionals);
+  if (!values.output) throw new UsageError('--output FILE is missing', 'imatrix');
+  const calibration = readCalibrationOptions('imatrix', values);
+  return { command: 'imatrix', ...job, out: values.output, calibration };
 }
 
 function formatsArguments(args: readonly string[]): CommandLine {
@@ -224,7 +273,7 @@ function formatsArguments(args: readonly string[]): CommandLine {
   return { command: 'formats', json: values.json ?? false };
 }
 
-const COMMANDS = 'inspect, quantize, compare, perplexity and formats';
+const COMMANDS = 'inspect, quantize, compare, perplexity, imatrix and formats';
 
 /**
  * Reads the arguments after the program's name.
@@ -239,6 +288,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       return quantizeArguments(rest);
     case 'compare':
       return compareArguments(rest);
+    case 'imatrix':
+      return imatrixArguments(rest);
     case 'formats':
       return formatsArguments(rest);
     case 'perplexity':

@@ -7,6 +7,7 @@ Commands:
   quantize    write a model with its linear weights rounded to a format
   compare     measure the error of several formats side by side
   perplexity  run the model on a text, also with its weights in several formats
+  imatrix     write llama.cpp's importance matrix of a model on a text
   formats     list the number formats
 
 PATH is a .safetensors or .gguf file, a model.safetensors.index.json, or a model folder.
@@ -47,6 +48,8 @@ const CALIBRATION_OPTIONS = `  --calibration FILE     text for methods that need
   --calibration-windows N, --calibration-context N
                          windows, and tokens per window (default: each method's own)
   --calibration-seed S   draw the windows from the whole text (default: the first ones)`;
+const CALIBRATION_TEXT = `  --calibration FILE     UTF-8 text (default: the model folder's calibration.txt, else a bundled
+                         one)`;
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
 but the first is scored; perplexity is exp of the mean over all of them.`;
@@ -112,12 +115,29 @@ ${PERPLEXITY_OPTIONS}
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
                          method and a format of activations: int4:g128+gptq/int8-token
 ${CALIBRATION_OPTIONS}
+  --imatrix FILE         importance matrix of llama.cpp (GGUF or .dat) for +imatrix, in the
+                         place of a calibration text
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
 ${COMMON}
 
 ${PROTOCOLS}
 ${DEFAULT_TENSORS}
+`,
+  imatrix: `Write how much each input of a model's linear layers matters on a text: E[x²], in
+the file that llama-quantize takes as its --imatrix.
+
+Usage: quantscope imatrix PATH --output FILE [--calibration FILE] [OPTION]…
+
+  --output FILE          where to write, for example imatrix.gguf
+${CALIBRATION_TEXT}
+  --calibration-windows N, --calibration-context N
+                         windows, and tokens per window (default: 64 of 256)
+  --calibration-seed S   draw the windows from the whole text (default: the first ones)
+${COMMON}
+
+All linear layers that all tokens pass, routers included; experts, embeddings and heads are
+left out. What is left out is said.
 `,
   formats: `List the number formats.
 

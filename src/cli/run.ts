@@ -5,6 +5,7 @@ import { isCancelled, throwIfCancelled } from '../rpc/rpc.js';
 import { parseCommandLine } from './arguments.js';
 import { compare } from './commands/compare.js';
 import { formats } from './commands/formats.js';
+import { imatrix } from './commands/imatrix.js';
 import { inspect } from './commands/inspect.js';
 import { perplexity } from './commands/perplexity.js';
 import { quantize } from './commands/quantize.js';
@@ -48,6 +49,8 @@ async function dispatch(args: readonly string[], session: Session): Promise<bool
       return compare(line, session);
     case 'perplexity':
       return perplexity(line, session);
+    case 'imatrix':
+      return imatrix(line, session);
   }
 }
 

@@ -259,3 +259,32 @@ function nameExperts(
   if (layer === undefined || !/^\d{1,9}$/.test(expert)) return undefined;
   return { name: nameOf(layer, Number(expert)) };
 }
+
+/** llama.cpp's names of linear maps of blocks, by the definition's: families do not contradict each other there. */
+const LINEAR_MODULES: ReadonlyMap<string, string> = new Map(
+  FAMILIES.flatMap(({ blockModules }) =>
+    [...blockModules]
+      .filter(([ggml]) => !ggml.endsWith('norm'))
+      .map(([ggml, module]) => [module, ggml] as const),
+  ),
+);
+
+/** In front of a block's number, behind whatever a model's definition has in front of that: "layers". */
+const BLOCK_LISTS: ReadonlySet<string> = new Set(
+  FAMILIES.map(({ blocks }) => blocks.split('.').at(-2)!),
+);
+
+/**
+ * llama.cpp's name of the weight of a linear map of a block: "blk.0.attn_q.weight". The same for all
+ * architectures; undefined where none of those known here has such a module.
+ * @param name in the model's definition, such as "model.layers.0.self_attn.q_proj.weight"
+ */
+export function storedNameOfLinear(name: string): string | undefined {
+  const parts = name.split('.');
+  const list = parts.findIndex(
+    (part, i) => BLOCK_LISTS.has(part) && /^\d{1,9}$/.test(parts[i + 1]),
+  );
+  if (list < 0 || parts.at(-1) !== 'weight') return undefined;
+  const module = LINEAR_MODULES.get(parts.slice(list + 2, -1).join('.'));
+  return module && `${BLOCK}${parts[list + 1]}.${module}.weight`;
+}

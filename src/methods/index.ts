@@ -4,6 +4,7 @@ import { awq } from './entries/awq.js';
 import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
 import { hqq } from './entries/hqq.js';
+import { imatrix } from './entries/imatrix.js';
 import { smoothquant } from './entries/smoothquant.js';
 import { VPTQ } from './entries/vptq.js';
 import type { CalibrationMethod } from './types.js';
@@ -17,6 +18,7 @@ export const METHODS: readonly CalibrationMethod[] = Object.freeze([
   aqas,
   aweq,
   hqq,
+  imatrix,
   VPTQ,
 ]);
 

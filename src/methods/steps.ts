@@ -13,5 +13,11 @@ export function chosenSteps(
 /** Whether a method, as it is applied, sees a calibration text. */
 export function seesText({ method, options }: AppliedMethod): boolean {
   const { scale, clip, quantize } = chosenSteps(method, options);
-  return scale !== undefined || clip !== undefined || quantize?.needs === 'gram';
+  const needs = quantize?.needs ?? 'nothing';
+  return scale !== undefined || clip !== undefined || needs !== 'nothing';
+}
+
+/** Whether a method needs no more of a text than mean squares of inputs, which a file may say as well. */
+export function needsImportance({ method }: AppliedMethod): boolean {
+  return method.quantize?.needs === 'importance';
 }

@@ -88,7 +88,24 @@ export interface QuantizeAlone {
   ): Promise<readonly StepFinding[]>;
 }
 
-export type QuantizeStep = QuantizeWithGram | QuantizeAlone;
+/**
+ * Mean square of each input of a linear map, by the name of its weights' tensor: [inputs], finite, at least 0;
+ * undefined where it is not known.
+ */
+export type ImportanceOf = (tensor: string) => Float32Array | undefined;
+
+/** Replaces weights by quantized ones whose errors count by what they multiply. */
+export interface QuantizeWithImportance {
+  readonly needs: 'importance';
+  quantize(
+    site: CalibrationSite,
+    importanceOf: ImportanceOf,
+    options: StepOptions,
+    call: CallOptions,
+  ): Promise<readonly StepFinding[]>;
+}
+
+export type QuantizeStep = QuantizeWithGram | QuantizeAlone | QuantizeWithImportance;
 
 /** A group of linear maps whose inputs get one set of factors, folded into what is before them. */
 export interface ScalingGroup extends CalibrationSite {

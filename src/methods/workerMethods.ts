@@ -7,6 +7,7 @@ import { makeClipMethods } from './clipping/clipMethods.js';
 import { makeGptqMethods } from './gptq/gptqMethods.js';
 import { makeGramMethods } from './gram/gramMethods.js';
 import { makeHqqMethods } from './hqq/hqqMethods.js';
+import { makeImatrixMethods } from './imatrix/imatrixMethods.js';
 import type { CalibrationApi } from './tasks.js';
 import { makeVptqMethods } from './vptq/vptqMethods.js';
 
@@ -27,6 +28,7 @@ export async function makeCalibrationMethods(
     ...makeGptqMethods(loader, kernels),
     ...makeClipMethods(loader),
     ...makeHqqMethods(loader),
+    ...makeImatrixMethods(loader),
     ...makeVptqMethods(loader, kernels),
   };
 }

@@ -109,6 +109,22 @@ export interface FormatReport {
   readonly notes: readonly string[];
 }
 
+/** An importance matrix that was written. */
+export interface ImatrixReport {
+  readonly output: string;
+  /** Path of the text. */
+  readonly text: string;
+  /** Tensors of weights that it is of. */
+  readonly entries: number;
+  readonly windows: number;
+  /** Tokens of the longest window, and of all. */
+  readonly context: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** What a user must know of it. */
+  readonly notes: readonly string[];
+}
+
 /** Tokens of a calibration text. */
 export interface CalibrationTokens {
   /** Path of the text; absent where none was needed. */
@@ -120,6 +136,8 @@ export interface CalibrationTokens {
 
 /** What a scheme was calibrated on (its last method that saw a text), and what its methods chose. */
 export interface CalibrationReport extends CalibrationTokens {
+  /** Path of the importance matrix, where one was given. */
+  readonly imatrix?: string;
   readonly seconds: number;
   /** By block, in the order of the methods. */
   readonly findings: readonly CalibrationFinding[];

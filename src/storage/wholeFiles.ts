@@ -49,6 +49,8 @@ export const WHOLE_FILES = Object.freeze({
     maxBytes: 32 * MEBIBYTE,
     advice: 'score it in several parts',
   },
+  /** Two numbers for each input of a linear map at most, for each expert: those of the largest models take 1 GB. */
+  importanceMatrix: { what: 'an importance matrix', maxBytes: 2048 * MEBIBYTE, advice: WRONG_FILE },
   comparison: {
     what: 'a comparison of formats',
     maxBytes: 256 * MEBIBYTE,

@@ -40,7 +40,9 @@ export async function quantizeOn(
     view.set(weights.subarray(row * inputs, (row + 1) * inputs), row * stride);
   }
   new Float64Array(pool.memory.buffer, gramAt, inputs * inputs).set(gram);
-  const findings = await GPTQ.quantize!.quantize(
+  const step = GPTQ.quantize;
+  if (step?.needs !== 'gram') throw new Error('GPTQ sees products of inputs');
+  const findings = await step.quantize(
     {
       machine: pool,
       block: 0,

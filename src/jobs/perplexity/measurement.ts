@@ -32,6 +32,8 @@ export interface CalibrationSettings {
   readonly context?: number;
   /** Windows are drawn from the whole text by it; absent: the first ones are taken. */
   readonly seed?: number;
+  /** An importance matrix of llama.cpp, for the method of this name; absent: found on the text. */
+  readonly imatrixFile?: string;
 }
 
 /** What is measured on, and with what means. */

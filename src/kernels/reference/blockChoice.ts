@@ -27,12 +27,16 @@ function blockScale(
   return SCALES[Math.min(Math.max(code, 1), SCALES.length - 1)];
 }
 
-/** Σ(ŵ−w)² in four lanes, as searches for a range have it. */
-function squaredError({ quantize }: GroupQuantizer, weights: Float32Array): number {
+/** Σ importance·(ŵ−w)² in four lanes, as searches for a range have it. @param importance absent: 1 */
+function squaredError(
+  { quantize }: GroupQuantizer,
+  weights: Float32Array,
+  importance: Float32Array | undefined,
+): number {
   const lanes = [0, 0, 0, 0];
   weights.forEach((weight, i) => {
     const error = fround(quantize(weight).value - weight);
-    lanes[i & 3] += error * error;
+    lanes[i & 3] += error * error * (importance?.[i] ?? 1);
   });
   return lanes[0] + lanes[2] + (lanes[1] + lanes[3]);
 }
@@ -40,12 +44,14 @@ function squaredError({ quantize }: GroupQuantizer, weights: Float32Array): numb
 /**
  * The parameters of a block: those of the choice with the least squared error, of equal ones the first
  * (section 4.8).
+ * @param importance how much the error of each weight counts; absent: alike
  * @throws where the range of the tensor is missing
  */
 export function fitBlock(
   rule: ChoiceRule,
   weights: Float32Array,
   tensor: TensorRange | undefined,
+  importance?: Float32Array,
 ): GroupQuantizer {
   const tensorScale = tensorScaleOf(rule, tensor)!;
   const { lo, hi } = findGroupRange(weights);
@@ -66,6 +72,6 @@ export function fitBlock(
       ),
     };
   });
-  const errors = quantizers.map((quantizer) => squaredError(quantizer, weights));
+  const errors = quantizers.map((quantizer) => squaredError(quantizer, weights, importance));
   return quantizers[errors.indexOf(Math.min(...errors))];
 }

@@ -2,6 +2,7 @@ import {
   binaryExponent,
   minifloatSignBit,
   findMinifloatStep,
+  listMinifloatLevels,
   roundToMinifloat,
 } from '../../formats/grid.js';
 import { saturateF32 } from '../../formats/float32.js';
@@ -30,6 +31,34 @@ const held = (value: number): StoredScale => ({ value, exactEnough: true });
 function e4m3Scale(tensorScale: number, largest: number, divisor: number): StoredScale {
   const wanted = fround(fround(largest / divisor) / divisorOf(tensorScale));
   return held(roundToMinifloat(E4M3, clamp(wanted, SMALLEST_NORMAL_E4M3, E4M3.largest)));
+}
+
+/** Numbers that a block's scale may be: from the smallest normal one of E4M3 on. */
+const BLOCK_SCALES = listMinifloatLevels(E4M3).filter((scale) => scale >= SMALLEST_NORMAL_E4M3);
+/** Scales that a search tries below and above the one that follows from the largest magnitude (17.4). */
+const SCALES_BELOW = 8;
+const SCALES_ABOVE = 4;
+
+/**
+ * Ranges whose scales are the numbers of E4M3 around the one that a block's largest magnitude gives, which comes
+ * first; then from below.
+ */
+export function* listScaleCandidates(
+  rule: Extract<Rule, { kind: 'grid' }>,
+  { lo, hi }: FixedRange,
+  tensor: TensorRange | undefined,
+): Generator<FixedRange> {
+  yield { lo, hi };
+  const { divisor } = rule.grid;
+  const tensorScale = tensorScaleOf(rule, tensor) ?? 1;
+  const { value } = e4m3Scale(tensorScale, Math.max(hi, -lo), divisor);
+  const place = BLOCK_SCALES.indexOf(value);
+  for (let step = -SCALES_BELOW; step <= SCALES_ABOVE; step++) {
+    const scale = BLOCK_SCALES[place + step];
+    if (step === 0 || scale === undefined) continue;
+    const largest = fround(scale * divisor * tensorScale);
+    yield { lo: -largest, hi: largest };
+  }
 }
 
 /** AMXFP4's scale of one sign, given its extreme (section 4.3): 1 where that is 0. */

@@ -1,6 +1,7 @@
 import type { RangeSearch, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
-import { makeGroupQuantizer, type GroupRule } from './groupQuantizer.js';
+import { listScaleCandidates } from './gridGroup.js';
+import { makeGroupQuantizer, type GroupQuantizer, type GroupRule } from './groupQuantizer.js';
 import { powerTwoPointFour } from './power.js';
 
 const { fround } = Math;
@@ -67,4 +68,51 @@ export function searchRange(
     }
   }
   return best;
+}
+
+/** A group whose weights' errors do not count alike. */
+export interface WeightedGroup {
+  readonly rule: GroupRule;
+  readonly range: FixedRange;
+  readonly dtype: ScaleDtype;
+  /** Extremes of the whole tensor, where the rule needs them. */
+  readonly tensor: FixedRange | undefined;
+  readonly weights: Float32Array;
+  /** How much the squared error of each weight counts. */
+  readonly importance: Float32Array;
+}
+
+/** Of scales that are powers of two: the usual one, twice, half and a quarter of it. */
+const POWERS_TRIED = [1, 2, 0.5, 0.25];
+
+/** Ranges whose scales are tried: those of `mse`, where scales may be any number; the usual one first. */
+function listWeightedRanges({ rule, range, tensor }: WeightedGroup): Iterable<FixedRange> {
+  if (rule.kind === 'grid' && rule.scaling.startsWith('e4m3')) {
+    return listScaleCandidates(rule, range, tensor);
+  }
+  if (rule.kind === 'grid' && rule.scaling.startsWith('power-of-two')) {
+    return POWERS_TRIED.map((factor) => ({ lo: factor * range.lo, hi: factor * range.hi }));
+  }
+  return listCandidateRanges('mse', range);
+}
+
+/** The parameters with the least Σ importance·(ŵ−w)² among candidates; the first of equally good ones. */
+export function searchWeightedRange(group: WeightedGroup): GroupQuantizer {
+  const { rule, dtype, tensor, weights, importance } = group;
+  let best: GroupQuantizer | undefined;
+  let bestError = Infinity;
+  for (const candidate of listWeightedRanges(group)) {
+    const quantizer = makeGroupQuantizer(rule, candidate, dtype, tensor);
+    let sum = 0;
+    for (let i = 0; i < weights.length; i++) {
+      const error = fround(quantizer.quantize(weights[i]).value - weights[i]);
+      sum += importance[i] * error * error;
+    }
+    best ??= quantizer;
+    if (sum < bestError) {
+      best = quantizer;
+      bestError = sum;
+    }
+  }
+  return best!;
 }

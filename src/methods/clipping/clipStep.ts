@@ -46,7 +46,7 @@ async function clipLinear(job: LinearToClip): Promise<StepFinding> {
     return { ...about, values: {}, notes: ['not clipped: groups of this format cross its rows'] };
   }
   const runs = weightRuns(linear, inputs, CLIP_ROWS);
-  const range = needsTensorRange(format) ? await findRange(machine, runs, call) : undefined;
+  const range = needsTensorRange(format) ? await findWeightRange(machine, runs, call) : undefined;
   const tasks = runs.map((weights): TaskOf<ClipApi, 'clipRows'> => ({
     weights,
     kind,
@@ -85,7 +85,7 @@ function meanFactors(kind: ClipKind, counts: readonly number[]): Record<string, 
 }
 
 /** Extremes of all weights. */
-async function findRange(
+export async function findWeightRange(
   machine: TaskMachine,
   runs: readonly WeightRun[],
   { signal }: CallOptions,

@@ -1,4 +1,4 @@
-import type { AppliedMethod } from '../../methods/types.js';
+import type { AppliedMethod, ImportanceOf } from '../../methods/types.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { INPUT_SITES, linearsAt } from '../forward/block.js';
 import { WeightStore } from '../evaluation/weightStore.js';
@@ -7,7 +7,8 @@ import { SiteWeights } from './siteWeights.js';
 import { Workspace } from './workspace.js';
 
 /**
- * Quantizes a model's linear weights by a method that needs nothing but the weights.
+ * Quantizes a model's linear weights by a method that needs nothing but the weights, or mean squares of inputs
+ * besides.
  * @returns what became of each site, in their order
  * @throws an AbortError when cancelled
  */
@@ -20,10 +21,11 @@ export async function quantizeAlone(
   const { plan, opened } = model;
   const { signal, onProgress } = options;
   const step = method.quantize;
-  if (step?.needs !== 'nothing') throw new Error(`${method.label} needs a calibration text`);
+  if (!step || step.needs === 'gram') throw new Error(`${method.label} needs a calibration text`);
   const workspace = new Workspace(pool, plan, 0, 'apart');
   const weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
   const results: CalibratedPart[] = [];
+  let importance: Promise<ImportanceOf> | undefined;
   const total = plan.blocks.length;
   for (const [block, blockPlan] of plan.blocks.entries()) {
     throwIfCancelled(signal);
@@ -38,7 +40,16 @@ export async function quantizeAlone(
       }
       const ofSite = new SiteWeights(request, linears, workspace.of(site, linears, 0));
       await ofSite.load(weights);
-      const findings = await step.quantize(ofSite.siteIn(block), chosen, options);
+      const loaded = ofSite.siteIn(block);
+      const findings =
+        step.needs === 'nothing'
+          ? await step.quantize(loaded, chosen, options)
+          : await step.quantize(
+              loaded,
+              await (importance ??= request.importance!()),
+              chosen,
+              options,
+            );
       results.push(await parts.put(block, site, ofSite.tensors, findings));
     }
   }

@@ -1,7 +1,7 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
 import type { ActivationFormat } from '../../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
-import type { StepFinding } from '../../methods/types.js';
+import type { ImportanceOf, StepFinding } from '../../methods/types.js';
 import type { LanguageModel, TensorChange } from '../evaluation/types.js';
 
 /** A tensor that calibration has made: f32 in logical order. */
@@ -63,4 +63,6 @@ export interface CalibrationRequest extends WalkRequest {
   /** What earlier steps have made of the model. */
   readonly base: ReadonlyMap<string, TensorChange>;
   readonly parts: CalibratedParts;
+  /** Mean squares of inputs, for methods that need them; found when they are asked for. */
+  readonly importance?: () => Promise<ImportanceOf>;
 }

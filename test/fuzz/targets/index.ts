@@ -7,6 +7,7 @@ import { formats } from './formats.js';
 import { ggufFile } from './ggufFile.js';
 import { ggufTokenizer } from './ggufTokenizer.js';
 import { header } from './header.js';
+import { imatrix } from './imatrix.js';
 import { layout } from './layout.js';
 import { names } from './names.js';
 import { pageArguments } from './pageArguments.js';
@@ -37,6 +38,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   commandLine,
   ggufFile,
   ggufTokenizer,
+  imatrix,
   sentencePiece,
   tekken,
   storedWeights,

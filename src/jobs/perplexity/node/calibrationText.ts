@@ -23,7 +23,7 @@ export interface ScoredText {
 export interface CalibrationTextSetup {
   readonly pool: { readonly host: Host };
   readonly model: LanguageModel;
-  readonly settings: PerplexitySettings;
+  readonly settings: Pick<PerplexitySettings, 'calibration' | 'bosEveryWindow'>;
   /** What will be scored, if anything is: calibration keeps away from it. */
   readonly evaluated?: ScoredText;
   readonly files: FileSystem;

@@ -5,7 +5,8 @@ import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import type { QuantizationScheme } from '../../../methods/schemes.js';
-import { seesText } from '../../../methods/steps.js';
+import { needsImportance, seesText } from '../../../methods/steps.js';
+import type { ImportanceOf } from '../../../methods/types.js';
 import { findInputRanges } from '../../../model/calibration/inputRanges.js';
 import {
   calibrateModel,
@@ -25,6 +26,7 @@ import type { CalibrationReport } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import type { FileSystem } from '../../../storage/fileSystem.js';
 import { describeFindings } from '../describeFindings.js';
+import { readImportance, type GivenImportance } from '../../imatrix/node/readImportance.js';
 import { DEFAULT_MEMORY_BUDGET, type PerplexitySettings } from '../measurement.js';
 import { CalibrationText, type ScoredText } from './calibrationText.js';
 
@@ -89,7 +91,9 @@ class VariantMaker {
   private readonly widths: ReadonlyMap<string, number>;
   private ranges?: Promise<ReadonlyMap<string, number>>;
   private known?: Promise<string | undefined>;
+  private given?: Promise<GivenImportance | undefined>;
   private readonly inUse = new Set<string>();
+  private readonly foundImportance = new Map<string, ImportanceOf>();
   private temporary?: string;
 
   constructor(
@@ -156,6 +160,7 @@ class VariantMaker {
     }
     const begin = performance.now();
     const { host } = pool;
+    const given = methods.some(needsImportance) ? await this.givenImportance() : undefined;
     const made = await calibrateModel(
       {
         host,
@@ -167,6 +172,8 @@ class VariantMaker {
           pool.arithmetic,
         ],
         windowsFor: (method) => this.text.windowsFor(method.defaults),
+        importance: given,
+        foundImportance: this.foundImportance,
         scaleDtype,
         tensors: new Map(tensors.map((name) => [name, this.widths.get(name)!])),
         folder: await this.folder(),
@@ -175,7 +182,9 @@ class VariantMaker {
       scheme,
       this.options,
     );
-    const last = methods.findLast(seesText);
+    const last = methods.findLast(
+      (applied) => seesText(applied) && !(given && needsImportance(applied)),
+    );
     const { windows, source } = last
       ? await this.text.windowsFor(last.method.defaults)
       : { windows: [], source: undefined };
@@ -185,6 +194,7 @@ class VariantMaker {
       whole: { id: `${id} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
       calibration: {
         text: source,
+        ...(given && { imatrix: given.source }),
         windows: windows.length,
         context: windows.reduce((most, { length }) => Math.max(most, length), 0),
         tokens: windows.reduce((sum, { length }) => sum + length, 0),
@@ -192,6 +202,18 @@ class VariantMaker {
         findings: describeFindings(made.findings),
       },
     };
+  }
+
+  /** What was given in a file: read once for all schemes. */
+  private givenImportance(): Promise<GivenImportance | undefined> {
+    const { settings, files, model, tensors } = this.setup;
+    const { imatrixFile } = settings.calibration ?? {};
+    if (imatrixFile === undefined) return Promise.resolve(undefined);
+    this.given ??= readImportance(imatrixFile, { files, model, tensors }).then((given) => {
+      this.text.notes.push(...given.notes);
+      return given;
+    });
+    return this.given;
   }
 
   /** @param unrounded what was scaled, whose inputs static scales are of */

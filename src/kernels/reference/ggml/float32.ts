@@ -15,13 +15,16 @@ const ROUNDING_SHIFT = 12582912;
  * shifted sum, as in ggml, whatever they are; 0 for NaN.
  */
 export function nearestInteger(value: number): number {
-  floatView[0] = value + ROUNDING_SHIFT;
+  const shifted = Math.fround(value + ROUNDING_SHIFT);
+  // Most are here, without a look at bits.
+  if (shifted >= 2 ** 23 && shifted < 2 ** 24) return shifted - ROUNDING_SHIFT;
+  floatView[0] = shifted;
   if (Number.isNaN(floatView[0])) return 0;
   return (bitsView[0] & 0x7fffff) - 0x400000;
 }
 
 export function clamp(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high);
+  return value < low ? low : value > high ? high : value;
 }
 
 /** Half away from zero, as C's roundf. */

@@ -7,8 +7,9 @@ import { K_QUANTS_SIGNED } from './kQuantsSigned.js';
 import { K_QUANTS_WITH_MIN } from './kQuantsWithMin.js';
 import { SIMPLE_BLOCKS } from './simpleBlocks.js';
 import { TERNARY_BLOCKS } from './ternary.js';
-import type { BlockCodec } from './types.js';
+import type { BlockCodec, BlockImportance } from './types.js';
 
+export type { BlockImportance } from './types.js';
 export { GGML_TYPES, type GgmlType } from '../../../formats/ggmlTypes.js';
 
 const { fround } = Math;
@@ -23,17 +24,20 @@ const CODECS: Readonly<Record<GgmlTypeName, BlockCodec>> = {
 };
 
 /**
- * Quantizes one block as ggml does without an importance matrix (ggml-quants.c of llama.cpp), to the
- * bit. Weights beyond what an F16 scale can hold give infinities, as there.
+ * Quantizes one block as ggml does (ggml-quants.c of llama.cpp), to the bit. Weights beyond what an F16 scale
+ * can hold give infinities, as there.
  * @param weights finite, one block
  * @param packed `blockBytes` bytes, overwritten
+ * @param importance of an importance matrix; absent: as without one. Types that have no use for it
+ *   disregard it
  */
 export function quantizeGgmlBlock(
   { name }: GgmlType,
   weights: Float32Array,
   packed: Uint8Array,
+  importance?: BlockImportance,
 ): void {
-  CODECS[name].quantize(weights, packed);
+  CODECS[name].quantize(weights, packed, importance);
 }
 
 /** Decodes one packed block, to the bits that ggml decodes it to. */

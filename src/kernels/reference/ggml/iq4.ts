@@ -1,9 +1,10 @@
 import { packCodes, unpackCodes } from './codePacking.js';
 import { clamp, inverseOf, loadF16, nearestInteger, storeF16 } from './float32.js';
+import { sumSquares, weighImportance } from './importance.js';
 import { extremeValue } from './scaleCodes.js';
-import { extremeWeight, NEGLIGIBLE } from './searches.js';
+import { extremeWeight, NEGLIGIBLE, squares } from './searches.js';
 import { forSubBlocks, SUPER_BLOCK } from './superBlocks.js';
-import { noOffsets, type BlockCodec } from './types.js';
+import { noOffsets, type BlockCodec, type BlockImportance } from './types.js';
 
 // iq4_nl and iq4_xs: sixteen unevenly spaced integer levels.
 
@@ -21,28 +22,28 @@ function nearestCode(scaled: number): number {
   return code;
 }
 
-/** Σ x²·q·x and Σ x²·q² over the levels q nearest to inverse·x; the products associate from the left. */
-function gridSums(weights: Float32Array, inverse: number) {
+/** Σ importance·q·x and Σ importance·q² over the levels q nearest to inverse·x; the products associate from the left. */
+function gridSums(weights: Float32Array, importance: Float32Array, inverse: number) {
   let qx = 0;
   let q2 = 0;
-  for (const x of weights) {
-    const level = LEVELS[nearestCode(fround(inverse * x))];
-    const weighted = fround(fround(x * x) * level);
-    qx = fround(qx + fround(weighted * x));
+  for (let i = 0; i < weights.length; i++) {
+    const level = LEVELS[nearestCode(fround(inverse * weights[i]))];
+    const weighted = fround(importance[i] * level);
+    qx = fround(qx + fround(weighted * weights[i]));
     q2 = fround(q2 + fround(weighted * level));
   }
   return { qx, q2 };
 }
 
-/** The least-squares scale (errors weighted by x²) of the best among ranges −134 … −120. */
-function searchGridScale(weights: Float32Array): number {
+/** The least-squares scale (errors weighted by importance) of the best among ranges −134 … −120. */
+function searchGridScale(weights: Float32Array, importance: Float32Array): number {
   const extreme = extremeWeight(weights);
   if (abs(extreme) < NEGLIGIBLE) return 0;
-  const first = gridSums(weights, fround(1 / fround(-extreme / LEVELS[0])));
+  const first = gridSums(weights, importance, fround(1 / fround(-extreme / LEVELS[0])));
   let scale = fround(first.qx / first.q2);
   let best = fround(scale * first.qx);
   for (let step = -CANDIDATES; step <= CANDIDATES; step++) {
-    const { qx, q2 } = gridSums(weights, fround((step + LEVELS[0]) / extreme));
+    const { qx, q2 } = gridSums(weights, importance, fround((step + LEVELS[0]) / extreme));
     if (q2 > 0 && fround(qx * qx) > fround(best * q2)) {
       scale = fround(qx / q2);
       best = fround(scale * qx);
@@ -51,14 +52,24 @@ function searchGridScale(weights: Float32Array): number {
   return scale;
 }
 
+/** What errors count by: x², or more where inputs say what matters. @param weights a whole block */
+function importanceOf(
+  weights: Float32Array,
+  importance: BlockImportance | undefined,
+): Float32Array {
+  if (!importance) return squares(weights);
+  const meanSquare = fround(sumSquares(weights) * fround(2 / weights.length));
+  return weighImportance(weights, importance.inputs, meanSquare);
+}
+
 function levelsOf(codes: Uint8Array): Int16Array {
   return Int16Array.from(codes, (code) => LEVELS[code]);
 }
 
 const iq4_nl: BlockCodec = {
   grid: LEVELS,
-  quantize(weights, packed) {
-    const scale = searchGridScale(weights);
+  quantize(weights, packed, importance) {
+    const scale = searchGridScale(weights, importanceOf(weights, importance));
     const inverse = inverseOf(scale);
     storeF16(packed, 0, scale);
     const codes = Uint8Array.from(weights, (x) => nearestCode(fround(inverse * x)));
@@ -87,9 +98,12 @@ function iq4Scales(packed: Uint8Array): Float32Array {
 
 const iq4_xs: BlockCodec = {
   grid: LEVELS,
-  quantize(weights, packed) {
+  quantize(weights, packed, importance) {
     const scales = new Float32Array(SUPER_BLOCK / BLOCK);
-    forSubBlocks(weights, BLOCK, (part, i) => (scales[i] = searchGridScale(part)));
+    const counted = importanceOf(weights, importance);
+    forSubBlocks(weights, BLOCK, (part, i) => {
+      scales[i] = searchGridScale(part, counted.subarray(i * BLOCK, (i + 1) * BLOCK));
+    });
     const unit = fround(-extremeValue(scales) / 32);
     const inverse = inverseOf(unit);
     packed.fill(0);

@@ -1,40 +1,69 @@
 import { packCodes, unpackCodes } from './codePacking.js';
 import { clamp, loadF16, nearestInteger, storeF16 } from './float32.js';
+import { sumOf, sumSquares, weighImportance } from './importance.js';
 import { extremeValue, packSixBits, unpackSixBits } from './scaleCodes.js';
 import { descendScale, NEGLIGIBLE, searchScale, type Fit } from './searches.js';
 import { forSubBlocks, requantize, SUPER_BLOCK } from './superBlocks.js';
-import { integerGrid, noOffsets, type BlockCodec } from './types.js';
+import { integerGrid, noOffsets, type BlockCodec, type BlockImportance } from './types.js';
 
 // q3_k and q6_k: sub-blocks of 16 signed levels; their scales are signed integers times an F16.
 
 const { fround } = Math;
 const SUB_BLOCKS = 16;
 
-function fitSubBlocks(weights: Float32Array, fit: (part: Float32Array) => Fit) {
+function fitSubBlocks(weights: Float32Array, fit: (part: Float32Array, index: number) => Fit) {
   const scales = new Float32Array(SUB_BLOCKS);
   const codes = new Uint8Array(SUPER_BLOCK);
   forSubBlocks(weights, SUPER_BLOCK / SUB_BLOCKS, (part, i) => {
-    const found = fit(part);
+    const found = fit(part, i);
     scales[i] = found.scale;
     codes.set(found.codes, i * part.length);
   });
   return { scales, codes };
 }
 
+interface FittedQ3 {
+  readonly codes: Uint8Array;
+  /** Signed scales, plus 32. */
+  readonly scaleCodes: Uint8Array;
+  readonly unit: number;
+}
+
+function fitQ3(weights: Float32Array): FittedQ3 {
+  const { scales, codes } = fitSubBlocks(weights, (part) => descendScale(part, 4));
+  const extreme = extremeValue(scales);
+  const scaleCodes = new Uint8Array(SUB_BLOCKS);
+  if (extreme === 0) return { codes, scaleCodes, unit: 0 };
+  const inverse = fround(-32 / extreme);
+  scales.forEach((scale, i) => {
+    scaleCodes[i] = clamp(nearestInteger(fround(inverse * scale)), -32, 31) + 32;
+  });
+  return { codes, scaleCodes, unit: fround(1 / inverse) };
+}
+
+function fitQ3Weighted(weights: Float32Array, { inputs }: BlockImportance): FittedQ3 {
+  const meanSquare = fround(fround(2 * sumSquares(weights)) / SUPER_BLOCK);
+  const sums = new Float32Array(SUB_BLOCKS);
+  const { scales, codes } = fitSubBlocks(weights, (part, i) => {
+    const counted = weighImportance(part, subBlock(inputs, i), meanSquare);
+    sums[i] = sumOf(counted);
+    return searchScale(part, 4, counted);
+  });
+  const { scale: unit, codes: scaleCodes } = searchScale(scales, 32, sums);
+  return { codes, scaleCodes, unit };
+}
+
+function subBlock(values: Float32Array, index: number): Float32Array {
+  const size = SUPER_BLOCK / SUB_BLOCKS;
+  return values.subarray(index * size, (index + 1) * size);
+}
+
 const q3_k: BlockCodec = {
   grid: integerGrid(-4, 3),
-  quantize(weights, packed) {
-    const { scales, codes } = fitSubBlocks(weights, (part) => descendScale(part, 4));
-    const extreme = extremeValue(scales);
-    const scaleCodes = new Uint8Array(SUB_BLOCKS);
-    let unit = 0;
-    if (extreme !== 0) {
-      const inverse = fround(-32 / extreme);
-      unit = fround(1 / inverse);
-      scales.forEach((scale, i) => {
-        scaleCodes[i] = clamp(nearestInteger(fround(inverse * scale)), -32, 31) + 32;
-      });
-    }
+  quantize(weights, packed, importance) {
+    const { codes, scaleCodes, unit } = importance
+      ? fitQ3Weighted(weights, importance)
+      : fitQ3(weights);
     packSixBits(scaleCodes, packed.subarray(96, 108));
     storeF16(packed, 108, unit);
     requantize(weights, q3Scales(packed), noOffsets(SUB_BLOCKS), { lowest: -4, top: 7 }, codes);
@@ -61,8 +90,10 @@ function q3Scales(packed: Uint8Array): Float32Array {
 
 const q6_k: BlockCodec = {
   grid: integerGrid(-32, 31),
-  quantize(weights, packed) {
-    const { scales, codes } = fitSubBlocks(weights, (part) => searchScale(part, 32));
+  quantize(weights, packed, importance) {
+    const { scales, codes } = fitSubBlocks(weights, (part, i) =>
+      searchScale(part, 32, importance && subBlock(importance.inputs, i)),
+    );
     const extreme = extremeValue(scales);
     packed.fill(0);
     if (Math.abs(extreme) < NEGLIGIBLE) return;

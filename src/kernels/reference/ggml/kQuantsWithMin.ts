@@ -1,9 +1,16 @@
 import { packCodes, unpackCodes } from './codePacking.js';
 import { loadF16, storeF16 } from './float32.js';
+import {
+  searchPositive,
+  sumOf,
+  sumSquares,
+  weighImportance,
+  WEIGHTED_RANGE_SEARCH,
+} from './importance.js';
 import { packSixBitPairs, quantizePositive, unpackSixBitPairs } from './scaleCodes.js';
-import { searchScaleAndMin, type ScaleAndMinSearch } from './searches.js';
+import { searchScaleAndMin, type FitWithMin, type ScaleAndMinSearch } from './searches.js';
 import { forSubBlocks, requantize, SUPER_BLOCK } from './superBlocks.js';
-import { integerGrid, type BlockCodec } from './types.js';
+import { integerGrid, type BlockCodec, type BlockImportance } from './types.js';
 
 // q2_k, q4_k, q5_k: per sub-block a scale and a minimum, both integers times an F16 of the
 // super-block; codes from 0.
@@ -17,6 +24,8 @@ interface Layout {
   /** Highest integer of a sub-block's scale or minimum. */
   readonly scaleTop: number;
   importance(weights: Float32Array): Float32Array;
+  /** What the mean square of a super-block is multiplied by where an importance matrix is there. */
+  readonly meanSquareFactor: 1 | 2;
   /** Byte of the F16 scale; the F16 minimum follows it. */
   readonly unitsAt: number;
   packScales(scales: Uint8Array, mins: Uint8Array, packed: Uint8Array): void;
@@ -35,22 +44,77 @@ function decodeScales(layout: Layout, packed: Uint8Array) {
   };
 }
 
+/** Integers, and what one of them is worth. */
+interface ScaledCodes {
+  readonly codes: Uint8Array;
+  readonly unit: number;
+}
+
+interface FittedWithMin {
+  readonly codes: Uint8Array;
+  readonly scaleCodes: ScaledCodes;
+  readonly minCodes: ScaledCodes;
+}
+
+function fitPlain(
+  { subBlock, search, scaleTop, importance }: Layout,
+  weights: Float32Array,
+): FittedWithMin {
+  const { scales, mins, codes } = fitSubBlocks(weights, subBlock, (part) =>
+    searchScaleAndMin(part, importance(part), search),
+  );
+  return {
+    codes,
+    scaleCodes: quantizePositive(scales, scaleTop),
+    minCodes: quantizePositive(mins, scaleTop),
+  };
+}
+
+function fitWeighted(
+  { subBlock, search: { top }, scaleTop, meanSquareFactor }: Layout,
+  weights: Float32Array,
+  { inputs }: BlockImportance,
+): FittedWithMin {
+  const meanSquare = fround(fround(meanSquareFactor * sumSquares(weights)) / SUPER_BLOCK);
+  const sums = new Float32Array(SUPER_BLOCK / subBlock);
+  const { scales, mins, codes } = fitSubBlocks(weights, subBlock, (part, i) => {
+    const own = inputs.subarray(i * subBlock, (i + 1) * subBlock);
+    const counted = weighImportance(part, own, meanSquare);
+    sums[i] = sumOf(counted);
+    return searchScaleAndMin(part, counted, { top, ...WEIGHTED_RANGE_SEARCH });
+  });
+  return {
+    codes,
+    scaleCodes: searchPositive(scales, scaleTop, sums),
+    minCodes: searchPositive(mins, scaleTop, sums),
+  };
+}
+
+function fitSubBlocks(
+  weights: Float32Array,
+  size: number,
+  fit: (part: Float32Array, index: number) => FitWithMin,
+) {
+  const scales = new Float32Array(SUPER_BLOCK / size);
+  const mins = new Float32Array(SUPER_BLOCK / size);
+  const codes = new Uint8Array(SUPER_BLOCK);
+  forSubBlocks(weights, size, (part, i) => {
+    const found = fit(part, i);
+    scales[i] = found.scale;
+    mins[i] = found.min;
+    codes.set(found.codes, i * size);
+  });
+  return { scales, mins, codes };
+}
+
 function kQuantWithMin(layout: Layout): BlockCodec {
-  const { subBlock, search, scaleTop } = layout;
+  const { search } = layout;
   return {
     grid: integerGrid(0, search.top),
-    quantize(weights, packed) {
-      const scales = new Float32Array(SUPER_BLOCK / subBlock);
-      const mins = new Float32Array(SUPER_BLOCK / subBlock);
-      const codes = new Uint8Array(SUPER_BLOCK);
-      forSubBlocks(weights, subBlock, (part, i) => {
-        const fit = searchScaleAndMin(part, layout.importance(part), search);
-        scales[i] = fit.scale;
-        mins[i] = fit.min;
-        codes.set(fit.codes, i * subBlock);
-      });
-      const scaleCodes = quantizePositive(scales, scaleTop);
-      const minCodes = quantizePositive(mins, scaleTop);
+    quantize(weights, packed, importance) {
+      const { scaleCodes, minCodes, codes } = importance
+        ? fitWeighted(layout, weights, importance)
+        : fitPlain(layout, weights);
       storeF16(packed, layout.unitsAt, scaleCodes.unit);
       storeF16(packed, layout.unitsAt + 2, minCodes.unit);
       layout.packScales(scaleCodes.codes, minCodes.codes, packed);
@@ -78,6 +142,7 @@ const sixBitScales = {
   subBlock: 32,
   scaleTop: 63,
   importance: magnitudeImportance,
+  meanSquareFactor: 2,
   unitsAt: 0,
   packScales(scales: Uint8Array, mins: Uint8Array, packed: Uint8Array) {
     const atMost63 = (codes: Uint8Array) => codes.map((code) => Math.min(63, code));
@@ -92,6 +157,7 @@ export const K_QUANTS_WITH_MIN = {
     search: { top: 3, first: -0.5, steps: 15, absolute: true },
     scaleTop: 15,
     importance: (weights) => weights.map(Math.abs),
+    meanSquareFactor: 1,
     unitsAt: 80,
     packScales(scales, mins, packed) {
       scales.forEach((scale, i) => (packed[i] = scale | (mins[i] << 4)));

@@ -23,43 +23,56 @@ export interface Fit {
   readonly codes: Uint8Array;
 }
 
-/** Σ x²·x·l and Σ x²·l² over levels l: the least-squares scale, weighted by x², is their ratio. */
-function squareWeightedSums(weights: Float32Array, levels: ArrayLike<number>) {
+/** What weights count by where nothing says what matters: x². */
+export function squares(weights: Float32Array): Float32Array {
+  return weights.map((x) => fround(x * x));
+}
+
+/** Σ importance·x·l and Σ importance·l² over levels l: the least-squares scale is their ratio. */
+function weightedSums(
+  weights: Float32Array,
+  importance: Float32Array,
+  levels: ArrayLike<number>,
+): { xl: number; l2: number } {
   let xl = 0;
   let l2 = 0;
-  weights.forEach((x, i) => {
-    const importance = fround(x * x);
-    xl = fround(xl + fround(fround(importance * x) * levels[i]));
-    l2 = fround(l2 + fround(fround(importance * levels[i]) * levels[i]));
-  });
+  for (let i = 0; i < weights.length; i++) {
+    xl = fround(xl + fround(fround(importance[i] * weights[i]) * levels[i]));
+    l2 = fround(l2 + fround(fround(importance[i] * levels[i]) * levels[i]));
+  }
   return { xl, l2 };
 }
 
 /**
- * Of the least-squares scales for level ranges from half−0.9 to half+0.9, the one that fits best
- * (q6_k).
+ * Of the least-squares scales for level ranges from half−0.9 to half+0.9, the one that fits best (q6_k; with
+ * an importance matrix q4_0, q5_0 and q3_k, too).
  * @param half levels are −half … half−1
  */
-export function searchScale(weights: Float32Array, half: number): Fit {
+export function searchScale(
+  weights: Float32Array,
+  half: number,
+  importance: Float32Array = squares(weights),
+): Fit {
   const extreme = extremeWeight(weights);
   if (abs(extreme) < NEGLIGIBLE) return { scale: 0, codes: new Uint8Array(weights.length) };
-  const levelsAt = (step: number) => {
+  let levels = new Int16Array(weights.length);
+  let candidate = new Int16Array(weights.length);
+  const findLevels = (step: number, into: Int16Array) => {
     const range = fround(half + fround(CANDIDATE_STEP * step));
     const inverse = fround(-range / extreme);
-    return Int16Array.from(weights, (x) =>
-      clamp(nearestInteger(fround(inverse * x)), -half, half - 1),
-    );
+    for (let i = 0; i < weights.length; i++) {
+      into[i] = clamp(nearestInteger(fround(inverse * weights[i])), -half, half - 1);
+    }
+    return weightedSums(weights, importance, into);
   };
-  let levels = levelsAt(0);
-  const { xl, l2 } = squareWeightedSums(weights, levels);
+  const { xl, l2 } = findLevels(0, levels);
   let scale = l2 === 0 ? 0 : fround(xl / l2);
   let best = fround(scale * xl);
   for (let step = -9; step <= 9; step++) {
     if (step === 0) continue;
-    const candidate = levelsAt(step);
-    const { xl, l2 } = squareWeightedSums(weights, candidate);
+    const { xl, l2 } = findLevels(step, candidate);
     if (l2 > 0 && fround(xl * xl) > fround(best * l2)) {
-      levels = candidate;
+      [levels, candidate] = [candidate, levels];
       scale = fround(xl / l2);
       best = fround(scale * xl);
     }
@@ -77,7 +90,7 @@ export function descendScale(weights: Float32Array, half: number): Fit {
   const levelOf = (scaled: number) => clamp(nearestInteger(scaled), -half, half - 1);
   const inverse = fround(-half / extreme);
   const levels = Int16Array.from(weights, (x) => levelOf(fround(inverse * x)));
-  let { xl, l2 } = squareWeightedSums(weights, levels);
+  let { xl, l2 } = weightedSums(weights, squares(weights), levels);
   let changed = true;
   for (let round = 0; round < 5 && changed; round++) {
     changed = false;
@@ -110,9 +123,11 @@ export function descendScale(weights: Float32Array, half: number): Fit {
 export interface ScaleAndMinSearch {
   /** Highest code; the lowest is 0. */
   readonly top: number;
-  /** The first candidate's range, less `top`, and how many follow at 0.1 each. */
+  /** The first candidate's range, less `top`, an f32, and how many follow, `stride` levels apart. */
   readonly first: number;
   readonly steps: number;
+  /** An f32; default: 0.1. */
+  readonly stride?: number;
   /** Minimise weighted absolute errors instead of squares. */
   readonly absolute: boolean;
 }
@@ -129,47 +144,55 @@ export interface FitWithMin extends Fit {
 export function searchScaleAndMin(
   weights: Float32Array,
   importance: Float32Array,
-  { top, first, steps, absolute }: ScaleAndMinSearch,
+  { top, first, steps, stride = CANDIDATE_STEP, absolute }: ScaleAndMinSearch,
 ): FitWithMin {
+  const count = weights.length;
+  let [min, max] = [weights[0], weights[0]];
   let sumW = importance[0];
   let sumX = fround(sumW * weights[0]);
-  for (let i = 1; i < weights.length; i++) {
+  for (let i = 1; i < count; i++) {
+    if (weights[i] < min) min = weights[i];
+    if (weights[i] > max) max = weights[i];
     sumW = fround(sumW + importance[i]);
     sumX = fround(sumX + fround(importance[i] * weights[i]));
   }
-  const max = weights.reduce((most, x) => (x > most ? x : most));
-  let min = weights.reduce((least, x) => (x < least ? x : least));
   if (min > 0) min = 0;
-  if (max === min) return { scale: 0, min: 0 - min, codes: new Uint8Array(weights.length) };
+  if (max === min) return { scale: 0, min: -min, codes: new Uint8Array(count) };
 
-  const codesFor = (inverse: number) =>
-    Uint8Array.from(weights, (x) =>
-      clamp(nearestInteger(fround(inverse * fround(x - min))), 0, top),
-    );
-  const errorOf = (candidate: Uint8Array, scale: number, low: number) =>
-    weights.reduce((sum, x, i) => {
-      const difference = fround(fround(fround(scale * candidate[i]) + low) - x);
+  const findCodes = (inverse: number, into: Uint8Array) => {
+    for (let i = 0; i < count; i++) {
+      into[i] = clamp(nearestInteger(fround(inverse * fround(weights[i] - min))), 0, top);
+    }
+  };
+  const errorOf = (candidate: Uint8Array, scale: number, low: number) => {
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const difference = fround(fround(fround(scale * candidate[i]) + low) - weights[i]);
       const cost = absolute ? abs(difference) : fround(difference * difference);
-      return fround(sum + fround(importance[i] * cost));
-    }, 0);
+      sum = fround(sum + fround(importance[i] * cost));
+    }
+    return sum;
+  };
 
+  let codes = new Uint8Array(count);
+  let candidate = new Uint8Array(count);
   let inverse = fround(top / fround(max - min));
   let scale = fround(1 / inverse);
-  let codes = codesFor(inverse);
+  findCodes(inverse, codes);
   let bestError = errorOf(codes, scale, min);
   for (let step = 0; step <= steps; step++) {
-    const range = fround(fround(first + fround(CANDIDATE_STEP * step)) + top);
+    const range = fround(fround(first + fround(stride * step)) + top);
     inverse = fround(range / fround(max - min));
-    const candidate = codesFor(inverse);
+    findCodes(inverse, candidate);
     let sumL = 0;
     let sumL2 = 0;
     let sumXL = 0;
-    candidate.forEach((code, i) => {
-      const weighted = fround(importance[i] * code);
+    for (let i = 0; i < count; i++) {
+      const weighted = fround(importance[i] * candidate[i]);
       sumL = fround(sumL + weighted);
-      sumL2 = fround(sumL2 + fround(weighted * code));
+      sumL2 = fround(sumL2 + fround(weighted * candidate[i]));
       sumXL = fround(sumXL + fround(weighted * weights[i]));
-    });
+    }
     const determinant = fround(fround(sumW * sumL2) - fround(sumL * sumL));
     if (!(determinant > 0)) continue;
     let fitted = fround(fround(fround(sumW * sumXL) - fround(sumX * sumL)) / determinant);
@@ -181,10 +204,10 @@ export function searchScaleAndMin(
     const error = errorOf(candidate, fitted, low);
     if (error < bestError) {
       bestError = error;
-      codes = candidate;
+      [codes, candidate] = [candidate, codes];
       scale = fitted;
       min = low;
     }
   }
-  return { scale, min: 0 - min, codes };
+  return { scale, min: -min, codes };
 }

@@ -1,7 +1,8 @@
 import { inverseOf, loadF16, roundHalfAway, storeF16, truncated } from './float32.js';
 import { packCodes, unpackCodes } from './codePacking.js';
-import { extremeWeight } from './searches.js';
-import { integerGrid, noOffsets, type BlockCodec } from './types.js';
+import { weighImportance, WEIGHTED_RANGE_SEARCH } from './importance.js';
+import { extremeWeight, searchScale, searchScaleAndMin } from './searches.js';
+import { integerGrid, noOffsets, type BlockCodec, type BlockImportance } from './types.js';
 
 // Blocks of 32 weights with one F16 scale, and an F16 minimum in the _1 types.
 
@@ -27,12 +28,26 @@ function unpackBlockCodes(packed: Uint8Array, at: number, bits: number): Uint8Ar
   return codes;
 }
 
+/** What errors of weights count by. */
+function importanceOf(
+  weights: Float32Array,
+  { inputs, rowMeanSquare }: BlockImportance,
+): Float32Array {
+  return weighImportance(weights, inputs, rowMeanSquare);
+}
+
 /** q4_0, q5_0: the weight of largest magnitude becomes the lowest level, so the scale has a sign. */
 function signedBlock(bits: 4 | 5): BlockCodec {
   const half = 2 ** (bits - 1);
   return {
     grid: integerGrid(-half, half - 1),
-    quantize(weights, packed) {
+    quantize(weights, packed, importance) {
+      if (importance) {
+        const fit = searchScale(weights, half, importanceOf(weights, importance));
+        storeF16(packed, 0, fit.scale);
+        packBlockCodes(fit.codes, bits, packed, 2);
+        return;
+      }
       const scale = fround(extremeWeight(weights) / -half);
       const inverse = inverseOf(scale);
       storeF16(packed, 0, scale);
@@ -55,7 +70,15 @@ function rangeBlock(bits: 4 | 5): BlockCodec {
   const top = 2 ** bits - 1;
   return {
     grid: integerGrid(0, top),
-    quantize(weights, packed) {
+    quantize(weights, packed, importance) {
+      if (importance) {
+        const counted = importanceOf(weights, importance);
+        const fit = searchScaleAndMin(weights, counted, { top, ...WEIGHTED_RANGE_SEARCH });
+        storeF16(packed, 0, fit.scale);
+        storeF16(packed, 2, -fit.min);
+        packBlockCodes(fit.codes, bits, packed, 4);
+        return;
+      }
       // Of +0 and −0 the first stays, and its sign is stored.
       const min = weights.reduce((least, weight) => (weight < least ? weight : least));
       const max = weights.reduce((most, weight) => (weight > most ? weight : most));

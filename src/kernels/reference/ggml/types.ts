@@ -8,12 +8,20 @@ export interface UnpackedBlock {
   readonly offsets: Float32Array;
 }
 
+/** What says which weights of a block matter. */
+export interface BlockImportance {
+  /** Mean square of the input that each weight multiplies: at least 0, one per weight. */
+  readonly inputs: Float32Array;
+  /** Mean square of the weights of the block's whole row, an f32. */
+  readonly rowMeanSquare: number;
+}
+
 /** One type's rule and layout. */
 export interface BlockCodec {
   /** The levels that codes can mean, ascending. */
   readonly grid: readonly number[];
-  /** Fills a packed block from finite weights. */
-  quantize(weights: Float32Array, packed: Uint8Array): void;
+  /** Fills a packed block from finite weights. Types that have no use for an importance disregard it. */
+  quantize(weights: Float32Array, packed: Uint8Array, importance?: BlockImportance): void;
   unpack(packed: Uint8Array): UnpackedBlock;
 }
 

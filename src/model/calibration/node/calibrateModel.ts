@@ -3,14 +3,20 @@ import { WorkerPool, type PoolOptions } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
-import { chosenSteps, seesText } from '../../../methods/steps.js';
-import type { AppliedMethod, CalibrationMethod, StepFinding } from '../../../methods/types.js';
+import { chosenSteps, needsImportance, seesText } from '../../../methods/steps.js';
+import type {
+  AppliedMethod,
+  CalibrationMethod,
+  ImportanceOf,
+  StepFinding,
+} from '../../../methods/types.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { LanguageModel, TensorChange } from '../../evaluation/types.js';
 import { hashOf } from '../../scores/node/hashOf.js';
 import { INPUT_SITES, linearsAt } from '../../forward/block.js';
 import { adjustBlocks } from '../adjustBlocks.js';
+import { findImportance } from '../inputSquares.js';
 import { quantizeAlone } from '../quantizeAlone.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
 import type { CalibratedPart, CalibrationRequest, LinearFactors } from '../types.js';
@@ -29,6 +35,10 @@ export interface CalibrationSetup {
   readonly key: readonly string[];
   /** Token ids of the calibration text, as a method wants them. */
   windowsFor(method: CalibrationMethod): Promise<{ readonly windows: readonly Int32Array[] }>;
+  /** Mean squares of inputs that were given, and a name for them in caches; absent: they are found on windows. */
+  readonly importance?: { readonly of: ImportanceOf; readonly key: string };
+  /** Mean squares that were found, by what they depend on: several schemes on one text share them. */
+  readonly foundImportance?: Map<string, ImportanceOf>;
   readonly scaleDtype: ScaleDtype;
   /** Inputs of the tensors that are quantized, by name. */
   readonly tensors: ReadonlyMap<string, number>;
@@ -69,12 +79,16 @@ export async function calibrateModel(
   let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
-    const windows = seesText(applied) ? (await setup.windowsFor(applied.method)).windows : [];
+    const given = needsImportance(applied) ? setup.importance : undefined;
+    if (given && changes.size > 0) throw new Error(refuseGiven(scheme, applied));
+    const windows =
+      seesText(applied) && !given ? (await setup.windowsFor(applied.method)).windows : [];
     // What a method makes depends on what those before it have made.
     key = hashOf([
       ...(key === '' ? [MEANING, ...setup.key, setup.scaleDtype, format.id] : [key]),
       formatMethod(applied),
       hashOf(windows.map(bytesOf)),
+      ...(given ? [given.key] : []),
       ...(steps.scale ? [scheme.activations?.id ?? ''] : []),
       ...[...setup.tensors.keys()].sort(),
     ]);
@@ -124,6 +138,11 @@ function multiplyFactors(before: LinearFactors | undefined, more: LinearFactors)
     inputs: product(before?.inputs, more.inputs),
     outputs: product(before?.outputs, more.outputs),
   };
+}
+
+/** Inputs that were measured on the model as it is stored say nothing of those that another method has scaled. */
+function refuseGiven({ id }: QuantizationScheme, { method }: AppliedMethod): string {
+  return `${id}: an importance matrix is of the model's own inputs, which methods before "+${method.name}" have changed: use it without them, or calibrate on a text`;
 }
 
 /** Tensors that no method sees the inputs of: experts', embeddings and heads. */
@@ -182,20 +201,24 @@ async function runStep(
   // Its memory is free when it ends.
   const pool = await WorkerPool.create(host, setup.pool);
   try {
+    const basics = { pool, model, windows, scaleDtype, base: new Map(base) };
     const request: CalibrationRequest = {
-      pool,
-      model,
-      windows,
+      ...basics,
       format,
       activations,
-      scaleDtype,
       tensors: new Set(tensors.keys()),
-      base: new Map(base),
       parts: new CalibratedFiles(join(folder, name), options.signal),
+      importance: async () => {
+        if (setup.importance) return setup.importance.of;
+        // Of changes that methods before have made, nobody else has the same.
+        const text = base.size > 0 ? key : hashOf(windows.map(bytesOf));
+        const found = setup.foundImportance?.get(text) ?? (await findImportance(basics, options));
+        setup.foundImportance?.set(text, found);
+        return found;
+      },
     };
     if (step === 'adjust') return await adjustBlocks(request, applied, options);
-    // What needs no inputs needs no windows that pass.
-    return windows.length > 0
+    return applied.method.quantize?.needs === 'gram'
       ? await quantizeBlocks(request, applied, options)
       : await quantizeAlone(request, applied, options);
   } finally {
