@@ -186,7 +186,8 @@ export class Workbench {
     const widget = await this.quickPick(title);
     const ticked = widget.locator('.quick-input-list .monaco-list-row[aria-checked="true"]');
     await ticked.first().waitFor();
-    return ticked.locator('.label-name').allInnerTexts();
+    // Rows are used again; one without a detail hides that of the item before it.
+    return ticked.locator('.label-name:visible').allInnerTexts();
   }
 
   /**

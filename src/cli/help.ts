@@ -50,6 +50,8 @@ const CALIBRATION_OPTIONS = `  --calibration FILE     text for methods that need
   --calibration-seed S   draw the windows from the whole text (default: the first ones)`;
 const CALIBRATION_TEXT = `  --calibration FILE     UTF-8 text (default: the model folder's calibration.txt, else a bundled
                          one)`;
+const IMATRIX_OPTION = `  --imatrix FILE         importance matrix of llama.cpp (GGUF or .dat) for +imatrix, in the
+                         place of a calibration text`;
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
 but the first is scored; perplexity is exp of the mean over all of them.`;
@@ -99,6 +101,7 @@ ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
 ${CALIBRATION_OPTIONS}
+${IMATRIX_OPTION}
 ${COMMON}
 
 Each of these has the model run as well, for the perplexity in every format:
@@ -115,8 +118,7 @@ ${PERPLEXITY_OPTIONS}
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
                          method and a format of activations: int4:g128+gptq/int8-token
 ${CALIBRATION_OPTIONS}
-  --imatrix FILE         importance matrix of llama.cpp (GGUF or .dat) for +imatrix, in the
-                         place of a calibration text
+${IMATRIX_OPTION}
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
 ${COMMON}

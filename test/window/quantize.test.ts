@@ -122,6 +122,46 @@ describe('Quantize Layer…', () => {
     }
   });
 
+  test('calibrates where a method is chosen, with the numbers of the command line', async () => {
+    const { workbench } = open;
+    const editor = await sampleEditor();
+    await workbench.chooseFromContextMenu(layerRow(editor, 'layers.2'), quantizeItem);
+    const methods = ['Round to nearest', 'GPTQ', 'Activations as they are', 'A8'];
+    await chooseFormats(workbench, ['dint4'], 128, { methods });
+    await workbench.pickOne('(4/5)', 'The model’s own text: calibration.txt');
+    await workbench.pickOne('(5/5)', '16 windows of 256 tokens');
+    const page = await finishedComparison(workbench, 'layers.2');
+    const names = ['dint4', 'dint4/int8-token', 'dint4+gptq', 'dint4+gptq/int8-token'];
+    const output = await runNode(
+      [
+        ...[
+          inRoot('dist', 'cli.js'),
+          'compare',
+          path.join(open.folder, MODEL),
+          '--quiet',
+          '--json',
+        ],
+        ...['--tensor', 'model.layers.2.*_proj.weight', '--format', names.join(',')],
+        ...['--calibration-windows', '16', '--calibration-context', '256'],
+      ],
+      { quiet: true, env: { QUANTSCOPE_CACHE: path.join(open.folder, 'cache') } },
+    );
+    const report = JSON.parse(output) as ComparisonReport;
+    const shown = await readComparison(page);
+    expect(Object.keys(shown)).toHaveLength(4);
+    for (const { id, summary } of report.formats) {
+      expect(Number(shown[id]['outputSqnrDb'].value), id).toBe(summary.outputSqnrDb);
+      expect(Number(shown[id]['mse'].value), id).toBe(summary.mse);
+    }
+    const [nearest, , gptq] = report.formats.map(({ summary }) => summary.outputSqnrDb!);
+    expect(gptq).toBeGreaterThan(nearest);
+    await page.getByRole('region', { name: 'What calibration chose' }).waitFor();
+    for (const theme of ['Light Modern', 'Dark High Contrast', 'Dark Modern'] as const) {
+      await workbench.setTheme(theme);
+      await open.screenshot(`calibration-${theme.toLowerCase().replaceAll(' ', '-')}`);
+    }
+  });
+
   test('shows progress, and stops when asked to', async () => {
     const { workbench } = open;
     await workbench.openFile(LARGE);
