@@ -77,8 +77,12 @@ function oneOf<T extends string>(
 
 /** As {@link readFormatIds}, and there is at least one. */
 export function readSomeFormatIds(command: string, texts: readonly string[] | undefined): string[] {
-  const ids = readFormatIds(command, texts);
-  if (ids.length > 0) return ids;
+  return someOf(command, readFormatIds(command, texts));
+}
+
+/** Names of formats, of which there must be one at least. */
+export function someOf<Names extends readonly string[]>(command: string, names: Names): Names {
+  if (names.length > 0) return names;
   throw new UsageError('--format is missing: at least one is needed', command);
 }
 
@@ -114,13 +118,6 @@ export function readSchemeIds(command: string, texts: readonly string[] | undefi
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), command, true);
   }
-}
-
-/** As {@link readSchemeIds}, and there is at least one. */
-export function readSomeSchemeIds(command: string, texts: readonly string[] | undefined): string[] {
-  const ids = readSchemeIds(command, texts);
-  if (ids.length > 0) return ids;
-  throw new UsageError('--format is missing: at least one is needed', command);
 }
 
 interface CommonValues {

@@ -6,10 +6,11 @@ import {
   parse,
   readScaleDtype,
   readSomeFormatIds,
-  readSomeSchemeIds,
+  someOf,
   readWholeNumber,
   type JobArguments,
 } from './argumentValues.js';
+import { FORMAT_PRESETS, findPreset } from '../jobs/presets.js';
 import { parseScheme } from '../methods/schemes.js';
 import { needsModel } from '../jobs/comparison/compareSchemes.js';
 import type { CalibrationSettings } from '../jobs/perplexity/measurement.js';
@@ -50,6 +51,8 @@ export interface CompareArguments extends JobArguments {
   /** Present where the model is to be run as well. */
   readonly perplexity?: PerplexityOptions & { readonly perLayer: boolean };
   readonly calibration: CalibrationSettings;
+  /** What a reader of a preset's numbers must know. */
+  readonly presetNote?: string;
 }
 
 export interface PerplexityArguments extends JobArguments {
@@ -59,6 +62,8 @@ export interface PerplexityArguments extends JobArguments {
   readonly scaleDtype: ScaleDtype;
   readonly perplexity: PerplexityOptions;
   readonly calibration: CalibrationSettings;
+  /** What a reader of a preset's numbers must know. */
+  readonly presetNote?: string;
 }
 
 export interface ImatrixArguments extends JobArguments {
@@ -135,6 +140,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     ...PERPLEXITY,
     ...CALIBRATION,
     imatrix: { type: 'string' },
+    preset: { type: 'string' },
     'per-layer': { type: 'boolean' },
     format: { type: 'string', multiple: true },
     against: { type: 'string' },
@@ -155,10 +161,8 @@ function compareArguments(args: readonly string[]): CommandLine {
   }
   const { against } = values;
   if (against === '') throw new UsageError('--against names no checkpoint', 'compare');
-  const formats =
-    against === undefined
-      ? readSomeSchemeIds('compare', values.format)
-      : readSchemeIds('compare', values.format);
+  const schemes = withPreset('compare', values.preset, readSchemeIds('compare', values.format));
+  const formats = against === undefined ? someOf('compare', schemes) : schemes;
   const perLayer = values['per-layer'] ?? false;
   const asked =
     perLayer ||
@@ -193,6 +197,7 @@ function compareArguments(args: readonly string[]): CommandLine {
       ...readCalibrationOptions('compare', values),
       imatrixFile: readImatrixOption('compare', values.imatrix, formats),
     },
+    presetNote: findPreset(values.preset ?? '')?.note,
   };
 }
 
@@ -202,12 +207,17 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     ...PERPLEXITY,
     ...CALIBRATION,
     imatrix: { type: 'string' },
+    preset: { type: 'string' },
     format: { type: 'string', multiple: true },
     'scale-dtype': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'perplexity' };
   const job = readJobArguments('perplexity', values, positionals);
-  const formats = readSchemeIds('perplexity', values.format);
+  const formats = withPreset(
+    'perplexity',
+    values.preset,
+    readSchemeIds('perplexity', values.format),
+  );
   if (values.tensor && formats.length === 0) {
     throw new UsageError(
       '--tensor chooses what a --format is applied to; none is given',
@@ -224,7 +234,23 @@ function perplexityArguments(args: readonly string[]): CommandLine {
       ...readCalibrationOptions('perplexity', values),
       imatrixFile: readImatrixOption('perplexity', values.imatrix, formats),
     },
+    presetNote: findPreset(values.preset ?? '')?.note,
   };
+}
+
+/** Formats of a preset, then others. */
+function withPreset(
+  command: string,
+  name: string | undefined,
+  formats: readonly string[],
+): readonly string[] {
+  if (name === undefined) return formats;
+  const preset = findPreset(name);
+  if (!preset) {
+    const known = FORMAT_PRESETS.map((each) => each.name).join(', ');
+    throw new UsageError(`--preset "${name}" is not one of ${known}`, command);
+  }
+  return [...new Set([...preset.formats, ...formats])];
 }
 
 function readImatrixOption(

@@ -52,6 +52,7 @@ const CALIBRATION_TEXT = `  --calibration FILE     UTF-8 text (default: the mode
                          one)`;
 const IMATRIX_OPTION = `  --imatrix FILE         importance matrix of llama.cpp (GGUF or .dat) for +imatrix, in the
                          place of a calibration text`;
+const PRESET_OPTION = `  --preset NAME          formats of a paper's table, as afpq-3bit; see quantscope formats`;
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
 but the first is scored; perplexity is exp of the mean over all of them.`;
@@ -100,6 +101,7 @@ Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
+${PRESET_OPTION}
 ${CALIBRATION_OPTIONS}
 ${IMATRIX_OPTION}
 ${COMMON}
@@ -117,6 +119,7 @@ Usage: quantscope perplexity PATH [--format FORMAT]… [--tensor GLOB]… [OPTIO
 ${PERPLEXITY_OPTIONS}
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
                          method and a format of activations: int4:g128+gptq/int8-token
+${PRESET_OPTION}
 ${CALIBRATION_OPTIONS}
 ${IMATRIX_OPTION}
 ${TENSOR_OPTION}

@@ -1,6 +1,7 @@
 import type { ScaleDtype } from '../formats/index.js';
 import type { PerplexityReport, PerplexityText } from '../reports/reports.js';
 import { visible } from '../storage/errors.js';
+import { formatMethodTable } from './methodTable.js';
 import { formatNotes } from './notesText.js';
 import { formatCount, formatFixed, formatPercent, formatSignificant } from './numbers.js';
 import { formatTable } from './tables.js';
@@ -91,6 +92,16 @@ export function formatPerplexityTable(baseline: Perplexity, formats: readonly Ro
   );
 }
 
+/** Perplexities by number format and method, where there are several of both. */
+function methodsSection(formats: PerplexityReport['formats']): string {
+  const cells = formats.map((format) => ({
+    ...format,
+    text: formatSignificant(format.perplexity.value),
+  }));
+  const table = formatMethodTable('Perplexity', cells);
+  return table && `\n${table}`;
+}
+
 /**
  * Perplexities for people at a terminal: what was scored, a row a format, what to know. Δ is the
  * difference from the unquantized model, with the error of that difference.
@@ -103,6 +114,7 @@ export function formatPerplexity(report: PerplexityReport, scaleDtype: ScaleDtyp
   return (
     `${visible(name)}\n${describeText(text)}${scales}\n\n` +
     formatPerplexityTable(baseline.perplexity, formats) +
+    methodsSection(formats) +
     formatNotes(formats) +
     (general && `\n${general}`) +
     `\n${formatTimings(timings)}\n`

@@ -5,6 +5,7 @@ import {
 } from '../formats/activations.js';
 import { FormatNameError, formatLabel, parseFormat, type NumberFormat } from '../formats/index.js';
 import { findMethod, METHODS } from './index.js';
+import { CONTEXT_OPTION } from './steps.js';
 import type { AppliedMethod, CalibrationMethod, MethodOption, StepOptions } from './types.js';
 
 /**
@@ -61,8 +62,8 @@ export function makeScheme(
 
 /** A method with the options that differ from its defaults: "gptq:act-order". */
 export function formatMethod({ method, options }: AppliedMethod): string {
-  const parts = method.options
-    .filter(({ name, default: usual }) => options[name] !== usual)
+  const parts = optionsOf(method)
+    .filter(({ name, default: usual }) => (options[name] ?? usual) !== usual)
     .map(({ name }) => (options[name] === true ? name : `${name}=${options[name]}`));
   return [method.name, ...parts].join(':');
 }
@@ -130,6 +131,11 @@ function notationLabel(applied: AppliedMethod): string {
   return options.length === 0 ? label : `${label} (${options.join(', ')})`;
 }
 
+/** Every option that a method can be given. */
+export function optionsOf({ options, defaults }: CalibrationMethod): readonly MethodOption[] {
+  return defaults.windows > 0 ? [...options, CONTEXT_OPTION] : options;
+}
+
 /** Every option of a method as it is by default. */
 export function defaultOptions({ options }: CalibrationMethod): StepOptions {
   return Object.fromEntries(options.map(({ name, default: usual }) => [name, usual]));
@@ -145,9 +151,12 @@ function parseMethod(text: string, whole: string): AppliedMethod {
   const values: Record<string, number | boolean | string> = { ...defaultOptions(method) };
   for (const part of options) {
     const [key, ...rest] = part.split('=');
-    const option = method.options.find((each) => each.name === key);
+    const option = optionsOf(method).find((each) => each.name === key);
     if (!option) {
-      const known = method.options.map((each) => each.name).join(', ') || 'none';
+      const known =
+        optionsOf(method)
+          .map((each) => each.name)
+          .join(', ') || 'none';
       throw new FormatNameError(
         `Format "${whole}": ${method.name} has no option "${key}" (it has ${known})`,
       );

@@ -1,4 +1,4 @@
-import type { AppliedMethod, CalibrationMethod, StepOptions } from './types.js';
+import type { AppliedMethod, CalibrationMethod, MethodOption, StepOptions } from './types.js';
 
 /** The steps of a method that its options leave in. */
 export function chosenSteps(
@@ -20,4 +20,20 @@ export function seesText({ method, options }: AppliedMethod): boolean {
 /** Whether a method needs no more of a text than mean squares of inputs, which a file may say as well. */
 export function needsImportance({ method }: AppliedMethod): boolean {
   return method.quantize?.needs === 'importance';
+}
+
+/** Of every method that sees a text (SLAC, arXiv 2311.05161: calibrate with sequences as long as the task's). */
+export const CONTEXT_OPTION: MethodOption = {
+  name: 'context',
+  description:
+    'tokens of each calibration window, in as many windows as make the same number of tokens',
+  default: 0,
+  range: [2, 1_000_000],
+  isWhole: true,
+};
+
+/** Tokens of each calibration window that a method asks for; undefined where it leaves that to others. */
+export function contextOf({ options }: AppliedMethod): number | undefined {
+  const context = Number(options[CONTEXT_OPTION.name] ?? 0);
+  return context > 0 ? context : undefined;
 }

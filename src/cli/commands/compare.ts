@@ -10,7 +10,7 @@ import { findCacheFolder } from '../cacheFolder.js';
 import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
-import { withBackends } from './session.js';
+import { withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
 
 function endLine(text: string): string {
@@ -54,7 +54,7 @@ async function compareIn(
     calibration: { calibration, calibratedFolder, cacheFolder: findCacheFolder() },
   };
   const { options, warn } = session;
-  const report = await withBackends(session, args, (pool, backends) =>
+  const compared = await withBackends(session, args, (pool, backends) =>
     compareFormats(
       {
         withPool: (job) => job(pool),
@@ -68,6 +68,7 @@ async function compareIn(
       { ...options, backends },
     ),
   );
+  const report = withNote(compared, args.presetNote);
   if (args.json) await session.write(formatReportJson(report));
   else if (args.csv) await session.write(endLine(formatComparisonCsv(report)));
   else await session.write(formatComparison(report, scaleDtype));

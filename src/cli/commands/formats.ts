@@ -1,3 +1,5 @@
+import { FORMAT_PRESETS } from '../../jobs/presets.js';
+import { optionsOf } from '../../methods/schemes.js';
 import { ACTIVATION_CATALOGUE } from '../../formats/activations.js';
 import { METHODS } from '../../methods/index.js';
 import { formatReportJson } from '../../reports/present.js';
@@ -51,7 +53,8 @@ export async function formats(json: boolean, session: Session): Promise<void> {
         ...{ name, label, bits, description, source, notes },
       }),
     );
-    return session.write(formatReportJson({ formats: list, methods, activations }));
+    const presets = FORMAT_PRESETS;
+    return session.write(formatReportJson({ formats: list, methods, activations, presets }));
   }
   const rows = FORMAT_CATALOGUE.map((entry) => [
     entry.name,
@@ -74,8 +77,24 @@ export async function formats(json: boolean, session: Session): Promise<void> {
   );
   await session.write(
     `${text}\nBits per weight with F16 scales, and g128 where the group is any.\n\n` +
-      `Methods of perplexity, behind a format: int4:g128+gptq\n\n${methodTable()}\n` +
-      `What linear layers take, behind all of it: int4:g128+gptq/int8-token\n\n${activationTable()}`,
+      `Methods of compare and perplexity, behind a format: int4:g128+gptq\n\n${methodTable()}\n` +
+      `What linear layers take, behind all of it: int4:g128+gptq/int8-token\n\n${activationTable()}\n` +
+      `Formats of papers' tables, as --preset\n\n${presetTable()}`,
+  );
+}
+
+function presetTable(): string {
+  return formatTable(
+    [
+      { title: 'Name', align: 'left' },
+      { title: 'Description', align: 'left' },
+      { title: 'Formats', align: 'right' },
+    ],
+    FORMAT_PRESETS.map(({ name, description, formats }) => [
+      name,
+      description,
+      String(formats.length),
+    ]),
   );
 }
 
@@ -87,11 +106,13 @@ function methodTable(): string {
       { title: 'Description', align: 'left' },
       { title: 'Source', align: 'left' },
     ],
-    METHODS.map(({ name, options, description, source, reconstructed }) => [
-      `+${name}`,
-      options.map((option) => option.name).join(', '),
-      description,
-      reconstructed ? `${source}; reconstructed` : source,
+    METHODS.map((method) => [
+      `+${method.name}`,
+      optionsOf(method)
+        .map((option) => option.name)
+        .join(', '),
+      method.description,
+      method.reconstructed ? `${method.source}; reconstructed` : method.source,
     ]),
   );
 }

@@ -5,7 +5,7 @@ import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
 import { formatPerplexity } from '../perplexityText.js';
-import { withBackends } from './session.js';
+import { withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
 
 /** `perplexity`: runs the model, unquantized and in each format. */
@@ -14,10 +14,11 @@ export async function perplexity(args: PerplexityArguments, session: Session): P
   const { formats, tensorGlobs, scaleDtype } = args;
   const settings = { ...makePerplexitySettings(args.perplexity), calibration: args.calibration };
   const { options, warn } = session;
-  const report = await withBackends(session, args, (pool, backends) =>
+  const measured = await withBackends(session, args, (pool, backends) =>
     measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>
       measureFormats(pool, model, measurement, { ...options, backends, warn }),
     ),
   );
+  const report = withNote(measured, args.presetNote);
   await session.write(args.json ? formatReportJson(report) : formatPerplexity(report, scaleDtype));
 }

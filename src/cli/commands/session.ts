@@ -65,3 +65,11 @@ export async function withBackends<T>(
     await gpu.end();
   }
 }
+
+/** A report with a note more, where there is one. */
+export function withNote<Report extends { readonly notes: readonly string[] }>(
+  report: Report,
+  note: string | undefined,
+): Report {
+  return note === undefined ? report : { ...report, notes: [...report.notes, note] };
+}

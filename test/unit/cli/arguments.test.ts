@@ -29,7 +29,7 @@ describe('compare', () => {
       quiet: false,
       threads: undefined,
       backend: 'auto',
-      calibration: {},
+      calibration: { imatrixFile: undefined },
     });
   });
 
@@ -41,6 +41,26 @@ describe('compare', () => {
       perplexity: undefined,
       calibration: { textFile: 'c.txt', windows: 4, context: 64, seed: 1 },
     });
+  });
+
+  test('takes the formats of a preset, and others behind them', () => {
+    const line = parse('perplexity m --preset dint-w4a8 --format int4/int8-token,nf4');
+    expect(line).toMatchObject({
+      formats: [
+        'int4-asym:g128/int8-token',
+        'int4-asym:g128+aqas/int8-token',
+        'dint4:g128/int8-token',
+        'dint4:g128+aqas/int8-token',
+        'nf4:g128',
+      ],
+      presetNote: expect.stringContaining('reconstructed') as string,
+    });
+    expect(parse('compare m --preset slac')).toMatchObject({
+      formats: expect.arrayContaining(['dint4:g128+aqas:context=64/int8-token']) as string[],
+    });
+    expect(() => parse('perplexity m --preset nothing')).toThrow(
+      '--preset "nothing" is not one of afpq-3bit, dint-w4a8, slac',
+    );
   });
 
   test('takes options before and after PATH, in both spellings', () => {

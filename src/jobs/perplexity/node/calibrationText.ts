@@ -55,23 +55,33 @@ export class CalibrationText {
 
   /**
    * The windows for a method, by what it takes unless the user asks for others.
+   * @param own tokens of a window that the method itself asks for; there are then as many windows as make the
+   *   same number of tokens
    * @throws an Error of one line that names the file at fault
    */
-  windowsFor(usual: {
-    readonly windows: number;
-    readonly context: number;
-  }): Promise<CalibrationWindows> {
-    const { windows = usual.windows, context = usual.context } =
-      this.setup.settings.calibration ?? {};
+  windowsFor(
+    usual: { readonly windows: number; readonly context: number },
+    own?: number,
+  ): Promise<CalibrationWindows> {
+    const asked = this.setup.settings.calibration ?? {};
+    const context = own ?? asked.context ?? usual.context;
+    const wanted = asked.windows ?? usual.windows;
+    const { maxPositions } = this.setup.model.plan;
+    const usualContext = asked.context ?? Math.min(usual.context, maxPositions);
+    const windows =
+      own === undefined ? wanted : Math.max(1, Math.round((wanted * usualContext) / own));
     const key = `${windows} ${context}`;
     let known = this.known.get(key);
-    if (!known) this.known.set(key, (known = this.read(windows, context)));
+    if (!known) {
+      const isAsked = own !== undefined || asked.context !== undefined;
+      this.known.set(key, (known = this.read(windows, context, isAsked)));
+    }
     return known;
   }
 
-  private async read(wanted: number, asked: number): Promise<CalibrationWindows> {
+  private async read(wanted: number, asked: number, isAsked: boolean): Promise<CalibrationWindows> {
     const { pool, model, settings, evaluated, files } = this.setup;
-    const { textFile, seed, context: isAsked } = settings.calibration ?? {};
+    const { textFile, seed } = settings.calibration ?? {};
     const { maxPositions } = model.plan;
     const context = isAsked ? asked : Math.min(asked, maxPositions);
     const own = join(model.opened.folder, OWN_TEXT);

@@ -5,7 +5,7 @@ import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import type { QuantizationScheme } from '../../../methods/schemes.js';
-import { needsImportance, seesText } from '../../../methods/steps.js';
+import { contextOf, needsImportance, seesText } from '../../../methods/steps.js';
 import type { ImportanceOf } from '../../../methods/types.js';
 import { findInputRanges } from '../../../model/calibration/inputRanges.js';
 import {
@@ -171,7 +171,7 @@ class VariantMaker {
           await host.assets.programHash(),
           pool.arithmetic,
         ],
-        windowsFor: (method) => this.text.windowsFor(method.defaults),
+        windowsFor: (applied) => this.text.windowsFor(applied.method.defaults, contextOf(applied)),
         importance: given,
         foundImportance: this.foundImportance,
         scaleDtype,
@@ -186,7 +186,7 @@ class VariantMaker {
       (applied) => seesText(applied) && !(given && needsImportance(applied)),
     );
     const { windows, source } = last
-      ? await this.text.windowsFor(last.method.defaults)
+      ? await this.text.windowsFor(last.method.defaults, contextOf(last))
       : { windows: [], source: undefined };
     return {
       unrounded: made.unrounded,

@@ -4,12 +4,7 @@ import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
 import type { Host } from '../../../host/host.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
 import { chosenSteps, needsImportance, seesText } from '../../../methods/steps.js';
-import type {
-  AppliedMethod,
-  CalibrationMethod,
-  ImportanceOf,
-  StepFinding,
-} from '../../../methods/types.js';
+import type { AppliedMethod, ImportanceOf, StepFinding } from '../../../methods/types.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { LanguageModel, TensorChange } from '../../evaluation/types.js';
@@ -34,7 +29,7 @@ export interface CalibrationSetup {
   /** Everything that calibrated weights depend on beside the scheme and the tensors: model, program, text. */
   readonly key: readonly string[];
   /** Token ids of the calibration text, as a method wants them. */
-  windowsFor(method: CalibrationMethod): Promise<{ readonly windows: readonly Int32Array[] }>;
+  windowsFor(applied: AppliedMethod): Promise<{ readonly windows: readonly Int32Array[] }>;
   /** Mean squares of inputs that were given, and a name for them in caches; absent: they are found on windows. */
   readonly importance?: { readonly of: ImportanceOf; readonly key: string };
   /** Mean squares that were found, by what they depend on: several schemes on one text share them. */
@@ -81,8 +76,7 @@ export async function calibrateModel(
     const steps = chosenSteps(applied.method, applied.options);
     const given = needsImportance(applied) ? setup.importance : undefined;
     if (given && changes.size > 0) throw new Error(refuseGiven(scheme, applied));
-    const windows =
-      seesText(applied) && !given ? (await setup.windowsFor(applied.method)).windows : [];
+    const windows = seesText(applied) && !given ? (await setup.windowsFor(applied)).windows : [];
     // What a method makes depends on what those before it have made.
     key = hashOf([
       ...(key === '' ? [MEANING, ...setup.key, setup.scaleDtype, format.id] : [key]),
