@@ -146,3 +146,32 @@ describePages('what calibration chose', (pages) => {
     await expect.poll(() => host.calls.map(([name]) => name)).toContain('runAgain');
   });
 });
+
+describePages('the length of calibration windows', (pages) => {
+  it('is a curve where formats differ in it alone', async () => {
+    const [nearest, gptq] = report.formats;
+    const lengths = [16, 64, 256].map((context, i) => ({
+      ...gptq,
+      id: `int3-asym:g128+gptq:context=${context}`,
+      perplexity: { ...gptq.perplexity!, value: 30 - i },
+      calibration: { ...gptq.calibration!, context },
+    }));
+    const { page } = await pages.comparison(
+      doneComparison({ ...report, formats: [nearest, lengths[2], lengths[0], lengths[1]] }),
+    );
+    const chart = page.getByRole('region', { name: 'Calibration length' });
+    await chart.locator('.chart-plot[data-drawn]').waitFor();
+    await chart.getByRole('button', { name: 'View as Table' }).click();
+    const cells = chart.locator('table tr').allInnerTexts();
+    expect((await cells).map((line) => line.split('\t').map((cell) => cell.trim()))).toEqual([
+      ['Format', '16 tokens', '64 tokens', '256 tokens'],
+      ['int3-asym:g128+gptq', '30.00', '29.00', '28.00'],
+    ]);
+  });
+
+  it('is no chart where there are not several', async () => {
+    const { page } = await pages.comparison(doneComparison(report));
+    await table(page).locator('tbody tr[data-format]').first().waitFor();
+    expect(await page.getByRole('region', { name: 'Calibration length' }).count()).toBe(0);
+  });
+});

@@ -15,41 +15,24 @@ import { LongRead } from '../components/longRead.js';
 import { visibleName } from '../components/names.js';
 import type { ComparisonReport, FormatComparison } from '../components/protocolTypes.js';
 import { renderBosChoice } from './bosChoice.js';
-import type { CalibrationView } from './calibrationSection.js';
-import { DEFAULT_CALIBRATION_VIEW, hasFindings } from './calibrationSection.js';
-import './calibrationSection.js';
 import { renderStatus } from './comparisonStatus.js';
+import { renderCharts } from './charts.js';
 import { DropTarget } from './dropTarget.js';
 import './formatTable.js';
 import type { GridRow } from './gridModel.js';
 import { gridTree } from './gridModel.js';
-import type { LayerView } from './layerBars.js';
-import { DEFAULT_LAYER_VIEW } from './layerBars.js';
-import './layerBars.js';
-import './paretoChart.js';
+import type { PageState } from './pageState.js';
+import { FRESH_PAGE } from './pageState.js';
 import { renderPerplexityText } from './perplexityText.js';
 import type { Sorting } from './sorting.js';
 import type { TraitView } from './traits.js';
 import { EVERYTHING, possibleView, renderTraitControls, shownReport } from './traits.js';
-import type { GridView } from './tensorSection.js';
 import { renderTensors } from './tensorSection.js';
 
 const NONE: readonly FormatComparison[] = [];
 
 /** Milliseconds without scrolling after which the position is stored. */
 const SCROLL_PAUSE = 150;
-
-/** What the page is rebuilt from after VS Code destroyed it. */
-interface PageState extends GridView {
-  readonly traits: TraitView;
-  readonly calibration: CalibrationView;
-  /** What the host finds the comparison by when it restores the panel. */
-  readonly id?: string;
-  readonly sorting?: Sorting;
-  readonly layers: LayerView;
-  readonly paretoAsTable: boolean;
-  readonly scroll: number;
-}
 
 /** The format comparison panel. */
 @customElement('qs-comparison-page')
@@ -59,17 +42,7 @@ export class ComparisonPage extends LightElement {
   /** Said of a drop that is not taken. */
   @state() private dropProblem = '';
   @state() private dragging = false;
-  @state() private page: PageState = {
-    layers: DEFAULT_LAYER_VIEW,
-    paretoAsTable: false,
-    traits: EVERYTHING,
-    calibration: DEFAULT_CALIBRATION_VIEW,
-    gridMeasure: 'sqnrDb',
-    gridFlat: false,
-    expanded: [],
-    scroll: 0,
-    ...restoreState<PageState>(),
-  };
+  @state() private page: PageState = { ...FRESH_PAGE, ...restoreState<PageState>() };
 
   private scrollTimer?: ReturnType<typeof setTimeout>;
   private readonly opening = new LongRead<ComparisonState>(this);
@@ -199,7 +172,15 @@ export class ComparisonPage extends LightElement {
         ></qs-format-table>
         ${
           report && report.formats.some(({ tensors }) => tensors.length > 0)
-            ? html`${this.renderPareto(report)}${this.renderLayers(report)}${this.renderCalibration(report)}${renderTensors(
+            ? html`${renderCharts({
+                report,
+                root: this.treeOf(report),
+                page: this.page,
+                actions: {
+                  change: (part) => this.change(part),
+                  savePng: (picture) => void this.host.savePng(picture),
+                },
+              })}${renderTensors(
                 report,
                 this.treeOf(report),
                 this.page,
@@ -266,42 +247,6 @@ export class ComparisonPage extends LightElement {
         >Save JSON</vscode-button
       >
     </header>`;
-  }
-
-  private renderPareto(report: ComparisonReport): TemplateResult | typeof nothing {
-    if (!report.baseline.perplexity) return nothing;
-    return html`<qs-pareto-chart
-      .report=${report}
-      ?asTable=${this.page.paretoAsTable}
-      @table-toggled=${(event: CustomEvent<boolean>) =>
-        this.change({ paretoAsTable: event.detail })}
-      @chart-png=${(event: CustomEvent<Uint8Array>) =>
-        void this.host.savePng({ name: 'perplexity-against-size', png: event.detail })}
-    ></qs-pareto-chart>`;
-  }
-
-  private renderLayers(report: ComparisonReport): TemplateResult {
-    return html`<qs-layer-bars
-      .report=${report}
-      .root=${this.treeOf(report)}
-      .view=${this.page.layers}
-      @layer-view-changed=${(event: CustomEvent<Partial<LayerView>>) =>
-        this.change({ layers: { ...this.page.layers, ...event.detail } })}
-      @chart-png=${(event: CustomEvent<Uint8Array>) =>
-        void this.host.savePng({ name: `${this.page.layers.measure}-by-layer`, png: event.detail })}
-    ></qs-layer-bars>`;
-  }
-
-  private renderCalibration(report: ComparisonReport): TemplateResult | typeof nothing {
-    if (!report.formats.some(hasFindings)) return nothing;
-    return html`<qs-calibration-section
-      .report=${report}
-      .view=${this.page.calibration}
-      @calibration-view-changed=${(event: CustomEvent<Partial<CalibrationView>>) =>
-        this.change({ calibration: { ...this.page.calibration, ...event.detail } })}
-      @chart-png=${(event: CustomEvent<Uint8Array>) =>
-        void this.host.savePng({ name: 'calibration', png: event.detail })}
-    ></qs-calibration-section>`;
   }
 
   private lastShown?: {
