@@ -94,7 +94,6 @@ describe('an importance matrix of a model', () => {
       pool,
       model,
       settings: { calibration: FEW },
-      evaluated: [],
       files: localFileSystem,
     }).windowsFor({ windows: 1, context: 1 });
     const sums = new Map<string, number[]>();
