@@ -262,7 +262,7 @@ function nameExperts(
 
 /** llama.cpp's names of linear maps of blocks, by the definition's: families do not contradict each other there. */
 const LINEAR_MODULES: ReadonlyMap<string, string> = new Map(
-  FAMILIES.flatMap(({ blockModules }) =>
+  [...FAMILIES, mixtral].flatMap(({ blockModules }) =>
     [...blockModules]
       .filter(([ggml]) => !ggml.endsWith('norm'))
       .map(([ggml, module]) => [module, ggml] as const),

@@ -1,5 +1,6 @@
 import type { RangeSearch, ScaleDtype } from '../../formats/types.js';
 import type { FixedRange } from '../types.js';
+import { makeColumnQuantizer } from './columnQuantizer.js';
 import { listScaleCandidates } from './gridGroup.js';
 import { makeGroupQuantizer, type GroupQuantizer, type GroupRule } from './groupQuantizer.js';
 import { powerTwoPointFour } from './power.js';
@@ -96,22 +97,44 @@ function listWeightedRanges({ rule, range, tensor }: WeightedGroup): Iterable<Fi
   return listCandidateRanges('mse', range);
 }
 
+/** Weights that are looked at before a candidate may be given up. */
+const PIECE = 16;
+
 /** The parameters with the least Σ importance·(ŵ−w)² among candidates; the first of equally good ones. */
 export function searchWeightedRange(group: WeightedGroup): GroupQuantizer {
   const { rule, dtype, tensor, weights, importance } = group;
+  const quantizeColumn = makeColumnQuantizer(rule);
+  const [scales, negativeScales, zeroPoints, values] = Array.from(
+    { length: 4 },
+    () => new Float32Array(PIECE),
+  );
+  const errorOf = ({ tensorScale }: GroupQuantizer, atMost: number): number => {
+    const parameters = { scales, negativeScales, zeroPoints, tensorScale };
+    let sum = 0;
+    for (let first = 0; first < weights.length && sum < atMost; first += PIECE) {
+      const count = Math.min(PIECE, weights.length - first);
+      for (let i = 0; i < count; i++) values[i] = weights[first + i];
+      quantizeColumn(values, parameters, 0);
+      for (let i = 0; i < count; i++) {
+        const error = fround(values[i] - weights[first + i]);
+        sum += importance[first + i] * error * error;
+      }
+    }
+    return sum;
+  };
   let best: GroupQuantizer | undefined;
   let bestError = Infinity;
   for (const candidate of listWeightedRanges(group)) {
     const quantizer = makeGroupQuantizer(rule, candidate, dtype, tensor);
-    let sum = 0;
-    for (let i = 0; i < weights.length; i++) {
-      const error = fround(quantizer.quantize(weights[i]).value - weights[i]);
-      sum += importance[i] * error * error;
-    }
+    const [positive, negative = positive] = quantizer.scales;
+    scales.fill(positive.value);
+    negativeScales.fill(negative.value);
+    zeroPoints.fill(quantizer.zeroPoint ?? 0);
+    const error = errorOf(quantizer, bestError);
     best ??= quantizer;
-    if (sum < bestError) {
+    if (error < bestError) {
       best = quantizer;
-      bestError = sum;
+      bestError = error;
     }
   }
   return best!;

@@ -1,4 +1,5 @@
 import type { TaskOf } from '../../compute/taskMachine.js';
+import type { NumberFormat } from '../../formats/types.js';
 import { needsTensorRange } from '../../formats/rules.js';
 import { countRegionBytes } from '../../kernels/workspace.js';
 import type { CallOptions } from '../../rpc/rpc.js';
@@ -27,6 +28,13 @@ export const imatrixStep: QuantizeWithImportance = {
   },
 };
 
+/** Rows of a task: whole groups, also of groups that disregard rows. */
+function countTaskRows({ group }: NumberFormat, inputs: number): number {
+  let rows = TASK_ROWS;
+  if (group.kind === 'blocks') while ((rows * inputs) % group.size !== 0) rows += TASK_ROWS;
+  return rows;
+}
+
 async function quantizeLinear(
   { machine, block, inputs, format, scaleDtype }: CalibrationSite,
   linear: CalibratedLinear,
@@ -34,7 +42,7 @@ async function quantizeLinear(
   call: CallOptions,
 ): Promise<StepFinding> {
   const about = { block, tensors: [linear.name] };
-  const runs = weightRuns(linear, inputs, TASK_ROWS);
+  const runs = weightRuns(linear, inputs, countTaskRows(format, inputs));
   const range = needsTensorRange(format) ? await findWeightRange(machine, runs, call) : undefined;
   const tasks = runs.map((weights): TaskOf<ImportanceApi, 'quantizeWithout'> => ({
     weights,
