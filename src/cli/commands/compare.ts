@@ -10,7 +10,7 @@ import { findCacheFolder } from '../cacheFolder.js';
 import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
-import { withBackends, withNote } from './session.js';
+import { announce, withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
 
 function endLine(text: string): string {
@@ -54,6 +54,7 @@ async function compareIn(
     calibration: { calibration, calibratedFolder, cacheFolder: findCacheFolder() },
   };
   const { options, warn } = session;
+  await announce(session, args, model);
   const compared = await withBackends(session, args, (pool, backends) =>
     compareFormats(
       {

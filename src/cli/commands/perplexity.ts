@@ -5,7 +5,7 @@ import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
 import { formatPerplexity } from '../perplexityText.js';
-import { withBackends, withNote } from './session.js';
+import { announce, withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
 
 /** `perplexity`: runs the model, unquantized and in each format. */
@@ -14,6 +14,7 @@ export async function perplexity(args: PerplexityArguments, session: Session): P
   const { formats, tensorGlobs, scaleDtype } = args;
   const settings = { ...makePerplexitySettings(args.perplexity), calibration: args.calibration };
   const { options, warn } = session;
+  await announce(session, args, model);
   const measured = await withBackends(session, args, (pool, backends) =>
     measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>
       measureFormats(pool, model, measurement, { ...options, backends, warn }),

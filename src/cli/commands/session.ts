@@ -1,8 +1,11 @@
-import { WorkerPool } from '../../compute/workerPool.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
+import { chooseThreads, WorkerPool } from '../../compute/workerPool.js';
 import { Backends, type BackendChoice } from '../../jobs/backends/backends.js';
 import { NodeGpu } from '../../jobs/backends/node/nodeGpu.js';
 import type { Host } from '../../host/host.js';
 import type { CallOptions } from '../../rpc/rpc.js';
+import type { PerplexityArguments } from '../arguments.js';
+import { describeCalibrationTime } from '../calibrationEstimate.js';
 
 /** What a command works with: where its result goes, and how it is told to stop. */
 export interface Session {
@@ -72,4 +75,21 @@ export function withNote<Report extends { readonly notes: readonly string[] }>(
   note: string | undefined,
 ): Report {
   return note === undefined ? report : { ...report, notes: [...report.notes, note] };
+}
+
+/** Says before it begins how long a calibration will take, where that is long. */
+export async function announce(
+  { host, warn }: Session,
+  {
+    formats,
+    calibration,
+    threads,
+    quiet,
+  }: Pick<PerplexityArguments, 'formats' | 'calibration' | 'threads' | 'quiet'>,
+  model: OpenedModel,
+): Promise<void> {
+  if (quiet) return;
+  const used = chooseThreads(host, threads);
+  const line = await describeCalibrationTime(model, formats, calibration, used);
+  if (line) warn(line);
 }

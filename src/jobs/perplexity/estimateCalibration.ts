@@ -4,6 +4,9 @@ import { countFlopsFrom } from '../../model/evaluation/work.js';
 import type { LanguageModel } from '../../model/evaluation/types.js';
 import type { CalibrationSettings } from './measurement.js';
 
+/** Multiplications and additions a second and thread, until a run on a machine has told. */
+export const USUAL_SPEED = 2.5e10;
+
 /** Tokens on which outputs are looked at, for each format and once for the model. */
 export const OUTPUT_TOKENS = 2048;
 

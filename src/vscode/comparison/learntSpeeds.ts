@@ -1,4 +1,5 @@
 import type { BackendChoice } from '../../jobs/backends/backends.js';
+import { USUAL_SPEED } from '../../jobs/perplexity/estimateCalibration.js';
 
 /** What is used of VS Code's `Memento`. */
 export interface SpeedStore {
@@ -6,8 +7,6 @@ export interface SpeedStore {
   update(key: string, value: number): unknown;
 }
 
-/** Multiplications and additions a second and thread, until a run on this machine has told. */
-const FIRST_SPEED = 2.5e10;
 const KEY = 'perplexity.flopsPerSecond';
 
 /** How fast models ran on this machine, apart for each of what ran them. */
@@ -36,6 +35,6 @@ export class LearntSpeeds {
 
   private threadSpeed(choice: BackendChoice): number {
     const backend = choice === 'reference' ? 'reference' : 'wasm';
-    return this.store.get<number>(`${KEY}.${backend}`) ?? FIRST_SPEED;
+    return this.store.get<number>(`${KEY}.${backend}`) ?? USUAL_SPEED;
   }
 }
