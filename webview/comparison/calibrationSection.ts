@@ -3,7 +3,7 @@ import { html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import type { ChartContent } from '../components/chartFrame.js';
 import '../components/chartFrame.js';
-import { dropdownValue } from '../components/controls.js';
+import { renderDropdown } from '../components/controls.js';
 import { LightElement } from '../components/lightElement.js';
 import { shortestTails, visibleName } from '../components/names.js';
 import { countOf, formatFixed, formatInteger, formatPrecision } from '../components/numbers.js';
@@ -86,14 +86,14 @@ export class CalibrationSection extends LightElement {
         <h3>What calibration chose</h3>
         <span class="note">${textOf(format.calibration)}</span>
         <span class="spacer"></span>
-        ${this.renderDropdown(
+        ${renderDropdown(
           'calibrated-format',
           'Format',
           format.id,
           calibrated.map(({ id, label }) => [id, label]),
           (value) => this.change({ format: value, finding: 0 }),
         )}
-        ${this.renderDropdown(
+        ${renderDropdown(
           'calibrated-layer',
           'Layer',
           String(index),
@@ -122,31 +122,6 @@ export class CalibrationSection extends LightElement {
         )}
       </div>
     </section>`;
-  }
-
-  private renderDropdown(
-    id: string,
-    label: string,
-    value: string,
-    options: readonly (readonly [value: string, text: string])[],
-    choose: (value: string) => void,
-  ): TemplateResult {
-    return html`<span class="control-pair">
-      <label class="field" for=${id}>${label}</label>
-      <vscode-dropdown
-        id=${id}
-        aria-label=${label}
-        .value=${value}
-        @change=${(event: Event) => choose(dropdownValue(event))}
-      >
-        ${options.map(
-          ([option, text]) =>
-            html`<vscode-option value=${option} ?selected=${option === value}
-              >${text}</vscode-option
-            >`,
-        )}
-      </vscode-dropdown>
-    </span>`;
   }
 
   private toggle(name: string): void {

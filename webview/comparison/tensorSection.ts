@@ -1,7 +1,7 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { TABLE_MEASURES, withOutputMeasures } from '../../src/metrics/measures.js';
-import { dropdownValue } from '../components/controls.js';
+import { renderDropdown } from '../components/controls.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import '../components/segmented.js';
 import './comparisonGrid.js';
@@ -104,29 +104,4 @@ function gridMeasures({ formats, outputErrorText }: ComparisonReport): readonly 
   );
   const measures = withOutputMeasures(TABLE_MEASURES, outputErrorText !== undefined);
   return alone ? [...measures, 'perplexityDelta'] : measures;
-}
-
-function renderDropdown(
-  id: string,
-  label: string,
-  value: string,
-  options: readonly (readonly [value: string, label: string])[],
-  choose: (value: string) => void,
-): TemplateResult {
-  return html`<span class="control-pair">
-    <label class="field" for=${id}>${label}</label>
-    <vscode-dropdown
-      id=${id}
-      aria-label=${label}
-      .value=${value}
-      @change=${(event: Event) => choose(dropdownValue(event))}
-    >
-      ${options.map(
-        ([option, text]) =>
-          html`<vscode-option value=${option} ?selected=${option === value}
-            >${text}</vscode-option
-          >`,
-      )}
-    </vscode-dropdown>
-  </span>`;
 }

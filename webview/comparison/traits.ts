@@ -1,6 +1,6 @@
 import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
-import { dropdownValue } from '../components/controls.js';
+import { renderDropdown } from '../components/controls.js';
 import type { ComparisonReport, FormatComparison } from '../components/protocolTypes.js';
 
 /** What formats have in common or not, beside their numbers. */
@@ -93,31 +93,6 @@ export function renderTraitControls(
       (value) => change({ ...view, groupedBy: value === '' ? undefined : (value as Trait) }),
     )}
   </div>`;
-}
-
-function renderDropdown(
-  id: string,
-  label: string,
-  value: string,
-  options: readonly (readonly [value: string, text: string])[],
-  choose: (value: string) => void,
-): TemplateResult {
-  return html`<span class="control-pair">
-    <label class="field" for=${id}>${label}</label>
-    <vscode-dropdown
-      id=${id}
-      aria-label=${label}
-      .value=${value}
-      @change=${(event: Event) => choose(dropdownValue(event))}
-    >
-      ${options.map(
-        ([option, text]) =>
-          html`<vscode-option value=${option} ?selected=${option === value}
-            >${text}</vscode-option
-          >`,
-      )}
-    </vscode-dropdown>
-  </span>`;
 }
 
 /** The cell of a trait in the row of a format; `row` and `column` are its place in the table. */
