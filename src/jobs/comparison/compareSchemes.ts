@@ -105,12 +105,14 @@ function describeCalibrated(
   const measured = tensors.map((quantized, at): MeasuredTensor & { readonly stored: string } => {
     const { tensor, weights, errors } = quantized;
     const stored = quantized.formats[index].id;
-    const difference = outputs[at]?.weights;
+    const differences = outputs[at]?.weights;
     // What no method reaches is rounded to nearest.
-    if (!difference) return { tensor, weights, errors: [errors[index]], stored };
+    if (!differences) return { tensor, weights, errors: [errors[index]], stored };
     const ofMethod = { weights: new WeightAccumulator(), errors: new ErrorAccumulator() };
-    ofMethod.weights.add(difference.weights);
-    ofMethod.errors.add(difference.errors);
+    for (const { weights: ofRows, errors: lost } of differences) {
+      ofMethod.weights.add(ofRows);
+      ofMethod.errors.add(lost);
+    }
     return { tensor, weights: ofMethod.weights, errors: [ofMethod.errors], stored };
   });
   const shapes = tensors.map(({ matrixShape }) => matrixShape);

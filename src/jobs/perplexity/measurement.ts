@@ -80,7 +80,8 @@ export interface TensorOutputs {
   readonly squaredError: number;
   /** Σy². */
   readonly squaredOutput: number;
-  readonly weights?: Difference;
+  /** Runs of rows, in their order. */
+  readonly weights?: readonly Difference[];
 }
 
 /** Output errors of linear maps, each given the inputs that the unquantized model gives it. */

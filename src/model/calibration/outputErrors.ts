@@ -1,4 +1,5 @@
 import { sumDifference, type Difference } from '../../compute/difference.js';
+import { findChunkBoundary } from '../../compute/tensorRanges.js';
 import { countPackedWeightBytes, type Matrix } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { CallOptions } from '../../rpc/rpc.js';
@@ -28,8 +29,8 @@ export interface LinearErrors {
   readonly squaredError: number;
   /** Σy². */
   readonly squaredOutput: number;
-  /** Of the weights, factors taken out again. */
-  readonly weights?: Difference;
+  /** Of the weights, factors taken out again: runs of rows, in their order. */
+  readonly weights?: readonly Difference[];
 }
 
 /**
@@ -50,6 +51,12 @@ export async function measureOutputErrors(
 }
 
 type Steps = ForwardApi & StageApi;
+
+/** Rows of inputs that pass a changed linear map at once. */
+const RUN_ROWS = 480;
+/** Weights that are compared at once, about, and what their rows are a multiple of. */
+const RUN_WEIGHTS = 1 << 21;
+const RUN_STEP = 64;
 
 class OutputErrorMeter {
   readonly results: Map<string, LinearErrors>[];
@@ -87,8 +94,8 @@ class OutputErrorMeter {
       const { weight, outputs } = linear;
       const expected = this.matrix('expected', rows, outputs);
       const packed = block.layout.linears.get(linear)!;
-      await this.apply(block, placedAt(linear, packed), inputs, expected);
-      const squaredOutput = await this.sumSquares(expected, outputs);
+      await this.apply(block, placedAt(linear, packed), inputs, expected, rows);
+      const squaredOutput = await this.sumSquares(expected, outputs, rows);
       for (const [index, variant] of this.variants.entries()) {
         const squaredError = await this.errorOf(block, linear, variant, inputs, expected);
         const weights = variant.comparesWeights
@@ -116,51 +123,58 @@ class OutputErrorMeter {
     const at = this.region('packed', bytes);
     await walk.weights.pack([{ linear, at, change }]);
     const factors = variant.factors.get(weight);
-    const { rows } = walk.stages;
-    let source = inputs;
-    if (factors?.inputs) {
-      source = this.matrix('divided', rows, linear.inputs);
-      await this.divide(inputs, source, factors.inputs);
+    const inverses = factors?.outputs?.map((divisor) => 1 / divisor);
+    let sum = 0;
+    // A run of rows at a time: enough for the product, little for memory.
+    for (let first = 0; first < walk.stages.rows; first += RUN_ROWS) {
+      const rows = Math.min(RUN_ROWS, walk.stages.rows - first);
+      let source = rowsFrom(inputs, first);
+      if (factors?.inputs) {
+        const divided = this.matrix('divided', RUN_ROWS, linear.inputs);
+        await this.divide(source, divided, factors.inputs, rows);
+        source = divided;
+      }
+      const target = this.matrix('outputs', RUN_ROWS, outputs);
+      const changed = { ...placedAt(linear, at), inputRounding: rounding };
+      await this.apply(block, changed, source, target, rows);
+      if (inverses) await this.divide(target, target, inverses, rows);
+      sum += await this.sumSquares(target, outputs, rows, rowsFrom(expected, first));
     }
-    const target = this.matrix('outputs', rows, outputs);
-    await this.apply(block, { ...placedAt(linear, at), inputRounding: rounding }, source, target);
-    if (factors?.outputs) {
-      await this.divide(
-        target,
-        target,
-        factors.outputs.map((divisor) => 1 / divisor),
-      );
-    }
-    return this.sumSquares(target, outputs, expected);
+    return sum;
   }
 
   /** How a variant's weights differ from the stored ones. */
   private async differenceOf(
     linear: LinearPlan,
     { changes, factors }: ExaminedVariant,
-  ): Promise<Difference> {
-    const { weight, inputs } = linear;
-    const stored = await this.loadRows('stored', linear, undefined);
-    const changed = await this.loadRows('changed', linear, changes.get(weight));
+  ): Promise<readonly Difference[]> {
+    const { weight, inputs, outputs } = linear;
+    const change = changes.get(weight);
     const folded = factors.get(weight);
-    scaleRows(
-      changed,
-      inputs,
-      folded?.inputs?.map((factor) => 1 / factor),
-      folded?.outputs?.map((divisor) => 1 / divisor),
-    );
-    return sumDifference(stored, changed);
+    const ofInputs = folded?.inputs?.map((factor) => 1 / factor);
+    const ofOutputs = folded?.outputs?.map((divisor) => 1 / divisor);
+    const most = rowsAtOnce(linear, change);
+    const differences: Difference[] = [];
+    for (let firstRow = 0; firstRow < outputs; firstRow += most) {
+      const run = { firstRow, rows: Math.min(most, outputs - firstRow) };
+      const stored = await this.loadRows('stored', linear, undefined, run);
+      const changed = await this.loadRows('changed', linear, change, run);
+      scaleRows(changed, inputs, ofInputs, ofOutputs?.subarray(firstRow, firstRow + run.rows));
+      differences.push(sumDifference(stored, changed));
+    }
+    return differences;
   }
 
   private async loadRows(
     name: string,
     linear: LinearPlan,
     change: TensorChange | undefined,
+    run: { readonly firstRow: number; readonly rows: number },
   ): Promise<Float32Array> {
     const { weights, request } = this.walk;
-    const elements = linear.outputs * linear.inputs;
+    const elements = run.rows * linear.inputs;
     const at = this.region(name, elements * 4);
-    await weights.loadRows([{ linear, at, change }]);
+    await weights.loadRows([{ linear, at, change, ...run }]);
     return new Float32Array(request.pool.memory.buffer, at, elements);
   }
 
@@ -184,8 +198,9 @@ class OutputErrorMeter {
     linear: PlacedLinear,
     source: Matrix,
     target: Matrix,
+    count: number,
   ): Promise<void> {
-    const tasks = tilesOf(this.walk.stages.rows).map(({ first, rows }) => ({
+    const tasks = tilesOf(count).map(({ first, rows }) => ({
       linear,
       source: rowsFrom(source, first),
       rows,
@@ -196,8 +211,13 @@ class OutputErrorMeter {
   }
 
   /** Each column of a matrix by its factor; may go where it comes from. */
-  private async divide(source: Matrix, target: Matrix, factors: Float32Array): Promise<void> {
-    const tasks = tilesOf(this.walk.stages.rows).map(({ first, rows }) => ({
+  private async divide(
+    source: Matrix,
+    target: Matrix,
+    factors: Float32Array,
+    count: number,
+  ): Promise<void> {
+    const tasks = tilesOf(count).map(({ first, rows }) => ({
       source: rowsFrom(source, first),
       target: rowsFrom(target, first),
       rows,
@@ -208,8 +228,13 @@ class OutputErrorMeter {
     await this.tasks.run('divideRows', tasks, () => undefined, this.walk.options.signal);
   }
 
-  private async sumSquares(one: Matrix, columns: number, other?: Matrix): Promise<number> {
-    const tasks = tilesOf(this.walk.stages.rows).map(({ first, rows }) => ({
+  private async sumSquares(
+    one: Matrix,
+    columns: number,
+    count: number,
+    other?: Matrix,
+  ): Promise<number> {
+    const tasks = tilesOf(count).map(({ first, rows }) => ({
       one: rowsFrom(one, first),
       other: other && rowsFrom(other, first),
       rows,
@@ -238,6 +263,13 @@ class OutputErrorMeter {
     this.regions.set(name, region);
     return region.start;
   }
+}
+
+/** Rows of a linear map that are compared at once: whole blocks of the format. */
+function rowsAtOnce({ outputs, inputs }: LinearPlan, change: TensorChange | undefined): number {
+  const rows = Math.max(1, Math.floor(RUN_WEIGHTS / inputs / RUN_STEP)) * RUN_STEP;
+  const blocks = change?.format ? findChunkBoundary([change.format]).blocks : 1;
+  return (rows * inputs) % blocks === 0 ? rows : outputs;
 }
 
 /** A linear map without its bias, which adds nothing to a difference. */
