@@ -34,8 +34,10 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
   /** Where hidden states lie, one window behind the other. */
   readonly windows: readonly StateWindow[];
   private readonly experts?: ExpertRunner;
-  /** Address of the weights of the block at work. */
+  /** Address of the weights of the block at work, … */
   private readonly packed: number;
+  /** … but those of the feed-forward part's last map; absent: they lie with the others. */
+  private readonly downAt?: number;
 
   constructor(
     readonly request: Request,
@@ -68,7 +70,9 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
     this.workspace = new Workspace(pool, plan, countAttendedBytes(plan, rows), memory);
     const { attended } = this.workspace;
     this.stages = new BlockStages({ pool, plan, windows: this.windows, attended, routed, signal });
-    const sizes = blocks.map((block) => layOutParts(block, 0, hiddenSize).bytes);
+    // Once its weights are chosen, what they were chosen with is not needed any more.
+    this.downAt = memory === 'shared' ? attended : undefined;
+    const sizes = blocks.map((block) => layOutParts(block, 0, hiddenSize, this.downAt).bytes);
     this.packed = pool.reserve(Math.max(...sizes)).start;
     this.fixed = new FixedTensors({ pool, plan, variants: [], weights });
     const { fixed } = this;
@@ -93,7 +97,7 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
     for (const [index, plan] of model.plan.blocks.entries()) {
       throwIfCancelled(signal);
       onProgress?.({ done: index, total, message: `block ${index + 1} of ${total}` });
-      const layout = layOutParts(plan, this.packed, model.plan.hiddenSize);
+      const layout = layOutParts(plan, this.packed, model.plan.hiddenSize, this.downAt);
       await visit({ index, plan, placed: placeBlock(plan, layout, undefined), layout });
     }
     onProgress?.({ done: total, total });

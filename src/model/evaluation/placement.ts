@@ -109,8 +109,14 @@ export function layOutBlock(block: BlockPlan, start: number, hiddenSize: number)
 /**
  * The same, where the feed-forward part's weights take the places of those of attention. Norms, biases and
  * the router, which is asked where attention ends, have places of their own.
+ * @param downAt address for the weights of the feed-forward part's last map, where these are to lie elsewhere
  */
-export function layOutParts(block: BlockPlan, start: number, hiddenSize: number): Layout {
+export function layOutParts(
+  block: BlockPlan,
+  start: number,
+  hiddenSize: number,
+  downAt?: number,
+): Layout {
   const { attention, feedForward } = block;
   const layout = new Layout(start);
   addNorms(layout, block, hiddenSize);
@@ -119,7 +125,11 @@ export function layOutParts(block: BlockPlan, start: number, hiddenSize: number)
   const { end } = layout;
   for (const linear of [...attention.projections, attention.output]) layout.addLinear(linear);
   layout.reuseFrom(end);
-  if (!isRouter(feedForward)) for (const linear of linearsOf(feedForward)) layout.addLinear(linear);
+  if (isRouter(feedForward)) return layout;
+  for (const linear of linearsOf(feedForward)) {
+    if (linear === feedForward.down && downAt !== undefined) layout.linears.set(linear, downAt);
+    else layout.addLinear(linear);
+  }
   return layout;
 }
 

@@ -103,6 +103,8 @@ export async function calibrateModel(
               })),
         },
       );
+      // Only now is the step's pool out of reach.
+      setup.host.freeMemory();
       for (const part of parts) {
         for (const [name, change] of part.changes) changes.set(name, change);
         for (const [name, more] of part.factors) {
@@ -217,7 +219,6 @@ async function runStep(
       : await quantizeAlone(request, applied, options);
   } finally {
     await pool.dispose();
-    host.freeMemory();
     await touchFolder(join(folder, name));
   }
 }
