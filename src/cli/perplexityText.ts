@@ -66,6 +66,8 @@ export function formatPerplexityTable(baseline: Perplexity, formats: readonly Ro
             formatSigned(perplexity.deltaVsBaseline),
             orDash(perplexity.deltaStandardError),
             formatSignificant(perplexity.klDivergence ?? NaN),
+            formatSignificant(perplexity.reverseKlDivergence ?? NaN),
+            formatSignificant(perplexity.cakld ?? NaN),
             formatPercent(perplexity.topTokenAgreement ?? NaN),
           ],
         ]
@@ -86,6 +88,8 @@ export function formatPerplexityTable(baseline: Perplexity, formats: readonly Ro
       right('Δ'),
       right('± s.e.'),
       right('KL, nats'),
+      right('reverse KL'),
+      right('CAKLD'),
       right('same top, %'),
     ],
     [unquantized, ...rows],

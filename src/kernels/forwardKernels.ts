@@ -166,7 +166,7 @@ export interface DivergenceTile {
   readonly columns: number;
   /** Address of the base model's running sums, this tile included. */
   readonly baseSums: number;
-  /** Address of the other's. */
+  /** Address of the other's, this tile included. */
   readonly sums: number;
 }
 
@@ -184,6 +184,10 @@ export const SCORE = Object.freeze({
   divergenceMax: 4,
   /** Σ exp(base − divergenceMax)·(base − logit). */
   divergence: 5,
+  /** This model's max that {@link SCORE.reverse} refers to. */
+  reverseMax: 6,
+  /** Σ exp(logit − reverseMax)·(logit − base). */
+  reverse: 7,
   length: 8,
 });
 
@@ -209,7 +213,7 @@ export interface LayerKernels {
   softCap(values: Matrix, rows: number, columns: number, cap: number): void;
   /** Takes a tile into the running sums of its rows. A fresh row has max −Infinity and sum 0. */
   score(tile: LogitTile): void;
-  /** Takes a tile into the other model's divergence sums. */
+  /** Takes a tile into the other model's sums of both divergences. */
   diverge(tile: DivergenceTile): void;
 }
 

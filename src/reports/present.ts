@@ -23,15 +23,19 @@ const PERPLEXITY_COLUMNS = [
   'deltaStandardError',
   'klDivergence',
   'topTokenAgreement',
+  'reverseKlDivergence',
+  'cakld',
 ];
 
 /** Fields of {@link PERPLEXITY_COLUMNS}; empty where it was not measured. */
 function perplexityFields(perplexity: Perplexity | undefined): (string | number)[] {
   if (!perplexity) return PERPLEXITY_COLUMNS.map(() => '');
   const { value, standardError, deltaVsBaseline, deltaStandardError } = perplexity;
-  const { klDivergence, topTokenAgreement } = perplexity;
+  const { klDivergence, topTokenAgreement, reverseKlDivergence, cakld } = perplexity;
   const all = [value, standardError, deltaVsBaseline, deltaStandardError];
-  return [...all, klDivergence, topTokenAgreement].map((each) => each ?? '');
+  return [...all, klDivergence, topTokenAgreement, reverseKlDivergence, cakld].map(
+    (each) => each ?? '',
+  );
 }
 
 /**

@@ -30,6 +30,9 @@ function perplexity(
     deltaVsBaseline: delta,
     deltaStandardError: error,
     klDivergence,
+    reverseKlDivergence: 1.1 * klDivergence,
+    cakld: 1.04 * klDivergence,
+    confidence: 0.4,
     topTokenAgreement,
   };
 }
@@ -63,6 +66,7 @@ export function withSamplePerplexity(
         tokens: TOKENS,
         deltaVsBaseline: 0,
         deltaStandardError: 0,
+        confidence: 0.4,
       },
     },
     notes: ['A note on <b>all</b> perplexities.'],

@@ -162,7 +162,7 @@ export class GpuForwardKernels {
     scoreTile(this.context, tile);
   }
 
-  /** Takes a tile into the other model's divergence sums. */
+  /** Takes a tile into the other model's sums of both divergences. */
   diverge(tile: GpuDivergenceTile): void {
     divergeTile(this.context, tile);
   }

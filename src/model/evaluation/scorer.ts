@@ -222,20 +222,25 @@ export class Scorer {
       return windows.map(({ length }): WindowScore => {
         let nll = 0;
         let divergence = 0;
+        let reverseDivergence = 0;
+        let confidence = 0;
         let agreements = 0;
         for (let i = 0; i + 1 < length; i++) {
           const at = (model * rows + row + i) * SCORE.length;
           const baseAt = (row + i) * SCORE.length;
           const total = all[at + SCORE.max] + Math.log(all[at + SCORE.sum]);
           nll += total - all[at + SCORE.target];
+          confidence += 1 / all[at + SCORE.sum];
           if (all[at + SCORE.top] === all[baseAt + SCORE.top]) agreements++;
           if (model === 0) continue;
           const baseTotal = all[baseAt + SCORE.max] + Math.log(all[baseAt + SCORE.sum]);
           const difference = all[at + SCORE.divergence] / all[baseAt + SCORE.sum];
           divergence += difference - baseTotal + total;
+          const reverse = all[at + SCORE.reverse] / all[at + SCORE.sum];
+          reverseDivergence += reverse - total + baseTotal;
         }
         row += length;
-        return { targets: length - 1, nll, divergence, agreements };
+        return { targets: length - 1, nll, divergence, reverseDivergence, confidence, agreements };
       });
     });
   }

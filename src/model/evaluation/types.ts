@@ -73,6 +73,10 @@ export interface WindowScore {
   readonly nll: number;
   /** Σ KL(unquantized ‖ this) over the scored positions, nats; 0 for the unquantized model. */
   readonly divergence: number;
+  /** Σ KL(this ‖ unquantized) over the scored positions, nats; 0 for the unquantized model. */
+  readonly reverseDivergence: number;
+  /** Σ of the largest probability over the scored positions. */
+  readonly confidence: number;
   /** Scored positions whose most probable token is that of the unquantized model. */
   readonly agreements: number;
 }

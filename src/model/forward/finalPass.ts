@@ -120,5 +120,6 @@ export function clearScores(sums: Float64Array): void {
   for (let row = 0; row < sums.length; row += SCORE.length) {
     sums[row + SCORE.max] = -Infinity;
     sums[row + SCORE.divergenceMax] = -Infinity;
+    sums[row + SCORE.reverseMax] = -Infinity;
   }
 }

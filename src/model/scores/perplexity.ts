@@ -1,3 +1,4 @@
+import { confidenceAwareDivergence } from '../../metrics/logitDivergence.js';
 import type { WindowScore } from '../evaluation/types.js';
 
 /** A perplexity and how sure it is. */
@@ -16,6 +17,15 @@ export interface Perplexity {
   readonly deltaStandardError: number | null;
   /** Mean KL(unquantized ‖ quantized), nats per token; absent for the unquantized model. */
   readonly klDivergence?: number;
+  /** Mean KL(quantized ‖ unquantized), nats per token; absent for the unquantized model. */
+  readonly reverseKlDivergence?: number;
+  /**
+   * BitDistiller's confidence-aware divergence, nats per token: γ·reverse + (1 − γ)·forward, γ being the
+   * unquantized model's {@link confidence} over all scored tokens; absent for the unquantized model.
+   */
+  readonly cakld?: number;
+  /** Mean probability of the most probable token. */
+  readonly confidence: number;
   /** Share of tokens with the same most probable prediction; absent for the unquantized model. */
   readonly topTokenAgreement?: number;
 }
@@ -26,17 +36,22 @@ interface Totals {
   /** Nats per target. */
   readonly mean: number;
   readonly perplexity: number;
+  /** Mean largest probability. */
+  readonly confidence: number;
 }
 
 function totalsOf(scores: readonly WindowScore[]): Totals {
   if (scores.length === 0) throw new Error('There is no window to take a perplexity of');
   let nll = 0;
   let targets = 0;
+  let confidence = 0;
   for (const score of scores) {
     nll += score.nll;
     targets += score.targets;
+    confidence += score.confidence;
   }
-  return { nll, targets, mean: nll / targets, perplexity: Math.exp(nll / targets) };
+  const mean = nll / targets;
+  return { nll, targets, mean, perplexity: Math.exp(mean), confidence: confidence / targets };
 }
 
 /**
@@ -67,6 +82,7 @@ export function computeBaselinePerplexity(scores: readonly WindowScore[]): Perpl
     tokens: totals.targets,
     deltaVsBaseline: 0,
     deltaStandardError: 0,
+    confidence: totals.confidence,
   };
 }
 
@@ -87,11 +103,15 @@ export function computePerplexity(
     (each, window) => each - residual(baseline[window], baselineTotals),
   );
   let divergence = 0;
+  let reverseDivergence = 0;
   let agreements = 0;
   for (const score of scores) {
     divergence += score.divergence;
+    reverseDivergence += score.reverseDivergence;
     agreements += score.agreements;
   }
+  const forward = divergence / totals.targets;
+  const reverse = reverseDivergence / totals.targets;
   return {
     value: totals.perplexity,
     nll: totals.mean,
@@ -99,7 +119,10 @@ export function computePerplexity(
     tokens: totals.targets,
     deltaVsBaseline: totals.perplexity - baselineTotals.perplexity,
     deltaStandardError: standardErrorOf(differences, totals.targets),
-    klDivergence: divergence / totals.targets,
+    klDivergence: forward,
+    reverseKlDivergence: reverse,
+    cakld: confidenceAwareDivergence(baselineTotals.confidence, { forward, reverse }),
+    confidence: totals.confidence,
     topTokenAgreement: agreements / totals.targets,
   };
 }

@@ -16,6 +16,8 @@ const scoreOf = (variant: number, window: number): WindowScore => ({
   targets: WINDOWS[window].length - 1,
   nll: variant === 2 && window === 1 ? Infinity : 1.25 + variant / 3 + window * 10,
   divergence: variant === 2 && window === 2 ? NaN : variant * 0.0625,
+  reverseDivergence: variant === 1 && window === 2 ? Infinity : variant * 0.125,
+  confidence: 0.5 + window,
   agreements: window % WINDOWS[window].length === 0 ? 0 : 1,
 });
 
@@ -87,7 +89,10 @@ export const scores: FuzzTarget = {
           if (!score) return;
           found++;
           const expected = scoreOf(v, window);
-          for (const key of ['targets', 'nll', 'divergence', 'agreements'] as const) {
+          for (const key of [
+            ...(['targets', 'nll', 'divergence', 'reverseDivergence'] as const),
+            ...(['confidence', 'agreements'] as const),
+          ]) {
             promise(
               Object.is(score[key], expected[key]),
               `"${key}" is ${score[key]}, not ${expected[key]}`,

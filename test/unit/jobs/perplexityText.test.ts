@@ -39,6 +39,7 @@ const baseline: Perplexity = {
   tokens: 43350,
   deltaVsBaseline: 0,
   deltaStandardError: 0,
+  confidence: 0.4,
 };
 
 function changed(delta: number, more: Partial<Perplexity> = {}): Perplexity {
@@ -48,6 +49,9 @@ function changed(delta: number, more: Partial<Perplexity> = {}): Perplexity {
     deltaVsBaseline: delta,
     deltaStandardError: 0.0312,
     klDivergence: 0.0142,
+    reverseKlDivergence: 0.0153,
+    cakld: 0.0146,
+    confidence: 0.4,
     topTokenAgreement: 0.9312,
     ...more,
   };
@@ -116,6 +120,8 @@ describe('the table of perplexity', () => {
       '+0.3922',
       '0.0312',
       '0.0142',
+      '0.0153',
+      '0.0146',
       '93.1',
     ]);
     expect(cells(output, 'int2-asym:g128').slice(2, 6)).toEqual(['1.00e+6', '–', '+1.00e+6', '–']);
@@ -207,12 +213,14 @@ describe('a comparison with perplexities', () => {
   test('adds columns to the CSV, and none where nothing was measured', () => {
     const lines = formatComparisonCsv(report).trimEnd().split('\r\n');
     expect(lines[0]).toMatch(
-      /,nonFinite,perplexity,perplexityStandardError,deltaVsBaseline,deltaStandardError,klDivergence,topTokenAgreement$/,
+      /,nonFinite,perplexity,perplexityStandardError,deltaVsBaseline,deltaStandardError,klDivergence,topTokenAgreement,reverseKlDivergence,cakld$/,
     );
     expect(new Set(lines.map((line) => line.split(',').length)).size).toBe(1);
-    expect(lines[1]).toMatch(/,28\.56649,0\.53219,1,0\.0312,0\.0142,0\.9312$/);
-    expect(lines[2]).toMatch(/,27\.66649\d*,0\.53219,0\.1,0\.0312,0\.0142,0\.9312$/);
-    expect(lines[6]).toMatch(/,29\.56649,,2,0\.0312,0\.0142,0\.9312$/);
+    expect(lines[1]).toMatch(/,28\.56649,0\.53219,1,0\.0312,0\.0142,0\.9312,0\.0153,0\.0146$/);
+    expect(lines[2]).toMatch(
+      /,27\.66649\d*,0\.53219,0\.1,0\.0312,0\.0142,0\.9312,0\.0153,0\.0146$/,
+    );
+    expect(lines[6]).toMatch(/,29\.56649,,2,0\.0312,0\.0142,0\.9312,0\.0153,0\.0146$/);
     expect(lines[7]).toMatch(/,,,,,,$/);
     expect(formatComparisonCsv(plain)).toMatch(/,nonFinite\r\n/);
   });

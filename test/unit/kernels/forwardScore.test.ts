@@ -1,6 +1,7 @@
 // Scores and divergences of logits in WebAssembly against the reference and against definitions.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SCORE } from '../../../src/kernels/forwardKernels.js';
+import { divergencesOf } from '../../../src/metrics/logitDivergence.js';
 import { referenceForward, wasmForward, type ForwardSetup } from '../../support/forwardKernels.js';
 import { Random, Scene, SENTINEL } from '../../support/forwardScene.js';
 
@@ -23,6 +24,8 @@ interface Scored {
   readonly top: number;
   readonly max: number;
   readonly divergence: number;
+  /** KL(this ‖ base). */
+  readonly reverse: number;
 }
 
 /** Scores logits tile by tile, and where a base is given its divergence; all rows of all setups. */
@@ -85,6 +88,7 @@ function scoreTiles(
         top: at('top'),
         max: at('max'),
         divergence: base ? at('divergence') / baseAt('sum') + ownSum - baseSum : 0,
+        reverse: base ? at('reverse') / at('sum') + baseSum - ownSum : 0,
       };
     });
   });
@@ -208,15 +212,6 @@ describe('score', () => {
   });
 });
 
-/** Σ p·log(p/q) in f64. */
-function divergenceOf(base: Float32Array, logits: Float32Array): number {
-  const [baseSum, sum] = [logSum(base), logSum(logits)];
-  return base.reduce((total, b, token) => {
-    const logP = b - baseSum;
-    return b === -Infinity ? total : total + Math.exp(logP) * (logP - logits[token] + sum);
-  }, 0);
-}
-
 describe('diverge', () => {
   const random = new Random(22);
 
@@ -225,9 +220,10 @@ describe('diverge', () => {
     for (const noise of [0, 1e-3, 0.1, 2]) {
       const logits = base.map((row) => row.map((v) => v + noise * random.normal() + 10));
       for (const scored of scoreTiles(logits, [0, 1, 2], tile, { base })) {
-        scored.forEach(({ divergence }, row) => {
-          const expected = divergenceOf(base[row], logits[row]);
-          expect(Math.abs(divergence - expected)).toBeLessThan(1e-6);
+        scored.forEach(({ divergence, reverse }, row) => {
+          const expected = divergencesOf(base[row], logits[row]);
+          expect(Math.abs(divergence - expected.forward)).toBeLessThan(1e-6);
+          expect(Math.abs(reverse - expected.reverse)).toBeLessThan(1e-6);
         });
       }
     }
@@ -238,9 +234,11 @@ describe('diverge', () => {
     const base = [rising, rising.slice().reverse()];
     const logits = base.map((row) => row.map((v) => v * 0.8 + random.normal()));
     for (const scored of scoreTiles(logits, [0, 1], 32, { base })) {
-      scored.forEach(({ divergence }, row) => {
-        const expected = divergenceOf(base[row], logits[row]);
-        expect(Math.abs(divergence - expected)).toBeLessThan(1e-6 * (1 + expected));
+      scored.forEach(({ divergence, reverse }, row) => {
+        const expected = divergencesOf(base[row], logits[row]);
+        const near = 1e-6 * (1 + expected.forward);
+        expect(Math.abs(divergence - expected.forward)).toBeLessThan(near);
+        expect(Math.abs(reverse - expected.reverse)).toBeLessThan(1e-6 * (1 + expected.reverse));
       });
     }
   });
@@ -250,8 +248,13 @@ describe('diverge', () => {
     base.fill(-Infinity, 10, 20).fill(-Infinity, 0, 4);
     const logits = base.map((v) => (v === -Infinity ? 1 : v + 0.1));
     logits.fill(-Infinity, 15, 20);
-    for (const [{ divergence }] of scoreTiles([logits], [30], 10, { base: [base] })) {
-      expect(Math.abs(divergence - divergenceOf(base, logits))).toBeLessThan(1e-6);
+    for (const [{ divergence, reverse }] of scoreTiles([logits], [30], 10, { base: [base] })) {
+      expect(Math.abs(divergence - divergencesOf(base, logits).forward)).toBeLessThan(1e-6);
+      // The base excludes tokens that the other does not.
+      expect(reverse).toBe(Infinity);
+    }
+    for (const [{ reverse }] of scoreTiles([base], [30], 10, { base: [logits] })) {
+      expect(Math.abs(reverse - divergencesOf(logits, base).reverse)).toBeLessThan(1e-6);
     }
     logits[40] = -Infinity;
     for (const [{ divergence }] of scoreTiles([logits], [30], 10, { base: [base] })) {

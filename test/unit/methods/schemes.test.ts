@@ -102,7 +102,7 @@ describe('a wrong scheme', () => {
     ['int4+mse:2', `Format "int4+mse:2": "+mse" is not one of ${known}`],
     [
       'int4+gptq:fast',
-      'Format "int4+gptq:fast": gptq has no option "fast" (it has damp, block, act-order, static-groups, order)',
+      'Format "int4+gptq:fast": gptq has no option "fast" (it has damp, block, act-order, static-groups, order, context)',
     ],
     ['int4+hqq:x', 'Format "int4+hqq:x": hqq has no option "x" (it has none)'],
     ['int4+gptq:damp', 'Format "int4+gptq:damp": "damp" takes a value'],

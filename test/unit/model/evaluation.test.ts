@@ -131,9 +131,11 @@ describe('evaluation', () => {
       expect(score.nll).toBe(baseline[window].nll);
       expect(score.agreements).toBe(score.targets);
       expect(Math.abs(score.divergence)).toBeLessThan(1e-6 * score.targets);
+      expect(Math.abs(score.reverseDivergence)).toBeLessThan(1e-6 * score.targets);
     });
     for (const score of variants[1]) {
       expect(score.divergence / score.targets).toBeGreaterThan(0.01);
+      expect(score.reverseDivergence / score.targets).toBeGreaterThan(0.01);
       expect(score.agreements).toBeLessThan(score.targets);
     }
   });

@@ -6,7 +6,8 @@ import {
 } from '../../../src/model/scores/perplexity.js';
 
 function score(targets: number, nll: number, divergence = 0, agreements = targets): WindowScore {
-  return { targets, nll, divergence, agreements };
+  const [reverseDivergence, confidence] = [3 * divergence, targets / 4];
+  return { targets, nll, divergence, reverseDivergence, confidence, agreements };
 }
 
 /** Reproducible uniform numbers in [0, 1). */
@@ -97,12 +98,21 @@ describe('perplexity', () => {
   });
 
   it('averages divergence and agreement over tokens', () => {
-    const { klDivergence, topTokenAgreement } = computePerplexity(
+    const measured = computePerplexity(
       [score(1, 4, 0.5, 1), score(3, 6, 0.1, 2)],
       [score(1, 4), score(3, 6)],
     );
-    expect(klDivergence).toBeCloseTo(0.15, 15);
-    expect(topTokenAgreement).toBe(0.75);
+    expect(measured.klDivergence).toBeCloseTo(0.15, 15);
+    expect(measured.reverseKlDivergence).toBeCloseTo(0.45, 15);
+    expect(measured.topTokenAgreement).toBe(0.75);
+  });
+
+  it("weighs the two divergences by the unquantized model's confidence", () => {
+    const changed = [score(1, 4, 0.5), score(3, 6, 0.1)];
+    const unsure = changed.map((each) => ({ ...each, confidence: 0 }));
+    const { cakld, confidence } = computePerplexity(unsure, [score(1, 4), score(3, 6)]);
+    expect(confidence).toBe(0);
+    expect(cakld).toBeCloseTo(0.25 * 0.45 + 0.75 * 0.15, 15);
   });
 
   it('knows no error of a single window', () => {

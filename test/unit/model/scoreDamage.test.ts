@@ -22,17 +22,53 @@ import { GOLDEN_MODELS } from '../../support/languageModels.js';
 
 const windows = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5), Int32Array.of(1, 2)];
 const scores: readonly { variant: string; window: number; score: WindowScore }[] = [
-  { variant: BASELINE, window: 0, score: { targets: 2, nll: 7.25, divergence: 0, agreements: 2 } },
-  { variant: BASELINE, window: 1, score: { targets: 1, nll: 3.5, divergence: 0, agreements: 1 } },
+  {
+    variant: BASELINE,
+    window: 0,
+    score: {
+      targets: 2,
+      nll: 7.25,
+      divergence: 0,
+      reverseDivergence: 0,
+      confidence: 0.5,
+      agreements: 2,
+    },
+  },
+  {
+    variant: BASELINE,
+    window: 1,
+    score: {
+      targets: 1,
+      nll: 3.5,
+      divergence: 0,
+      reverseDivergence: 0,
+      confidence: 0.5,
+      agreements: 1,
+    },
+  },
   {
     variant: 'int4 a',
     window: 0,
-    score: { targets: 2, nll: 7.5, divergence: 1e-9, agreements: 1 },
+    score: {
+      targets: 2,
+      nll: 7.5,
+      divergence: 1e-9,
+      reverseDivergence: 1e-9,
+      confidence: 0.5,
+      agreements: 1,
+    },
   },
   {
     variant: 'int4 a',
     window: 2,
-    score: { targets: 1, nll: NaN, divergence: Infinity, agreements: 0 },
+    score: {
+      targets: 1,
+      nll: NaN,
+      divergence: Infinity,
+      reverseDivergence: Infinity,
+      confidence: 0.5,
+      agreements: 0,
+    },
   },
 ];
 const NON_FINITE = 12;

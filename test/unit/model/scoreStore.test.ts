@@ -13,8 +13,22 @@ import {
 import { f32Tensor, temporaryFolder, writeCheckpoint } from '../../support/checkpoints.js';
 
 const windows = [Int32Array.of(1, 2, 3), Int32Array.of(4, 5), Int32Array.of(1, 2)];
-const first: WindowScore = { targets: 2, nll: 0.1 + 0.2, divergence: 1e-9, agreements: 1 };
-const second: WindowScore = { targets: 1, nll: Infinity, divergence: NaN, agreements: 0 };
+const first: WindowScore = {
+  targets: 2,
+  nll: 0.1 + 0.2,
+  divergence: 1e-9,
+  reverseDivergence: 2e-9,
+  confidence: 1.1,
+  agreements: 1,
+};
+const second: WindowScore = {
+  targets: 1,
+  nll: Infinity,
+  divergence: NaN,
+  reverseDivergence: -Infinity,
+  confidence: NaN,
+  agreements: 0,
+};
 
 async function openStore(options: Partial<ScoreStoreOptions> & { folder: string }) {
   const warnings: string[] = [];

@@ -20,21 +20,37 @@ export function scoreRow(
   });
 }
 
-/** Takes logits of the base and of another model into the other's sums; see `ForwardKernels.diverge`. */
+/**
+ * Takes logits of the base and of another model into the other's sums of both divergences; see
+ * `ForwardKernels.diverge`.
+ */
 export function divergeRow(
   base: Float32Array,
   logits: Float32Array,
   baseMax: number,
   sums: Float64Array,
 ): void {
-  if (baseMax === -Infinity) return;
+  addDivergence(base, logits, baseMax, sums, SCORE.divergence, SCORE.divergenceMax);
+  addDivergence(logits, base, sums[SCORE.max], sums, SCORE.reverse, SCORE.reverseMax);
+}
+
+/** Takes Σ exp(from − max)·(from − to) into the sum at `sumAt`, which refers to the max at `maxAt`. */
+function addDivergence(
+  from: Float32Array,
+  to: Float32Array,
+  max: number,
+  sums: Float64Array,
+  sumAt: number,
+  maxAt: number,
+): void {
+  if (max === -Infinity) return;
   // A sum of 0 needs no factor, which may be anything as long as nothing was added.
-  let sum = sums[SCORE.divergence];
-  if (sum !== 0) sum *= Math.exp(sums[SCORE.divergenceMax] - baseMax);
-  base.forEach((b, i) => {
-    // A token that the base excludes takes no part, whatever the other model says.
-    if (b !== -Infinity) sum += Math.exp(b - baseMax) * (b - logits[i]);
+  let sum = sums[sumAt];
+  if (sum !== 0) sum *= Math.exp(sums[maxAt] - max);
+  from.forEach((logit, i) => {
+    // A token that one excludes takes no part, whatever the other says.
+    if (logit !== -Infinity) sum += Math.exp(logit - max) * (logit - to[i]);
   });
-  sums[SCORE.divergence] = sum;
-  sums[SCORE.divergenceMax] = baseMax;
+  sums[sumAt] = sum;
+  sums[maxAt] = max;
 }

@@ -18,6 +18,6 @@ fn main(
   }
   for (var i = 0u; i < 8u; i++) {
     sums[parameters.sums_start + row * 8u + i] =
-      select(0u, bitcast<u32>(LOWEST), i == MAX || i == DIVERGENCE_MAX);
+      select(0u, bitcast<u32>(LOWEST), i == MAX || i == DIVERGENCE_MAX || i == REVERSE_MAX);
   }
 }

@@ -1,5 +1,5 @@
-// The same tokens' logits of a base model and of another, taken into the other's divergence sums: one
-// workgroup for each row.
+// The same tokens' logits of a base model and of another, taken into the other's sums of both
+// divergences: one workgroup for each row.
 struct Parameters {
   base_start: u32,
   logits_start: u32,
@@ -19,6 +19,40 @@ struct Parameters {
 /// What a logit counts that is not a number, beside those that are −∞: more than a vocabulary has.
 const MANY: f32 = 1.0e20;
 
+/// What a pair of logits adds to Σ exp(one − largest)·(one − other), and whether that is infinite or no number.
+struct Term {
+  value: f32,
+  broken: f32,
+}
+
+fn term_of(one: f32, other: f32, largest: f32) -> Term {
+  // A token that the one excludes takes no part, whatever the other model says.
+  if (!(one > LOWEST)) {
+    return Term(0.0, 0.0);
+  }
+  let bits = bitcast<u32>(other);
+  if (is_infinite_or_none(bits)) {
+    return Term(0.0, select(MANY, 1.0, bits == MINUS_INFINITY));
+  }
+  return Term(exponential(one - largest) * (one - other), 0.0);
+}
+
+/// Takes a tile's sum into the running sum and the largest logit that it refers to.
+fn take(sum_at: u32, largest_at: u32, largest: f32, tile: f32, broken: f32) {
+  if (largest <= LOWEST) {
+    return;
+  }
+  let before = sums[sum_at];
+  if (broken >= MANY) {
+    sums[sum_at] = NOT_A_NUMBER;
+  } else if (!is_infinite_or_none(before)) {
+    let factor = exponential(bitcast<f32>(sums[largest_at]) - largest);
+    let sum = tile + bitcast<f32>(before) * factor;
+    sums[sum_at] = select(bitcast<u32>(sum), INFINITY, broken > 0.0);
+  }
+  sums[largest_at] = bitcast<u32>(largest);
+}
+
 @compute @workgroup_size(WIDTH)
 fn main(
   @builtin(local_invocation_index) thread: u32,
@@ -29,37 +63,32 @@ fn main(
   if (row >= parameters.rows) {
     return;
   }
-  let largest = bitcast<f32>(base_sums[parameters.base_sums_start + row * 8u + MAX]);
+  let at = parameters.sums_start + row * 8u;
+  let base_largest = bitcast<f32>(base_sums[parameters.base_sums_start + row * 8u + MAX]);
+  let largest = bitcast<f32>(sums[at + MAX]);
   let base_row = parameters.base_start + row * parameters.base_stride;
   let start = parameters.logits_start + row * parameters.stride;
   var sum = 0.0;
   var broken = 0.0;
+  var reverse = 0.0;
+  var reverse_broken = 0.0;
   for (var i = thread; i < parameters.columns; i += WIDTH) {
-    let logit = base[base_row + i];
-    // A token that the base excludes takes no part, whatever the other model says.
-    if (logit > LOWEST) {
-      let other = logits[start + i];
-      let bits = bitcast<u32>(other);
-      if (is_infinite_or_none(bits)) {
-        broken += select(MANY, 1.0, bits == MINUS_INFINITY);
-      } else {
-        sum += exponential(logit - largest) * (logit - other);
-      }
-    }
+    let one = base[base_row + i];
+    let other = logits[start + i];
+    let forwards = term_of(one, other, base_largest);
+    let backwards = term_of(other, one, largest);
+    sum += forwards.value;
+    broken += forwards.broken;
+    reverse += backwards.value;
+    reverse_broken += backwards.broken;
   }
   sum = workgroup_sum(thread, sum);
   broken = workgroup_sum(thread, broken);
-  if (thread != 0u || largest <= LOWEST) {
+  reverse = workgroup_sum(thread, reverse);
+  reverse_broken = workgroup_sum(thread, reverse_broken);
+  if (thread != 0u) {
     return;
   }
-  let at = parameters.sums_start + row * 8u;
-  let factor = exponential(bitcast<f32>(sums[at + DIVERGENCE_MAX]) - largest);
-  let before = sums[at + DIVERGENCE];
-  if (broken >= MANY) {
-    sums[at + DIVERGENCE] = NOT_A_NUMBER;
-  } else if (!is_infinite_or_none(before)) {
-    sum += bitcast<f32>(before) * factor;
-    sums[at + DIVERGENCE] = select(bitcast<u32>(sum), INFINITY, broken > 0.0);
-  }
-  sums[at + DIVERGENCE_MAX] = bitcast<u32>(largest);
+  take(at + DIVERGENCE, at + DIVERGENCE_MAX, base_largest, sum, broken);
+  take(at + REVERSE, at + REVERSE_MAX, largest, reverse, reverse_broken);
 }

@@ -39,7 +39,7 @@ export interface GpuDivergenceTile {
   readonly columns: number;
   /** The base model's running sums, this tile included. */
   readonly baseSums: GpuView;
-  /** The other's. */
+  /** The other's, this tile included. */
   readonly sums: GpuView;
 }
 
@@ -85,7 +85,7 @@ export function scoreTile({ gpu }: ForwardContext, task: GpuLogitTile): void {
   }
 }
 
-/** Records that tiles of two models are taken into divergence sums. */
+/** Records that tiles of two models are taken into the sums of both divergences. */
 export function divergeTile({ gpu }: ForwardContext, task: GpuDivergenceTile): void {
   const { base, logits, rows, columns, baseSums, sums } = task;
   const kernel = gpu.kernel({

@@ -5,6 +5,8 @@ const TARGET: u32 = 2u;
 const TOP: u32 = 3u;
 const DIVERGENCE_MAX: u32 = 4u;
 const DIVERGENCE: u32 = 5u;
+const REVERSE_MAX: u32 = 6u;
+const REVERSE: u32 = 7u;
 /// What stands for −∞: a maximum of nothing.
 const LOWEST: f32 = -1.0e38;
 

@@ -21,12 +21,15 @@ function checksum(fileKey: string, fields: readonly unknown[]): string {
 
 /**
  * A score as a line without its end: a JSON array of variant, window, targets, nll, divergence,
- * agreements, non-finite weights, and a checksum of these. Numbers that JSON lacks are text.
+ * reverse divergence, confidence, agreements, non-finite weights, and a checksum of these. Numbers that JSON lacks are text.
  * @param fileKey what only this file has
  */
 export function writeLine(fileKey: string, { variant, window, score, nonFinite }: StoredScore) {
-  const { targets, nll, divergence, agreements } = score;
-  const numbers = [targets, nll, divergence, agreements, nonFinite];
+  const { targets, nll, divergence, reverseDivergence, confidence, agreements } = score;
+  const numbers = [
+    ...[targets, nll, divergence, reverseDivergence, confidence],
+    ...[agreements, nonFinite],
+  ];
   const written = numbers.map((each) => (Number.isFinite(each) ? each : String(each)));
   const fields = [variant, window, ...written];
   return JSON.stringify([...fields, checksum(fileKey, fields)]);
@@ -46,12 +49,16 @@ export function readLine(fileKey: string, line: string): StoredScore | undefined
   if (values.at(-1) !== checksum(fileKey, fields)) return undefined;
   const [variant, window, ...rest] = fields;
   if (typeof variant !== 'string' || typeof window !== 'string') return undefined;
-  const [targets, nll, divergence, agreements, nonFinite] = rest.map(readNumber);
+  const [targets, nll, divergence, reverseDivergence, confidence, agreements, nonFinite] =
+    rest.map(readNumber);
   if (!isCount(targets) || targets === 0 || !isCount(agreements) || agreements > targets) {
     return undefined;
   }
-  if (nll === undefined || divergence === undefined || !isCount(nonFinite)) return undefined;
-  return { variant, window, score: { targets, nll, divergence, agreements }, nonFinite };
+  if (nll === undefined || divergence === undefined || reverseDivergence === undefined)
+    return undefined;
+  if (confidence === undefined || !isCount(nonFinite)) return undefined;
+  const score = { targets, nll, divergence, reverseDivergence, confidence, agreements };
+  return { variant, window, score, nonFinite };
 }
 
 function isCount(value: unknown): value is number {

@@ -11,7 +11,7 @@ import { readLine, writeLine, type StoredScore } from './scoreLines.js';
 import { pruneScores } from './scorePruning.js';
 
 /** Changes whenever the meaning of a stored line does. */
-const STORE_VERSION = 2;
+const STORE_VERSION = 3;
 const STORE_SUFFIX = '.scores.jsonl';
 
 export interface ScoreStoreOptions {

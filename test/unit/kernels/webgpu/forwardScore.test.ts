@@ -32,7 +32,7 @@ type Rows = readonly Float32Array[];
 function plainSums(logits: Rows, targets: readonly number[], base?: Rows): Float64Array[] {
   return logits.map((row, r) => {
     const sums = new Float64Array(SCORE.length);
-    sums[SCORE.max] = sums[SCORE.divergenceMax] = -Infinity;
+    sums[SCORE.max] = sums[SCORE.divergenceMax] = sums[SCORE.reverseMax] = -Infinity;
     scoreRow(row, 0, targets[r], sums);
     if (base) divergeRow(base[r], row, Math.max(...base[r]), sums);
     return sums;
@@ -81,12 +81,20 @@ async function gpuSums(
 function expectClose(sums: readonly Float64Array[], wanted: readonly Float64Array[]): void {
   sums.forEach((row, r) => {
     const other = wanted[r];
-    for (const exact of [SCORE.max, SCORE.top, SCORE.target, SCORE.divergenceMax]) {
+    for (const exact of [
+      SCORE.max,
+      SCORE.top,
+      SCORE.target,
+      SCORE.divergenceMax,
+      SCORE.reverseMax,
+    ]) {
       expect(row[exact]).toBe(other[exact]);
     }
     expect(Math.abs(row[SCORE.sum] / other[SCORE.sum] - 1)).toBeLessThan(3e-7);
     const divergence = (row[SCORE.divergence] - other[SCORE.divergence]) / other[SCORE.sum];
     expect(Math.abs(divergence)).toBeLessThan(3e-7);
+    const reverse = (row[SCORE.reverse] - other[SCORE.reverse]) / other[SCORE.sum];
+    expect(Math.abs(reverse)).toBeLessThan(3e-7);
   });
 }
 
@@ -131,6 +139,7 @@ describe.skipIf(why)('scores', () => {
     sums.forEach((row, r) => {
       const error = (row[SCORE.divergence] - wanted[r][SCORE.divergence]) / wanted[r][SCORE.sum];
       expect(Math.abs(error)).toBeLessThan(3e-7);
+      expect(row[SCORE.reverse]).toBe(Infinity);
     });
   });
 
@@ -166,7 +175,7 @@ describe.skipIf(why)('scores', () => {
       0,
       LOWEST_SCORE,
       0,
-      0,
+      LOWEST_SCORE,
       0,
     ]);
     expect(values[299 * 8]).toBe(7);

@@ -8,6 +8,8 @@ const TARGET: usize = 16;
 const TOP: usize = 24;
 const DIVERGENCE_MAX: usize = 32;
 const DIVERGENCE: usize = 40;
+const REVERSE_MAX: usize = 48;
+const REVERSE: usize = 56;
 const LENGTH: usize = 64;
 
 function largest(p: usize, n: i32): f32 {
@@ -112,20 +114,26 @@ function sumDivergence(base: usize, p: usize, n: i32, top: f32): f64 {
   return sumOfWideLanes(total);
 }
 
+/** Takes Σ exp(base − max)·(base − logit) of a row into a running sum and the max that it refers to. */
+// @ts-ignore: decorator
+@inline
+function diverges(base: usize, logits: usize, columns: i32, max: f64, sumAt: usize, maxAt: usize): void {
+  if (max == -Infinity) return;
+  let sum = load<f64>(sumAt);
+  // A sum of 0 needs no factor, which may be anything as long as nothing was added.
+  if (sum != 0) sum *= wideExponential(load<f64>(maxAt) - max);
+  store<f64>(sumAt, sum + sumDivergence(base, logits, columns, <f32>max));
+  store<f64>(maxAt, max);
+}
+
 /** See `ForwardKernels.diverge`. Strides in floats. */
 export function diverge(
   base: usize, baseStride: i32, logits: usize, stride: i32, rows: i32, columns: i32,
   baseSums: usize, sums: usize,
 ): void {
   for (let row = 0; row < rows; row++) {
-    const max = load<f64>(baseSums, MAX);
-    if (max > -Infinity) {
-      let divergence = load<f64>(sums, DIVERGENCE);
-      // A sum of 0 needs no factor, which may be anything as long as nothing was added.
-      if (divergence != 0) divergence *= wideExponential(load<f64>(sums, DIVERGENCE_MAX) - max);
-      store<f64>(sums, divergence + sumDivergence(base, logits, columns, <f32>max), DIVERGENCE);
-      store<f64>(sums, max, DIVERGENCE_MAX);
-    }
+    diverges(base, logits, columns, load<f64>(baseSums, MAX), sums + DIVERGENCE, sums + DIVERGENCE_MAX);
+    diverges(logits, base, columns, load<f64>(sums, MAX), sums + REVERSE, sums + REVERSE_MAX);
     base += <usize>baseStride << 2;
     logits += <usize>stride << 2;
     baseSums += LENGTH;
