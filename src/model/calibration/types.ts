@@ -1,5 +1,5 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
-import type { ActivationFormat } from '../../formats/activations.js';
+import type { ActivationFormat, FixedRounding } from '../../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { StepFinding } from '../../methods/types.js';
 import type { LanguageModel, TensorChange } from '../evaluation/types.js';
@@ -17,6 +17,8 @@ export interface CalibratedPart {
   /** By tensor name. */
   readonly changes: ReadonlyMap<string, TensorChange>;
   readonly findings: readonly StepFinding[];
+  /** How inputs of linear maps are rounded, where a method has chosen it: by the name of their weights. */
+  readonly roundings: ReadonlyMap<string, FixedRounding>;
 }
 
 /** Keeps parts that are finished, outside of memory, so that a cancelled calibration goes on behind them. */
@@ -29,6 +31,7 @@ export interface CalibratedParts {
     part: string,
     tensors: readonly CalibratedTensor[],
     findings: readonly StepFinding[],
+    roundings?: ReadonlyMap<string, FixedRounding>,
   ): Promise<CalibratedPart>;
 }
 

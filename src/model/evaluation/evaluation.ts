@@ -3,6 +3,7 @@ import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { tensorsForAll, type BlockPlan, type ModelPlan } from '../config/plan.js';
 import { BlockRunner, type StateWindow } from './blockRunner.js';
 import { BlockWeights } from './blockWeights.js';
+import { placeChannelScales, type ChannelScalePlaces } from './channelScales.js';
 import { isRouter } from '../forward/block.js';
 import { cut, SLOT, type Cutting } from './cutting.js';
 import { Embedder } from './embedder.js';
@@ -102,6 +103,7 @@ export class Evaluation {
   private readonly finalInputs: FinalInputs;
   private readonly scorer: Scorer;
   private readonly states: number;
+  private readonly scales: ChannelScalePlaces;
   private readonly total: number;
   private done = 0;
 
@@ -142,6 +144,7 @@ export class Evaluation {
     const { weights } = this;
     this.memory = new EvaluationMemory({ pool, plan, variants, longestWindow, weights });
     this.states = pool.reserve(slots * this.stateBytes).start;
+    this.scales = placeChannelScales(pool, variants);
     const routed = hasExperts(plan)
       ? new RoutedStates({ pool, plan, states: this.states, rows: slots * maxRows })
       : undefined;
@@ -330,7 +333,7 @@ export class Evaluation {
     for (const group of groups) {
       const [{ variant }] = group;
       await weights.load(variant);
-      const placed = placeBlock(block, layout, variant);
+      const placed = placeBlock(block, layout, variant, this.scales);
       const run = (some: readonly Runner[], wanted?: typeof observation) =>
         this.blocks.run({
           block: placed,

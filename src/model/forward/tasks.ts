@@ -7,7 +7,7 @@ import type { SourceRef } from '../../storage/sourceRef.js';
 import type { Block, FeedForward, InputSite } from './block.js';
 
 /** How rows of activations are rounded; see `RowRounding`. */
-export type PlacedRounding = Pick<RowRounding, 'levels' | 'scale'>;
+export type PlacedRounding = Pick<RowRounding, 'levels' | 'scale' | 'channelScales'>;
 
 /** A linear map in the shared memory: packed panels and bias (0: none). */
 export interface PlacedLinear {

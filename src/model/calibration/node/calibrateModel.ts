@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { WorkerPool, type PoolOptions } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
+import type { FixedRounding } from '../../../formats/activations.js';
 import type { Host } from '../../../host/host.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
 import { chosenSteps, seesText } from '../../../methods/steps.js';
@@ -45,6 +46,8 @@ export interface CalibratedModel {
   /** The same before weights are rounded: what was scaled and clipped. */
   readonly unrounded: ReadonlyMap<string, TensorChange>;
   readonly findings: readonly StepFinding[];
+  /** How inputs of linear maps are rounded, where a method has chosen it: by the name of their weights. */
+  readonly roundings: ReadonlyMap<string, FixedRounding>;
   /** Names the calibration in caches. */
   readonly key: string;
 }
@@ -63,6 +66,7 @@ export async function calibrateModel(
   const changes = new Map<string, TensorChange>();
   let unrounded: ReadonlyMap<string, TensorChange> = new Map();
   const findings: StepFinding[] = [];
+  const roundings = new Map<string, FixedRounding>();
   let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
@@ -94,6 +98,7 @@ export async function calibrateModel(
       );
       for (const part of parts) {
         for (const [name, change] of part.changes) changes.set(name, change);
+        for (const [name, rounding] of part.roundings) roundings.set(name, rounding);
         findings.push(...part.findings);
       }
       if (step === 'adjust') unrounded = new Map(changes);
@@ -107,7 +112,7 @@ export async function calibrateModel(
     const inputs = setup.tensors.get(name);
     changes.set(name, { ...changes.get(name), format: formatForWidth(format, inputs) });
   }
-  return { changes, unrounded, findings, key };
+  return { changes, unrounded, findings, roundings, key };
 }
 
 /** Tensors that no method sees the inputs of: experts', embeddings and heads. */
