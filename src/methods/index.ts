@@ -3,6 +3,7 @@ import { aweq } from './entries/aweq.js';
 import { awq } from './entries/awq.js';
 import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
+import { llmFp4 } from './entries/llmFp4.js';
 import { hqq } from './entries/hqq.js';
 import { smoothquant } from './entries/smoothquant.js';
 import { VPTQ } from './entries/vptq.js';
@@ -16,6 +17,7 @@ export const METHODS: readonly CalibrationMethod[] = Object.freeze([
   smoothquant,
   aqas,
   aweq,
+  llmFp4,
   hqq,
   VPTQ,
 ]);

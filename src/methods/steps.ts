@@ -13,5 +13,5 @@ export function chosenSteps(
 /** Whether a method, as it is applied, sees a calibration text. */
 export function seesText({ method, options }: AppliedMethod): boolean {
   const { scale, clip, quantize } = chosenSteps(method, options);
-  return scale !== undefined || clip !== undefined || quantize?.needs === 'gram';
+  return scale !== undefined || clip !== undefined || (quantize?.needs ?? 'nothing') !== 'nothing';
 }

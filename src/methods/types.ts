@@ -1,4 +1,5 @@
 import type { TaskMachine } from '../compute/taskMachine.js';
+import type { ActivationFormat, FixedRounding } from '../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
 import type { Matrix } from '../kernels/forwardKernels.js';
 import type { CallOptions } from '../rpc/rpc.js';
@@ -88,7 +89,42 @@ export interface QuantizeAlone {
   ): Promise<readonly StepFinding[]>;
 }
 
-export type QuantizeStep = QuantizeWithGram | QuantizeAlone;
+/** Rows that linear maps of the unquantized model take, sampled. */
+export interface SampledInputs {
+  /** f32 [rows × inputs]. */
+  readonly matrix: Matrix;
+  readonly rows: number;
+  /** Largest magnitude of each input over all rows of the calibration, f32 [inputs]. */
+  readonly maxAbs: Float32Array;
+  /** Address of memory that the step may use, see {@link QuantizeWithSamples.roomBytes}. */
+  readonly room: number;
+}
+
+/** What a step has chosen beside weights. */
+export interface QuantizedSite {
+  readonly findings: readonly StepFinding[];
+  /** How inputs are rounded, by name of the weights. */
+  readonly roundings: ReadonlyMap<string, FixedRounding>;
+}
+
+/** Replaces weights by quantized ones, and chooses how inputs are rounded, by what that does to sampled rows. */
+export interface QuantizeWithSamples {
+  readonly needs: 'samples';
+  /** Bytes that it needs for itself, for a linear map of at most so many outputs. */
+  roomBytes(outputs: number, rows: number, inputs: number): number;
+  /** @param activations absent: inputs stay as they are */
+  quantize(
+    site: CalibrationSite,
+    samples: SampledInputs,
+    activations: ActivationFormat | undefined,
+    call: CallOptions,
+  ): Promise<QuantizedSite>;
+}
+
+export type QuantizeStep = QuantizeWithGram | QuantizeAlone | QuantizeWithSamples;
+
+/** Name of the option that says how many rows {@link QuantizeWithSamples} is given at least, where there are so many. */
+export const SAMPLES_OPTION = 'rows';
 
 /** A group of linear maps whose inputs get one set of factors, folded into what is before them. */
 export interface ScalingGroup extends CalibrationSite {
@@ -211,8 +247,8 @@ export interface CalibrationMethod {
    * @param shape [… × outputs × inputs]
    */
   storedBits?(shape: readonly number[], options: StepOptions): number;
-  /** Why a format cannot be used with it, in one sentence; undefined where it can. */
-  refuses(format: NumberFormat): string | undefined;
+  /** Why a format, or what activations become, cannot be used with it, in one sentence; undefined where it can. */
+  refuses(format: NumberFormat, activations?: ActivationFormat): string | undefined;
   readonly scale?: ScaleStep;
   readonly clip?: ClipStep;
   readonly quantize?: QuantizeStep;

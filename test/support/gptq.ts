@@ -40,7 +40,9 @@ export async function quantizeOn(
     view.set(weights.subarray(row * inputs, (row + 1) * inputs), row * stride);
   }
   new Float64Array(pool.memory.buffer, gramAt, inputs * inputs).set(gram);
-  const findings = await GPTQ.quantize!.quantize(
+  const { quantize: step } = GPTQ;
+  if (step?.needs !== 'gram') throw new Error('GPTQ needs products');
+  const findings = await step.quantize(
     {
       machine: pool,
       block: 0,

@@ -13,6 +13,7 @@ import { hashOf } from '../../scores/node/hashOf.js';
 import { INPUT_SITES, linearsAt } from '../../forward/block.js';
 import { adjustBlocks } from '../adjustBlocks.js';
 import { quantizeAlone } from '../quantizeAlone.js';
+import { quantizeBySamples } from '../quantizeBySamples.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
 import type { CalibratedPart, CalibrationRequest } from '../types.js';
 import { CalibratedFiles } from './calibratedFiles.js';
@@ -20,6 +21,14 @@ import { pruneCalibrated, refuseFullDisk, touchFolder } from './calibratedFolder
 
 /** Changes whenever the meaning of kept weights does. */
 const MEANING = '1';
+
+/** What runs a method's quantize step. */
+const QUANTIZE = {
+  gram: quantizeBlocks,
+  samples: quantizeBySamples,
+  // Without windows that pass.
+  nothing: quantizeAlone,
+};
 
 /** What a model is calibrated with. */
 export interface CalibrationSetup {
@@ -76,7 +85,7 @@ export async function calibrateModel(
       ...(key === '' ? [MEANING, ...setup.key, setup.scaleDtype, format.id] : [key]),
       formatMethod(applied),
       hashOf(windows.map(bytesOf)),
-      ...(steps.scale ? [scheme.activations?.id ?? ''] : []),
+      ...(steps.scale || steps.quantize?.needs === 'samples' ? [scheme.activations?.id ?? ''] : []),
       ...[...setup.tensors.keys()].sort(),
     ]);
     for (const step of ['adjust', 'quantize'] as const) {
@@ -183,10 +192,7 @@ async function runStep(
       parts: new CalibratedFiles(join(folder, name), options.signal),
     };
     if (step === 'adjust') return await adjustBlocks(request, applied, options);
-    // What needs no inputs needs no windows that pass.
-    return windows.length > 0
-      ? await quantizeBlocks(request, applied, options)
-      : await quantizeAlone(request, applied, options);
+    return await QUANTIZE[applied.method.quantize!.needs](request, applied, options);
   } finally {
     await pool.dispose();
     host.freeMemory();
