@@ -135,8 +135,9 @@ export interface ScalingGroup extends CalibrationSite {
    * `module`: the output of the whole attention or feed-forward part; `linears`: the linear maps' own
    * outputs, activations quantized too where the scheme has them.
    * @param factors f32 [inputs], positive; absent: no scaling
+   * @param atMost losses above this need not be exact: it ends with any that is above, too
    */
-  loss(judgedBy: 'module' | 'linears', factors?: Float32Array): Promise<number>;
+  loss(judgedBy: 'module' | 'linears', factors?: Float32Array, atMost?: number): Promise<number>;
   /** max |w| of each input over all maps of the group: f32 [inputs]. */
   weightMaxAbs(): Promise<Float32Array>;
   /** Largest less smallest weight of each input over all maps of the group: f32 [inputs]. */

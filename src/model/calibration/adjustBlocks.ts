@@ -131,10 +131,10 @@ class BlockAdjuster {
       ...chosen,
       site,
       statistics,
-      loss: (judgedBy, factors) =>
+      loss: (judgedBy, factors, atMost) =>
         judgedBy === 'module'
-          ? this.loss.ofModule(block, site, factors)
-          : this.loss.ofLinears(block, site, statistics.maxAbs, factors),
+          ? this.loss.ofModule(block, site, factors, atMost)
+          : this.loss.ofLinears(block, site, statistics.maxAbs, factors, atMost),
       weightMaxAbs: () => Promise.resolve(largestMagnitudes(weights, inputs)),
       weightSpans: () => Promise.resolve(spans(weights, inputs)),
       weightMeanRelative: () => Promise.resolve(meanRelative(weights, inputs, chosen.format)),
