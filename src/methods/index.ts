@@ -5,6 +5,7 @@ import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
 import { llmFp4 } from './entries/llmFp4.js';
 import { hqq } from './entries/hqq.js';
+import { mergequant } from './entries/mergequant.js';
 import { smoothquant } from './entries/smoothquant.js';
 import { VPTQ } from './entries/vptq.js';
 import type { CalibrationMethod } from './types.js';
@@ -18,6 +19,7 @@ export const METHODS: readonly CalibrationMethod[] = Object.freeze([
   aqas,
   aweq,
   llmFp4,
+  mergequant,
   hqq,
   VPTQ,
 ]);

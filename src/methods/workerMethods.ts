@@ -10,6 +10,7 @@ import { makeGptqMethods } from './gptq/gptqMethods.js';
 import { makeGramMethods } from './gram/gramMethods.js';
 import { makeHqqMethods } from './hqq/hqqMethods.js';
 import type { CalibrationApi } from './tasks.js';
+import { makeSampleMethods } from './samples/sampleMethods.js';
 import { makeLlmFp4Methods } from './llmFp4/llmFp4Methods.js';
 import { makeVptqMethods } from './vptq/vptqMethods.js';
 
@@ -33,6 +34,7 @@ export async function makeCalibrationMethods(
     ...makeClipMethods(loader),
     ...makeHqqMethods(loader),
     ...makeVptqMethods(loader, kernels),
+    ...makeSampleMethods(loader, forward),
     ...makeLlmFp4Methods(loader, forward),
   };
 }

@@ -2,7 +2,7 @@ import type { WorkerPool } from '../../src/compute/workerPool.js';
 import type { BiasedFloat } from '../../src/formats/preShifted.js';
 import { roundRow } from '../../src/kernels/reference/forward/rounding.js';
 import { LlmFp4Search } from '../../src/methods/llmFp4/search.js';
-import { searchRoomBytes } from '../../src/methods/llmFp4/sizes.js';
+import { sampleRoomBytes } from '../../src/methods/samples/sizes.js';
 
 export interface Fp4Scene {
   readonly weights: Float32Array;
@@ -34,7 +34,7 @@ export async function searchFloats(pool: WorkerPool, scene: Fp4Scene) {
     machine: pool,
     linear: { name: 'w', outputs, weights: { at, stride } },
     samples: { matrix: { at: samplesAt, stride }, rows, inputs },
-    room: pool.reserve(searchRoomBytes(outputs, rows, inputs)).start,
+    room: pool.reserve(sampleRoomBytes(outputs, rows, inputs)).start,
     splits,
     first,
     inputs: inputSplits && {

@@ -13,12 +13,27 @@ import { localFileSystem } from '../../src/storage/node/localFileSystem.js';
 import type { StepFinding } from '../../src/methods/types.js';
 import { createPool, HOST } from './checkpoints.js';
 
+interface Difference {
+  readonly delta: number;
+  readonly error: number;
+}
+
+/** Mean and standard error over windows. */
+function meanOf(values: readonly number[]): Difference {
+  const { length } = values;
+  const delta = values.reduce((sum, value) => sum + value, 0) / length;
+  const squares = values.reduce((sum, value) => sum + (value - delta) ** 2, 0);
+  return { delta, error: Math.sqrt(squares / (length - 1) / length) };
+}
+
 /** A scheme's scores: of itself against the unquantized model, and against another scheme. */
 export interface PairedScheme {
   readonly perplexity: Perplexity;
   readonly findings: readonly StepFinding[];
   /** Difference of perplexities, this less the other's, with its standard error over windows. */
-  against(other: string): { readonly delta: number; readonly error: number };
+  against(other: string): Difference;
+  /** The same of KL divergences, in nats per token. */
+  divergenceAgainst(other: string): Difference;
 }
 
 /** Scores a model in several schemes over its text. */
@@ -62,6 +77,13 @@ export async function pairSchemes(
               scores.get(other)!,
             );
             return { delta: deltaVsBaseline, error: deltaStandardError! };
+          },
+          divergenceAgainst(other) {
+            const perToken = ({ divergence, targets }: WindowScore) => divergence / targets;
+            const others = scores.get(other)!;
+            return meanOf(
+              variants[index].map((score, window) => perToken(score) - perToken(others[window])),
+            );
           },
         },
       ]),

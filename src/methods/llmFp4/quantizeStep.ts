@@ -3,7 +3,7 @@ import type { NumberFormat } from '../../formats/types.js';
 import type { QuantizeWithSamples, StepFinding } from '../types.js';
 import { listSplits, splitName } from './candidates.js';
 import { LlmFp4Search, type SearchedInputs } from './search.js';
-import { searchRoomBytes } from './sizes.js';
+import { sampleRoomBytes } from '../samples/sizes.js';
 
 /** Splits of a weight format's bits, and which of them it has itself; undefined where it is no such float. */
 export function splitsOf({ entry }: NumberFormat) {
@@ -27,7 +27,7 @@ function inputsOf(
 /** The search of LLM-FP4 for every linear map by itself, on what the unquantized model gives it. */
 export const llmFp4Step: QuantizeWithSamples = {
   needs: 'samples',
-  roomBytes: searchRoomBytes,
+  roomBytes: sampleRoomBytes,
   async quantize(site, { matrix, rows, maxAbs, room }, activations, call) {
     const { machine, block, inputs, format, scaleDtype } = site;
     const samples = { matrix, rows, inputs };

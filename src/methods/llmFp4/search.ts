@@ -1,4 +1,3 @@
-import type { TaskMachine, TaskOf } from '../../compute/taskMachine.js';
 import type { FixedRounding } from '../../formats/activations.js';
 import {
   biasOf,
@@ -7,22 +6,23 @@ import {
   type BiasedFloat,
 } from '../../formats/preShifted.js';
 import type { ScaleDtype } from '../../formats/types.js';
-import { PANEL_ROWS, type Matrix } from '../../kernels/forwardKernels.js';
-import type { CallOptions } from '../../rpc/rpc.js';
-import type { CalibratedLinear } from '../types.js';
+import { SampledLinear, type SampledSetup } from '../samples/sampledLinear.js';
 import { BIAS_FACTORS, indexOfLeast } from './candidates.js';
-import { align, sampleBytes, scratchBytes } from './sizes.js';
-import type { LlmFp4Api, Samples } from './tasks.js';
+import { biasScratchBytes } from './llmFp4Methods.js';
+import type { LlmFp4Api } from './tasks.js';
 
 /** Rounds of the search. */
 const ROUNDS = 3;
-/** Outputs that a task takes; a multiple of a panel's. */
-const TASK_ROWS = 2 * PANEL_ROWS;
-
 /** Biases of weights or inputs in one of the formats that are tried. */
 interface Choice<Bias> {
   readonly format: BiasedFloat;
   bias: Bias;
+}
+
+interface InputChoice extends Choice<number> {
+  readonly initial: number;
+  /** Of each input. */
+  readonly channels: readonly number[];
 }
 
 /** What is known of inputs before the search. */
@@ -36,18 +36,13 @@ export interface SearchedInputs {
   readonly magnitudes: Float32Array;
 }
 
-export interface SearchSetup {
-  readonly machine: TaskMachine;
-  readonly linear: CalibratedLinear;
-  readonly samples: Samples;
-  /** Address of room, of `searchRoomBytes`. */
-  readonly room: number;
+export interface SearchSetup extends SampledSetup {
   readonly splits: readonly BiasedFloat[];
+  /** Which of these the search begins with. */
   readonly first: number;
   /** Absent: inputs stay as they are. */
   readonly inputs?: SearchedInputs;
   readonly scaleDtype: ScaleDtype;
-  readonly call: CallOptions;
 }
 
 export interface SearchResult {
@@ -62,25 +57,15 @@ export interface SearchResult {
 
 /** The search of one linear map (algorithms 10 and its corrections). */
 export class LlmFp4Search {
-  private readonly target: Matrix;
-  private readonly packedSamples: number;
-  private readonly packedWeights: number;
+  private readonly sampled: SampledLinear;
   private readonly ofWeights: readonly Choice<Float64Array>[];
   private weights: Choice<Float64Array>;
-  private readonly ofInputs: readonly (Choice<number> & {
-    readonly initial: number;
-    readonly channels: readonly number[];
-  })[];
-  private inputs?: LlmFp4Search['ofInputs'][number];
-  private readonly scratchBytes: number;
+  private readonly ofInputs: readonly InputChoice[];
+  private inputs?: InputChoice;
 
   constructor(private readonly setup: SearchSetup) {
-    const { linear, samples, room, splits, first, inputs } = setup;
-    const { outputs } = linear;
-    this.scratchBytes = scratchBytes(samples.rows, samples.inputs);
-    this.target = { at: align(room), stride: outputs };
-    this.packedSamples = align(this.target.at + sampleBytes(samples.rows, outputs));
-    this.packedWeights = align(this.packedSamples + sampleBytes(samples.rows, samples.inputs));
+    const { splits, first, inputs } = setup;
+    this.sampled = new SampledLinear(setup);
     this.ofWeights = splits.map((format) => ({ format, bias: new Float64Array(0) }));
     this.weights = this.ofWeights[first];
     this.ofInputs = (inputs?.splits ?? []).map((format) => {
@@ -93,52 +78,47 @@ export class LlmFp4Search {
 
   /** Searches; the weights stay as they are. */
   async run(): Promise<SearchResult> {
-    await this.pack(undefined);
-    await this.runRows('floatOutputs', { packed: this.packedSamples, target: this.target });
+    const { sampled } = this;
+    await sampled.findTarget();
     let loss = NaN;
     for (let round = 0; round < ROUNDS; round++) {
-      await this.pack(this.rounding);
+      await sampled.pack(this.rounding);
       for (const choice of this.ofWeights) await this.searchRows(choice);
-      await this.packWeights(this.weights);
+      await this.quantize(this.weights, sampled.packedWeights);
       for (const choice of this.ofInputs) await this.searchInputBias(choice);
       const losses: number[] = [];
       for (const choice of this.ofWeights) {
-        await this.packWeights(choice);
-        losses.push(...(await this.losses([this.rounding])));
+        await this.quantize(choice, sampled.packedWeights);
+        losses.push(...(await sampled.losses([this.rounding])));
       }
       this.weights = this.ofWeights[indexOfLeast(losses)];
       loss = Math.min(...losses);
       if (!this.inputs) continue;
-      await this.packWeights(this.weights);
-      const ofInputs = await this.losses(this.ofInputs.map((each) => this.roundingOf(each)));
+      await this.quantize(this.weights, sampled.packedWeights);
+      const ofInputs = await sampled.losses(this.ofInputs.map((each) => this.roundingOf(each)));
       this.inputs = this.ofInputs[indexOfLeast(ofInputs)];
       loss = Math.min(...ofInputs);
     }
-    const { rows } = this.setup.samples;
     return {
       weights: this.weights.format,
       biases: this.weights.bias,
       inputs: this.inputs?.format,
       inputBias: this.inputs?.bias,
       rounding: this.rounding,
-      loss: loss / rows / this.setup.linear.outputs,
+      loss,
     };
   }
 
   /** Replaces the weights by the floats that were chosen. */
-  async replaceWeights(): Promise<void> {
-    const { format, bias: biases } = this.weights;
-    await this.runRows('quantizeRowsByBias', { format, biases, scaleDtype: this.setup.scaleDtype });
+  replaceWeights(): Promise<void> {
+    return this.quantize(this.weights);
   }
 
   private get rounding(): FixedRounding | undefined {
     return this.inputs && this.roundingOf(this.inputs);
   }
 
-  private roundingOf(
-    { format, channels, bias }: LlmFp4Search['ofInputs'][number],
-    tried = bias,
-  ): FixedRounding {
+  private roundingOf({ format, channels, bias }: InputChoice, tried = bias): FixedRounding {
     const { levels } = format;
     if (!Number.isFinite(tried)) return { levels, scale: 0 };
     return {
@@ -150,72 +130,37 @@ export class LlmFp4Search {
   }
 
   private async searchRows(choice: Choice<Float64Array>): Promise<void> {
-    const { linear, scaleDtype } = this.setup;
-    const { format } = choice;
+    const { linear, scaleDtype, samples } = this.setup;
+    const { target, packedSamples: packed } = this.sampled;
     const found = new Float64Array(linear.outputs);
-    const task = { packed: this.packedSamples, target: this.target, format, scaleDtype };
     let at = 0;
-    await this.runRows('searchRowBiases', task, (biases) => {
-      found.set(biases, at);
-      at += biases.length;
-    });
+    await this.sampled.runRows<LlmFp4Api, 'searchRowBiases'>(
+      'searchRowBiases',
+      { packed, target, format: choice.format, scaleDtype },
+      biasScratchBytes(samples.rows, samples.inputs),
+      (biases) => {
+        found.set(biases, at);
+        at += biases.length;
+      },
+    );
     choice.bias = found;
   }
 
-  private async searchInputBias(choice: LlmFp4Search['ofInputs'][number]): Promise<void> {
-    const biases = BIAS_FACTORS.map((factor) => factor * choice.initial);
+  private async searchInputBias(choice: InputChoice): Promise<void> {
     // Nothing but zeros has no scale.
     if (!Number.isFinite(choice.initial)) return;
-    const losses = await this.losses(biases.map((bias) => this.roundingOf(choice, bias)));
-    choice.bias = biases[indexOfLeast(losses)];
+    const biases = BIAS_FACTORS.map((factor) => factor * choice.initial);
+    const roundings = biases.map((bias) => this.roundingOf(choice, bias));
+    choice.bias = biases[indexOfLeast(await this.sampled.losses(roundings))];
   }
 
-  private pack(rounding: FixedRounding | undefined): Promise<void> {
-    const { samples } = this.setup;
-    return this.runTasks('packSamples', [
-      { samples, rounding, packed: this.packedSamples, scratchBytes: this.scratchBytes },
-    ]);
-  }
-
-  private packWeights({ format, bias: biases }: Choice<Float64Array>): Promise<void> {
+  /** @param packed address; absent: in place */
+  private quantize({ format, bias: biases }: Choice<Float64Array>, packed?: number): Promise<void> {
     const { scaleDtype } = this.setup;
-    const packed = this.packedWeights;
-    return this.runRows('quantizeRowsByBias', { format, biases, scaleDtype, packed });
-  }
-
-  /** Of the packed weights with inputs rounded in several ways. */
-  private async losses(roundings: readonly (FixedRounding | undefined)[]): Promise<number[]> {
-    const { samples, linear } = this.setup;
-    const losses: number[] = [];
-    const { target, scratchBytes: bytes, packedWeights: weights } = this;
-    const shared = { samples, weights, outputs: linear.outputs, target, scratchBytes: bytes };
-    const tasks = roundings.map((rounding) => ({ ...shared, rounding }));
-    await this.runTasks('sampleLoss', tasks, (loss) => void losses.push(loss));
-    return losses;
-  }
-
-  /** A task for each run of outputs. */
-  private runRows<Name extends 'floatOutputs' | 'searchRowBiases' | 'quantizeRowsByBias'>(
-    method: Name,
-    more: Omit<TaskOf<LlmFp4Api, Name>, 'samples' | 'weights' | 'run' | 'scratchBytes'>,
-    onResult?: (result: Awaited<ReturnType<LlmFp4Api[Name]>>) => void,
-  ): Promise<void> {
-    const { linear, samples } = this.setup;
-    const { weights, outputs } = linear;
-    const tasks = Array.from({ length: Math.ceil(outputs / TASK_ROWS) }, (_, index) => {
-      const first = index * TASK_ROWS;
-      const run = { first, end: Math.min(first + TASK_ROWS, outputs) };
-      return { ...more, samples, weights, run, scratchBytes: this.scratchBytes };
-    });
-    return this.runTasks(method, tasks as unknown as TaskOf<LlmFp4Api, Name>[], onResult);
-  }
-
-  private runTasks<Name extends keyof LlmFp4Api & string>(
-    method: Name,
-    tasks: readonly TaskOf<LlmFp4Api, Name>[],
-    onResult: (result: Awaited<ReturnType<LlmFp4Api[Name]>>) => void = () => undefined,
-  ): Promise<void> {
-    const { machine, call } = this.setup;
-    return machine.tasks<LlmFp4Api>().run(method, tasks, onResult, call.signal);
+    return this.sampled.runRows<LlmFp4Api, 'quantizeRowsByBias'>(
+      'quantizeRowsByBias',
+      { format, biases, scaleDtype, packed },
+      this.sampled.scratchBytes,
+    );
   }
 }

@@ -71,8 +71,15 @@ describe('a scheme', () => {
   it.each(METHODS.map((method) => [method.name, method] as const))(
     'reads back every option of %s that it prints',
     (name, { options, refuses, notation }) => {
-      const formats = [notation?.format ?? 'int4:g64', 'nf4', 'fp4-e2m1:row'];
-      const format = formats.find((each) => !refuses(parseScheme(each).format))!;
+      const formats = [
+        notation?.format ?? 'int4:g64',
+        'nf4',
+        'fp4-e2m1:row',
+        'int4:row/int4-static',
+      ].map(parseScheme);
+      const { format, activations } = formats.find(
+        (each) => !refuses(each.format, each.activations),
+      )!;
       const isAllowed = ({ default: usual, range, isWhole }: MethodOption, value: number) =>
         value !== usual &&
         value >= (range?.[0] ?? 0) &&
@@ -86,7 +93,8 @@ describe('a scheme', () => {
         }
         return `${option.name}=${option.values!.find((value) => value !== option.default)}`;
       });
-      const text = [`${format}+${name}`, ...others].join(':');
+      const behind = activations ? `/${activations.id}` : '';
+      const text = [`${format.id}+${name}`, ...others].join(':') + behind;
       const scheme = parseScheme(text);
       expect(parseScheme(scheme.id)).toEqual(scheme);
       for (const option of options) {
@@ -134,6 +142,14 @@ describe('a wrong scheme', () => {
     [
       'fp4-e2m1:row+llm-fp4/fp4-token',
       'Format "fp4-e2m1:row+llm-fp4/fp4-token": LLM-FP4 chooses biases that do not depend on tokens: write /fp4-static, /fp4-shifted, /fp8-static or /fp8-shifted',
+    ],
+    [
+      'int4:row+mergequant/int4-token',
+      'Format "int4:row+mergequant/int4-token": MergeQuant chooses static steps of inputs: write /int4-static or /int8-static behind it',
+    ],
+    [
+      'nf4:row+mergequant/int4-static',
+      'Format "nf4:row+mergequant/int4-static": MergeQuant merges steps of inputs into rows of integers: write int4:row or another intN',
     ],
     ['bf16+awq', 'Format "bf16+awq": bf16 has no groups whose range could be clipped'],
     ['int4/int8-token/x', 'Format "int4/int8-token/x": more than one "/"'],
