@@ -8,7 +8,12 @@ export type ActivationScaling =
   /** Each row its own, from the row itself while the model runs. */
   | 'token'
   /** One for all rows, from what calibration saw of them. */
-  | 'static';
+  | 'static'
+  /**
+   * Each input its own, from calibration: that of the tensor, divided by a power of two (LLM-FP4's pre-shifted
+   * exponent bias).
+   */
+  | 'shifted';
 
 /** A number format for what linear maps take, without options. */
 export interface ActivationEntry {
@@ -28,6 +33,15 @@ export interface ActivationEntry {
    * are a float of one binade, whose step is 1.
    */
   readonly levels: Minifloat;
+  /** Bits of an exponent; of integers 1. Powers of two of a shifted format are 0 … 2^exponentBits − 1. */
+  readonly exponentBits: number;
+}
+
+/** How the inputs of one linear map are rounded where scales are known before the model runs. */
+export interface FixedRounding {
+  readonly levels: Minifloat;
+  /** f32; an array has one for each input. Where it is 0, inputs become 0. */
+  readonly scale: number | Float32Array;
 }
 
 /** A format for activations as applied. */
@@ -45,6 +59,7 @@ interface Levels {
   readonly bits: number;
   readonly levelsName: string;
   readonly levels: Minifloat;
+  readonly exponentBits: number;
   readonly source: string;
   readonly notes: readonly string[];
 }
@@ -62,6 +77,7 @@ function integers(bits: number): Levels {
     bits,
     levelsName: `integers −${largest} … ${largest}`,
     levels: { fractionBits, minExponent: fractionBits, largest, ties: 'even' },
+    exponentBits: 1,
     source: SMOOTHQUANT,
     notes: [
       'SmoothQuant takes a largest magnitude below 1e-5 as 1e-5; here every row that is not zero keeps its own.',
@@ -85,6 +101,7 @@ const LEVELS: readonly Levels[] = [
     bits: 8,
     levelsName: 'E4M3, all codes numbers',
     levels: exmyFormat(4, 3),
+    exponentBits: 4,
     source: LLM_FP4,
     notes: ['Its largest level is 480/448 of that of E4M3 with NaN codes, as hardware has it.'],
   },
@@ -94,6 +111,7 @@ const LEVELS: readonly Levels[] = [
     bits: 4,
     levelsName: 'E2M1, as fp4-e2m1',
     levels: levelsOf('fp4-e2m1'),
+    exponentBits: 2,
     source: LLM_FP4,
     notes: [],
   },
@@ -107,11 +125,19 @@ const SCALINGS = {
     text: 'one scale per tensor, from the largest magnitude in calibration',
     notes: ['What exceeds that magnitude is clamped.'],
   },
+  shifted: {
+    suffix: ' shifted',
+    text: 'one scale per input from calibration, the tensor’s over a power of two (pre-shifted exponent bias)',
+    notes: [
+      'What exceeds the magnitude that an input had in calibration is clamped.',
+      'The powers of two belong into the weights (LLM-FP4); here inputs are rounded with their own scales, which comes to the same.',
+    ],
+  },
 } as const;
 
 /** Every format for activations, in the order of menus. */
 export const ACTIVATION_CATALOGUE: readonly ActivationEntry[] = Object.freeze(
-  (['token', 'static'] as const).flatMap((scaling) =>
+  (['token', 'static', 'shifted'] as const).flatMap((scaling) =>
     LEVELS.map(({ name, label, levelsName, notes, ...rest }) => {
       const { suffix, text, notes: more } = SCALINGS[scaling];
       return Object.freeze({
@@ -155,7 +181,7 @@ export function parseActivationFormat(text: string): ActivationFormat {
   const unknown = options.find((option) => option !== QKV);
   if (unknown !== undefined) fail(`option ":${unknown}" is not :${QKV}`);
   if (options.length > 1) fail(`more than one ":${QKV}"`);
-  if (options.length > 0 && entry.scaling === 'static') {
+  if (options.length > 0 && entry.scaling !== 'token') {
     fail(`":${QKV}" needs scales per token; calibration sees inputs, not outputs`);
   }
   return makeActivationFormat(entry, options.length > 0);

@@ -138,6 +138,8 @@ export interface RowRounding {
    * Where it is 0, rows become 0.
    */
   readonly scale?: number;
+  /** Address of f32 [columns], 0: none. Of all rows, in place of one scale: each column has its own. Threads only. */
+  readonly channelScales?: number;
 }
 
 /** The f32 scale that puts a largest magnitude onto the largest level. */

@@ -16,7 +16,7 @@ export interface SchemeChoices {
 /** Combinations of choices. */
 export interface CombinedSchemes {
   readonly schemes: readonly QuantizationScheme[];
-  /** Combinations that there are not, with the reason, in one sentence each. */
+  /** Why others are left out, each reason once, in one sentence. */
   readonly refused: readonly string[];
 }
 
@@ -25,33 +25,25 @@ export interface CombinedSchemes {
  * by format; a method with a notation of its own (VPTQ) once, whatever the formats.
  */
 export function combineSchemes({ formats, methods, activations }: SchemeChoices): CombinedSchemes {
-  const refused: string[] = [];
-  const weights: { readonly format: NumberFormat; readonly method: string }[] = [];
+  const refused = new Set<string>();
   const chosen = methods.length > 0 ? methods : [''];
-  const ofFormats = chosen.filter((name) => !findMethod(name)?.notation);
-  for (const format of formats.map(parseFormat)) {
-    for (const method of ofFormats) {
-      const reason = findMethod(method)?.refuses(format);
-      if (reason === undefined) weights.push({ format, method });
-      else refused.push(reason);
-    }
-  }
-  const own = chosen.flatMap((name) => {
-    const method = findMethod(name);
-    return method?.notation ? [notationScheme(method)] : [];
-  });
   const inputs = (activations.length > 0 ? activations : ['']).map((name) =>
     name === '' ? undefined : parseActivationFormat(name),
   );
-  const schemes = [
-    ...weights.flatMap(({ format, method: name }) => {
-      const method = findMethod(name);
-      const applied = method ? [{ method, options: defaultOptions(method) }] : [];
-      return inputs.map((activation) => makeScheme(format, applied, activation));
-    }),
-    ...own.flatMap(({ format, methods: applied }) =>
-      inputs.map((activation) => makeScheme(format, applied, activation)),
-    ),
-  ];
-  return { schemes, refused };
+  const schemes: QuantizationScheme[] = [];
+  const add = (format: NumberFormat, name: string) => {
+    const method = findMethod(name);
+    const applied = method ? [{ method, options: defaultOptions(method) }] : [];
+    for (const activation of inputs) {
+      const reason = method?.refuses(format, activation);
+      if (reason === undefined) schemes.push(makeScheme(format, applied, activation));
+      else refused.add(reason);
+    }
+  };
+  const isOwn = (name: string) => findMethod(name)?.notation !== undefined;
+  for (const format of formats.map(parseFormat)) {
+    for (const name of chosen) if (!isOwn(name)) add(format, name);
+  }
+  for (const name of chosen.filter(isOwn)) add(notationScheme(findMethod(name)!).format, name);
+  return { schemes, refused: [...refused] };
 }

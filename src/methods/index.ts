@@ -3,8 +3,10 @@ import { aweq } from './entries/aweq.js';
 import { awq } from './entries/awq.js';
 import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
+import { llmFp4 } from './entries/llmFp4.js';
 import { hqq } from './entries/hqq.js';
 import { imatrix } from './entries/imatrix.js';
+import { mergequant } from './entries/mergequant.js';
 import { smoothquant } from './entries/smoothquant.js';
 import { VPTQ } from './entries/vptq.js';
 import type { CalibrationMethod } from './types.js';
@@ -17,6 +19,8 @@ export const METHODS: readonly CalibrationMethod[] = Object.freeze([
   smoothquant,
   aqas,
   aweq,
+  llmFp4,
+  mergequant,
   hqq,
   imatrix,
   VPTQ,

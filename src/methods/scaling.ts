@@ -79,22 +79,36 @@ export interface FactorCandidate {
   readonly factors: Float32Array;
 }
 
+/** Candidates that are tried before those around the best of them. */
+const EVERY = 4;
+
 /**
- * The candidate with the least loss; the first of equally good ones wins.
+ * The candidate with the least loss; the first of equally good ones wins. Some are tried before the others, from the
+ * best of these on, as worse ones can then be given up early.
  * @throws where no loss is a number
  */
 export async function searchFactors(
   group: ScalingGroup,
   judgedBy: 'module' | 'linears',
-  candidates: Iterable<FactorCandidate> | AsyncIterable<FactorCandidate>,
+  candidates: readonly FactorCandidate[],
   signal?: AbortSignal,
 ): Promise<FactorCandidate & { readonly loss: number }> {
-  let best: (FactorCandidate & { readonly loss: number }) | undefined;
-  for await (const candidate of candidates) {
-    signal?.throwIfAborted();
-    const loss = await group.loss(judgedBy, candidate.factors);
-    if (loss < (best?.loss ?? Infinity)) best = { ...candidate, loss };
-  }
-  if (!best) throw new Error(`No loss of ${group.linears[0].name} and its like is a number`);
-  return best;
+  let [best, least] = [-1, Infinity];
+  const tryAll = async (indices: readonly number[]) => {
+    for (const index of indices) {
+      signal?.throwIfAborted();
+      const loss = await group.loss(judgedBy, candidates[index].factors, least);
+      if (loss < least || (loss === least && loss < Infinity && index < best)) {
+        [best, least] = [index, loss];
+      }
+    }
+  };
+  const isFirst = (index: number) => index % EVERY === EVERY / 2;
+  const indices = [...candidates.keys()];
+  await tryAll(indices.filter(isFirst));
+  const distance = (index: number) => Math.abs(index - Math.max(best, 0));
+  const others = indices.filter((index) => !isFirst(index));
+  await tryAll(others.sort((one, other) => distance(one) - distance(other)));
+  if (best < 0) throw new Error(`No loss of ${group.linears[0].name} and its like is a number`);
+  return { ...candidates[best], loss: least };
 }

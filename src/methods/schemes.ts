@@ -40,9 +40,9 @@ export function parseScheme(text: string): QuantizationScheme {
   const methods = parts
     .filter((part) => !SEARCHES.includes(part))
     .map((part) => parseMethod(part, whole));
-  check(whole, format, methods);
   const activations =
     activationsText === undefined ? undefined : parseActivationFormat(activationsText);
+  check(whole, format, methods, activations);
   return makeScheme(format, methods, activations);
 }
 
@@ -188,7 +188,12 @@ function parseValue(
 }
 
 /** Refuses what methods cannot do, and orders in which they would undo each other. */
-function check(whole: string, format: NumberFormat, methods: readonly AppliedMethod[]): void {
+function check(
+  whole: string,
+  format: NumberFormat,
+  methods: readonly AppliedMethod[],
+  activations: ActivationFormat | undefined,
+): void {
   const fail = (detail: string): never => {
     throw new FormatNameError(`Format "${whole}": ${detail}`);
   };
@@ -204,7 +209,7 @@ function check(whole: string, format: NumberFormat, methods: readonly AppliedMet
     fail(`${quantizing[0].method.name} chooses the codes, so it comes last`);
   }
   for (const { method } of methods) {
-    const reason = method.refuses(format);
+    const reason = method.refuses(format, activations);
     if (reason) fail(reason);
   }
 }

@@ -1,4 +1,5 @@
 import type { TaskMachine } from '../compute/taskMachine.js';
+import type { ActivationFormat, FixedRounding } from '../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../formats/types.js';
 import type { Matrix } from '../kernels/forwardKernels.js';
 import type { CallOptions } from '../rpc/rpc.js';
@@ -105,7 +106,43 @@ export interface QuantizeWithImportance {
   ): Promise<readonly StepFinding[]>;
 }
 
-export type QuantizeStep = QuantizeWithGram | QuantizeAlone | QuantizeWithImportance;
+/** Rows that linear maps of the unquantized model take, sampled. */
+export interface SampledInputs {
+  /** f32 [rows × inputs]. */
+  readonly matrix: Matrix;
+  readonly rows: number;
+  /** Largest magnitude of each input over all rows of the calibration, f32 [inputs]. */
+  readonly maxAbs: Float32Array;
+  /** Address of memory that the step may use, see {@link QuantizeWithSamples.roomBytes}. */
+  readonly room: number;
+}
+
+/** What a step has chosen beside weights. */
+export interface QuantizedSite {
+  readonly findings: readonly StepFinding[];
+  /** How inputs are rounded, by name of the weights. */
+  readonly roundings: ReadonlyMap<string, FixedRounding>;
+}
+
+/** Replaces weights by quantized ones, and chooses how inputs are rounded, by what that does to sampled rows. */
+export interface QuantizeWithSamples {
+  readonly needs: 'samples';
+  /** Bytes that it needs for itself, for a linear map of at most so many outputs. */
+  roomBytes(outputs: number, rows: number, inputs: number): number;
+  /** @param activations absent: inputs stay as they are */
+  quantize(
+    site: CalibrationSite,
+    samples: SampledInputs,
+    activations: ActivationFormat | undefined,
+    call: CallOptions,
+  ): Promise<QuantizedSite>;
+}
+
+export type QuantizeStep =
+  QuantizeWithGram | QuantizeAlone | QuantizeWithSamples | QuantizeWithImportance;
+
+/** Name of the option that says how many rows {@link QuantizeWithSamples} is given at least, where there are so many. */
+export const SAMPLES_OPTION = 'rows';
 
 /** A group of linear maps whose inputs get one set of factors, folded into what is before them. */
 export interface ScalingGroup extends CalibrationSite {
@@ -116,8 +153,9 @@ export interface ScalingGroup extends CalibrationSite {
    * `module`: the output of the whole attention or feed-forward part; `linears`: the linear maps' own
    * outputs, activations quantized too where the scheme has them.
    * @param factors f32 [inputs], positive; absent: no scaling
+   * @param atMost losses above this need not be exact: it ends with any that is above, too
    */
-  loss(judgedBy: 'module' | 'linears', factors?: Float32Array): Promise<number>;
+  loss(judgedBy: 'module' | 'linears', factors?: Float32Array, atMost?: number): Promise<number>;
   /** max |w| of each input over all maps of the group: f32 [inputs]. */
   weightMaxAbs(): Promise<Float32Array>;
   /** Largest less smallest weight of each input over all maps of the group: f32 [inputs]. */
@@ -230,8 +268,8 @@ export interface CalibrationMethod {
    * @param shape [… × outputs × inputs]
    */
   storedBits?(shape: readonly number[], options: StepOptions): number;
-  /** Why a format cannot be used with it, in one sentence; undefined where it can. */
-  refuses(format: NumberFormat): string | undefined;
+  /** Why a format, or what activations become, cannot be used with it, in one sentence; undefined where it can. */
+  refuses(format: NumberFormat, activations?: ActivationFormat): string | undefined;
   readonly scale?: ScaleStep;
   readonly clip?: ClipStep;
   readonly quantize?: QuantizeStep;

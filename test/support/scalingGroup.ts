@@ -50,7 +50,11 @@ export function scaledAndBack(
  */
 export function makeScalingGroup(plain: PlainGroup) {
   const { site, format, inputs, rows, weights, quantizeRow } = plain;
-  const asked: { readonly judgedBy: string; readonly loss: number }[] = [];
+  const asked: {
+    readonly judgedBy: string;
+    readonly loss: number;
+    readonly factors?: Float32Array;
+  }[] = [];
   const perInput = (of: (column: number[]) => number) =>
     Float32Array.from({ length: inputs }, (_, i) =>
       of(weights.flatMap((matrix) => Array.from(matrix).filter((_, at) => at % inputs === i))),
@@ -91,7 +95,7 @@ export function makeScalingGroup(plain: PlainGroup) {
     statistics: statisticsOf(rows, inputs),
     async loss(judgedBy, factors) {
       const loss = lossOf(factors);
-      asked.push({ judgedBy, loss });
+      asked.push({ judgedBy, loss, factors });
       return loss;
     },
     weightMaxAbs: async () => perInput((column) => Math.max(...column.map(Math.abs))),

@@ -119,10 +119,13 @@ export class ReferenceForwardKernels implements ForwardKernels {
     }
   }
 
-  roundRows({ source, target, rows, columns, levels, scale }: RowRounding): void {
+  roundRows({ source, target, rows, columns, levels, scale, channelScales }: RowRounding): void {
+    const scales = channelScales
+      ? this.row({ at: channelScales, stride: columns }, 0, columns)
+      : scale;
     for (let row = 0; row < rows; row++) {
       const values = this.row(source, row, columns);
-      roundRow(values, levels, scale, this.row(target, row, columns));
+      roundRow(values, levels, scales, this.row(target, row, columns));
     }
   }
 

@@ -93,6 +93,7 @@ export interface ForwardExports extends CalibrationExports {
     largest: number,
     ties: number,
     scale: number,
+    channelScales: number,
     target: number,
     targetStride: number,
   ): void;

@@ -130,7 +130,8 @@ export class WasmForwardKernels implements ForwardKernels {
     );
   }
 
-  roundRows({ source, target, rows, columns, levels, scale }: RowRounding): void {
+  roundRows(rounding: RowRounding): void {
+    const { source, target, rows, columns, levels, scale, channelScales = 0 } = rounding;
     this.exports.roundRows(
       source.at,
       source.stride,
@@ -141,6 +142,7 @@ export class WasmForwardKernels implements ForwardKernels {
       levels.largest,
       codeOf(TIES, levels.ties),
       scale ?? -1,
+      channelScales,
       target.at,
       target.stride,
     );

@@ -26,11 +26,10 @@ function factorsOf(inputs: Float32Array, ratio: number, weights?: Float32Array):
   return normalizeFactors(factors);
 }
 
-async function* candidatesOf(group: ScalingGroup, duo: boolean): AsyncGenerator<FactorCandidate> {
+async function candidatesOf(group: ScalingGroup, duo: boolean): Promise<FactorCandidate[]> {
   const weights = duo ? await group.weightMeanRelative() : undefined;
-  for (const exponent of RATIOS) {
-    yield { exponent, factors: factorsOf(group.statistics.meanAbs, exponent, weights) };
-  }
+  const { meanAbs } = group.statistics;
+  return RATIOS.map((exponent) => ({ exponent, factors: factorsOf(meanAbs, exponent, weights) }));
 }
 
 const scale: ScaleStep = {
@@ -39,7 +38,7 @@ const scale: ScaleStep = {
   async choose(group, options, { signal }) {
     const module = group.site === 'attention' || group.site === 'feedForward';
     const judgedBy = module ? 'module' : 'linears';
-    const candidates = candidatesOf(group, options.duo === true);
+    const candidates = await candidatesOf(group, options.duo === true);
     const { exponent, factors, loss } = await searchFactors(group, judgedBy, candidates, signal);
     return describeFactors(group, factors, { ratio: exponent, loss });
   },

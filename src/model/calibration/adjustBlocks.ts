@@ -1,10 +1,4 @@
-import {
-  addStatistics,
-  clearStatistics,
-  placeStatistics,
-  readStatistics,
-  sumGram,
-} from '../../methods/gram/gram.js';
+import { sumGram } from '../../methods/gram/gram.js';
 import { describeScaling } from '../../methods/scaling.js';
 import { chosenSteps } from '../../methods/steps.js';
 import type { AppliedMethod, ScalingGroup, StepFinding } from '../../methods/types.js';
@@ -15,7 +9,9 @@ import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import { Divisors, scaleRows } from './divisors.js';
 import { foldOf, isQueryOrKey } from './folding.js';
+import { sampleInputs, type Sample } from './sampleInputs.js';
 import { SiteWeights } from './siteWeights.js';
+import { gatherStatistics } from './siteStatistics.js';
 import { SiteLoss } from './siteLoss.js';
 import type {
   CalibratedPart,
@@ -41,13 +37,6 @@ export async function adjustBlocks(
   const adjuster = new BlockAdjuster(walk, applied);
   await walk.run((block) => adjuster.visit(block));
   return adjuster.parts;
-}
-
-/** Rows of a site's inputs that a clip search looks at: f32 [rows × inputs]. */
-interface Sample {
-  readonly rows: number;
-  readonly inputs: number;
-  readonly values: Float32Array;
 }
 
 /** What was chosen for a site. */
@@ -96,7 +85,7 @@ class BlockAdjuster {
     const tensors = await this.apply(block, choices, divisors, findings);
     const factors = factorsOf(choices, divisors);
     const { parts } = walk.request;
-    this.parts.push(await parts.put(block.index, 'adjusted', tensors, findings, factors));
+    this.parts.push(await parts.put(block.index, 'adjusted', tensors, findings, { factors }));
   }
 
   /** Factors for a site's inputs, and what clipping will need of these. */
@@ -129,7 +118,7 @@ class BlockAdjuster {
         }
       }
     }
-    const sample = steps.clip && (await this.sample(block, site, steps.clip.sampledRows));
+    const sample = steps.clip && (await sampleInputs(walk, block, site, steps.clip.sampledRows));
     return { site, linears, factors, sample };
   }
 
@@ -139,16 +128,9 @@ class BlockAdjuster {
     linears: readonly LinearPlan[],
   ): Promise<ScalingGroup> {
     const { walk } = this;
-    const { pool } = walk.request;
     const [{ inputs }] = linears;
     const places = walk.workspace.of(site, linears, walk.stages.rows);
-    const placed = placeStatistics(places.statistics, inputs);
-    const source = { rows: 0, columns: inputs, placed, inputs: { at: 0, stride: inputs } };
-    await clearStatistics(pool, source, walk.options);
-    await walk.stages.observe(site, block.placed, ({ matrix, rows }) =>
-      addStatistics(pool, { ...source, inputs: matrix, rows }, walk.options),
-    );
-    const statistics = await readStatistics(pool, { ...source, rows: walk.stages.rows });
+    const statistics = await gatherStatistics(walk, block, site, places.statistics);
     const loaded = new SiteWeights(walk.request, linears, places);
     await loaded.load(walk.weights);
     const weights = loaded.values;
@@ -157,32 +139,14 @@ class BlockAdjuster {
       ...chosen,
       site,
       statistics,
-      loss: (judgedBy, factors) =>
+      loss: (judgedBy, factors, atMost) =>
         judgedBy === 'module'
-          ? this.loss.ofModule(block, site, factors)
-          : this.loss.ofLinears(block, site, statistics.maxAbs, factors),
+          ? this.loss.ofModule(block, site, factors, atMost)
+          : this.loss.ofLinears(block, site, statistics.maxAbs, factors, atMost),
       weightMaxAbs: () => Promise.resolve(largestMagnitudes(weights, inputs)),
       weightSpans: () => Promise.resolve(spans(weights, inputs)),
       weightMeanRelative: () => Promise.resolve(meanRelative(weights, inputs, chosen.format)),
     };
-  }
-
-  /** Every so many-th row of a site's inputs. */
-  private async sample(block: VisitedBlock, site: InputSite, atMost: number): Promise<Sample> {
-    const { stages, request } = this.walk;
-    const [{ inputs }] = linearsAt(block.plan, site);
-    const step = Math.max(1, Math.floor(stages.rows / atMost));
-    const rows = Math.ceil(stages.rows / step);
-    const values = new Float32Array(rows * inputs);
-    await stages.observe(site, block.placed, ({ matrix, rows: count }, first) => {
-      for (let row = Math.ceil(first / step) * step; row < first + count; row += step) {
-        const at = matrix.at + (row - first) * matrix.stride * 4;
-        const input = new Float32Array(request.pool.memory.buffer, at, inputs);
-        values.set(input, (row / step) * inputs);
-      }
-      return Promise.resolve();
-    });
-    return { rows, inputs, values };
   }
 
   /** Tensors of a block with factors folded in and clipped. */

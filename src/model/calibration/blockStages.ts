@@ -45,6 +45,9 @@ export interface SiteRows {
   readonly rows: number;
 }
 
+/** @param first which of all rows is the first of these */
+type UseRows = (rows: SiteRows, first: number) => Promise<void | 'enough'>;
+
 /**
  * Takes hidden states through a block one site after the other, so that weights can be chosen by the
  * inputs that they see and changed before these pass. What attention came to is kept for all rows;
@@ -100,13 +103,9 @@ export class BlockStages {
   /**
    * What linear maps take at a site, a group of windows after the other. Sites before it have been
    * passed.
-   * @param use may read the rows until it resolves
+   * @param use may read the rows until it resolves; says where it wants no more
    */
-  async observe(
-    site: InputSite,
-    block: PlacedBlock,
-    use: (rows: SiteRows, first: number) => Promise<void>,
-  ): Promise<void> {
+  async observe(site: InputSite, block: PlacedBlock, use: UseRows): Promise<void> {
     const [linear] = linearsAt(block, site);
     for (const group of this.groups) {
       let matrix = this.attendedOf(group);
@@ -114,7 +113,7 @@ export class BlockStages {
         matrix = { at: this.inputs, stride: linear.inputs };
         await this.writeInputs(site, block, group, matrix);
       }
-      await use({ matrix, rows: group.rows }, group.first);
+      if ((await use({ matrix, rows: group.rows }, group.first)) === 'enough') return;
     }
   }
 
@@ -151,7 +150,7 @@ export class BlockStages {
     part: 'attention' | 'feedForward',
     block: PlacedBlock,
     target: Matrix,
-    use: (rows: SiteRows, first: number) => Promise<void>,
+    use: UseRows,
   ): Promise<void> {
     for (const group of this.groups) {
       let source: Matrix;
@@ -172,7 +171,7 @@ export class BlockStages {
         scratchBytes: blockScratchBytes(block, rows),
       }));
       await this.run('applyLinear', tasks);
-      await use({ matrix: target, rows: group.rows }, group.first);
+      if ((await use({ matrix: target, rows: group.rows }, group.first)) === 'enough') return;
     }
   }
 

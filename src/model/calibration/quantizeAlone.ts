@@ -21,7 +21,9 @@ export async function quantizeAlone(
   const { plan, opened } = model;
   const { signal, onProgress } = options;
   const step = method.quantize;
-  if (!step || step.needs === 'gram') throw new Error(`${method.label} needs a calibration text`);
+  if (step?.needs !== 'nothing' && step?.needs !== 'importance') {
+    throw new Error(`${method.label} needs a calibration text`);
+  }
   const workspace = new Workspace(pool, plan, 0, 'apart');
   const weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
   const results: CalibratedPart[] = [];

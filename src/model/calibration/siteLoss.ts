@@ -1,5 +1,4 @@
 import type { ActivationFormat } from '../../formats/activations.js';
-import { formatForWidth } from '../../formats/index.js';
 import { countPackedWeightBytes, scaleOfRange, type Matrix } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { LinearPlan } from '../config/plan.js';
@@ -9,19 +8,11 @@ import { blockScratchBytes } from '../forward/scratch.js';
 import type { ForwardApi, PlacedLinear, PlacedRounding, StageApi } from '../forward/tasks.js';
 import type { SiteRows } from './blockStages.js';
 import type { CalibrationWalk, VisitedBlock } from './calibrationWalk.js';
+import { ProductLoss } from './productLoss.js';
+import { scaledTasks, type Candidate } from './scaledTasks.js';
 import { tilesOf } from './tiles.js';
 
 type Steps = ForwardApi & StageApi;
-
-/** How the linear maps of a site are changed, for a moment. */
-interface Candidate {
-  /** f32 [inputs]; absent: none. */
-  readonly factors?: Float32Array;
-  /** Weights are Q(w·s)/s; else Q(w·s), for inputs that are divided by s. */
-  readonly scaleBack: boolean;
-  /** The difference that it makes, instead of the weights. */
-  readonly lessStored: boolean;
-}
 
 /**
  * What quantizing the linear maps of a site costs, by the calibration windows. The windows stand before
@@ -36,14 +27,23 @@ export class SiteLoss {
   private target?: Matrix;
   private divided?: MemoryRegion;
   private candidates?: MemoryRegion;
+  private readonly products: ProductLoss;
 
-  constructor(private readonly walk: CalibrationWalk) {}
+  constructor(private readonly walk: CalibrationWalk) {
+    this.products = new ProductLoss(walk);
+  }
 
   /**
    * Mean squared change of the output of attention or of the feed-forward part, before it is added to the
    * hidden states, when the site's weights become Q(w·s)/s.
+   * @param atMost larger ones end with what some of the rows come to, where that is larger already
    */
-  async ofModule(block: VisitedBlock, site: InputSite, factors?: Float32Array): Promise<number> {
+  async ofModule(
+    block: VisitedBlock,
+    site: InputSite,
+    factors?: Float32Array,
+    atMost = Infinity,
+  ): Promise<number> {
     const { walk } = this;
     const part = site === 'attention' || site === 'attentionOutput' ? 'attention' : 'feedForward';
     const linears = this.quantized(block, site);
@@ -52,56 +52,59 @@ export class SiteLoss {
     const { hiddenSize } = walk.request.model.plan;
     const reference: Matrix = { at: this.reference!, stride: hiddenSize };
     let sum = 0;
+    const mean = () => sum / walk.stages.rows / hiddenSize;
     await walk.stages.outputs(part, block.placed, this.outputs(hiddenSize), async (rows, first) => {
       sum += await this.sumSquares(rows, hiddenSize, rowsFrom(reference, first));
+      return mean() > atMost ? 'enough' : undefined;
     });
     await walk.pack(block, linears, (name) => walk.request.base.get(name));
-    return sum / walk.stages.rows / hiddenSize;
+    return mean();
   }
 
   /**
    * Mean squared change of the linear maps' own outputs, when their weights become Q(w·s)/s; where activations
    * are rounded too, when they become Q(w·s) and inputs Q(x/s).
    * @param largest of each input, over all rows: what static scales of activations follow from
+   * @param atMost as of {@link ofModule}
    */
   async ofLinears(
     block: VisitedBlock,
     site: InputSite,
     largest: Float32Array,
     factors?: Float32Array,
+    atMost = Infinity,
   ): Promise<number> {
     const { walk } = this;
     const linears = this.quantized(block, site);
     const { activations } = walk.request;
-    const rounding = activations && roundingOf(activations, largest, factors);
+    const outputs = linears.reduce((all, linear) => all + linear.outputs, 0);
+    const meanOf = (sum: number) => sum / walk.stages.rows / outputs;
+    if (!activations) return meanOf(await this.products.lossOf(block, site, linears, factors));
+    const inputRounding = roundingOf(activations, largest, factors);
     const inputs = this.inputsOf(linears[0]);
-    const scaleBack = !rounding;
     const places = this.candidatePlaces(linears);
-    await this.pack(block, linears, { factors, scaleBack, lessStored: !rounding }, places);
+    await this.pack(block, linears, { factors, scaleBack: false, lessStored: false }, places);
     let sum = 0;
     await walk.stages.observe(site, block.placed, async (rows) => {
-      const scaled = rounding && factors ? await this.divide(rows, factors, inputs) : rows;
+      const scaled = factors ? await this.divide(rows, factors, inputs) : rows;
       for (const linear of linears) {
-        const { outputs } = linear;
-        const changed = { ...placedAt(linear, places.get(linear)!), inputRounding: rounding };
-        const one = this.outputs(outputs);
+        const changed = { ...placedAt(linear, places.get(linear)!), inputRounding };
+        const one = this.outputs(linear.outputs);
         await this.apply(block, changed, scaled, one);
-        let other: Matrix | undefined;
-        if (rounding) {
-          other = { at: one.at + rows.rows * outputs * 4, stride: outputs };
-          const stored = placedAt(linear, block.layout.linears.get(linear)!);
-          await this.apply(block, stored, rows, other);
-        }
-        sum += await this.sumSquares({ matrix: one, rows: rows.rows }, outputs, other);
+        const other = { at: one.at + rows.rows * linear.outputs * 4, stride: linear.outputs };
+        const stored = placedAt(linear, block.layout.linears.get(linear)!);
+        await this.apply(block, stored, rows, other);
+        sum += await this.sumSquares({ matrix: one, rows: rows.rows }, linear.outputs, other);
       }
+      return meanOf(sum) > atMost ? 'enough' : undefined;
     });
-    const outputs = linears.reduce((all, linear) => all + linear.outputs, 0);
-    return sum / walk.stages.rows / outputs;
+    return meanOf(sum);
   }
 
-  /** Forgets the module's outputs: they are those of another block. */
+  /** Forgets what belongs to another block. */
   forget(): void {
     this.kept = undefined;
+    this.products.forget();
   }
 
   private async keepReference(
@@ -135,20 +138,9 @@ export class SiteLoss {
     candidate: Candidate,
     places: ReadonlyMap<LinearPlan, number> = layout.linears,
   ): Promise<void> {
-    const { request, weights, options } = this.walk;
-    const { format, pool } = request;
-    const placements = linears.map((linear) => ({
-      linear,
-      at: places.get(linear)!,
-      change: {
-        ...this.walk.request.base.get(linear.weight),
-        format: formatForWidth(format, linear.inputs),
-      },
-    }));
-    await weights.findRanges(placements);
-    const tasks = placements.flatMap((placement) =>
-      [...weights.packTasks(placement)].map((task) => ({ ...task, ...candidate })),
-    );
+    const { request, options } = this.walk;
+    const { pool } = request;
+    const tasks = await scaledTasks(this.walk, linears, places, candidate);
     await pool.tasks<Steps>().run('packScaled', tasks, () => undefined, options.signal);
   }
 

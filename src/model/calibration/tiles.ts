@@ -1,4 +1,4 @@
-/** Rows that a worker takes at once: enough for the matrix product, little for its memory. */
+/** Rows that a worker takes at once: enough for the matrix product, little for its memory; a multiple of a panel's. */
 export const TILE_ROWS = 160;
 
 /** A run of rows. */

@@ -1,5 +1,5 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
-import type { ActivationFormat } from '../../formats/activations.js';
+import type { ActivationFormat, FixedRounding } from '../../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { ImportanceOf, StepFinding } from '../../methods/types.js';
 import type { LanguageModel, TensorChange } from '../evaluation/types.js';
@@ -27,6 +27,8 @@ export interface CalibratedPart {
   /** By the name of the weights' tensor. */
   readonly factors: ReadonlyMap<string, LinearFactors>;
   readonly findings: readonly StepFinding[];
+  /** How inputs of linear maps are rounded, where a method has chosen it: by the name of their weights. */
+  readonly roundings: ReadonlyMap<string, FixedRounding>;
 }
 
 /** Keeps parts that are finished, outside of memory, so that a cancelled calibration goes on behind them. */
@@ -39,7 +41,7 @@ export interface CalibratedParts {
     part: string,
     tensors: readonly CalibratedTensor[],
     findings: readonly StepFinding[],
-    factors?: ReadonlyMap<string, LinearFactors>,
+    beside?: Partial<Pick<CalibratedPart, 'factors' | 'roundings'>>,
   ): Promise<CalibratedPart>;
 }
 

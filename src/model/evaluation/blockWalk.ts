@@ -2,6 +2,7 @@ import { isRouter } from '../forward/block.js';
 import { tensorsForAll, type BlockPlan, type ModelPlan } from '../config/plan.js';
 import type { BlockRunner } from './blockRunner.js';
 import { BlockWeights } from './blockWeights.js';
+import type { ChannelScalePlaces } from './channelScales.js';
 import type { EvaluationMemory } from './evaluationMemory.js';
 import type { EvaluationProgress } from './evaluationProgress.js';
 import type { ExpertRunner } from './expertRunner.js';
@@ -26,6 +27,8 @@ export interface BlockWalkSetup {
   /** Where another machine may have to go on. */
   readonly keeper?: StateKeeper;
   readonly onHidden?: EvaluationSettings['onHidden'];
+  /** Where scales of single inputs lie. */
+  readonly scales: ChannelScalePlaces;
   readonly progress: EvaluationProgress;
 }
 
@@ -81,7 +84,7 @@ export class BlockWalk {
     for (const group of groups) {
       const [{ variant }] = group;
       await weights.load(variant);
-      const placed = placeBlock(block, layout, variant);
+      const placed = placeBlock(block, layout, variant, this.setup.scales);
       const run = (some: readonly Runner[], wanted?: typeof observation) =>
         this.setup.blocks.run({
           block: placed,

@@ -2,6 +2,7 @@ import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import type { ModelPlan } from '../config/plan.js';
 import { BlockRunner } from './blockRunner.js';
 import { BlockWalk } from './blockWalk.js';
+import { placeChannelScales } from './channelScales.js';
 import { cut, type Cutting } from './cutting.js';
 import { Embedder } from './embedder.js';
 import { EvaluationMemory } from './evaluationMemory.js';
@@ -112,6 +113,7 @@ export class Evaluation {
     const { hiddenSize } = plan;
     const states = new HiddenStates({ pool, hiddenSize, windows, cutting, rotary });
     this.states = states;
+    const scales = placeChannelScales(pool, variants);
     const routed = hasExperts(plan)
       ? new RoutedStates({ pool, plan, states: states.start, rows: slots * maxRows })
       : undefined;
@@ -132,7 +134,10 @@ export class Evaluation {
     const shared = { pool, plan, windows, states, observation, progress };
     this.start = new WalkStart({ ...shared, embedder });
     const { keeper } = this;
-    this.blocks = new BlockWalk({ ...shared, weights, memory, blocks, experts, keeper, onHidden });
+    this.blocks = new BlockWalk({
+      ...{ ...shared, weights, memory, blocks, experts, keeper, onHidden },
+      scales,
+    });
     this.end = new WalkEnd({ ...shared, fixed, finalInputs, scorer, onLogits });
   }
 

@@ -13,6 +13,7 @@ import {
 } from '../config/plan.js';
 
 import { inputRounding, outputRounding } from './activations.js';
+import type { ChannelScalePlaces } from './channelScales.js';
 import type { Variant } from './types.js';
 
 const ALIGNMENT = 64;
@@ -149,15 +150,16 @@ export function layOutExperts(experts: readonly FeedForwardPlan[], start: number
   return layout;
 }
 
-/** A feed-forward part whose weights are addresses. */
+/** A feed-forward part whose weights are addresses. @param scales see {@link inputRounding} */
 export function placeFeedForward(
   feedForward: FeedForwardPlan,
   layout: Layout,
   variant: Variant | undefined,
+  scales?: ChannelScalePlaces,
 ): FeedForward<PlacedLinear> {
   const linear = (plan: LinearPlan) => ({
     ...layout.placeLinear(plan),
-    inputRounding: inputRounding(plan, variant),
+    inputRounding: inputRounding(plan, variant, scales),
   });
   return {
     ...feedForward,
@@ -166,15 +168,19 @@ export function placeFeedForward(
   };
 }
 
-/** A block whose weights are addresses; experts have theirs from {@link placeFeedForward}. */
+/**
+ * A block whose weights are addresses; experts have theirs from {@link placeFeedForward}.
+ * @param scales see {@link inputRounding}
+ */
 export function placeBlock(
   block: BlockPlan,
   layout: Layout,
   variant: Variant | undefined,
+  scales?: ChannelScalePlaces,
 ): PlacedBlock {
   const linear = (plan: LinearPlan) => ({
     ...layout.placeLinear(plan),
-    inputRounding: inputRounding(plan, variant),
+    inputRounding: inputRounding(plan, variant, scales),
   });
   const norm = (plan: NormPlan | undefined) => plan && layout.placeNorm(plan);
   const places = ({ before, after, ofSum }: NormPlaces) => ({
@@ -201,7 +207,7 @@ export function placeBlock(
           expertsPerRow: feedForward.expertsPerRow,
           normalized: feedForward.normalized,
         }
-      : placeFeedForward(feedForward, layout, variant),
+      : placeFeedForward(feedForward, layout, variant, scales),
     feedForwardNorms: places(feedForwardNorms),
     parallel,
     branchScale,

@@ -1,4 +1,4 @@
-import type { ActivationFormat } from '../../formats/activations.js';
+import type { ActivationFormat, FixedRounding } from '../../formats/activations.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import type { TaskMachine } from '../../compute/taskMachine.js';
@@ -41,6 +41,8 @@ export interface ActivationChange {
   readonly format: ActivationFormat;
   /** Of formats with a static scale: the largest magnitude, of what calibration saw. */
   readonly range?: number;
+  /** What a method or calibration has found, in place of a range; formats with a scale for each input need it. */
+  readonly fixed?: FixedRounding;
 }
 
 /**

@@ -9,6 +9,7 @@ import type {
   ForwardApi,
   GatherTask,
   PackTask,
+  QuadraticFormTask,
   ScaledTask,
   StageApi,
   SumsTask,
@@ -18,6 +19,7 @@ import { countStoredBytes } from '../../storage/elementTypes.js';
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
 import { clearScores, FinalPass } from './finalPass.js';
 import { ForwardPass } from './forwardPass.js';
+import { RegionScratch } from './scratch.js';
 import { MemoryLayers } from './memoryLayers.js';
 
 /**
@@ -82,6 +84,18 @@ export async function makeForwardMethods(
       const values = await loadScaled(loader, task);
       kernels.packRows({ at: values.byteOffset, stride: columns }, rows, columns, task.target);
     }),
+    loadScaled: seeing(async (task) => {
+      const values = await loadScaled(loader, task);
+      new Float32Array(memory.buffer, task.target, values.length).set(values);
+    }),
+    packGram: seeing(({ gram: { at, order }, band: { first, end }, target, region }) => {
+      const count = (end - first) * order;
+      const rows = new Float32Array(memory.buffer, region.start, count);
+      rows.set(new Float64Array(memory.buffer, at + first * order * 8, count));
+      const place = target + first * order * 4;
+      kernels.packRows({ at: region.start, stride: order }, end - first, order, place);
+    }),
+    quadraticForm: seeing((task) => sumForms(kernels, memory, task)),
     divideRows: seeing(({ source, target, rows, columns, factors }) => {
       const rowOf = ({ at, stride }: Matrix, row: number) =>
         new Float32Array(memory.buffer, at + row * stride * 4, columns);
@@ -180,6 +194,27 @@ async function loadScaled(loader: ChunkLoader, task: ScaledTask): Promise<Float3
     for (let at = 0; at < elements; at++) values[at] -= stored[at];
   }
   return values;
+}
+
+/** Products in f32, their sum in f64. */
+function sumForms(
+  kernels: ForwardKernels,
+  memory: WebAssembly.Memory,
+  { matrix, rows, order, products, region }: QuadraticFormTask,
+): number {
+  const scratch = new RegionScratch(region);
+  const packedInputs = scratch.take(kernels.packedInputBytes(rows, order));
+  kernels.packInputs(matrix, rows, order, packedInputs);
+  const output: Matrix = { at: scratch.floats(rows * order), stride: order };
+  const product = { packedInputs, packedWeights: products, bias: 0, output, rows };
+  kernels.multiply({ ...product, outputs: order, inputs: order, accumulate: false });
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const d = new Float32Array(memory.buffer, matrix.at + row * matrix.stride * 4, order);
+    const g = new Float32Array(memory.buffer, output.at + row * order * 4, order);
+    for (let i = 0; i < order; i++) sum += d[i] * g[i];
+  }
+  return sum;
 }
 
 /** In f64, in the order of the rows. */

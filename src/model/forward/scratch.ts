@@ -77,6 +77,11 @@ function roundingBytes(linears: readonly LinearSizes[], rows: number): number {
   return isPlain ? 0 : wanted.size * rowsBytes(rows, linears[0].inputs);
 }
 
+/** Scratch of `quadraticForm`. */
+export function productScratchBytes(rows: number, order: number): number {
+  return SLACK_BYTES + 2 * rowsBytes(rows, order);
+}
+
 /** Scratch of `project` and `finish` for a tile of so many rows. */
 export function blockScratchBytes({ attention, feedForward }: Sizes, rows: number): number {
   const hidden = attention.output.outputs;

@@ -1,4 +1,5 @@
 import type { ScaleDtype } from '../../formats/types.js';
+import type { Run, SquareMatrix } from '../../kernels/calibrationKernels.js';
 import type { Matrix, RowRounding } from '../../kernels/forwardKernels.js';
 import type { WeightSums } from '../../kernels/types.js';
 import type { ElementTypeName } from '../../storage/elementTypes.js';
@@ -7,7 +8,7 @@ import type { SourceRef } from '../../storage/sourceRef.js';
 import type { Block, FeedForward, InputSite } from './block.js';
 
 /** How rows of activations are rounded; see `RowRounding`. */
-export type PlacedRounding = Pick<RowRounding, 'levels' | 'scale'>;
+export type PlacedRounding = Pick<RowRounding, 'levels' | 'scale' | 'channelScales'>;
 
 /** A linear map in the shared memory: packed panels and bias (0: none). */
 export interface PlacedLinear {
@@ -280,6 +281,12 @@ export interface StageApi {
   loadRows(task: PackTask): Promise<WeightSums>;
   /** A chunk of Q(w·s)/s, packed. */
   packScaled(task: ScaledTask): Promise<void>;
+  /** The same as f32 rows. */
+  loadScaled(task: ScaledTask): Promise<void>;
+  /** Rows of a gram as f32, packed like weights. */
+  packGram(task: PackGramTask): Promise<void>;
+  /** Σ d·G·dᵀ over rows d. */
+  quadraticForm(task: QuadraticFormTask): Promise<number>;
   /** Rows of f32, each column divided by its factor. */
   divideRows(task: DivideRowsTask): Promise<void>;
   /** Σ(a − b)² over two matrices of f32; of one, Σa². */
@@ -294,6 +301,24 @@ export interface ScaledTask extends PackTask {
   readonly scaleBack: boolean;
   /** Take the chunk as it is stored away from the result. */
   readonly lessStored: boolean;
+}
+
+export interface PackGramTask extends ScratchTask {
+  /** f64. */
+  readonly gram: SquareMatrix;
+  /** Rows; the first is a multiple of a panel's. */
+  readonly band: Run;
+  /** Address of all of it, packed. */
+  readonly target: number;
+}
+
+export interface QuadraticFormTask extends ScratchTask {
+  /** f32 [rows × order]. */
+  readonly matrix: Matrix;
+  readonly rows: number;
+  readonly order: number;
+  /** Address of G, packed by `packGram`. */
+  readonly products: number;
 }
 
 export interface DivideRowsTask extends ScratchTask {

@@ -1,3 +1,4 @@
+import * as vscode from 'vscode';
 import type { OpenedModel } from '../../checkpoint/types.js';
 import { chooseThreads } from '../../compute/workerPool.js';
 import { needsModel } from '../../jobs/comparison/compareSchemes.js';
@@ -51,7 +52,12 @@ export async function askSchemes(
     const asked = question.runs ? 3 : 2;
     if (choice.names.length === 0) return { formats: [], asked };
     await memory.rememberSchemes(choice);
-    const formats = schemeNames(choice);
+    const { formats, refused } = schemeNames(choice);
+    if (formats.length === 0) throw new Error(refused[0]);
+    if (refused.length > 0) {
+      const text = vscode.l10n.t('Some combinations are left out: {0}.', refused.join('; '));
+      void vscode.window.showInformationMessage(text);
+    }
     if (!model || !formats.some((name) => needsModel(parseScheme(name)))) return { formats, asked };
     const threads = chooseThreads(host, wanted);
     const calibration = await pickCalibration({

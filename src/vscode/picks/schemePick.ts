@@ -37,11 +37,14 @@ export function selectionTitle({ tensors, scope }: Selection): string {
       );
 }
 
-/** Canonical names of what was chosen. */
-export function schemeNames({ names, groupSize, methods, activations }: SchemeChoice): string[] {
+/** Canonical names of what was chosen, and why some combinations are left out. */
+export function schemeNames({ names, groupSize, methods, activations }: SchemeChoice): {
+  readonly formats: readonly string[];
+  readonly refused: readonly string[];
+} {
   const formats = names.map((name) => formatWithGroup(name, groupSize).id);
-  const { schemes } = combineSchemes({ formats, methods, activations });
-  return [...new Set(schemes.map(({ id }) => id))];
+  const { schemes, refused } = combineSchemes({ formats, methods, activations });
+  return { formats: [...new Set(schemes.map(({ id }) => id))], refused };
 }
 
 /**

@@ -1,6 +1,6 @@
 // Perplexities of calibrated methods: what they depend on, what is kept, and what is refused.
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { measureFormats } from '../../../src/jobs/perplexity/node/measureFormats.js';
@@ -144,6 +144,25 @@ describe('what a calibration keeps', () => {
     for (const [path, written] of await keptFiles(cacheFolder)) {
       if (path !== damaged) expect(second.get(path)).toBe(written);
     }
+  });
+
+  it('says how inputs are rounded, where a method has chosen that', async () => {
+    const folder = await calibratableModel();
+    const cacheFolder = await temporaryFolder();
+    const formats = ['fp4-shifted', 'fp4-static', 'fp8-shifted'].map(
+      (name) => `fp4-e2m1:row+llm-fp4:rows=32/${name}`,
+    );
+    const numbers = ({ formats: all }: Awaited<ReturnType<typeof measure>>) =>
+      all.map(({ perplexity, calibration }) => [perplexity, calibration?.findings]);
+    const first = await measure(folder, formats, { cacheFolder });
+    const kept = await keptFiles(cacheFolder);
+    expect(kept.size).toBe(3 * 8);
+    await rm(join(cacheFolder, 'perplexity'), { recursive: true, force: true });
+    const again = await measure(folder, formats, { cacheFolder, threads: 2 });
+    expect(await keptFiles(cacheFolder)).toEqual(kept);
+    expect(numbers(again)).toEqual(numbers(first));
+    const values = first.formats.map(({ perplexity }) => perplexity.value);
+    expect(new Set(values).size).toBe(3);
   });
 
   it('is nothing without a cache, not even where the measurement fails', async () => {

@@ -356,7 +356,7 @@ describe('rounding of rows', () => {
   const formats = ACTIVATION_CATALOGUE.map(({ name, levels, scaling }) => ({
     name,
     levels,
-    scale: scaling === 'static' ? scaleOfRange(2.5, levels) : undefined,
+    scale: scaling !== 'token' ? scaleOfRange(2.5, levels) : undefined,
   }));
   const away = { ...exmyFormat(3, 2), ties: 'away' as const };
   const cases = [...formats, { name: 'ties away', levels: away, scale: 0.25 }];
@@ -385,6 +385,35 @@ describe('rounding of rows', () => {
         kernels.roundRows({ ...task, source, target });
         kernels.roundRows({ ...task, source: inPlace, target: inPlace });
       });
+    }
+  });
+
+  it.each(cases)('$name: the same bits with a scale for each column', ({ levels }) => {
+    const random = new Random(9);
+    for (const columns of [1, 3, 4, 6, 64, 131]) {
+      const scene = new Scene(setups);
+      const scales = random.floats(columns).map(Math.abs);
+      scales[columns >> 1] = 0;
+      const values = random.floats(5 * columns, 20);
+      values[0] = NaN;
+      values[columns] = -Infinity;
+      const source = scene.matrix(5, columns, values);
+      const target = scene.matrix(5, columns, undefined, 0);
+      const { at: channelScales } = scene.matrix(1, columns, scales, 0);
+      const read = (): Float32Array => scene.read(setups[0], target, 5, columns);
+      expectSameBits(scene, ({ kernels }) =>
+        kernels.roundRows({ source, target, rows: 5, columns, levels, channelScales }),
+      );
+      const byColumns = read().slice();
+      // Column by column with one scale each.
+      for (let i = 0; i < columns; i++) {
+        setups[0].kernels.roundRows({
+          source: { at: source.at + i * 4, stride: source.stride },
+          target: { at: target.at + i * 4, stride: target.stride },
+          ...{ rows: 5, columns: 1, levels, scale: scales[i] },
+        });
+      }
+      expect(byColumns).toEqual(read());
     }
   });
 

@@ -44,6 +44,26 @@ function balanced(alpha: number): number[] {
   });
 }
 
+/** Losses by candidate, from what was asked for: a candidate is known by its factors. */
+function lossesOf(
+  asked: readonly { readonly loss: number; readonly factors?: Float32Array }[],
+  factorsOf: (index: number) => number[],
+  count: number,
+): number[] {
+  return Array.from({ length: count }, (_, index) => {
+    const wanted = factorsOf(index);
+    const isIt = (factors: Float32Array) =>
+      factors.every((factor, i) => Math.abs(factor / wanted[i] - 1) < 1e-5);
+    return asked.find(({ factors }) => factors && isIt(factors))!.loss;
+  });
+}
+
+/** Divided by √(largest · smallest). */
+function normalized(factors: number[]): number[] {
+  const middle = Math.sqrt(Math.max(...factors) * Math.min(...factors));
+  return factors.map((factor) => factor / middle);
+}
+
 describe('smoothquant', () => {
   const { scale } = findMethod('smoothquant')!;
 
@@ -67,8 +87,9 @@ describe('aqas', () => {
   it('takes the best α of its grid, activations quantized too', async () => {
     const { group, asked } = scene('down', { quantizeRow: toInt8 });
     const { factors, finding } = (await findMethod('aqas')!.scale!.choose(group, {}, {}))!;
-    const [unscaled, ...losses] = asked.map(({ loss }) => loss);
-    expect(losses).toHaveLength(21);
+    const [{ loss: unscaled }, ...tried] = asked;
+    expect(tried).toHaveLength(21);
+    const losses = lossesOf(tried, (index) => normalized(balanced(index / 20)), 21);
     expect(asked.every(({ judgedBy }) => judgedBy === 'linears')).toBe(true);
     const best = Math.min(...losses);
     const alpha = losses.indexOf(best) / 20;
@@ -98,9 +119,7 @@ describe('awq', () => {
     const { group, asked } = scene('attentionOutput');
     const { factors, finding } = (await scale!.choose(group, { duo: true }, {}))!;
     const ratio = Number(finding.values.ratio);
-    const losses = asked.map(({ loss }) => loss);
-    expect(losses).toHaveLength(20);
-    expect(ratio).toBeCloseTo(losses.indexOf(Math.min(...losses)) / 20, 12);
+    expect(asked).toHaveLength(20);
     expect(asked.every(({ judgedBy }) => judgedBy === 'linears')).toBe(true);
     const relative = Array.from({ length: INPUTS }, (_, i) => {
       const values = weights.flatMap((each) =>
@@ -111,13 +130,32 @@ describe('awq', () => {
       );
       return values.reduce((sum, each) => sum + each, 0) / values.length;
     });
-    const wanted = relative.map((weight, i) => {
-      const column = columnOf(rows, i);
-      const mean = column.reduce((sum, x) => sum + Math.abs(x), 0) / column.length;
-      return Math.max(mean ** ratio / (weight ** (1 - ratio) + 1e-4), 1e-4);
-    });
-    const middle = Math.sqrt(Math.max(...wanted) * Math.min(...wanted));
-    expectClose(factors, (i) => wanted[i] / middle);
+    const factorsOf = (exponent: number) =>
+      normalized(
+        relative.map((weight, i) => {
+          const column = columnOf(rows, i);
+          const mean = column.reduce((sum, x) => sum + Math.abs(x), 0) / column.length;
+          return Math.max(mean ** exponent / (weight ** (1 - exponent) + 1e-4), 1e-4);
+        }),
+      );
+    expectClose(factors, (i) => factorsOf(ratio)[i]);
+    const losses = lossesOf(asked, (index) => factorsOf(index / 20), 20);
+    expect(ratio).toBeCloseTo(losses.indexOf(Math.min(...losses)) / 20, 12);
+  });
+
+  it('takes the first of equally good factors, and gives up worse ones early', async () => {
+    const limits: (number | undefined)[] = [];
+    const { group } = scene('attention');
+    const flat = {
+      ...group,
+      loss: async (_: string, __?: Float32Array, atMost?: number) => {
+        limits.push(atMost);
+        return 2;
+      },
+    };
+    const { finding } = (await scale!.choose(flat, {}, {}))!;
+    expect(finding.values).toMatchObject({ ratio: 0, loss: 2 });
+    expect(limits).toEqual([Infinity, ...new Array<number>(19).fill(2)]);
   });
 
   it('says so when nothing can be judged', async () => {

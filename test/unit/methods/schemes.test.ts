@@ -27,6 +27,11 @@ describe('a scheme', () => {
     ['f32+smoothquant', 'f32+smoothquant', 'F32 SmoothQuant'],
     ['int8-sym/int8-token', 'int8-sym:g128/int8-token', 'INT8 sym g128 · A8'],
     ['int8-sym/int8-token:qkv', 'int8-sym:g128/int8-token:qkv', 'INT8 sym g128 · A8 +qkv'],
+    [
+      'fp4-e2m1:row+llm-fp4/fp4-shifted',
+      'fp4-e2m1:row+llm-fp4/fp4-shifted',
+      'FP4 row LLM-FP4 · A FP4 shifted',
+    ],
     ['dint4+aqas/int8-token', 'dint4:g128+aqas/int8-token', 'dINT4 g128 AQAS · A8'],
     [
       'dint4:row+aqas+gptq:damp=0.05/fp8-static',
@@ -66,8 +71,15 @@ describe('a scheme', () => {
   it.each(METHODS.map((method) => [method.name, method] as const))(
     'reads back every option of %s that it prints',
     (name, { options, refuses, notation }) => {
-      const formats = [notation?.format ?? 'int4:g64', 'nf4'];
-      const format = formats.find((each) => !refuses(parseScheme(each).format))!;
+      const formats = [
+        notation?.format ?? 'int4:g64',
+        'nf4',
+        'fp4-e2m1:row',
+        'int4:row/int4-static',
+      ].map(parseScheme);
+      const { format, activations } = formats.find(
+        (each) => !refuses(each.format, each.activations),
+      )!;
       const isAllowed = ({ default: usual, range, isWhole }: MethodOption, value: number) =>
         value !== usual &&
         value >= (range?.[0] ?? 0) &&
@@ -81,7 +93,8 @@ describe('a scheme', () => {
         }
         return `${option.name}=${option.values!.find((value) => value !== option.default)}`;
       });
-      const text = [`${format}+${name}`, ...others].join(':');
+      const behind = activations ? `/${activations.id}` : '';
+      const text = [`${format.id}+${name}`, ...others].join(':') + behind;
       const scheme = parseScheme(text);
       expect(parseScheme(scheme.id)).toEqual(scheme);
       for (const option of options) {
@@ -121,6 +134,22 @@ describe('a wrong scheme', () => {
     [
       'nf4+hqq',
       'Format "nf4+hqq": HQQ finds scale and zero point of integers itself: write intN with a group, as int4:g64',
+    ],
+    [
+      'fp4-e2m1+llm-fp4',
+      'Format "fp4-e2m1+llm-fp4": LLM-FP4 chooses the exponents of floats with one bias per row: write fp4-e2m1:row, or another fpN-eXmY:row',
+    ],
+    [
+      'fp4-e2m1:row+llm-fp4/fp4-token',
+      'Format "fp4-e2m1:row+llm-fp4/fp4-token": LLM-FP4 chooses biases that do not depend on tokens: write /fp4-static, /fp4-shifted, /fp8-static or /fp8-shifted',
+    ],
+    [
+      'int4:row+mergequant/int4-token',
+      'Format "int4:row+mergequant/int4-token": MergeQuant chooses static steps of inputs: write /int4-static or /int8-static behind it',
+    ],
+    [
+      'nf4:row+mergequant/int4-static',
+      'Format "nf4:row+mergequant/int4-static": MergeQuant merges steps of inputs into rows of integers: write int4:row or another intN',
     ],
     ['bf16+awq', 'Format "bf16+awq": bf16 has no groups whose range could be clipped'],
     ['int4/int8-token/x', 'Format "int4/int8-token/x": more than one "/"'],

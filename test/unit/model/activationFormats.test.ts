@@ -5,9 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { WorkerPool } from '../../../src/compute/workerPool.js';
 import { parseActivationFormat, parseFormat } from '../../../src/formats/index.js';
+import { scalesOfChannels } from '../../../src/formats/preShifted.js';
 import { scaleOfRange } from '../../../src/kernels/forwardKernels.js';
 import { roundRow } from '../../../src/kernels/reference/forward/rounding.js';
-import { findInputRanges } from '../../../src/model/calibration/inputRanges.js';
+import {
+  findInputMagnitudes,
+  findInputRanges,
+} from '../../../src/model/calibration/inputRanges.js';
 import { linearsOf, listLinears, type LinearPlan } from '../../../src/model/config/plan.js';
 import { evaluate, observeInputs } from '../../../src/model/evaluation/evaluate.js';
 import type { InputObserver } from '../../../src/model/evaluation/inputObserver.js';
@@ -38,7 +42,8 @@ type Changes = ReadonlyMap<string, ActivationChange>;
 function rounded(change: ActivationChange | undefined, rows: Rows): Rows {
   if (!change) return rows;
   const { levels, scaling } = change.format.entry;
-  const factor = scaling === 'static' ? scaleOfRange(change.range!, levels) : undefined;
+  const ofRange = scaling === 'static' ? scaleOfRange(change.range!, levels) : undefined;
+  const factor = change.fixed?.scale ?? ofRange;
   return rows.map((row) => {
     const values = Float32Array.from(row);
     roundRow(values, levels, factor, values);
@@ -206,6 +211,21 @@ describe.each(['wasm', 'reference'] as const)('a block, %s kernels', (backend) =
     });
     await checkLastBlock(pool, model, new Map(changes));
   });
+
+  it('with scales of single inputs, which maps of one place share or not', async () => {
+    const pool = await createPool({ backend });
+    const model = await openGolden('llama-gqa-llama3rope');
+    const windows = someWindows(model, [12]);
+    const found = await findInputMagnitudes({ pool, model, windows, settings: SETTINGS });
+    const format = parseActivationFormat('fp4-shifted');
+    const { entry } = format;
+    const changes = lastWeights(model).map((weight, index) => {
+      const magnitudes = found.get(weight)!.map((each) => (index % 3 === 2 ? each / 2 : each));
+      const scale = scalesOfChannels(entry, magnitudes);
+      return [weight, { format, fixed: { levels: entry.levels, scale } }] as const;
+    });
+    await checkLastBlock(pool, model, new Map(changes));
+  });
 });
 
 describe('variants', () => {
@@ -249,8 +269,10 @@ describe('variants', () => {
     const pool = await createPool();
     const model = await openGolden('llama-gqa-llama3rope');
     const windows = someWindows(model, [4]);
-    const refused = (name: string, id: string, range?: number) => {
-      const activations = new Map([[name, { format: parseActivationFormat(id), range }]]);
+    const refused = (name: string, id: string, range?: number, scale?: number | Float32Array) => {
+      const format = parseActivationFormat(id);
+      const fixed = scale === undefined ? undefined : { levels: format.entry.levels, scale };
+      const activations = new Map([[name, { format, range, fixed }]]);
       const variants = [{ id: 'a', changes: new Map(), activations }];
       return expect(evaluate({ pool, model, windows, variants, settings: SETTINGS })).rejects;
     };
@@ -260,6 +282,13 @@ describe('variants', () => {
     );
     await refused(name, 'int8-static').toThrow('int8-static needs a range from calibration');
     await refused(name, 'int8-static', NaN).toThrow('whose range is NaN');
+    await refused(name, 'fp4-shifted', 1).toThrow('fp4-shifted needs scales from calibration');
+    const { inputs } = listLinears(model.plan.blocks[0]).find(({ weight }) => weight === name)!;
+    const scales = new Float32Array(inputs).fill(1);
+    await refused(name, 'fp4-shifted', 1, scales.fill(-1, 5, 6)).toThrow('whose scale is -1');
+    await refused(name, 'fp4-shifted', 1, scales.subarray(1)).toThrow(
+      `which has ${inputs} inputs, not the ${inputs - 1} that have a scale`,
+    );
   });
 });
 

@@ -4,6 +4,7 @@ import type { TaskMachine } from '../../../compute/taskMachine.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import type { ScaleDtype } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
+import { hasChannelScales } from '../../../model/evaluation/channelScales.js';
 import { evaluate } from '../../../model/evaluation/evaluate.js';
 import type {
   EvaluationResult,
@@ -24,7 +25,7 @@ import type { PerplexityText } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { recordInputs, refuseChanged, type InputState } from '../../../storage/inputs.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
-import type { Backends, JobWork } from '../../backends/backends.js';
+import type { Backends, ChosenBackend, JobWork } from '../../backends/backends.js';
 import { nameAgainst } from '../../comparison/compareAgainst.js';
 import { parseSchemes } from '../../formatList.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
@@ -41,6 +42,9 @@ export interface MeasureOptions extends CallOptions {
   /** Hears of what goes wrong beside the measurement, in one line; default: it becomes a note. */
   readonly warn?: (message: string) => void;
 }
+
+const SCALES_ON_THREADS =
+  'activations with a scale for each input are rounded by threads, not by a GPU';
 
 /** What scores are of. */
 interface Scored {
@@ -134,7 +138,9 @@ export async function measureFormats(
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
   const work = estimateWork(model, ids, [...variants.values()]);
-  const choosing = options.backends?.choose(pool, work, { signal });
+  const choosing = [...variants.values()].some(hasChannelScales)
+    ? Promise.resolve(refuseGpu(options.backends))
+    : options.backends?.choose(pool, work, { signal });
   const { gpu, reason } = (await endingOnFailure(made, choosing)) ?? {};
   let backend: string = (gpu ?? pool).backend;
   let backendReason = reason;
@@ -230,6 +236,12 @@ export async function measureFormats(
     backendReason,
     threads: pool.threads,
   };
+}
+
+/** On threads whatever was asked for; says why where it could have been a GPU. */
+function refuseGpu(backends: Backends | undefined): ChosenBackend {
+  const { choice } = backends ?? { choice: 'wasm' };
+  return choice === 'auto' || choice === 'webgpu' ? { reason: SCALES_ON_THREADS } : {};
 }
 
 /** Ends variants where what comes next fails. */

@@ -3,17 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
+import type { ActivationFormat } from '../../../formats/activations.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
+import { scalesOfChannels } from '../../../formats/preShifted.js';
 import type { QuantizationScheme } from '../../../methods/schemes.js';
 import { contextOf, needsImportance, seesText } from '../../../methods/steps.js';
 import type { ImportanceOf } from '../../../methods/types.js';
-import { findInputRanges } from '../../../model/calibration/inputRanges.js';
+import { findInputMagnitudes } from '../../../model/calibration/inputRanges.js';
 import {
   calibrateModel,
   type CalibratedModel,
 } from '../../../model/calibration/node/calibrateModel.js';
 import type { LinearFactors } from '../../../model/calibration/types.js';
-import { inActivationFormat } from '../../../model/evaluation/activations.js';
+import { activationKey, inActivationFormat } from '../../../model/evaluation/activations.js';
 import type {
   ActivationChange,
   LanguageModel,
@@ -89,7 +91,7 @@ class VariantMaker {
   readonly text: CalibrationText;
   /** Inputs of tensors by name. */
   private readonly widths: ReadonlyMap<string, number>;
-  private ranges?: Promise<ReadonlyMap<string, number>>;
+  private magnitudes?: Promise<ReadonlyMap<string, Float32Array>>;
   private known?: Promise<string | undefined>;
   private given?: Promise<GivenImportance | undefined>;
   private readonly inUse = new Set<string>();
@@ -121,8 +123,8 @@ class VariantMaker {
         `${scheme.id}: each tensor alone is measured for formats without methods and activations only`,
       );
     }
-    const { whole, calibration, unrounded, factors } = await this.calibrated(scheme);
-    const activations = await this.activationsOf(scheme, unrounded);
+    const { whole, calibration, factors, ...made } = await this.calibrated(scheme);
+    const activations = await this.activationsOf(scheme, made);
     return {
       whole: {
         ...whole,
@@ -151,12 +153,14 @@ class VariantMaker {
   private async calibrated(
     scheme: QuantizationScheme,
   ): Promise<
-    Pick<SchemeVariant, 'whole' | 'calibration'> & Pick<CalibratedModel, 'unrounded' | 'factors'>
+    Pick<SchemeVariant, 'whole' | 'calibration'> &
+      Pick<CalibratedModel, 'unrounded' | 'factors' | 'roundings'>
   > {
     const { methods, id } = scheme;
     const { tensors, model, pool, scaleDtype } = this.setup;
     if (methods.length === 0) {
-      return { whole: this.rounded(scheme, tensors), unrounded: new Map(), factors: new Map() };
+      const whole = this.rounded(scheme, tensors);
+      return { whole, unrounded: new Map(), factors: new Map(), roundings: new Map() };
     }
     const begin = performance.now();
     const { host } = pool;
@@ -191,6 +195,7 @@ class VariantMaker {
     return {
       unrounded: made.unrounded,
       factors: made.factors,
+      roundings: made.roundings,
       whole: { id: `${id} ${nameTensors(tensors)} ${made.key}`, changes: made.changes },
       calibration: {
         text: source,
@@ -216,31 +221,47 @@ class VariantMaker {
     return this.given;
   }
 
-  /** @param unrounded what was scaled, whose inputs static scales are of */
+  /**
+   * @param unrounded what was scaled, whose inputs static scales are of
+   * @param roundings what methods have chosen in place of these
+   */
   private async activationsOf(
     { activations, id }: QuantizationScheme,
-    unrounded: ReadonlyMap<string, TensorChange>,
+    { unrounded, roundings }: Pick<CalibratedModel, 'unrounded' | 'roundings'>,
   ): Promise<ReadonlyMap<string, ActivationChange> | undefined> {
     if (!activations) return undefined;
     const { tensors } = this.setup;
     if (activations.entry.scaling === 'token') return inActivationFormat(activations, tensors);
-    const ranges = await (unrounded.size > 0
-      ? this.findRanges({ id, changes: unrounded })
-      : this.inputRanges());
-    return new Map(tensors.map((name) => [name, { format: activations, range: ranges.get(name) }]));
+    const isFixed = tensors.every((name) => roundings.has(name));
+    const magnitudes = isFixed
+      ? undefined
+      : await (unrounded.size > 0
+          ? this.findMagnitudes({ id, changes: unrounded })
+          : this.inputMagnitudes());
+    return new Map(
+      tensors.map((name): [string, ActivationChange] => {
+        const fixed = roundings.get(name);
+        return [
+          name,
+          fixed
+            ? { format: activations, fixed }
+            : fromMagnitudes(activations, magnitudes?.get(name)),
+        ];
+      }),
+    );
   }
 
   /** Of the model as it is stored: found once for all schemes. */
-  private inputRanges(): Promise<ReadonlyMap<string, number>> {
-    this.ranges ??= this.findRanges();
-    return this.ranges;
+  private inputMagnitudes(): Promise<ReadonlyMap<string, Float32Array>> {
+    this.magnitudes ??= this.findMagnitudes();
+    return this.magnitudes;
   }
 
-  private async findRanges(variant?: Variant): Promise<ReadonlyMap<string, number>> {
+  private async findMagnitudes(variant?: Variant): Promise<ReadonlyMap<string, Float32Array>> {
     const { pool, model, scaleDtype, settings } = this.setup;
     const { windows } = await this.text.windowsFor(STATIC_SCALES);
     const { memoryBudgetBytes = DEFAULT_MEMORY_BUDGET } = settings;
-    return findInputRanges(
+    return findInputMagnitudes(
       { pool, model, windows, variant, settings: { scaleDtype, memoryBudgetBytes } },
       this.options,
     );
@@ -266,6 +287,19 @@ function nameTensors(names: readonly string[]): string {
   return names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
 }
 
+/** Static scales from the largest magnitude of each input. */
+function fromMagnitudes(
+  format: ActivationFormat,
+  magnitudes: Float32Array | undefined,
+): ActivationChange {
+  // Whoever evaluates says what lacks them.
+  if (!magnitudes) return { format };
+  const { entry } = format;
+  return entry.scaling === 'shifted'
+    ? { format, fixed: { levels: entry.levels, scale: scalesOfChannels(entry, magnitudes) } }
+    : { format, range: magnitudes.reduce((most, each) => Math.max(most, each), 0) };
+}
+
 function rangesKey(activations: ReadonlyMap<string, ActivationChange>): string {
-  return hashOf([...activations].map(([name, { range }]) => `${name} ${range ?? ''}`));
+  return hashOf([...activations].map(([name, change]) => `${name} ${activationKey(change)}`));
 }

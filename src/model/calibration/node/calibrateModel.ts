@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { WorkerPool, type PoolOptions } from '../../../compute/workerPool.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
+import type { FixedRounding } from '../../../formats/activations.js';
 import type { Host } from '../../../host/host.js';
 import { formatMethod, type QuantizationScheme } from '../../../methods/schemes.js';
 import { chosenSteps, needsImportance, seesText } from '../../../methods/steps.js';
@@ -13,6 +14,7 @@ import { INPUT_SITES, linearsAt } from '../../forward/block.js';
 import { adjustBlocks } from '../adjustBlocks.js';
 import { findImportance } from '../inputSquares.js';
 import { quantizeAlone } from '../quantizeAlone.js';
+import { quantizeBySamples } from '../quantizeBySamples.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
 import type { CalibratedPart, CalibrationRequest, LinearFactors } from '../types.js';
 import { CalibratedFiles } from './calibratedFiles.js';
@@ -20,6 +22,15 @@ import { pruneCalibrated, refuseFullDisk, touchFolder } from './calibratedFolder
 
 /** Changes whenever the meaning of kept weights does. */
 const MEANING = '2';
+
+/** What runs a method's quantize step. */
+const QUANTIZE = {
+  gram: quantizeBlocks,
+  samples: quantizeBySamples,
+  // Without windows that pass.
+  nothing: quantizeAlone,
+  importance: quantizeAlone,
+};
 
 /** What a model is calibrated with. */
 export interface CalibrationSetup {
@@ -52,6 +63,8 @@ export interface CalibratedModel {
   /** What is folded into weights, of all methods together, by the name of their tensor. */
   readonly factors: ReadonlyMap<string, LinearFactors>;
   readonly findings: readonly StepFinding[];
+  /** How inputs of linear maps are rounded, where a method has chosen it: by the name of their weights. */
+  readonly roundings: ReadonlyMap<string, FixedRounding>;
   /** Names the calibration in caches. */
   readonly key: string;
 }
@@ -71,6 +84,7 @@ export async function calibrateModel(
   let unrounded: ReadonlyMap<string, TensorChange> = new Map();
   const factors = new Map<string, LinearFactors>();
   const findings: StepFinding[] = [];
+  const roundings = new Map<string, FixedRounding>();
   let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
@@ -83,7 +97,7 @@ export async function calibrateModel(
       formatMethod(applied),
       hashOf(windows.map(bytesOf)),
       ...(given ? [given.key] : []),
-      ...(steps.scale ? [scheme.activations?.id ?? ''] : []),
+      ...(steps.scale || steps.quantize?.needs === 'samples' ? [scheme.activations?.id ?? ''] : []),
       ...[...setup.tensors.keys()].sort(),
     ]);
     for (const step of ['adjust', 'quantize'] as const) {
@@ -110,6 +124,7 @@ export async function calibrateModel(
         for (const [name, more] of part.factors) {
           factors.set(name, multiplyFactors(factors.get(name), more));
         }
+        for (const [name, rounding] of part.roundings) roundings.set(name, rounding);
         findings.push(...part.findings);
       }
       if (step === 'adjust') unrounded = new Map(changes);
@@ -123,7 +138,7 @@ export async function calibrateModel(
     const inputs = setup.tensors.get(name);
     changes.set(name, { ...changes.get(name), format: formatForWidth(format, inputs) });
   }
-  return { changes, unrounded, factors, findings, key };
+  return { changes, unrounded, factors, findings, roundings, key };
 }
 
 /** Factors of one method behind those of others. */
@@ -214,9 +229,7 @@ async function runStep(
       },
     };
     if (step === 'adjust') return await adjustBlocks(request, applied, options);
-    return applied.method.quantize?.needs === 'gram'
-      ? await quantizeBlocks(request, applied, options)
-      : await quantizeAlone(request, applied, options);
+    return await QUANTIZE[applied.method.quantize!.needs](request, applied, options);
   } finally {
     await pool.dispose();
     await touchFolder(join(folder, name));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ModelTensor } from '../../../checkpoint/types.js';
+import type { FixedRounding } from '../../../formats/activations.js';
 import type { StepFinding } from '../../../methods/types.js';
 import { writeSafetensors } from '../../../safetensors/node/writer.js';
 import { makeFolder } from '../../../storage/node/makeFolder.js';
@@ -10,6 +11,20 @@ import type { CalibratedPart, CalibratedParts, CalibratedTensor, LinearFactors }
 
 const FINDINGS = 'findings';
 const FACTORS = 'factors';
+const ROUNDINGS = 'roundings';
+
+/** A rounding as JSON has it. */
+interface PlainRounding extends Pick<FixedRounding, 'levels'> {
+  readonly scale: number | readonly number[];
+}
+
+function toPlain({ levels, scale }: FixedRounding): PlainRounding {
+  return { levels, scale: typeof scale === 'number' ? scale : [...scale] };
+}
+
+function fromPlain({ levels, scale }: PlainRounding): FixedRounding {
+  return { levels, scale: typeof scale === 'number' ? scale : Float32Array.from(scale) };
+}
 
 /**
  * Calibrated weights in a folder: a safetensors file of f32 for each part of a block, which appears whole or
@@ -37,13 +52,20 @@ export class CalibratedFiles implements CalibratedParts {
     part: string,
     tensors: readonly CalibratedTensor[],
     findings: readonly StepFinding[],
-    factors: ReadonlyMap<string, LinearFactors> = new Map(),
+    {
+      factors = new Map(),
+      roundings = new Map(),
+    }: Partial<Pick<CalibratedPart, 'factors' | 'roundings'>> = {},
   ): Promise<CalibratedPart> {
     await makeFolder(this.folder);
     const path = this.pathOf(block, part);
     const values = new Map(tensors.map((tensor) => [tensor.name, tensor.values]));
     const entries = tensors.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }));
-    const metadata = { [FINDINGS]: JSON.stringify(findings), [FACTORS]: writeFactors(factors) };
+    const metadata = {
+      [FINDINGS]: JSON.stringify(findings),
+      [FACTORS]: writeFactors(factors),
+      [ROUNDINGS]: JSON.stringify([...roundings].map(([name, each]) => [name, toPlain(each)])),
+    };
     const { signal } = this;
     await writeSafetensors(
       path,
@@ -73,6 +95,12 @@ async function readPart(path: string): Promise<CalibratedPart> {
     changes: new Map(changes),
     factors: readFactors(metadata[FACTORS]),
     findings: JSON.parse(metadata[FINDINGS]) as StepFinding[],
+    roundings: new Map(
+      (JSON.parse(metadata[ROUNDINGS]) as [string, PlainRounding][]).map(([name, each]) => [
+        name,
+        fromPlain(each),
+      ]),
+    ),
   };
 }
 

@@ -62,6 +62,27 @@ function roundRow(
   }
 }
 
+/** The same with a scale for each column; where it is 0, so is the result. */
+// @ts-ignore: decorator
+@inline
+function roundColumns(
+  ties: i32, p: usize, n: i32, fractionBits: i32, minExponent: i32, largest: f32, scales: usize,
+  target: usize,
+): void {
+  const wide = p + (<usize>(n & ~3) << 2);
+  for (; p < wide; p += 16, scales += 16, target += 16) {
+    const s = v128.load(scales);
+    const v = level(ties, f32x4.div(v128.load(p), s), fractionBits, minExponent, largest);
+    v128.store(target, v128.and(f32x4.mul(v, s), f32x4.ne(s, f32x4.splat(0))));
+  }
+  const rest = n & 3;
+  if (rest) {
+    const s = loadPart(scales, rest);
+    const v = level(ties, f32x4.div(loadPart(p, rest), s), fractionBits, minExponent, largest);
+    storePart(target, v128.and(f32x4.mul(v, s), f32x4.ne(s, f32x4.splat(0))), rest);
+  }
+}
+
 function fillRow(target: usize, n: i32, value: f32): void {
   const end = target + (<usize>n << 2);
   for (; target < end; target += 4) store<f32>(target, value);
@@ -70,19 +91,28 @@ function fillRow(target: usize, n: i32, value: f32): void {
 /**
  * level(x / scale)·scale per row. Strides in floats.
  * @param scale negative: that of each row's largest magnitude
+ * @param scales of the columns, in place of one; 0: none
  */
 export function roundRows(
   source: usize, stride: i32, rows: i32, columns: i32, fractionBits: i32, minExponent: i32, largest: f32,
-  ties: i32, scale: f32, target: usize, targetStride: i32,
+  ties: i32, scale: f32, scales: usize, target: usize, targetStride: i32,
 ): void {
   for (let row = 0; row < rows; row++) {
     let s = scale, isFinite = true;
-    if (s < 0) {
+    if (s < 0 && !scales) {
       const most = largestMagnitude(source, columns);
       isFinite = most < EXPONENT_BITS;
       s = reinterpret<f32>(most) / largest;
     }
-    if (!isFinite) fillRow(target, columns, NaN);
+    if (scales) {
+      if (ties == TIES_LOWER) {
+        roundColumns(TIES_LOWER, source, columns, fractionBits, minExponent, largest, scales, target);
+      } else if (ties == TIES_AWAY) {
+        roundColumns(TIES_AWAY, source, columns, fractionBits, minExponent, largest, scales, target);
+      } else {
+        roundColumns(0, source, columns, fractionBits, minExponent, largest, scales, target);
+      }
+    } else if (!isFinite) fillRow(target, columns, NaN);
     else if (s == 0) fillRow(target, columns, 0);
     else if (ties == TIES_LOWER) {
       roundRow(TIES_LOWER, source, columns, fractionBits, minExponent, largest, s, target);
