@@ -38,8 +38,9 @@ export default defineConfig({
           name: 'page',
           include: ['test/page/**/*.test.ts'],
           exclude: ['test/page/slow/**'],
-          // One browser at a time.
+          // One browser, which all files share, as they do bundles.
           fileParallelism: false,
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { ComparisonReport } from '../../src/reports/reports.js';
 import { makeTwins } from '../support/ggufTwins.js';
-import { createPool } from '../support/checkpoints.js';
+import { sharedPool } from '../support/sharedPool.js';
 import { compareOn } from '../support/jobs.js';
 
 async function compareTwins(folder: string, against = 'twin.gguf'): Promise<ComparisonReport> {
@@ -12,7 +12,7 @@ async function compareTwins(folder: string, against = 'twin.gguf'): Promise<Comp
   const perplexity = { tokenIdsFile: join(folder, 'ids.json') };
   const other = await openLocalModel(join(folder, against));
   const model = await openLocalModel(join(folder, 'model.safetensors'));
-  return compareOn(await createPool(), model, { formats: [], against: other, perplexity });
+  return compareOn(await sharedPool(), model, { formats: [], against: other, perplexity });
 }
 
 const IDS = Array.from({ length: 24 }, (_, i) => (i * 37 + 5) % 96);
@@ -52,7 +52,7 @@ describe('a model against the GGUF file that a converter makes of it', () => {
     const other = await openLocalModel(join(folder, 'twin.gguf'));
     const model = await openLocalModel(join(folder, 'model.safetensors'));
     const request = { formats: ['q8_0'], against: other };
-    const { formats } = await compareOn(await createPool(), model, request);
+    const { formats } = await compareOn(await sharedPool(), model, request);
     const [twin, here] = formats;
     expect(twin.tensors.map(({ name, storedAs }) => [name, storedAs])).toEqual(
       here.tensors.map(({ name }) => [name, 'Q8_0']),

@@ -5,7 +5,7 @@ import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import type { LanguageModel } from '../../src/model/evaluation/types.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
-import { createPool } from '../support/checkpoints.js';
+import { sharedPool } from '../support/sharedPool.js';
 import { floatValues } from '../support/ggufFiles.js';
 import { makeTwins } from '../support/ggufTwins.js';
 import { SETTINGS, someWindows } from '../support/languageModels.js';
@@ -16,7 +16,7 @@ const MAX_DIFFERENCE = 2e-5;
 const OWN_MODELS = new URL('../fixtures/own-models/', import.meta.url);
 
 async function logitsOf(model: LanguageModel): Promise<Float32Array> {
-  const pool = await createPool();
+  const pool = await sharedPool();
   const logits: Float32Array[] = [];
   await evaluate({
     pool,

@@ -5,7 +5,8 @@ import type { ModelTensor } from '../../src/checkpoint/types.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import { SPLIT_KEYS } from '../../src/gguf/split.js';
 import { encodeGguf } from '../../scripts/lib/writeGguf.mjs';
-import { createPool, SAMPLE, temporaryFolder } from '../support/checkpoints.js';
+import { SAMPLE, temporaryFolder } from '../support/checkpoints.js';
+import { sharedPool } from '../support/sharedPool.js';
 import { run } from '../support/commandLine.js';
 import { makeGguf, makeSplitGguf } from '../support/ggufFiles.js';
 import { byteLevelKeys, type ConvertedTokenizer } from '../support/ggufTokenizers.js';
@@ -62,7 +63,7 @@ describe('a GGUF file in parts', () => {
   });
 
   it('has the errors and the perplexity of the whole file, to the last bit', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const { folder, parts } = await makeScene();
     const splitFolder = await folderWith(numbered(parts));
     await writeFile(join(folder, 'ids.json'), JSON.stringify([IDS]));

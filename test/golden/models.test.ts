@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { evaluate } from '../../src/model/evaluation/evaluate.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
-import { createPool } from '../support/checkpoints.js';
+import { sharedPool } from '../support/sharedPool.js';
 import { floatsOf, readRawSafetensors } from '../support/rawSafetensors.js';
 
 // Logits and hidden states of the original model code for tiny models of every architecture.
@@ -34,7 +34,7 @@ describe.each(['wasm', 'reference'] as const)('golden models, %s kernels', (back
       nll: number;
     };
 
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await planLanguageModel(await openLocalModel(fileURLToPath(path)));
     const logits: Float32Array[] = [];
     const hidden: Float32Array[] = [];
@@ -71,7 +71,7 @@ it.each(ownCases)('independent forward pass, %s', async (name) => {
   const path = new URL(`${name}/`, ownFolder);
   const reference = readRawSafetensors(new URL('reference.safetensors', path));
   const ids = Int32Array.from(new BigInt64Array(reference.get('input_ids')!.bytes.buffer), Number);
-  const pool = await createPool();
+  const pool = await sharedPool();
   const model = await planLanguageModel(await openLocalModel(fileURLToPath(path)));
   const logits: Float32Array[] = [];
   await evaluate({

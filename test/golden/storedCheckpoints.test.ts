@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { describeModel } from '../../src/jobs/inspection/describeModel.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
-import { createPool, temporaryFolder } from '../support/checkpoints.js';
+import { temporaryFolder } from '../support/checkpoints.js';
+import { sharedPool } from '../support/sharedPool.js';
 import { compareOn } from '../support/jobs.js';
 import { measure } from '../support/perplexity.js';
 
@@ -44,7 +45,7 @@ describe('a model whose weights are stored in parts', () => {
   });
 
   test('its errors are those of decoded weights, and the report says from what', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openLocalModel(folderOf('fp8-tensor-scale'));
     const report = await compareOn(pool, model, { formats: ['int8:row', 'f32'] });
     expect(report.model.dtype).toBe('FP8 E4M3, scale per tensor');

@@ -4,8 +4,17 @@ import { build } from 'esbuild';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-/** Bundles of both pages, and of the worker that has the GPU, by file name ("editor.js"), as the product's own build makes them. */
-export async function bundlePages(): Promise<ReadonlyMap<string, Uint8Array>> {
+let bundled: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
+
+/**
+ * Bundles of both pages, and of the worker that has the GPU, by file name ("editor.js"), as the product's own build
+ * makes them; made once for all files of tests.
+ */
+export function bundlePages(): Promise<ReadonlyMap<string, Uint8Array>> {
+  return (bundled ??= bundle());
+}
+
+async function bundle(): Promise<ReadonlyMap<string, Uint8Array>> {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
     bundle: true,

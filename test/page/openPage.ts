@@ -41,28 +41,25 @@ export async function openPage<HostApi extends Methods<HostApi>, PageApi extends
   options: OpenOptions = {},
 ): Promise<OpenedPage<PageApi>> {
   const { theme = 'dark', width = 1180, height = 900, reducedMotion = false } = options;
-  const context = await browser.newContext({
-    viewport: { width, height },
-    reducedMotion: reducedMotion ? 'reduce' : null,
-  });
-  const page = await context.newPage();
+  const tab = await takeTab(browser);
+  const { page } = tab;
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ reducedMotion: reducedMotion ? 'reduce' : null });
   const errors: string[] = [];
-  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
-
+  let closed = false;
   let stored: unknown = options.state;
   let listener: (message: unknown) => void = () => undefined;
-  await page.exposeFunction('toHost', (message: string) =>
-    listener(decodeNumbers(JSON.parse(message, jsonToArrays))),
-  );
-  await page.exposeFunction('keepState', (state: string) => {
-    stored = JSON.parse(state);
-  });
+  tab.user = {
+    toHost: (message) => listener(decodeNumbers(JSON.parse(message, jsonToArrays))),
+    keepState: (state) => (stored = JSON.parse(state)),
+    onError: (error) => errors.push(error.stack ?? error.message),
+  };
   const connection = connect<HostApi, PageApi>(
     {
       post(message) {
         const text = JSON.stringify(encodeNumbers(message), arraysToJson);
         // The page may be gone when a late answer is sent.
-        page.evaluate((data) => window.fromHost(data), text).catch(() => undefined);
+        if (!closed) page.evaluate((data) => window.fromHost(data), text).catch(() => undefined);
       },
       listen(receive) {
         listener = receive;
@@ -73,6 +70,7 @@ export async function openPage<HostApi extends Methods<HostApi>, PageApi extends
       errors.push(reason),
     ),
   );
+  // The last one says what the next page begins with.
   await page.addInitScript(
     (start) => {
       window.pageStart = start;
@@ -85,12 +83,49 @@ export async function openPage<HostApi extends Methods<HostApi>, PageApi extends
     remote: connection.remote,
     errors,
     state: () => stored,
-    violations: () => page.evaluate(() => window.violations),
+    violations: async () => (closed ? [] : page.evaluate(() => window.violations)),
     async close() {
+      if (closed) return;
+      closed = true;
       connection.close();
-      await context.close();
+      await giveTab(browser, tab);
     },
   };
+}
+
+/** Who hears of what a tab's page does. */
+interface TabUser {
+  toHost(message: string): void;
+  keepState(state: string): void;
+  onError(error: Error): void;
+}
+
+/** A tab of a browser that pages are opened in, one after the other: it compiles their scripts once. */
+interface Tab {
+  readonly page: Page;
+  user?: TabUser;
+}
+
+const freeTabs = new WeakMap<Browser, Tab[]>();
+
+async function takeTab(browser: Browser): Promise<Tab> {
+  const free = freeTabs.get(browser)?.pop();
+  if (free) return free;
+  const page = await browser.newPage();
+  const tab: Tab = { page };
+  page.on('pageerror', (error) => tab.user?.onError(error));
+  await page.exposeFunction('toHost', (message: string) => tab.user?.toHost(message));
+  await page.exposeFunction('keepState', (state: string) => tab.user?.keepState(state));
+  return tab;
+}
+
+/** Leaves the page, and the tab to the next one. */
+async function giveTab(browser: Browser, tab: Tab): Promise<void> {
+  tab.user = undefined;
+  await tab.page.goto('about:blank');
+  // Outside: nothing of the next page is hovered over.
+  await tab.page.mouse.move(-1, -1);
+  freeTabs.set(browser, [...(freeTabs.get(browser) ?? []), tab]);
 }
 
 const ARRAYS = { Uint8Array, Int32Array, Uint32Array, Float32Array, Float64Array };

@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { afterEach, beforeAll, describe, expect } from 'vitest';
 import type {
   ComparisonHostApi,
   ComparisonPageApi,
@@ -28,6 +28,13 @@ export interface Pages {
   ): Promise<OpenedPage<ComparisonPageApi> & { host: FakeComparisonHost }>;
 }
 
+let shared: Promise<[Browser, PageServer]> | undefined;
+
+/** One browser and one server for all files of tests, which share this module; they end with its process. */
+function startPages(): Promise<[Browser, PageServer]> {
+  return (shared ??= Promise.all([launchChromium(), servePages()]));
+}
+
 /**
  * Tests of pages in one Chromium, skipped visibly where there is none. After each test no page may
  * have thrown, or have broken its content security policy.
@@ -39,11 +46,7 @@ export function describePages(name: string, tests: (pages: Pages) => void): void
     const opened: OpenedPage<never>[] = [];
 
     beforeAll(async () => {
-      [browser, server] = await Promise.all([launchChromium(), servePages()]);
-    });
-    afterAll(async () => {
-      await browser?.close();
-      await server?.close();
+      [browser, server] = await startPages();
     });
     afterEach(async () => {
       for (const page of opened.splice(0)) {

@@ -43,11 +43,15 @@ export class PlainLayers {
   ): Promise<Rows> {
     const w = await this.tensor(weight);
     const b = bias === undefined ? undefined : await this.tensor(bias);
-    return rows.map((x) =>
-      Float64Array.from({ length: outputs }, (_, n) =>
-        x.reduce((sum, v, k) => sum + v * w[(firstRow + n) * inputs + k], b?.[n] ?? 0),
-      ),
-    );
+    return rows.map((x) => {
+      const y = new Float64Array(outputs);
+      for (let n = 0; n < outputs; n++) {
+        let sum = b?.[n] ?? 0;
+        for (let k = 0; k < inputs; k++) sum += x[k] * w[(firstRow + n) * inputs + k];
+        y[n] = sum;
+      }
+      return y;
+    });
   }
 
   /** The rows themselves where there is no norm. */

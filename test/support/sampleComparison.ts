@@ -207,7 +207,10 @@ function measure(
     const group = weights.subarray(start, start + groupSize);
     const values = levels(Math.min(0, ...group), Math.max(0, ...group));
     for (const w of group) {
-      const { quantized, width } = round(values, w);
+      const upper = upperOf(values, w);
+      const [below, above] = [values[upper - 1], values[upper]];
+      const quantized = above - w < w - below ? above : below;
+      const width = above - below;
       const difference = quantized - w;
       error += difference ** 2;
       signal += w ** 2;
@@ -245,10 +248,9 @@ function measure(
   };
 }
 
-/** The nearest of ascending values (the lower of two equally near), and the interval `w` lies in. */
-function round(values: readonly number[], w: number): { quantized: number; width: number } {
+/** The upper of the two ascending values that `w` lies between, the outermost ones where it lies beyond. */
+function upperOf(values: readonly number[], w: number): number {
   let upper = 1;
   while (upper < values.length - 1 && values[upper] < w) upper++;
-  const [below, above] = [values[upper - 1], values[upper]];
-  return { quantized: above - w < w - below ? above : below, width: above - below };
+  return upper;
 }

@@ -105,12 +105,7 @@ export function makeGpuService(
       }),
     copy: ({ session, from, to, bytes }) =>
       inTurn(() => {
-        const { memory } = sessionOf(session);
-        const source = memory.borrow(from, bytes, 'read');
-        const target = memory.borrow(to, bytes, 'write');
-        gpu.copy(source.view, target.view);
-        target.end();
-        source.end();
+        copyBytes(sessionOf(session).memory, from, to, bytes);
         return Promise.resolve(() => undefined);
       }),
     readFloats: ({ session, at, count }) =>
@@ -127,6 +122,19 @@ export function makeGpuService(
         return result;
       }),
   };
+}
+
+/** Copies bytes from one address to another, buffer by buffer: together they may be more than one holds. */
+function copyBytes(memory: GpuMemory, from: number, to: number, bytes: number): void {
+  let done = 0;
+  for (const source of memory.partsOf(from, bytes)) {
+    let { offset } = source;
+    for (const target of memory.partsOf(to + done, source.bytes)) {
+      memory.gpu.copy({ ...source, offset, bytes: target.bytes }, target);
+      offset += target.bytes;
+    }
+    done += source.bytes;
+  }
 }
 
 /** Writes bytes at an address. */

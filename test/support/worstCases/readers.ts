@@ -173,7 +173,7 @@ function findingsOf(list: readonly string[]): Finding[] {
   }));
 }
 
-const report = sampleComparison();
+const report = sampleComparison(128, 'layers.0');
 
 function comparisonOf(list: readonly string[]): ComparisonReport {
   const [format] = report.formats;

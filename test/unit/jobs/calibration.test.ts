@@ -8,7 +8,8 @@ import type { CalibrationSettings } from '../../../src/jobs/perplexity/measureme
 import { pruneCalibrated } from '../../../src/model/calibration/node/calibratedFolders.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import type { CallOptions } from '../../../src/rpc/rpc.js';
-import { createPool, SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
+import { SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { perplexityOn } from '../../support/jobs.js';
 import { calibratableModel, wordsOfModels } from '../../support/textModels.js';
 
@@ -30,7 +31,7 @@ async function measure(
   { calibration = FEW, threads = 1, context = 16, ...settings }: Asked = {},
   options?: CallOptions,
 ) {
-  const pool = await createPool({ threads });
+  const pool = await sharedPool({ threads });
   const model = await openLocalModel(path);
   return perplexityOn(pool, model, { formats, context, calibration, ...settings }, options);
 }
@@ -79,7 +80,7 @@ describe('a calibrated method', () => {
   });
 
   it('is not measured for each tensor alone', async () => {
-    const pool = await createPool({ threads: 1 });
+    const pool = await sharedPool({ threads: 1 });
     const model = await openLocalModel(await calibratableModel());
     const request = {
       formats: [GPTQ],

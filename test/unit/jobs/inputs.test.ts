@@ -6,7 +6,8 @@ import type { OpenedModel } from '../../../src/checkpoint/types.js';
 import { quantizeToFile } from '../../../src/jobs/node/quantizeToFile.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import type { CallOptions } from '../../../src/rpc/rpc.js';
-import { createPool, SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
+import { SAMPLE, temporaryFolder } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn, perplexityOn } from '../../support/jobs.js';
 import { refusal } from '../../support/safetensorsFiles.js';
 
@@ -45,7 +46,7 @@ describe('a file that changes in place while a job reads it', () => {
     async (name) => {
       const { folder, model } = await sampleCopy();
       const outputs = await temporaryFolder();
-      const pool = await createPool();
+      const pool = await sharedPool();
       for (const out of [join(outputs, 'q.safetensors'), join(outputs, 'q')]) {
         const change = during(() => changeInPlace(join(folder, name)));
         const request = { format: 'int4', tensors: TENSORS, out };
@@ -58,7 +59,7 @@ describe('a file that changes in place while a job reads it', () => {
 
   it('keeps numbers from being reported', async () => {
     const { folder, model } = await sampleCopy();
-    const pool = await createPool();
+    const pool = await sharedPool();
     const change = during(() => changeInPlace(join(folder, 'config.json')));
     const request = { formats: ['int4'], tensors: TENSORS };
     const error = await refusal(() => compareOn(pool, model, request, change));
@@ -67,7 +68,7 @@ describe('a file that changes in place while a job reads it', () => {
 
   it.each(['eval.txt', 'tokenizer.json'])('keeps perplexities from it, too: %s', async (name) => {
     const { folder, model } = await sampleCopy();
-    const pool = await createPool();
+    const pool = await sharedPool();
     const change = during(() => changeInPlace(join(folder, name)));
     const settings = { formats: [], windows: 2, context: 64 };
     const error = await refusal(() => perplexityOn(pool, model, settings, change));
@@ -80,7 +81,7 @@ describe('what a perplexity reads', () => {
     const { folder, model } = await sampleCopy();
     const text = join(await temporaryFolder(), 'text.txt');
     await writeFile(text, await readFile(join(folder, 'eval.txt')));
-    const pool = await createPool();
+    const pool = await sharedPool();
     const before = await Promise.all(
       (await readdir(folder)).map((name) => stat(join(folder, name))),
     );
@@ -105,7 +106,7 @@ describe('what a perplexity reads', () => {
 describe('an output folder', () => {
   it('is not one that something was put into meanwhile', async () => {
     const { model } = await sampleCopy();
-    const pool = await createPool();
+    const pool = await sharedPool();
     const out = join(await temporaryFolder(), 'out');
     const change = during(() => cpSync(SAMPLE, out, { recursive: true }));
     const request = { format: 'int4', tensors: TENSORS, out };
@@ -117,7 +118,7 @@ describe('an output folder', () => {
 
   it('is none of the names of the model', async () => {
     const { folder, model } = await sampleCopy();
-    const pool = await createPool();
+    const pool = await sharedPool();
     const out = join(folder, 'generation_config.json');
     const request = { format: 'int4', tensors: TENSORS, out };
     const error = await refusal(() => quantizeToFile(pool, model, request));

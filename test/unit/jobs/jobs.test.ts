@@ -11,13 +11,13 @@ import { foldLanes, RAW } from '../../../src/kernels/types.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
 import {
-  createPool,
   f32Tensor,
   SAMPLE,
   syntheticWeights,
   temporaryFolder,
   writeCheckpoint,
 } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn } from '../../support/jobs.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
 
@@ -33,7 +33,7 @@ function sampleWeights(name: string): Float32Array {
 
 describe('compare', () => {
   it('selects linear weights and reports the errors of plain arithmetic', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const checkpoint = await openLocalModel(SAMPLE);
     const report = await compareOn(pool, checkpoint, { formats: ['int4', 'dint4'] });
     expect(report.model).toMatchObject({
@@ -73,7 +73,7 @@ describe('compare', () => {
   });
 
   it('splits rows that are longer than a chunk, and gives the same as whole rows', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const columns = 530_000;
     const weights = syntheticWeights(columns, 7);
     const path = await writeCheckpoint({ 'a.weight': f32Tensor([1, columns], weights) });
@@ -92,7 +92,7 @@ describe('compare', () => {
   });
 
   it('warns of non-finite weights, bad scales and one-signed groups', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const weights = syntheticWeights(4 * 128).map(Math.abs);
     weights[200] = NaN;
     weights[300] = -Infinity;
@@ -114,7 +114,7 @@ describe('compare', () => {
     [undefined, ['model.norm.weight'], /cannot be quantized: one-dimensional/],
     [undefined, ['nope'], /there is no tensor "nope"/],
   ])('refuses a selection %j %j', async (tensorGlobs, tensors, message) => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const job = compareOn(pool, await openLocalModel(SAMPLE), {
       formats: ['int4'],
       tensorGlobs,
@@ -124,7 +124,7 @@ describe('compare', () => {
   });
 
   it('writes hostile names so that no spreadsheet or terminal obeys them, and infinities', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const name = '=HYPERLINK("x"),\n\x1b[31m\x9b\u202e.weight';
     const path = await writeCheckpoint({ [name]: f32Tensor([2, 64], new Float32Array(128)) });
     const report = await compareOn(pool, await openLocalModel(path), { formats: ['int4'] });
@@ -171,7 +171,7 @@ describe('inspect', () => {
   });
 
   it('counts every weight of a BF16 tensor exactly', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const checkpoint = await openLocalModel(SAMPLE);
     const { statistics, histogram } = await readTensorDetails(pool, checkpoint, {
       tensor: DOWN_PROJ,
@@ -195,7 +195,7 @@ describe('inspect', () => {
   });
 
   it('gives an F32 tensor exact quantiles and moments too, and finds non-finite weights', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const weights = syntheticWeights(1_300_000, 3).map((w) => w + 0.3);
     weights[1_200_000] = Infinity;
     weights[1_200_001] = NaN;
@@ -219,7 +219,7 @@ describe('inspect', () => {
   });
 
   it('draws the positive and the negative extreme of every group apart', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const checkpoint = await openLocalModel(SAMPLE);
     const weights = sampleWeights(DOWN_PROJ);
     const whole = await readGroupRanges(pool, checkpoint, {
@@ -246,7 +246,7 @@ describe('inspect', () => {
 
 describe('quantize', () => {
   it('writes what the report says, and leaves everything else as it is', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const folder = await temporaryFolder();
     const out = join(folder, 'out.safetensors');
     const before = await readFile(join(SAMPLE, 'model.safetensors'));
@@ -268,7 +268,7 @@ describe('quantize', () => {
   });
 
   it('refuses to overwrite its input', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const path = await writeCheckpoint({ 'a.weight': f32Tensor([2, 64], syntheticWeights(128)) });
     const before = await readFile(path);
     const job = quantizeToFile(pool, await openLocalModel(path), { format: 'int4', out: path });

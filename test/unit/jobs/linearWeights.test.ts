@@ -5,12 +5,8 @@ import { computeTensorStatistics } from '../../../src/jobs/inspection/tensorStat
 import { quantizeTensors } from '../../../src/jobs/comparison/quantizeTensors.js';
 import { quantizeChunk } from '../../../src/kernels/reference/quantizeChunk.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
-import {
-  createPool,
-  f32Tensor,
-  syntheticWeights,
-  writeCheckpoint,
-} from '../../support/checkpoints.js';
+import { f32Tensor, syntheticWeights, writeCheckpoint } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn } from '../../support/jobs.js';
 
 const UP = 'model.layers.0.mlp.experts.gate_up_proj';
@@ -52,7 +48,7 @@ describe('experts in one tensor', () => {
   const formats = ['int4:g32', 'int4:row', 'nvfp4', 'bnb-nf4:g80', 'q4_0', 'q4_k'];
 
   it('come to the same errors whichever way round they are stored', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const { first, last } = await bothWays(3, 24, 64);
     const request = { formats, tensors: [UP] };
     const [one, other] = [
@@ -71,7 +67,7 @@ describe('experts in one tensor', () => {
   it.each(['int4:g32', 'int4:row'])(
     'are written in the stored order, groups along inputs: %s',
     async (name) => {
-      const pool = await createPool();
+      const pool = await sharedPool();
       const { weights, first } = await bothWays(3, 512, 640);
       const tensor = first.tensors.find((each) => each.name === UP)!;
       const output = new Float32Array(tensor.elements);
@@ -95,7 +91,7 @@ describe('experts in one tensor', () => {
   );
 
   it('have statistics and groups of their own', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const { first, last } = await bothWays(3, 24, 64);
     const of = async ({ tensors }: typeof first) => {
       const tensor = tensors.find(({ name }) => name === UP)!;
@@ -110,7 +106,7 @@ describe('experts in one tensor', () => {
 
 describe('convolutions', () => {
   it('have groups along all that an output sums over', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const weights = syntheticWeights(8 * 3 * 4 * 4, 4);
     const path = await writeCheckpoint({ 'patch.weight': f32Tensor([8, 3, 4, 4], weights) });
     const model = await openLocalModel(path);
@@ -135,7 +131,7 @@ describe('rows that are no whole blocks', () => {
     ['q6_k', 40, 'f16'],
     ['q8_0', 40, 'f16'],
   ])('of %s with %i columns are what llama.cpp stores: %s', async (name, columns, stored) => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const weights = syntheticWeights(8 * columns, 5);
     const path = await writeCheckpoint({
       'a.weight': f32Tensor([8, columns], weights),
@@ -154,7 +150,7 @@ describe('rows that are no whole blocks', () => {
   });
 
   it('are filled up and counted whole in microscaling formats, shorter in others, and said', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const path = await writeCheckpoint({ 'a.weight': f32Tensor([4, 40], syntheticWeights(160)) });
     const request = { formats: ['mxfp4', 'int4:g32', 'int4:g128'] };
     const { formats } = await compareOn(pool, await openLocalModel(path), request);
@@ -170,7 +166,7 @@ describe('rows that are no whole blocks', () => {
 });
 
 it('a report says what is left out, and not where tensors were chosen by name', async () => {
-  const pool = await createPool();
+  const pool = await sharedPool();
   const values = (rows: number) => f32Tensor([rows, 32], syntheticWeights(rows * 32));
   const path = await writeCheckpoint({
     'model.embed_tokens.weight': values(8),

@@ -6,12 +6,8 @@ import {
 } from '../../../src/kernels/statistics/narrowerType.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { bf16FromBits, f16FromBits } from '../../../src/storage/elementValues.js';
-import {
-  createPool,
-  f32Tensor,
-  syntheticWeights,
-  writeCheckpoint,
-} from '../../support/checkpoints.js';
+import { f32Tensor, syntheticWeights, writeCheckpoint } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn } from '../../support/jobs.js';
 
 /** Weights cut to BF16, or to F16's fraction, and widened again. */
@@ -62,7 +58,7 @@ describe('values of a narrower type', () => {
       'e.weight': f32Tensor([4, 64], syntheticWeights(256)),
       'f.weight': f32Tensor([64, 300], new Float32Array(64 * 300)),
     });
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openLocalModel(path);
     const found: Record<string, string | undefined> = {};
     for (const tensor of model.tensors) {
@@ -87,7 +83,7 @@ describe('the cast to F16', () => {
     const weights = syntheticWeights(256);
     weights.set([1e5, -7e4, 65504, 65519], 100);
     const path = await writeCheckpoint({ 'a.weight': f32Tensor([4, 64], weights) });
-    const pool = await createPool();
+    const pool = await sharedPool();
     const report = await compareOn(pool, await openLocalModel(path), { formats: ['f16', 'bf16'] });
     expect(report.formats[0].notes).toEqual([
       '2 weights lie beyond ±65,504 and are stored as ±65,504; other programs cast such weights to infinity.',

@@ -8,7 +8,8 @@ import { planLanguageModel } from '../../../src/model/config/languageModel.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { makeTextEncoder } from '../../../src/model/text/textEncoder.js';
 import { formatReportJson } from '../../../src/reports/present.js';
-import { createPool, temporaryFolder } from '../../support/checkpoints.js';
+import { temporaryFolder } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn } from '../../support/jobs.js';
 import { GOLDEN_MODELS } from '../../support/languageModels.js';
 import { rawFile } from '../../support/rawSafetensors.js';
@@ -56,7 +57,7 @@ describe('words that objects answer to, as names of a checkpoint', () => {
 
   it('are compared with the same numbers as any other', async () => {
     const model = await modelOf([...names, 'plain.0.weight']);
-    const report = await compareOn(await createPool(), model, {
+    const report = await compareOn(await sharedPool(), model, {
       formats: ['int4:g32'],
       tensors: [...names, 'plain.0.weight'],
     });
@@ -68,7 +69,7 @@ describe('words that objects answer to, as names of a checkpoint', () => {
   it('are written', async () => {
     const model = await modelOf(names);
     const out = join(await temporaryFolder(), 'out.safetensors');
-    await quantizeToFile(await createPool(), model, {
+    await quantizeToFile(await sharedPool(), model, {
       format: 'int4:g32',
       tensors: names,
       out,

@@ -12,12 +12,12 @@ import { mergeCounts } from '../../../src/kernels/statistics/sparseCounts.js';
 import { selectIndex } from '../../../src/metrics/select.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import {
-  createPool,
   f32Tensor,
   syntheticWeights,
   writeCheckpoint,
   type TestTensor,
 } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 
 /** f32 values cut to BF16. */
 function bf16Tensor(shape: readonly number[], values: Float32Array): TestTensor {
@@ -42,7 +42,7 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
     ['BF16', bf16Tensor],
     ['F32', f32Tensor],
   ] as const)('of %s are the same in one span and in many', async (_, tensorOf) => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openLocalModel(
       await writeCheckpoint({ a: tensorOf([120, 500], lopsidedWeights()) }),
     );
@@ -65,7 +65,7 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
     ['BF16', bf16Tensor],
     ['F32', f32Tensor],
   ] as const)('of groups of %s say what the groups’ ranges do', async (_, tensorOf) => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openLocalModel(
       await writeCheckpoint({ a: tensorOf([120, 500], lopsidedWeights()) }),
     );
@@ -87,7 +87,7 @@ describe.each(['wasm', 'reference'] as const)('statistics with the %s kernels', 
   });
 
   it('of small tensors are those of plain arithmetic', async () => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const values = Float32Array.from([3, -1.5, NaN, 0, -0, 0.25, Infinity, -1.5]);
     const bytes = Uint8Array.from([0xff, 0, 1, 1, 255, 128]);
     const path = await writeCheckpoint({

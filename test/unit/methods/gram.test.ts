@@ -11,7 +11,7 @@ import {
   readStatistics,
   statisticsBytes,
 } from '../../../src/methods/gram/gram.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { Random } from '../../support/forwardScene.js';
 import { plainGram } from '../../support/gptq.js';
 
@@ -57,7 +57,7 @@ describe.each(['reference', 'wasm'] as const)('sums over inputs with %s kernels'
   ])(
     '%i rows of %i inputs: the gram is that of f64, to what runs of f32 lose',
     async (rows, inputs) => {
-      const pool = await createPool({ backend });
+      const pool = await sharedPool({ backend });
       const x = new Random(rows).floats(rows * inputs);
       const gram = await gramOf(pool, x, inputs, Math.ceil(rows / 3));
       const exact = plainGram(x, inputs);
@@ -74,7 +74,7 @@ describe.each(['reference', 'wasm'] as const)('sums over inputs with %s kernels'
   );
 
   it('finds mean and largest |x|, smallest and largest x', async () => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const [rows, inputs] = [37, 26];
     const x = new Random(5).floats(rows * inputs);
     for (let row = 0; row < rows; row++) x[row * inputs + 4] = 0;
@@ -101,7 +101,7 @@ it('grams have the same bits with any number of threads', async () => {
   const x = new Random(9).floats(rows * inputs);
   const results = new Set<string>();
   for (const threads of [1, 2, 3]) {
-    const gram = await gramOf(await createPool({ threads }), x, inputs, 100);
+    const gram = await gramOf(await sharedPool({ threads }), x, inputs, 100);
     results.add(Buffer.from(gram.buffer).toString('base64'));
   }
   expect(results.size).toBe(1);

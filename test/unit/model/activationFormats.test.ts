@@ -24,7 +24,7 @@ import type {
 import { inFormat } from '../../../src/model/evaluation/variants.js';
 import { isRouter, linearsAt } from '../../../src/model/forward/block.js';
 import { activationVariant, linearWeights } from '../../support/activationVariants.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import {
   GOLDEN_MODELS,
   openGolden,
@@ -188,7 +188,7 @@ const MODELS = [
 
 describe.each(['wasm', 'reference'] as const)('a block, %s kernels', (backend) => {
   it.each(MODELS)('%s', async (name, folder) => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openModel(join(folder, name));
     const names = lastWeights(model);
     for (const id of ['int8-token', 'fp4-token:qkv']) {
@@ -198,7 +198,7 @@ describe.each(['wasm', 'reference'] as const)('a block, %s kernels', (backend) =
   });
 
   it('with static scales, and maps of one place that want their inputs differently', async () => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openGolden('llama-gqa-llama3rope');
     const windows = someWindows(model, [12]);
     const ranges = await findInputRanges({ pool, model, windows, settings: SETTINGS });
@@ -246,7 +246,7 @@ describe('variants', () => {
       [2, 256 << 20],
       [1, 5 * stateBytes],
     ]) {
-      const pool = await createPool({ threads });
+      const pool = await sharedPool({ threads });
       const settings = { ...SETTINGS, memoryBudgetBytes };
       const { baseline, variants: scores } = await evaluate({
         pool,
@@ -266,7 +266,7 @@ describe('variants', () => {
   });
 
   it('are refused where their activations belong to nothing', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('llama-gqa-llama3rope');
     const windows = someWindows(model, [4]);
     const refused = (name: string, id: string, range?: number, scale?: number | Float32Array) => {
@@ -294,7 +294,7 @@ describe('variants', () => {
 
 describe('ranges of inputs', () => {
   it('are the largest magnitudes of all windows', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('gpt2');
     const windows = someWindows(model, [9, 30, 5]);
     const ranges = await findInputRanges({ pool, model, windows, settings: SETTINGS });
@@ -315,7 +315,7 @@ describe('ranges of inputs', () => {
   });
 
   it('are refused where inputs are not finite', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('llama-gqa-llama3rope');
     const [block] = model.plan.blocks;
     // The model itself, its first norm overflowing.

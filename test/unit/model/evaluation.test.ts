@@ -17,7 +17,6 @@ import {
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { isCancelled, type Progress } from '../../../src/rpc/rpc.js';
 import {
-  createPool,
   f32Tensor,
   SAMPLE,
   syntheticWeights,
@@ -25,6 +24,7 @@ import {
   writeCheckpoint,
   type TestTensor,
 } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { GOLDEN_MODELS, openModel, SETTINGS, someWindows } from '../../support/languageModels.js';
 import { quantizedCopy } from '../../support/quantizedCopy.js';
 import { readRawSafetensors } from '../../support/rawSafetensors.js';
@@ -74,7 +74,7 @@ describe('evaluation', () => {
       [1, 10 * stateBytes],
       [3, 4 * stateBytes],
     ]) {
-      const pool = await createPool({ threads });
+      const pool = await sharedPool({ threads });
       const settings = { ...SETTINGS, memoryBudgetBytes };
       results.push(comparable(await evaluate({ pool, model, windows, variants, settings })));
     }
@@ -83,7 +83,7 @@ describe('evaluation', () => {
   });
 
   it('measures a variant as if its file had been written and opened', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const path = join(GOLDEN_MODELS, 'gemma2');
     const model = await openModel(path);
     const windows = someWindows(model, [30, 30]);
@@ -115,7 +115,7 @@ describe('evaluation', () => {
   });
 
   it('says how far a variant is from the unquantized model', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openModel(SAMPLE);
     const windows = someWindows(model, [50, 50]);
     const same = { id: 'same', changes: inFormat(parseFormat('f32'), ['lm_head.weight']) };
@@ -141,7 +141,7 @@ describe('evaluation', () => {
   });
 
   it('takes up after a cancelled run what that run had finished', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openModel(SAMPLE);
     const windows = someWindows(model, [32, 32, 32, 32]);
     const variants = allVariants(model, ['int4']).slice(0, 1);
@@ -176,7 +176,7 @@ describe('evaluation', () => {
   });
 
   it('gives the unquantized model the same bits beside variants, however its head is cut', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const folder = await temporaryFolder();
     const from = fileURLToPath(
       new URL('../../fixtures/own-models/gpt_neox-serial/', import.meta.url),
@@ -206,7 +206,7 @@ describe('evaluation', () => {
   });
 
   it('counts weights that are no numbers once, however often they are read', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const folder = await temporaryFolder();
     const from = fileURLToPath(new URL('../../fixtures/own-models/llama-biases/', import.meta.url));
     const tensors = Object.fromEntries(readRawSafetensors(join(from, 'model.safetensors')));
@@ -226,7 +226,7 @@ describe('evaluation', () => {
   });
 
   it('names what is wrong with windows', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openModel(join(GOLDEN_MODELS, 'gpt2'));
     const run = (window: number[]) =>
       evaluate({ pool, model, windows: [Int32Array.from(window)], settings: SETTINGS });
@@ -238,7 +238,7 @@ describe('evaluation', () => {
 
 describe('weights stored as [inputs × outputs]', () => {
   it('are quantized along their inputs, as if they were stored the other way round', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const checkpoint = await openLocalModel(join(GOLDEN_MODELS, 'gpt2'));
     const transposed = await transposedCopy(join(GOLDEN_MODELS, 'gpt2', 'model.safetensors'));
     const formats = ['int4:g8', 'afp4:row', 'bnb-nf4', 'int4:tensor', 'q4_0'].map(parseFormat);
@@ -262,7 +262,7 @@ describe('weights stored as [inputs × outputs]', () => {
 });
 
 it('writes dequantized weights back in the order in which they were stored', async () => {
-  const pool = await createPool();
+  const pool = await sharedPool();
   const checkpoint = await openLocalModel(join(GOLDEN_MODELS, 'gpt2'));
   const transposed = await transposedCopy(join(GOLDEN_MODELS, 'gpt2', 'model.safetensors'));
   const name = 'transformer.h.1.mlp.c_fc.weight';

@@ -10,12 +10,12 @@ import type { LanguageModel, Variant } from '../../../src/model/evaluation/types
 import { inFormat } from '../../../src/model/evaluation/variants.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import {
-  createPool,
   f32Tensor,
   temporaryFolder,
   writeCheckpoint,
   type TestTensor,
 } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { logicalValues, openModel, SETTINGS, someWindows } from '../../support/languageModels.js';
 import { quantizedCopy } from '../../support/quantizedCopy.js';
 import { floatsOf, readRawSafetensors } from '../../support/rawSafetensors.js';
@@ -55,7 +55,7 @@ describe('formats', () => {
   it.each([MIXTRAL, QWEN, MIXTRAL_FUSED, QWEN_FUSED])(
     'are measured as if the file had been written and opened: %s',
     async (path) => {
-      const pool = await createPool();
+      const pool = await sharedPool();
       const model = await openModel(path);
       const windows = someWindows(model, [20, 9]);
       const ids = ['int3:g8', 'int4:tensor', 'bnb-nf4', 'nvfp4'];
@@ -85,7 +85,7 @@ describe('formats', () => {
   });
 
   it('of one expert move only windows with a row that goes to it', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openModel(QWEN);
     const windows = someWindows(model, [2, 2, 2, 2]);
     const experts = Array.from({ length: 8 }, (_, e) => `model.layers.2.mlp.experts.${e}.`);
@@ -118,7 +118,7 @@ describe('experts', () => {
       [1, 7 * windowBytes],
       [3, 4 * windowBytes],
     ]) {
-      const pool = await createPool({ threads });
+      const pool = await sharedPool({ threads });
       const settings = { ...SETTINGS, memoryBudgetBytes };
       const found = await evaluate({ pool, model, windows, variants, settings });
       results.push([found.baseline, found.variants]);
@@ -128,7 +128,7 @@ describe('experts', () => {
   });
 
   it('count all of their work as progress, and no more', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openModel(MIXTRAL);
     const windows = someWindows(model, [20, 30]);
     const seen: number[] = [];
@@ -140,7 +140,7 @@ describe('experts', () => {
   });
 
   it('are the same stored apart and fused', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const fused = tensorsOf(MIXTRAL_FUSED);
     const apart: Tensors = {};
     for (const [name, tensor] of Object.entries(fused)) {
@@ -164,7 +164,7 @@ describe('experts', () => {
   });
 
   it('take other values as formats', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openModel(QWEN_FUSED);
     const windows = someWindows(model, [20]);
     const [rounded] = variantsOf(model, 'int3:g8');
@@ -178,7 +178,7 @@ describe('experts', () => {
   });
 
   it('are not read where no token goes to them', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const own = tensorsOf(QWEN);
     const windows = [Int32Array.of(5, 9)];
     const read: number[] = [];

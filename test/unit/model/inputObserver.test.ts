@@ -17,7 +17,7 @@ import type {
   Variant,
 } from '../../../src/model/evaluation/types.js';
 import { inFormat } from '../../../src/model/evaluation/variants.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import {
   GOLDEN_MODELS,
   logicalValues,
@@ -116,7 +116,7 @@ function expectNear(actual: Rows, expected: Rows, what: string): void {
 
 describe.each(['wasm', 'reference'] as const)('inputs, %s kernels', (backend) => {
   it.each(folders)('%s', async (_, path) => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openModel(path);
     const { plan } = model;
     const windows = someWindows(model, [20]);
@@ -208,7 +208,7 @@ describe('an observer', () => {
       [2, 1000],
       [1, 64],
     ]) {
-      const pool = await createPool({ threads });
+      const pool = await sharedPool({ threads });
       const memoryBudgetBytes = rows * model.plan.hiddenSize * 4;
       const settings = { ...SETTINGS, memoryBudgetBytes };
       results.push(await observed(pool, model, lengths, new Recorder(), { settings }));
@@ -228,7 +228,7 @@ describe('an observer', () => {
   });
 
   it('gets what it wants, and nothing else', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('gpt2');
     const wanted = 'transformer.h.1.mlp.c_fc.weight';
     const one = new Recorder(undefined, ({ weight }) => weight === wanted);
@@ -241,7 +241,7 @@ describe('an observer', () => {
   });
 
   it('sees a variant as it sees the model that the variant makes', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('llama-gqa-llama3rope');
     const format = parseFormat('int3');
     const names = selectTensors(model.opened, {}).map(({ name }) => name);
@@ -276,7 +276,7 @@ describe('an observer', () => {
   });
 
   it('changes no score, and sees what a store has, too', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('phi3');
     const windows = someWindows(model, [30, 22]);
     const variants = [{ id: 'all', changes: inFormat(parseFormat('int4:g8'), ['lm_head.weight']) }];
@@ -297,7 +297,7 @@ describe('an observer', () => {
   });
 
   it('fails the walk where it fails, and must name a variant that there is', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('gpt2');
     const windows = someWindows(model, [20]);
     const observe = () => Promise.reject(new Error('enough'));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { findOrientation } from '../../../src/model/config/orientation.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { runAtOnce } from '../../../src/storage/slices.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn } from '../../support/jobs.js';
 import { folderOf } from '../../support/safetensorsFiles.js';
 
@@ -29,7 +29,7 @@ describe('weights of GPT-2 without a configuration that says so', () => {
       'model.safetensors': weights,
       ...(config === undefined ? {} : { 'config.json': config }),
     });
-    const pool = await createPool();
+    const pool = await sharedPool();
     const report = await compareOn(pool, await openLocalModel(folder), { formats: ['int4:row'] });
     const [{ bitsPerWeight, summary }] = report.formats;
     expect(bitsPerWeight.toFixed(3)).toBe('4.469');

@@ -16,7 +16,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BASELINE, type WindowScore } from '../../../src/model/evaluation/types.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { FileScoreStore } from '../../../src/model/scores/node/scoreStore.js';
-import { createPool, temporaryFolder } from '../../support/checkpoints.js';
+import { temporaryFolder } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { perplexityOn } from '../../support/jobs.js';
 import { GOLDEN_MODELS } from '../../support/languageModels.js';
 
@@ -224,7 +225,7 @@ describe.skipIf(process.platform === 'win32')('what lies in the place of the fil
 });
 
 it('a perplexity is the right one, whatever happened to the scores that were kept', async () => {
-  const pool = await createPool();
+  const pool = await sharedPool();
   const model = await openLocalModel(join(GOLDEN_MODELS, 'llama-gqa-llama3rope'));
   const folder = await temporaryFolder();
   const tokenIdsFile = join(folder, 'ids.json');
@@ -250,7 +251,7 @@ it('a perplexity is the right one, whatever happened to the scores that were kep
 });
 
 it('weights that are no numbers are said to be so in later runs, too', async () => {
-  const pool = await createPool();
+  const pool = await sharedPool();
   const folder = await temporaryFolder();
   const from = join(GOLDEN_MODELS, 'llama-gqa-llama3rope');
   const bytes = await readFile(join(from, 'model.safetensors'));

@@ -7,7 +7,7 @@ import { listLinears, type LinearPlan, type NormPlan } from '../../../src/model/
 import { evaluate } from '../../../src/model/evaluation/evaluate.js';
 import type { LanguageModel, TensorChange, Variant } from '../../../src/model/evaluation/types.js';
 import { inFormat } from '../../../src/model/evaluation/variants.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import {
   denseFeedForward,
   logicalValues,
@@ -53,7 +53,7 @@ describe('values in the place of a tensor', () => {
     ['gemma2', 'nvfp4'],
     ['phi3', 'bnb-nf4'],
   ])('%s: those of %s are that format, to the bit', async (name, id) => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden(name);
     const { tokens } = model.plan.embedding;
     const names = [...selectTensors(model.opened, {}).map((tensor) => tensor.name), tokens];
@@ -79,7 +79,7 @@ describe('values in the place of a tensor', () => {
   });
 
   it('do not depend on what else is evaluated, nor on passes', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('llama-gqa-llama3rope');
     const variants = await Promise.all(
       [0.5, 1.5].flatMap((factor) =>
@@ -176,7 +176,7 @@ describe('scales that move from norms into the weights behind them', () => {
   it.each(['llama-gqa-llama3rope', 'gpt2', 'gemma2', 'gpt_neox-parallel'])(
     '%s: change nothing but roundings',
     async (name) => {
-      const pool = await createPool();
+      const pool = await sharedPool();
       const model = await openGolden(name);
       const expected = await logitsOf(pool, model, []);
       const differences = async (changes: ReadonlyMap<string, TensorChange>) => {
@@ -196,7 +196,7 @@ describe('scales that move from norms into the weights behind them', () => {
   );
 
   it('biases change, too, in blocks and outside them', async () => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('phi');
     const { head, blocks, finalNorm } = model.plan;
     for (const name of [head.bias!, finalNorm!.bias!, listLinears(blocks[1])[0].bias!]) {
@@ -237,7 +237,7 @@ describe('values that cannot be', () => {
       'Values for "model.norm.weight" are not all finite',
     ],
   ])('%s', async (_, tensor, values, message) => {
-    const pool = await createPool();
+    const pool = await sharedPool();
     const model = await openGolden('llama-gqa-llama3rope');
     const variant: Variant = { id: 'wrong', changes: new Map([[tensor, { values }]]) };
     await expect(scoresOf(pool, model, [variant])).rejects.toThrow(message);

@@ -6,7 +6,8 @@ import { openModel } from '../../../../src/model/openModel.js';
 import type { Finding } from '../../../../src/reports/checkReport.js';
 import { formatFindingsCsv } from '../../../../src/reports/findings.js';
 import { localFileSystem } from '../../../../src/storage/node/localFileSystem.js';
-import { createPool, SAMPLE } from '../../../support/checkpoints.js';
+import { SAMPLE } from '../../../support/checkpoints.js';
+import { sharedPool } from '../../../support/sharedPool.js';
 import {
   floats,
   GPTQ,
@@ -18,7 +19,7 @@ import {
 
 async function describeTensors(...model: Parameters<typeof writeModel>) {
   const opened = await openModel(await writeModel(...model), localFileSystem);
-  return describeCheck(opened, await checkModel(await createPool(), opened));
+  return describeCheck(opened, await checkModel(await sharedPool(), opened));
 }
 
 test('a part of a weight is listed as the weight', async () => {
@@ -44,7 +45,7 @@ test('errors come first, and what names no tensor has none', async () => {
 
 test('what was checked is counted', async () => {
   const opened = await openModel(SAMPLE, localFileSystem);
-  const { findings, checked } = describeCheck(opened, await checkModel(await createPool(), opened));
+  const { findings, checked } = describeCheck(opened, await checkModel(await sharedPool(), opened));
   expect(findings).toEqual([]);
   const checks = CHECKS.length;
   expect(checked).toEqual({ files: 1, tensors: 38, elements: 3672320, bytes: 7344640, checks });

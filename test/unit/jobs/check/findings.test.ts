@@ -6,7 +6,8 @@ import { checkModel } from '../../../../src/jobs/check/checkModel.js';
 import { CHECKS } from '../../../../src/jobs/check/checks/index.js';
 import { openModel } from '../../../../src/model/openModel.js';
 import { localFileSystem } from '../../../../src/storage/node/localFileSystem.js';
-import { createPool, SAMPLE } from '../../../support/checkpoints.js';
+import { SAMPLE } from '../../../support/checkpoints.js';
+import { sharedPool } from '../../../support/sharedPool.js';
 import {
   bytes,
   compressedTensors,
@@ -26,7 +27,7 @@ import {
 } from '../../../support/quantizedWeights.js';
 
 async function check(path: string) {
-  return checkModel(await createPool(), await openModel(path, localFileSystem));
+  return checkModel(await sharedPool(), await openModel(path, localFileSystem));
 }
 
 async function checkTensors(tensors: Tensors, config?: Readonly<Record<string, unknown>>) {
@@ -292,7 +293,7 @@ const MODELS = ['golden-models', 'own-models'].flatMap((folder) =>
 );
 
 test('nothing is found in the sample and in the models of other tests', async () => {
-  const pool = await createPool();
+  const pool = await sharedPool();
   const found: string[] = [];
   for (const path of [SAMPLE, ...MODELS]) {
     const findings = await checkModel(pool, await openModel(path, localFileSystem));
@@ -321,7 +322,7 @@ test('what is found too often is counted', async () => {
 test('it can be cancelled', async () => {
   const model = await openModel(SAMPLE, localFileSystem);
   const controller = new AbortController();
-  const running = checkModel(await createPool(), model, {
+  const running = checkModel(await sharedPool(), model, {
     signal: controller.signal,
     onProgress: () => controller.abort(),
   });
