@@ -6,14 +6,14 @@ import {
 } from '../../../src/jobs/comparison/compareFormats.js';
 import { openLocalModel } from '../../../src/model/node/openLocalModel.js';
 import { formatComparisonCsv } from '../../../src/reports/present.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { compareOn, runnersOn } from '../../support/jobs.js';
 import { calibratableModel } from '../../support/textModels.js';
 
 const FEW = { calibration: { windows: 4, context: 16 } };
 
 async function compare(formats: readonly string[], more: Partial<CompareRequest> = {}) {
-  const pool = await createPool({ threads: 2 });
+  const pool = await sharedPool({ threads: 2 });
   const model = await openLocalModel(await calibratableModel());
   return compareOn(pool, model, { formats, calibration: FEW, ...more });
 }
@@ -94,7 +94,7 @@ describe('a comparison with methods and activations', () => {
   });
 
   it('measures outputs once, and perplexities of the same weights', async () => {
-    const pool = await createPool({ threads: 2 });
+    const pool = await sharedPool({ threads: 2 });
     const model = await openLocalModel(await calibratableModel());
     const runners = runnersOn(pool);
     const measureOutputs = vi.spyOn(runners, 'measureOutputs');
@@ -120,7 +120,7 @@ describe('a comparison with methods and activations', () => {
   });
 
   it('does it again where a method is new', async () => {
-    const pool = await createPool({ threads: 2 });
+    const pool = await sharedPool({ threads: 2 });
     const model = await openLocalModel(await calibratableModel());
     const runners = runnersOn(pool);
     const known = await compareFormats(runners, model, { formats: ['int4:g32'] });

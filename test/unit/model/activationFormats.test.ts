@@ -213,7 +213,7 @@ describe.each(['wasm', 'reference'] as const)('a block, %s kernels', (backend) =
   });
 
   it('with scales of single inputs, which maps of one place share or not', async () => {
-    const pool = await createPool({ backend });
+    const pool = await sharedPool({ backend });
     const model = await openGolden('llama-gqa-llama3rope');
     const windows = someWindows(model, [12]);
     const found = await findInputMagnitudes({ pool, model, windows, settings: SETTINGS });

@@ -9,7 +9,7 @@ import { observeInputs } from '../../../src/model/evaluation/evaluate.js';
 import type { LanguageModel } from '../../../src/model/evaluation/types.js';
 import { inFormat } from '../../../src/model/evaluation/variants.js';
 import { linearWeights } from '../../support/activationVariants.js';
-import { createPool } from '../../support/checkpoints.js';
+import { sharedPool } from '../../support/sharedPool.js';
 import { logicalValues, openGolden, SETTINGS, someWindows } from '../../support/languageModels.js';
 
 const LENGTHS = [24, 40];
@@ -74,7 +74,7 @@ function roundTokens({ rows, inputs, values }: Inputs): Inputs {
 }
 
 const walk = async (name: string) => {
-  const pool = await createPool({ threads: 2 });
+  const pool = await sharedPool({ threads: 2 });
   const model = await openGolden(name);
   const tensors = new Set(linearWeights(model));
   return { pool, model, tensors, windows: someWindows(model, LENGTHS), scaleDtype: 'f32' as const };
