@@ -63,7 +63,7 @@ export const awq: CalibrationMethod = {
     windows: 64,
     context: 256,
     published: '128 samples of 512 tokens of the Pile',
-    passes: 16,
+    passes: 11,
   },
   refuses: refusesClipping,
   scale,

@@ -41,7 +41,7 @@ export const llmFp4: CalibrationMethod = {
     windows: 64,
     context: 256,
     published: '32 samples of 1024 tokens of C4',
-    passes: 6,
+    passes: 70,
   },
   refuses,
   quantize: llmFp4Step,

@@ -82,7 +82,7 @@ class SampleQuantizer {
     const ofSite = weights.siteIn(block.index);
     const { findings, roundings } = await this.step.quantize(ofSite, samples, activations, options);
     return request.parts.put(block.index, site, weights.tensors, findings, {
-      roundings: roundings,
+      roundings,
     });
   }
 
