@@ -50,7 +50,7 @@ async function visit(
   await walk.run(async (block) => {
     if (isDone) return;
     isDone = true;
-    const before = (name: string) => walk.base(name);
+    const before = (name: string) => walk.request.base.get(name);
     await walk.loadVectors(block, before);
     for (const site of INPUT_SITES) {
       // Attention's weights and those of the feed-forward part lie in the same memory.
