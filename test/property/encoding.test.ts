@@ -60,6 +60,9 @@ function checkEncoding(
   return expected;
 }
 
+/** Each run of the tests tries others; test/slow tries many at once. */
+const RUNS = Number(process.env.QUANTSCOPE_PROPERTY_RUNS ?? 30);
+
 const names = [...FORMAT_CATALOGUE.map(({ name }) => name), ...UNLISTED];
 
 describe.each(names)('%s', (name) => {
@@ -74,7 +77,7 @@ describe.each(names)('%s', (name) => {
         const { codes } = checkEncoding(format, dtype, whole, flag);
         for (const code of codes) if (code >= 2 ** bits) expect.fail(`${code} of ${bits} bits`);
       }),
-      { numRuns: 100 },
+      { numRuns: RUNS },
     );
   });
 });

@@ -45,12 +45,22 @@ function expectClose(got: readonly WindowScore[], wanted: readonly WindowScore[]
 const machineOn = async (gpu: ServedGpu) =>
   new GpuMachine(gpu.connection, await createPool(), [chunksOnThreads, forwardOnThreads]);
 
-describe.skipIf(why)('evaluations on a device, ten in a row', () => {
+describe.skipIf(why)('evaluations on a device', () => {
   let served: ServedGpu;
   beforeAll(async () => {
     served = await serveGpu();
   });
   afterAll(() => served.close());
+
+  it('agree with those of threads, over several windows', async () => {
+    const request = await makeRequest(['int4-asym:g128', 'q4_k']);
+    const wanted = await evaluate({ ...request, pool: await createPool() });
+    const machine = await machineOn(served);
+    const got = await evaluate({ ...request, pool: machine });
+    await machine.end();
+    expectClose(got.baseline, wanted.baseline);
+    got.variants.forEach((scores, index) => expectClose(scores, wanted.variants[index]));
+  });
 
   it('leave no buffer and no pipeline more than the first, ten in a row', async () => {
     const request = await makeRequest(['int4-asym:g128']);

@@ -74,7 +74,7 @@ function renderContent(comparison: ComparisonState, actions: RunActions): Templa
       ></qs-message-bar>`;
     }
     default:
-      return html`<p class="done-line note">
+      return html`<p class="done-line note" role="status">
         ${checkIcon}<span>${comparison.report ? summaryOf(comparison.report) : 'Done'}</span>
       </p>`;
   }

@@ -70,22 +70,21 @@ async function timesOf(
 }
 
 /**
- * Cases worth a megabyte: what takes far more of a tenth than of a fortieth, and what would miss the target
- * even if it grew with the length.
- * @param slowest so many more, the slowest of a tenth
+ * Cases worth a megabyte: what takes far more of a tenth than of a fortieth.
+ * @param slowest so many beside them, the slowest of a tenth
  */
 async function suspectsOf(reader: Reader, slowest: number): Promise<Set<string>> {
-  // Once: what takes too long by chance is one suspect more. A fortieth that does would be one less.
+  const labelsOf = (some: readonly (readonly [string, number])[]) =>
+    new Set(some.map(([label]) => label));
   const large = [...(await timesOf(reader, MEGABYTE / 10, 1))]
     .filter(([, time]) => time > NEGLIGIBLE)
     .sort(([, a], [, b]) => b - a);
-  const labels = new Set(large.map(([label]) => label));
-  const small = await timesOf(reader, MEGABYTE / 40, 3, labels);
-  const suspects = large.filter(
-    ([label, time], place) =>
-      place < slowest || time > TARGET / 10 || time > SUSPICIOUS_GROWTH * (small.get(label) ?? 0),
-  );
-  return new Set(suspects.map(([label]) => label));
+  const small = await timesOf(reader, MEGABYTE / 40, 2, labelsOf(large));
+  const growsFast = ([label, time]: readonly [string, number]) =>
+    time > SUSPICIOUS_GROWTH * small.get(label)!;
+  // Once more: one of these took long by chance as often as not.
+  const again = await timesOf(reader, MEGABYTE / 10, 2, labelsOf(large.filter(growsFast)));
+  return labelsOf([...large.slice(0, slowest), ...[...again].filter(growsFast)]);
 }
 
 /**

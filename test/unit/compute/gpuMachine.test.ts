@@ -56,7 +56,11 @@ describe.skipIf(why)('evaluations on a device', () => {
   afterAll(() => served.close());
 
   it('agree with those of threads, GGUF formats included, which threads quantize', async () => {
-    const request = await makeRequest(['int4-asym:g128', 'q4_k']);
+    const request = {
+      ...(await makeRequest(['int4-asym:g128', 'q4_k'])),
+      // Several of them in test/slow.
+      windows: WINDOWS.slice(0, 1),
+    };
     const wanted = await evaluate({ ...request, pool: await createPool() });
     const machine = await machineOn(served);
     const got = await evaluate({ ...request, pool: machine });

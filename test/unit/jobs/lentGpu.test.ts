@@ -29,7 +29,7 @@ const REQUEST = {
   tensors: [],
   scaleDtype: 'f16' as const,
   perLayer: false,
-  settings: { windows: 1 },
+  settings: { context: 16, windows: 1 },
 };
 
 /** Somebody who serves a device that is none. */

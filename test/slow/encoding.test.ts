@@ -1,0 +1,3 @@
+// Every format’s codes, on ten times the chunks of test/property.
+process.env.QUANTSCOPE_PROPERTY_RUNS = '300';
+await import('../property/encoding.test.js');
