@@ -11,6 +11,7 @@ import { decodingRows, printDecoding } from './decoding.js';
 import { evaluations } from './evaluations.js';
 import { forwardRows, printForward } from './forward.js';
 import { gpuForwardRows, printGpuForward } from './gpuForward.js';
+import { gpuTogetherRow, printGpuTogether } from './gpuTogether.js';
 import { gpuQuantizeRows, printGpuQuantize } from './gpuQuantize.js';
 import * as plain from './plainLoops.js';
 import { wholeJobs } from './wholeJobs.js';
@@ -197,6 +198,8 @@ const gpuQuantize = await gpuQuantizeRows(
   ),
 );
 printGpuQuantize(gpuQuantize);
+const gpuTogether = await gpuTogetherRow(process.argv[2]);
+printGpuTogether(gpuTogether);
 const calibration = await calibrationRows();
 printCalibration(calibration);
 const gpuForward = await gpuForwardRows();
@@ -208,7 +211,17 @@ const file = join(process.argv[2], 'out/bench.json');
 writeFileSync(
   file,
   JSON.stringify(
-    { rows, decoding, forward, calibration, gpuQuantize, gpuForward, jobs, perplexity },
+    {
+      rows,
+      decoding,
+      forward,
+      calibration,
+      gpuQuantize,
+      gpuTogether,
+      gpuForward,
+      jobs,
+      perplexity,
+    },
     null,
     2,
   ),

@@ -39,7 +39,10 @@ export async function run(): Promise<void> {
     forbidOnly: Boolean(process.env['CI']),
   });
   mocha.suite.emit('pre-require', globalThis, '', mocha);
+  // Before the extension makes its channel.
+  await import('./recordedLog.js');
   await import('./suites/activation.js');
+  await import('./suites/backend.js');
   await import('./suites/editor.js');
   await import('./suites/quantize.js');
   await import('./suites/compareWith.js');
