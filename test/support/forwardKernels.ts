@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BackwardKernels } from '../../src/kernels/backwardKernels.js';
 import type { ForwardKernels } from '../../src/kernels/forwardKernels.js';
 import type { CalibrationKernels } from '../../src/kernels/calibrationKernels.js';
+import { ReferenceBackwardKernels } from '../../src/kernels/reference/backward/referenceBackward.js';
 import { ReferenceForwardKernels } from '../../src/kernels/reference/referenceForward.js';
 import {
   FORWARD_MODULES,
   instantiateForward,
   WasmForwardKernels,
 } from '../../src/kernels/wasm/wasmForward.js';
+import { WasmBackwardKernels } from '../../src/kernels/wasm/wasmBackward.js';
 import { WasmCalibrationKernels } from '../../src/kernels/wasm/wasmCalibration.js';
 
 /** Where tests may lay out data: behind the constants of the modules. */
@@ -18,6 +21,7 @@ export interface ForwardSetup {
   readonly name: string;
   readonly memory: WebAssembly.Memory;
   readonly kernels: ForwardKernels;
+  readonly backward: BackwardKernels;
 }
 
 /** A setup with the loops of calibrated methods, which its module has too. */
@@ -32,7 +36,12 @@ function sharedMemory(bytes: number): WebAssembly.Memory {
 
 export function referenceForward(bytes: number): ForwardSetup {
   const memory = sharedMemory(bytes);
-  return { name: 'reference', memory, kernels: new ReferenceForwardKernels(memory) };
+  return {
+    name: 'reference',
+    memory,
+    kernels: new ReferenceForwardKernels(memory),
+    backward: new ReferenceBackwardKernels(memory),
+  };
 }
 
 /**
@@ -50,6 +59,7 @@ export async function wasmForward(bytes: number): Promise<CalibrationSetup[]> {
       name,
       memory,
       kernels: new WasmForwardKernels(exports),
+      backward: new WasmBackwardKernels(exports),
       calibration: new WasmCalibrationKernels(exports),
     });
   }

@@ -1,8 +1,9 @@
 import type { AssetName, Assets } from '../../host/host.js';
+import type { BackwardExports } from './backwardExports.js';
 import type { CalibrationExports } from './calibrationExports.js';
 
 /** What the compiled module exports; see `assembly/forward`. Addresses in bytes, strides in floats. */
-export interface ForwardExports extends CalibrationExports {
+export interface ForwardExports extends CalibrationExports, BackwardExports {
   inputTile(): number;
   packRows(source: number, stride: number, outputs: number, inputs: number, target: number): void;
   packColumns(

@@ -10,7 +10,7 @@ const SLICE: i32 = 256;
 const BAND: i32 = 160;
 
 /** Tiles [⌈columns/TILE⌉][rows][TILE] of some columns, as `multiply` takes its inputs. */
-function packBand(source: usize, step: usize, rows: i32, columns: i32, target: usize): void {
+export function packBand(source: usize, step: usize, rows: i32, columns: i32, target: usize): void {
   for (let m = 0; m < columns; m += TILE, source += <usize>TILE << 2) {
     const count = min(TILE, columns - m);
     let p = source;

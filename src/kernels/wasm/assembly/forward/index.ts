@@ -10,3 +10,4 @@ export { roundRows } from './rounding';
 export { activate, add, softCap } from './activations';
 export { diverge, score } from './score';
 export * from '../calibration/index';
+export * from '../backward/index';

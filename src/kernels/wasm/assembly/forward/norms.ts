@@ -1,7 +1,7 @@
 import { loadPart, promoteHigh, storePart, sumOfWideLanes } from './lanes';
 
 /** Σ(x − shift)² in f64 over n floats. */
-function sumSquares(p: usize, n: i32, shift: f64): f64 {
+export function sumSquares(p: usize, n: i32, shift: f64): f64 {
   const s = f64x2.splat(shift);
   let even = f64x2.splat(0), odd = even;
   const wide = p + (<usize>(n & ~3) << 2), end = p + (<usize>n << 2);
