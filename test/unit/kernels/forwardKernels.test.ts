@@ -323,8 +323,9 @@ describe('tanh, erf and the exponential', () => {
 
   it('exp is within 2 ulp, in the sum of a single column', () => {
     // One logit beside a larger one: the sum less 1 would round, so a row of one column after the max.
-    for (const { kernels, memory } of setups.slice(1)) {
-      const scene = new Scene([{ name: '', kernels, memory }]);
+    for (const setup of setups.slice(1)) {
+      const { kernels, memory } = setup;
+      const scene = new Scene([setup]);
       const rows = 20_000;
       const logits = Float32Array.from({ length: rows }, (_, i) => -i * 0.0043);
       const sums = new Float64Array(rows * 8);
