@@ -1,7 +1,8 @@
-import { parseActivationFormat } from '../formats/activations.js';
-import { parseFormat, type NumberFormat } from '../formats/index.js';
+import { ACTIVATION_CATALOGUE, parseActivationFormat } from '../formats/activations.js';
+import { makeFormat, parseFormat, type NumberFormat } from '../formats/index.js';
 import { findMethod } from './index.js';
 import { makeScheme, notationScheme, defaultOptions, type QuantizationScheme } from './schemes.js';
+import type { CalibrationMethod } from './types.js';
 
 /** What a user ticks; every combination is meant. */
 export interface SchemeChoices {
@@ -16,7 +17,7 @@ export interface SchemeChoices {
 /** Combinations of choices. */
 export interface CombinedSchemes {
   readonly schemes: readonly QuantizationScheme[];
-  /** Why others are left out, each reason once, in one sentence. */
+  /** Combinations that there are not, with the reason, in one sentence each. */
   readonly refused: readonly string[];
 }
 
@@ -27,23 +28,42 @@ export interface CombinedSchemes {
 export function combineSchemes({ formats, methods, activations }: SchemeChoices): CombinedSchemes {
   const refused = new Set<string>();
   const chosen = methods.length > 0 ? methods : [''];
+  const ofFormats = chosen.filter((name) => !findMethod(name)?.notation);
   const inputs = (activations.length > 0 ? activations : ['']).map((name) =>
     name === '' ? undefined : parseActivationFormat(name),
   );
   const schemes: QuantizationScheme[] = [];
-  const add = (format: NumberFormat, name: string) => {
-    const method = findMethod(name);
-    const applied = method ? [{ method, options: defaultOptions(method) }] : [];
-    for (const activation of inputs) {
-      const reason = method?.refuses(format, activation);
-      if (reason === undefined) schemes.push(makeScheme(format, applied, activation));
-      else refused.add(reason);
-    }
-  };
-  const isOwn = (name: string) => findMethod(name)?.notation !== undefined;
   for (const format of formats.map(parseFormat)) {
-    for (const name of chosen) if (!isOwn(name)) add(format, name);
+    for (const method of ofFormats.map(findMethod)) {
+      const applied = method ? [{ method, options: defaultOptions(method) }] : [];
+      for (const activation of inputs) {
+        const reason = method?.refuses(format, activation);
+        if (reason === undefined) schemes.push(makeScheme(format, applied, activation));
+        else refused.add(reason);
+      }
+    }
   }
-  for (const name of chosen.filter(isOwn)) add(notationScheme(findMethod(name)!).format, name);
+  const own = chosen.flatMap((name) => {
+    const method = findMethod(name);
+    return method?.notation ? [notationScheme(method)] : [];
+  });
+  for (const { format, methods: applied } of own) {
+    schemes.push(...inputs.map((activation) => makeScheme(format, applied, activation)));
+  }
   return { schemes, refused: [...refused] };
+}
+
+/** Whether a method can be used with a format, in its groups or a row each, and some format of activations or none. */
+export function allowsFormat({ refuses }: CalibrationMethod, format: NumberFormat): boolean {
+  const { entry, search } = format;
+  const formats = entry.fixedGroup
+    ? [format]
+    : [format, makeFormat(entry, { kind: 'row' }, search)];
+  const inputs = [
+    undefined,
+    ...ACTIVATION_CATALOGUE.map(({ name }) => parseActivationFormat(name)),
+  ];
+  return formats.some((each) =>
+    inputs.some((activations) => refuses(each, activations) === undefined),
+  );
 }

@@ -1,8 +1,10 @@
+import type { ActivationFormat } from '../../formats/activations.js';
+import { scalesOfChannels } from '../../formats/preShifted.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { visible } from '../../storage/errors.js';
 import { observeInputs } from '../evaluation/evaluate.js';
 import type { InputObserver } from '../evaluation/inputObserver.js';
-import type { EvaluationRequest, Variant } from '../evaluation/types.js';
+import type { ActivationChange, EvaluationRequest, Variant } from '../evaluation/types.js';
 
 /** A model, and the windows that it is calibrated on. */
 export interface InputRangesRequest extends Pick<
@@ -52,6 +54,21 @@ export async function findInputRanges(
   const magnitudes = await findInputMagnitudes(request, options);
   const range = (most: number, each: number) => Math.max(most, each);
   return new Map([...magnitudes].map(([name, each]) => [name, each.reduce(range, 0)]));
+}
+
+/**
+ * A format with static scales, from the largest magnitude of each input.
+ * @param magnitudes absent: whoever evaluates says what lacks them
+ */
+export function staticActivations(
+  format: ActivationFormat,
+  magnitudes: Float32Array | undefined,
+): ActivationChange {
+  if (!magnitudes) return { format };
+  const { entry } = format;
+  return entry.scaling === 'shifted'
+    ? { format, fixed: { levels: entry.levels, scale: scalesOfChannels(entry, magnitudes) } }
+    : { format, range: magnitudes.reduce((most, each) => Math.max(most, each), 0) };
 }
 
 /** Takes rows into the magnitudes of their columns. @returns whether all values are finite */

@@ -5,6 +5,7 @@ import type { MemoryRegion } from '../../kernels/workspace.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { LinearPlan } from '../config/plan.js';
 import { inputRounding } from '../evaluation/activations.js';
+import { placeChannelScales, type ChannelScalePlaces } from '../evaluation/channelScales.js';
 import type { TensorChange, Variant } from '../evaluation/types.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { rowsFrom } from '../forward/layers.js';
@@ -61,12 +62,15 @@ const RUN_STEP = 64;
 class OutputErrorMeter {
   readonly results: Map<string, LinearErrors>[];
   private readonly regions = new Map<string, MemoryRegion>();
+  /** Of single inputs. */
+  private readonly scales: ChannelScalePlaces;
 
   constructor(
     private readonly walk: CalibrationWalk<WalkRequest>,
     private readonly variants: readonly ExaminedVariant[],
   ) {
     this.results = variants.map(() => new Map());
+    this.scales = placeChannelScales(walk.request.pool, variants);
   }
 
   async visit(block: VisitedBlock): Promise<void> {
@@ -116,7 +120,7 @@ class OutputErrorMeter {
   ): Promise<number> {
     const { walk } = this;
     const { weight, outputs } = linear;
-    const rounding = inputRounding(linear, variant);
+    const rounding = inputRounding(linear, variant, this.scales);
     const change = variant.changes.get(weight);
     if (!change && !rounding) return 0;
     const bytes = countPackedWeightBytes(outputs, linear.inputs);

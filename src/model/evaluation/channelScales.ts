@@ -14,7 +14,7 @@ export function hasChannelScales({ activations }: Pick<Variant, 'activations'>):
 /** Brings the scales of all variants into a machine's memory, for as long as it lives. */
 export function placeChannelScales(
   machine: TaskMachine,
-  variants: readonly Variant[],
+  variants: readonly Pick<Variant, 'activations'>[],
 ): ChannelScalePlaces {
   const places = new Map<Float32Array, number>();
   const known = new Map<string, number>();

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
-import { ACTIVATION_CATALOGUE, parseActivationFormat } from '../../formats/activations.js';
+import { ACTIVATION_CATALOGUE } from '../../formats/activations.js';
 import { findFormatEntry, parseFormat } from '../../formats/index.js';
+import { allowsFormat } from '../../methods/combine.js';
 import { METHODS } from '../../methods/index.js';
 import type { CalibrationMethod } from '../../methods/types.js';
 import type { SchemeChoice } from './choiceMemory.js';
@@ -14,21 +15,10 @@ interface MethodItem extends vscode.QuickPickItem {
   readonly activations?: string;
 }
 
-const ACTIVATION_FORMATS = ACTIVATION_CATALOGUE.map(({ name }) => parseActivationFormat(name));
-
 /** Names of chosen formats that a method cannot be used with. */
-function namesRefused({ notation, refuses }: CalibrationMethod, names: readonly string[]): string {
-  if (notation) return '';
-  // Whatever the group, and whatever activations are rounded to.
-  const isPossible = (name: string) =>
-    ['', ':row'].some((group) =>
-      [undefined, ...ACTIVATION_FORMATS].some((activations) => {
-        const { entry } = parseFormat(name);
-        const format = entry.fixedGroup ? parseFormat(name) : parseFormat(name + group);
-        return refuses(format, activations) === undefined;
-      }),
-    );
-  const refused = names.filter((name) => !isPossible(name));
+function namesRefused(method: CalibrationMethod, names: readonly string[]): string {
+  if (method.notation) return '';
+  const refused = names.filter((name) => !allowsFormat(method, parseFormat(name)));
   return refused.map((name) => findFormatEntry(name)?.label ?? name).join(', ');
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ACTIVATION_CATALOGUE } from '../../../src/formats/activations.js';
-import { FORMAT_CATALOGUE } from '../../../src/formats/index.js';
-import { combineSchemes } from '../../../src/methods/combine.js';
-import { METHODS } from '../../../src/methods/index.js';
+import { FORMAT_CATALOGUE, parseFormat } from '../../../src/formats/index.js';
+import { allowsFormat, combineSchemes } from '../../../src/methods/combine.js';
+import { findMethod, METHODS } from '../../../src/methods/index.js';
 import { parseScheme } from '../../../src/methods/schemes.js';
 
 const ids = (choices: Parameters<typeof combineSchemes>[0]) =>
@@ -42,6 +42,26 @@ describe('combinations of formats, methods and activations', () => {
     });
     expect(schemes.map(({ id }) => id)).toEqual(['int4-asym:g128+gptq']);
     expect(refused).toEqual([expect.stringContaining('fits a whole block at once')]);
+  });
+
+  it('leave out activations that a method cannot work with', () => {
+    const { schemes, refused } = combineSchemes({
+      formats: ['int4'],
+      methods: ['mergequant'],
+      activations: ['', 'int8-token', 'int4-static'],
+    });
+    expect(schemes.map(({ id }) => id)).toEqual(['int4-asym:g128+mergequant/int4-static']);
+    expect(refused).toEqual([expect.stringContaining('static steps')]);
+  });
+
+  it('are said to be possible with other groups or activations', () => {
+    const allows = (method: string, format: string) =>
+      allowsFormat(findMethod(method)!, parseFormat(format));
+    expect(allows('mergequant', 'int4')).toBe(true);
+    expect(allows('mergequant', 'nf4')).toBe(false);
+    expect(allows('llm-fp4', 'fp4')).toBe(true);
+    expect(allows('llm-fp4', 'int4')).toBe(false);
+    expect(allows('gptq', 'q4_0')).toBe(false);
   });
 
   it('have methods with a notation of their own once', () => {

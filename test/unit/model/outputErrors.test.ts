@@ -195,4 +195,32 @@ describe('output errors', () => {
       expect(half.get(name)!.squaredError, name).toBeGreaterThan(squaredError);
     }
   });
+
+  it('rounds inputs with a scale for each', async () => {
+    const request = await walk('llama-gqa-llama3rope');
+    const { pool, model, tensors } = request;
+    const seen = await observe(pool, model);
+    const format = parseActivationFormat('int8-shifted');
+    const { levels } = format.entry;
+    const scaleOf = (inputs: number) =>
+      Float32Array.from({ length: inputs }, (_, i) => 2 ** -(i % 5));
+    const activations = [...tensors].map((name) => {
+      const scale = scaleOf(seen.get(name)!.inputs);
+      return [name, { format, fixed: { levels, scale } }] as const;
+    });
+    const variant = { id: 'shifted', changes: new Map(), activations: new Map(activations) };
+    const none = { factors: new Map(), comparesWeights: false };
+    const [errors] = await measureOutputErrors(request, [{ ...variant, ...none }]);
+    for (const [name, { squaredError }] of errors) {
+      const taken = seen.get(name)!;
+      const scale = scaleOf(taken.inputs);
+      // Steps are powers of two: the same in f64.
+      const values = taken.values.map((value, at) => {
+        const step = scale[at % taken.inputs];
+        return Math.min(Math.max(Math.round(value / step), -127), 127) * step - value;
+      });
+      const expected = sumSquares({ ...taken, values }, await logicalValues(pool, model, name));
+      expect(squaredError / expected, name).toBeCloseTo(1, 2);
+    }
+  });
 });

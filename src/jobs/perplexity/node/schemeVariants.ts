@@ -3,13 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getMatrixShape } from '../../../checkpoint/matrixShape.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
-import type { ActivationFormat } from '../../../formats/activations.js';
 import { formatForWidth, type ScaleDtype } from '../../../formats/index.js';
-import { scalesOfChannels } from '../../../formats/preShifted.js';
 import type { QuantizationScheme } from '../../../methods/schemes.js';
 import { contextOf, needsImportance, seesText } from '../../../methods/steps.js';
 import type { ImportanceOf } from '../../../methods/types.js';
-import { findInputMagnitudes } from '../../../model/calibration/inputRanges.js';
+import { findInputMagnitudes, staticActivations } from '../../../model/calibration/inputRanges.js';
 import {
   calibrateModel,
   type CalibratedModel,
@@ -245,7 +243,7 @@ class VariantMaker {
           name,
           fixed
             ? { format: activations, fixed }
-            : fromMagnitudes(activations, magnitudes?.get(name)),
+            : staticActivations(activations, magnitudes?.get(name)),
         ];
       }),
     );
@@ -285,19 +283,6 @@ class VariantMaker {
 
 function nameTensors(names: readonly string[]): string {
   return names.length === 1 ? names[0] : `${names.length} ${hashOf([...names].sort())}`;
-}
-
-/** Static scales from the largest magnitude of each input. */
-function fromMagnitudes(
-  format: ActivationFormat,
-  magnitudes: Float32Array | undefined,
-): ActivationChange {
-  // Whoever evaluates says what lacks them.
-  if (!magnitudes) return { format };
-  const { entry } = format;
-  return entry.scaling === 'shifted'
-    ? { format, fixed: { levels: entry.levels, scale: scalesOfChannels(entry, magnitudes) } }
-    : { format, range: magnitudes.reduce((most, each) => Math.max(most, each), 0) };
 }
 
 function rangesKey(activations: ReadonlyMap<string, ActivationChange>): string {
