@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   editorPage,
@@ -12,6 +14,44 @@ const open = TestWindow.use();
 
 /** Nothing here touches the mouse. */
 describe('with the keyboard alone', () => {
+  test('a backend is chosen in the settings', async () => {
+    const { page } = open.workbench;
+    const { keyboard } = page;
+    // The setting belongs to the machine with the files, or to a folder on it.
+    const title = 'Preferences: Open Workspace Settings';
+    const palette = page.locator('.quick-input-widget');
+    await keyboard.press('F1');
+    await palette.waitFor();
+    await keyboard.type(title);
+    await palette.locator('.monaco-list-row.focused').getByText(title, { exact: true }).waitFor();
+    await keyboard.press('Enter');
+    const settings = page.locator('.settings-editor');
+    await settings.locator('.search-container .monaco-editor.focused').waitFor();
+    await keyboard.type('quantscope.backend');
+    const box = settings.locator('[data-key="quantscope.backend"] select');
+    await box.waitFor();
+    const focused = settings.locator('[data-key="quantscope.backend"] select:focus');
+    for (let tabs = 0; (await focused.count()) === 0; tabs++) {
+      expect(tabs, 'Tab never reaches the setting').toBeLessThan(30);
+      await keyboard.press('Tab');
+    }
+    await keyboard.press('Enter');
+    const list = page.locator('.monaco-select-box-dropdown-container.visible');
+    await list.waitFor();
+    const chosen = list.locator('.monaco-list-row.focused').getByText('webgpu', { exact: true });
+    for (let steps = 0; (await chosen.count()) === 0; steps++) {
+      expect(steps, 'the arrows never reach webgpu').toBeLessThan(5);
+      await keyboard.press('ArrowDown');
+    }
+    await keyboard.press('Enter');
+    const file = path.join(open.folder, '.vscode', 'settings.json');
+    await expect
+      .poll(() => fs.existsSync(file) && fs.readFileSync(file, 'utf8'), { timeout: 60_000 })
+      .toContain('"quantscope.backend": "webgpu"');
+    await keyboard.press('Escape');
+    await settings.waitFor({ state: 'detached' });
+  });
+
   test('a layer is quantized from the tree, and its comparison shows numbers', async () => {
     const { page } = open.workbench;
     const { keyboard } = page;
@@ -63,6 +103,11 @@ describe('with the keyboard alone', () => {
     await keyboard.press('Enter');
 
     const comparison = await finishedComparison(open.workbench, 'layers.1');
+    // This window has no adapter. A status is what screen readers read out by themselves.
+    const status = comparison.getByRole('status');
+    await status
+      .getByText(/s on wasm, .* · webgpu was asked for, but no GPU can be used \(/)
+      .waitFor();
     const shown = await readComparison(comparison);
     expect(Object.keys(shown)).toContain('afp4-e2m1:g128');
     for (const [id, { sqnrDb }] of Object.entries(shown)) {

@@ -15,6 +15,7 @@ import { isCancelled } from '../../../src/rpc/rpc.js';
 import { createPool } from '../../support/checkpoints.js';
 import { serveGpu, type ServedGpu } from '../../support/gpuMachine.js';
 import { whyNoGpu } from '../../support/gpu.js';
+import { checkModelOnGpu, MODELS } from '../../support/modelsOnGpu.js';
 
 const why = await whyNoGpu();
 if (why) console.warn(`Evaluations on a GPU are not tested: ${why}`);
@@ -45,6 +46,13 @@ function expectClose(got: readonly WindowScore[], wanted: readonly WindowScore[]
   });
 }
 
+/** Golden models, few of them; all are tried in test/slow. */
+const GOLDEN = [
+  'golden-models/llama-gqa-llama3rope/',
+  'golden-models/gpt2/',
+  'own-models/mixtral-fused/',
+];
+
 const machineOn = async (gpu: ServedGpu) =>
   new GpuMachine(gpu.connection, await createPool(), [chunksOnThreads, forwardOnThreads]);
 
@@ -54,6 +62,10 @@ describe.skipIf(why)('evaluations on a device', () => {
     served = await serveGpu();
   });
   afterAll(() => served.close());
+
+  it.each(GOLDEN)('give the numbers of the original code: %s', (name) =>
+    checkModelOnGpu(MODELS.get(name)!, served),
+  );
 
   it('agree with those of threads, GGUF formats included, which threads quantize', async () => {
     const request = {
