@@ -115,7 +115,7 @@ function worstTable({ formats, outputErrorText }: ComparisonReport): string {
 /** What output SQNR is about, where it was measured. */
 function outputsSection({ outputErrorText: tokens }: ComparisonReport): string {
   if (!tokens) return '';
-  return `\nOutput SQNR: outputs of each layer on ${formatCount(tokens.tokens)} tokens of ${visible(tokens.text ?? '')}, given the inputs that the unquantized model has.\n`;
+  return `\nOutput SQNR: outputs of each layer on ${formatCount(tokens.tokens)} tokens of ${visible(tokens.text ?? '')}, given the inputs that the unquantized model has. Output underflow: the share of weights that become zero in the squared error that weights add there.\n`;
 }
 
 /** Perplexities where they were measured: a row a format, then the tensors that cost most alone. */

@@ -171,7 +171,18 @@ export const MAIN_MEASURES: readonly ErrorMeasure[] = [
 export interface OutputMeasures {
   /** 10·log10(Σy²/Σ(ŷ−y)²) in dB, given the inputs that the unquantized model has; see {@link computeSqnr}. */
   readonly outputSqnrDb?: number;
+  /**
+   * Σ(x·d_u)²/(Σ(x·d_u)² + Σ(x·d_r)²), where d_u is the error of weights that become zero and d_r that of all others
+   * (dINT, arXiv 2311.05161, equation 4); inputs as they are.
+   */
+  readonly outputUnderflowFraction?: number;
 }
+
+/** What tables have columns for, in this order. */
+export const OUTPUT_MEASURES: readonly (keyof OutputMeasures)[] = [
+  'outputSqnrDb',
+  'outputUnderflowFraction',
+];
 
 /** A measure of weights or of what they do. */
 export type WeightMeasure = ErrorMeasure | keyof OutputMeasures;
@@ -186,6 +197,13 @@ export const WEIGHT_MEASURES: Readonly<Record<WeightMeasure, Omit<MeasureDefinit
     better: 'higher',
     hint: 'on calibration text',
   },
+  outputUnderflowFraction: {
+    label: 'output underflow',
+    spoken: 'share of the error of outputs that comes from weights that become zero',
+    kind: 'share',
+    better: 'lower',
+    hint: 'of output error',
+  },
 };
 
 /** As {@link MAIN_MEASURES} or {@link TABLE_MEASURES}, with those of outputs where these were looked at. */
@@ -194,7 +212,7 @@ export function withOutputMeasures(
   hasOutputs: boolean,
 ): readonly WeightMeasure[] {
   const [first, ...others] = measures;
-  return hasOutputs ? [first, 'outputSqnrDb', ...others] : measures;
+  return hasOutputs ? [first, ...OUTPUT_MEASURES, ...others] : measures;
 }
 
 /** A measure as it is shown; undefined where it was not measured or cannot be told of these weights. */

@@ -1,4 +1,4 @@
-import { ALL_MEASURES } from '../metrics/measures.js';
+import { ALL_MEASURES, OUTPUT_MEASURES } from '../metrics/measures.js';
 import type { Perplexity } from '../model/scores/perplexity.js';
 import { formatCsv } from './csv.js';
 import { escapeUnseen } from './jsonParts.js';
@@ -46,7 +46,7 @@ function perplexityFields(perplexity: Perplexity | undefined): (string | number)
 export function formatComparisonCsv(report: ComparisonReport): string {
   const measured = report.baseline.perplexity !== undefined;
   const hasOutputs = report.outputErrorText !== undefined;
-  const measures = [...ALL_MEASURES, ...(hasOutputs ? (['outputSqnrDb'] as const) : [])];
+  const measures = [...ALL_MEASURES, ...(hasOutputs ? OUTPUT_MEASURES : [])];
   const columns = ['format', 'tensor', 'shape', 'parameters', 'bitsPerWeight', 'sizeBytes'];
   const lines: (string | number)[][] = [
     [...columns, ...measures, ...(measured ? PERPLEXITY_COLUMNS : [])],

@@ -22,6 +22,8 @@ export const PERPLEXITY_MEASURES = [
   'perplexityDelta',
   'klDivergence',
   'topTokenAgreement',
+  'reverseKlDivergence',
+  'cakld',
 ] as const;
 export type PerplexityMeasure = (typeof PERPLEXITY_MEASURES)[number];
 /** What a format costs. */
@@ -64,6 +66,18 @@ export const MEASURES: Readonly<Record<FormatMeasure, Measure>> = {
     spoken: 'share of tokens with the same most probable prediction',
     kind: 'share',
     better: 'higher',
+  },
+  reverseKlDivergence: {
+    label: 'reverse KL',
+    spoken: 'Kullback-Leibler divergence per token of the unquantized model from the quantized one',
+    kind: 'nats',
+    better: 'lower',
+  },
+  cakld: {
+    label: 'CAKLD',
+    spoken: 'confidence-aware divergence per token, as BitDistiller weighs both directions',
+    kind: 'nats',
+    better: 'lower',
   },
   ...WEIGHT_MEASURES,
 };

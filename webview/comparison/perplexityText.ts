@@ -66,7 +66,8 @@ function renderOutputText({
   return html`<p class="note" data-testid="output-text">
     Output SQNR: what each layer makes of the unquantized model’s inputs, on
     ${formatInteger(tokens.tokens)} tokens of
-    <bdi title=${visibleName(source)}>${visibleName(baseName(source))}</bdi>
+    <bdi title=${visibleName(source)}>${visibleName(baseName(source))}</bdi>. Output underflow: the
+    share of weights that become zero in the squared error that weights add there.
   </p>`;
 }
 

@@ -3,7 +3,7 @@ import type { WorkerPool } from '../../compute/workerPool.js';
 import type { QuantizationScheme } from '../../methods/schemes.js';
 import { countSchemeBits } from '../../methods/storage.js';
 import { ErrorAccumulator, WeightAccumulator } from '../../metrics/errorAccumulator.js';
-import { computeSqnr } from '../../metrics/measures.js';
+import { computeSqnr, type OutputMeasures } from '../../metrics/measures.js';
 import type { ComparisonReport, FormatComparison } from '../../reports/reports.js';
 import { identifyScheme } from '../formatList.js';
 import type { MeasuredOutputs, TensorOutputs } from '../perplexity/measurement.js';
@@ -147,25 +147,28 @@ function withOutputErrors(
     const ofLayer = layers.get(tensor.layer);
     if (ofLayer) ofLayer.push(measured);
     else layers.set(tensor.layer, [measured]);
-    return { ...tensor, ...sqnrOf([measured]) };
+    return { ...tensor, ...measureOutputs([measured]) };
   });
   return {
     ...format,
     tensors,
-    summary: { ...format.summary, ...sqnrOf([...layers.values()].flat()) },
-    layers: format.layers.map((layer) => ({ ...layer, ...sqnrOf(layers.get(layer.layer) ?? []) })),
+    summary: { ...format.summary, ...measureOutputs([...layers.values()].flat()) },
+    layers: format.layers.map((layer) => ({ ...layer, ...measureOutputs(layers.get(layer.layer) ?? []) })),
   };
 }
 
-/** The output SQNR of some linear maps as if they were one; nothing of none. */
-function sqnrOf(outputs: readonly TensorOutputs[]): { readonly outputSqnrDb?: number } {
+/** What is measured of some linear maps as if they were one; nothing of none. */
+function measureOutputs(outputs: readonly TensorOutputs[]): OutputMeasures {
   if (outputs.length === 0) return {};
   const sum = (of: (each: TensorOutputs) => number) =>
     outputs.reduce((total, each) => total + of(each), 0);
+  const squaredUnderflow = sum(({ split }) => split?.squaredUnderflow ?? 0);
+  const squared = squaredUnderflow + sum(({ split }) => split?.squaredRounding ?? 0);
   return {
     outputSqnrDb: computeSqnr(
       sum(({ squaredOutput }) => squaredOutput),
       sum(({ squaredError }) => squaredError),
     ),
+    outputUnderflowFraction: squared > 0 ? squaredUnderflow / squared : 0,
   };
 }

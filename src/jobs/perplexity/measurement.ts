@@ -1,6 +1,7 @@
 import type { OpenedModelData } from '../../checkpoint/types.js';
 import type { Difference } from '../../compute/difference.js';
 import type { ScaleDtype } from '../../formats/index.js';
+import type { OutputErrorSplit } from '../../model/calibration/underflowSplit.js';
 import type { WindowRequest } from '../../model/text/windows.js';
 import type { Perplexity } from '../../model/scores/perplexity.js';
 import type {
@@ -80,6 +81,8 @@ export interface TensorOutputs {
   readonly squaredError: number;
   /** Σy². */
   readonly squaredOutput: number;
+  /** What its weights have to do with that; absent where they stay as they are. */
+  readonly split?: OutputErrorSplit;
   /** Runs of rows, in their order. */
   readonly weights?: readonly Difference[];
 }

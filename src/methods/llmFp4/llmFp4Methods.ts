@@ -15,6 +15,9 @@ export function biasScratchBytes(rows: number, inputs: number): number {
   return 8 * 64 + 2 * sampleBytes(count, inputs) + sampleBytes(rows, count);
 }
 
+/** Sampled rows by which candidates are first told apart. */
+const FIRST_ROWS = 32;
+
 /** The search of LLM-FP4 in a worker. */
 export function makeLlmFp4Methods(
   loader: ChunkLoader,

@@ -2,6 +2,8 @@ import { sumDifference, type Difference } from '../../compute/difference.js';
 import { findChunkBoundary } from '../../compute/tensorRanges.js';
 import { countPackedWeightBytes, type Matrix } from '../../kernels/forwardKernels.js';
 import type { MemoryRegion } from '../../kernels/workspace.js';
+import { sampleBytes, sampleScratchBytes, TASK_ROWS } from '../../methods/samples/sizes.js';
+import type { SampleApi } from '../../methods/samples/tasks.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import type { LinearPlan } from '../config/plan.js';
 import { inputRounding } from '../evaluation/activations.js';
@@ -15,6 +17,7 @@ import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import { scaleRows } from './divisors.js';
 import { tilesOf } from './tiles.js';
 import type { LinearFactors, WalkRequest } from './types.js';
+import { splitErrors, type OutputErrorSplit } from './underflowSplit.js';
 
 /** A model in a scheme, whose linear maps are looked at one by one. */
 export interface ExaminedVariant extends Variant {
@@ -30,6 +33,8 @@ export interface LinearErrors {
   readonly squaredError: number;
   /** Σy². */
   readonly squaredOutput: number;
+  /** What its weights, inputs as they are, have to do with that; absent where the weights stay as they are. */
+  readonly split?: OutputErrorSplit;
   /** Of the weights, factors taken out again: runs of rows, in their order. */
   readonly weights?: readonly Difference[];
 }
@@ -102,10 +107,8 @@ class OutputErrorMeter {
       const squaredOutput = await this.sumSquares(expected, outputs, rows);
       for (const [index, variant] of this.variants.entries()) {
         const squaredError = await this.errorOf(block, linear, variant, inputs, expected);
-        const weights = variant.comparesWeights
-          ? await this.differenceOf(linear, variant)
-          : undefined;
-        this.results[index].set(weight, { squaredError, squaredOutput, weights });
+        const ofWeights = await this.compareWeights(linear, variant, inputs);
+        this.results[index].set(weight, { squaredError, squaredOutput, ...ofWeights });
       }
     }
   }
@@ -147,26 +150,65 @@ class OutputErrorMeter {
     return sum;
   }
 
-  /** How a variant's weights differ from the stored ones. */
-  private async differenceOf(
+  /** How a variant's weights differ from the stored ones, and what the two parts of the difference do to outputs. */
+  private async compareWeights(
     linear: LinearPlan,
-    { changes, factors }: ExaminedVariant,
-  ): Promise<readonly Difference[]> {
+    { changes, factors, comparesWeights }: ExaminedVariant,
+    taken: Matrix,
+  ): Promise<Pick<LinearErrors, 'weights' | 'split'>> {
     const { weight, inputs, outputs } = linear;
     const change = changes.get(weight);
+    if (!change && !comparesWeights) return {};
     const folded = factors.get(weight);
     const ofInputs = folded?.inputs?.map((factor) => 1 / factor);
     const ofOutputs = folded?.outputs?.map((divisor) => 1 / divisor);
     const most = rowsAtOnce(linear, change);
     const differences: Difference[] = [];
+    let [squaredUnderflow, squaredRounding] = [0, 0];
     for (let firstRow = 0; firstRow < outputs; firstRow += most) {
       const run = { firstRow, rows: Math.min(most, outputs - firstRow) };
       const stored = await this.loadRows('stored', linear, undefined, run);
       const changed = await this.loadRows('changed', linear, change, run);
       scaleRows(changed, inputs, ofInputs, ofOutputs?.subarray(firstRow, firstRow + run.rows));
-      differences.push(sumDifference(stored, changed));
+      if (comparesWeights) differences.push(sumDifference(stored, changed));
+      if (splitErrors(stored, changed)) {
+        squaredUnderflow += await this.sumOutputs(stored, linear, taken);
+      }
+      squaredRounding += await this.sumOutputs(changed, linear, taken);
     }
-    return differences;
+    return {
+      weights: comparesWeights ? differences : undefined,
+      split: { squaredUnderflow, squaredRounding },
+    };
+  }
+
+  /** Σ(x·w)² over rows and outputs. @param weights in the shared memory: f32 [some outputs × inputs] */
+  private async sumOutputs(
+    weights: Float32Array,
+    { inputs }: LinearPlan,
+    taken: Matrix,
+  ): Promise<number> {
+    const outputs = weights.length / inputs;
+    const packed = this.region('packedRun', sampleBytes(RUN_ROWS, inputs));
+    const target = this.matrix('outputs', RUN_ROWS, outputs);
+    const tasks = this.walk.request.pool.tasks<SampleApi>();
+    const { signal } = this.walk.options;
+    const { rows: all } = this.walk.stages;
+    let sum = 0;
+    for (let first = 0; first < all; first += RUN_ROWS) {
+      const rows = Math.min(RUN_ROWS, all - first);
+      const samples = { matrix: rowsFrom(taken, first), rows, inputs };
+      const shared = { samples, packed, scratchBytes: sampleScratchBytes(rows, inputs) };
+      await tasks.run('packSamples', [shared], () => undefined, signal);
+      const matrix = { at: weights.byteOffset, stride: inputs };
+      const runs = Array.from({ length: Math.ceil(outputs / TASK_ROWS) }, (_, index) => {
+        const run = { first: index * TASK_ROWS, end: Math.min((index + 1) * TASK_ROWS, outputs) };
+        return { ...shared, weights: matrix, run, target };
+      });
+      await tasks.run('floatOutputs', runs, () => undefined, signal);
+      sum += await this.sumSquares(target, outputs, rows);
+    }
+    return sum;
   }
 
   private async loadRows(

@@ -132,7 +132,10 @@ describe('a comparison with methods and activations', () => {
   it('has outputs in CSV where they were measured', async () => {
     const csv = formatComparisonCsv(await compare(['int4:g32', 'int4:g32+hqq']));
     const [head, first] = csv.split(/\r?\n/).map((line) => line.split(','));
-    expect(head.at(-1)).toBe('outputSqnrDb');
-    expect(Number(first.at(-1))).toBeGreaterThan(5);
+    expect(head.slice(-2)).toEqual(['outputSqnrDb', 'outputUnderflowFraction']);
+    const [sqnr, underflow] = first.slice(-2).map(Number);
+    expect(sqnr).toBeGreaterThan(5);
+    expect(underflow).toBeGreaterThan(0);
+    expect(underflow).toBeLessThan(1);
   });
 });

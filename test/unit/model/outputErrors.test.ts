@@ -105,6 +105,21 @@ describe('output errors', () => {
       );
       expect(plain.get(weight)!.squaredOutput / output).toBeCloseTo(1, 5);
       expect(plain.get(weight)!.squaredError / error).toBeCloseTo(1, 4);
+      // The two parts of what the weights lose; rounded inputs are no matter of theirs.
+      const underflow = sumSquares(
+        taken,
+        int3.map((value, i) => (value === 0 ? -stored[i] : 0)),
+      );
+      const rounding = sumSquares(
+        taken,
+        int3.map((value, i) => (value === 0 ? 0 : value - stored[i])),
+      );
+      expect(underflow).toBeGreaterThan(0);
+      for (const { split } of [plain.get(weight)!, both.get(weight)!]) {
+        expect(split!.squaredUnderflow / underflow).toBeCloseTo(1, 4);
+        expect(split!.squaredRounding / rounding).toBeCloseTo(1, 4);
+      }
+      expect(alone.get(weight)!.split).toBeUndefined();
       // Inputs that change as well are as many inputs more, with weights of the other sign.
       const changed = roundTokens(taken);
       const twice = (other: Float32Array) => {
