@@ -153,7 +153,10 @@ function withOutputErrors(
     ...format,
     tensors,
     summary: { ...format.summary, ...measureOutputs([...layers.values()].flat()) },
-    layers: format.layers.map((layer) => ({ ...layer, ...measureOutputs(layers.get(layer.layer) ?? []) })),
+    layers: format.layers.map((layer) => ({
+      ...layer,
+      ...measureOutputs(layers.get(layer.layer) ?? []),
+    })),
   };
 }
 

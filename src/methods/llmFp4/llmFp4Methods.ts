@@ -1,6 +1,10 @@
 import type { ChunkLoader } from '../../compute/chunkLoader.js';
 import { biasOf, scaleOfBias } from '../../formats/preShifted.js';
-import { countPackedWeightBytes, type ForwardKernels } from '../../kernels/forwardKernels.js';
+import {
+  countPackedWeightBytes,
+  PANEL_ROWS,
+  type ForwardKernels,
+} from '../../kernels/forwardKernels.js';
 import { storeScale } from '../../kernels/reference/scales.js';
 import type { Handlers } from '../../rpc/rpc.js';
 import { makeSeeing } from '../seeing.js';
@@ -12,11 +16,11 @@ import type { LlmFp4Api, QuantizeRowsTask, RowBiasesTask } from './tasks.js';
 /** Scratch of the tasks here. */
 export function biasScratchBytes(rows: number, inputs: number): number {
   const count = BIAS_FACTORS.length;
-  return 8 * 64 + 2 * sampleBytes(count, inputs) + sampleBytes(rows, count);
+  return 8 * 64 + 2 * sampleBytes(count, inputs) + sampleBytes(count, rows);
 }
 
-/** Sampled rows by which candidates are first told apart. */
-const FIRST_ROWS = 32;
+/** Sampled rows by which candidates are first told apart; whole panels of a product. */
+const FIRST_ROWS = 4 * PANEL_ROWS;
 
 /** The search of LLM-FP4 in a worker. */
 export function makeLlmFp4Methods(
@@ -68,6 +72,10 @@ function storedScale(
   return storeScale(scaleOfBias(format, bias), dtype).value;
 }
 
+/**
+ * The bias of each row with the least squared error, the first of equal ones. Candidates leave as soon as some of the
+ * samples cost more than all samples cost another candidate, which changes no result.
+ */
 function searchRowBiases(
   kernels: ForwardKernels,
   memory: WebAssembly.Memory,
@@ -77,8 +85,9 @@ function searchRowBiases(
   const count = BIAS_FACTORS.length;
   const take = takerOf(region);
   const candidates = { at: take(count * inputs * 4), stride: inputs };
-  const packedWeights = take(countPackedWeightBytes(count, inputs));
-  const output = { at: take(sampleBytes(rows, count)), stride: count };
+  const packedCandidates = take(sampleBytes(count, inputs));
+  const output = { at: take(sampleBytes(count, rows)), stride: rows };
+  const { levels } = format;
   const chosen = new Float64Array(run.end - run.first);
   for (let row = run.first; row < run.end; row++) {
     const source = { at: weights.at + row * weights.stride * 4, stride: inputs };
@@ -89,23 +98,48 @@ function searchRowBiases(
     const initial = biasOf(format, largest);
     chosen[row - run.first] = initial;
     if (initial === Infinity) continue;
-    for (const [index, factor] of BIAS_FACTORS.entries()) {
-      const place = { at: candidates.at + index * inputs * 4, stride: inputs };
-      const scale = storedScale(format, factor * initial, scaleDtype);
-      const { levels } = format;
-      kernels.roundRows({ source, target: place, rows: 1, columns: inputs, levels, scale });
-    }
-    kernels.packRows(candidates, count, inputs, packedWeights);
-    const product = { packedInputs: packed, packedWeights, bias: 0, output };
-    kernels.multiply({ ...product, rows, outputs: count, inputs, accumulate: false });
+    const targets = new Float32Array(memory.buffer, target.at, rows * target.stride);
+    const wanted = Float32Array.from(
+      { length: rows },
+      (_, at) => targets[at * target.stride + row],
+    );
     const losses = new Float64Array(count);
-    const values = new Float32Array(memory.buffer, output.at, rows * count);
-    for (let sample = 0; sample < rows; sample++) {
-      const at = target.at + (sample * target.stride + row) * 4;
-      const [wanted] = new Float32Array(memory.buffer, at, 1);
-      for (let i = 0; i < count; i++) losses[i] += (values[sample * count + i] - wanted) ** 2;
+    /** Adds what some of the samples cost candidates. */
+    const add = (tried: readonly number[], first: number, end: number) => {
+      for (const [place, index] of tried.entries()) {
+        const to = { at: candidates.at + place * inputs * 4, stride: inputs };
+        const scale = storedScale(format, BIAS_FACTORS[index] * initial, scaleDtype);
+        kernels.roundRows({ source, target: to, rows: 1, columns: inputs, levels, scale });
+      }
+      kernels.packInputs(candidates, tried.length, inputs, packedCandidates);
+      const packedWeights = packed + countPackedWeightBytes(first, inputs);
+      const sides = { packedInputs: packedCandidates, packedWeights, bias: 0, output };
+      const size = { rows: tried.length, outputs: end - first, inputs };
+      kernels.multiply({ ...sides, ...size, accumulate: false });
+      for (const [place, index] of tried.entries()) {
+        const values = new Float32Array(memory.buffer, output.at + place * rows * 4, end - first);
+        for (let i = 0; i < values.length; i++)
+          losses[index] += (values[i] - wanted[first + i]) ** 2;
+      }
+    };
+    let seen = Math.min(FIRST_ROWS, rows);
+    let remaining = [...losses.keys()];
+    add(remaining, 0, seen);
+    while (seen < rows && remaining.length > 1) {
+      // The most promising one sees all samples: what exceeds its loss cannot win.
+      const rival = remaining[indexOfLeast(remaining.map((index) => losses[index]))];
+      const partial = losses[rival];
+      add([rival], seen, rows);
+      const bound = losses[rival];
+      losses[rival] = partial;
+      remaining = remaining.filter((index) => losses[index] <= bound);
+      const end = Math.min(2 * seen, rows);
+      add(remaining, seen, end);
+      remaining = remaining.filter((index) => losses[index] <= bound);
+      seen = end;
     }
-    chosen[row - run.first] = BIAS_FACTORS[indexOfLeast(losses)] * initial;
+    const best = remaining[indexOfLeast(remaining.map((index) => losses[index]))];
+    chosen[row - run.first] = BIAS_FACTORS[best] * initial;
   }
   return chosen;
 }

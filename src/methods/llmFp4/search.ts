@@ -82,7 +82,7 @@ export class LlmFp4Search {
     await sampled.findTarget();
     let loss = NaN;
     for (let round = 0; round < ROUNDS; round++) {
-      await sampled.pack(this.rounding);
+      await sampled.pack(this.rounding, 'weights');
       for (const choice of this.ofWeights) await this.searchRows(choice);
       await this.quantize(this.weights, sampled.packedWeights);
       for (const choice of this.ofInputs) await this.searchInputBias(choice);

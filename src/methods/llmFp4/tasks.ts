@@ -4,7 +4,7 @@ import type { Matrix } from '../../kernels/forwardKernels.js';
 import type { OutputRowsTask } from '../samples/tasks.js';
 
 export interface RowBiasesTask extends OutputRowsTask {
-  /** Address of the packed samples, rounded. */
+  /** Address of the samples, rounded, and packed as weights. */
   readonly packed: number;
   /** What the map comes to unquantized: f32 [samples × outputs]. */
   readonly target: Matrix;

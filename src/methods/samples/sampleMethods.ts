@@ -34,9 +34,10 @@ export function makeSampleMethods(
   };
 
   return {
-    packSamples: seeing(({ samples, rounding, packed, region }) => {
+    packSamples: seeing(({ samples, rounding, side, packed, region }) => {
       const source = round(samples, rounding, takerOf(region));
-      kernels.packInputs(source, samples.rows, samples.inputs, packed);
+      if (side === 'inputs') kernels.packInputs(source, samples.rows, samples.inputs, packed);
+      else kernels.packRows(source, samples.rows, samples.inputs, packed);
     }),
 
     floatOutputs: seeing((task) => {

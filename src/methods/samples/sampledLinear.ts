@@ -4,7 +4,13 @@ import type { Matrix } from '../../kernels/forwardKernels.js';
 import type { CallOptions, Methods } from '../../rpc/rpc.js';
 import type { CalibratedLinear } from '../types.js';
 import { align, sampleBytes, sampleScratchBytes, TASK_ROWS } from './sizes.js';
-import type { OutputRowsTask, SampleApi, SampleRounding, Samples } from './tasks.js';
+import type {
+  OutputRowsTask,
+  PackSamplesTask,
+  SampleApi,
+  SampleRounding,
+  Samples,
+} from './tasks.js';
 
 export interface SampledSetup {
   readonly machine: TaskMachine;
@@ -36,15 +42,15 @@ export class SampledLinear {
 
   /** Computes {@link target} from the weights as they are. */
   async findTarget(): Promise<void> {
-    await this.pack(undefined);
+    await this.pack(undefined, 'inputs');
     const task = { packed: this.packedSamples, target: this.target };
     await this.runRows<SampleApi, 'floatOutputs'>('floatOutputs', task, this.scratchBytes);
   }
 
-  /** Rounds samples and packs them. */
-  pack(rounding: SampleRounding | undefined): Promise<void> {
+  /** Rounds samples and packs them, as one side of a product. */
+  pack(rounding: SampleRounding | undefined, side: PackSamplesTask['side']): Promise<void> {
     const { samples } = this.setup;
-    const task = { samples, rounding, packed: this.packedSamples };
+    const task = { samples, rounding, side, packed: this.packedSamples };
     return this.run<SampleApi, 'packSamples'>('packSamples', [
       { ...task, scratchBytes: this.scratchBytes },
     ]);

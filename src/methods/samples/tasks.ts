@@ -19,6 +19,8 @@ export interface PackSamplesTask extends ScratchTask {
   readonly samples: Samples;
   /** Absent: as they are. */
   readonly rounding?: SampleRounding;
+  /** As which side of a product. */
+  readonly side: 'inputs' | 'weights';
   /** Address of the packed rows. */
   readonly packed: number;
 }
@@ -61,7 +63,7 @@ export interface SampleLossTask extends ScratchTask {
 
 /** What quantization does to the outputs of sampled rows, in a compute worker. */
 export interface SampleApi {
-  /** Rounds sampled inputs and packs them as a product reads them. */
+  /** Rounds sampled inputs and packs them for a product. */
   packSamples(task: PackSamplesTask): Promise<void>;
   /** What some outputs come to, unquantized. */
   floatOutputs(task: FloatOutputsTask): Promise<void>;

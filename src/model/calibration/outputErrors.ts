@@ -199,7 +199,7 @@ class OutputErrorMeter {
       const rows = Math.min(RUN_ROWS, all - first);
       const samples = { matrix: rowsFrom(taken, first), rows, inputs };
       const shared = { samples, packed, scratchBytes: sampleScratchBytes(rows, inputs) };
-      await tasks.run('packSamples', [shared], () => undefined, signal);
+      await tasks.run('packSamples', [{ ...shared, side: 'inputs' }], () => undefined, signal);
       const matrix = { at: weights.byteOffset, stride: inputs };
       const runs = Array.from({ length: Math.ceil(outputs / TASK_ROWS) }, (_, index) => {
         const run = { first: index * TASK_ROWS, end: Math.min((index + 1) * TASK_ROWS, outputs) };
