@@ -48,6 +48,12 @@ export interface ComparisonHostApi extends GpuPageHostApi {
   cancel(argument: Argument<'cancel'>): Promise<void>;
   /** Starts "Measure Perplexity…" with the panel's formats: asks for what is not given here. */
   measurePerplexity(argument: Argument<'measurePerplexity'>): Promise<void>;
+  /** Asks for more formats, and compares in these, too. */
+  addFormats(argument: Argument<'addFormats'>): Promise<void>;
+  /** Takes a format out of the comparison. */
+  removeFormat(argument: Argument<'removeFormat'>): Promise<void>;
+  /** Puts a format at another place among the formats. */
+  moveFormat(argument: Argument<'moveFormat'>): Promise<void>;
   /** Says how windows begin in the panel's next measurement. */
   chooseBos(argument: Argument<'chooseBos'>): Promise<void>;
   /** Runs the same request again, after a cancelled or failed run. */

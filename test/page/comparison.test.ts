@@ -125,7 +125,7 @@ describePages('the comparison table', (pages) => {
     const row = table(page).locator(`tr[data-format="${DINT4}"]`);
     expect(await row.locator('.badge').innerText()).toBe('reconstructed');
     expect(await table(page).locator('.badge').count()).toBe(1);
-    const name = row.getByRole('button');
+    const name = row.locator('.format-name');
     expect(await name.getAttribute('aria-expanded')).toBe('false');
     await name.click();
     const notes = table(page).locator('.format-notes li');
@@ -185,6 +185,58 @@ describePages('the state of a comparison', (pages) => {
     await remote.update(doneComparison(report));
     await table(page).locator('tbody tr').nth(7).waitFor();
     await waitForCharts(page, 1);
+  });
+
+  it('keeps what is known in sight while more formats are compared', async () => {
+    const known = { ...report, formats: report.formats.slice(0, 2) };
+    const formats = [INT4, SYM, FP4];
+    const { page } = await pages.comparison({ ...running, formats, report: known });
+    const cell = (id: string) =>
+      table(page).locator(`tr[data-format="${id}"] td[data-measure=sqnrDb]`);
+    await cell(FP4).getByText('waiting').waitFor();
+    for (const { id, summary } of known.formats) {
+      expect(await cell(id).getAttribute('data-value')).toBe(String(summary.sqnrDb));
+    }
+  });
+
+  it('asks for more formats, and lets some go, by mouse and by keyboard', async () => {
+    const { page, host, remote } = await pages.comparison(doneComparison(report));
+    await page.getByText('Add Formats…').click();
+    const row = (id: string) => table(page).locator(`tr[data-format="${id}"]`);
+    await row(SYM).hover();
+    await row(SYM)
+      .getByRole('button', { name: /^Remove / })
+      .click();
+    await row(FP4).locator('.format-name').focus();
+    await page.keyboard.press('Delete');
+    await page.keyboard.press('Alt+ArrowUp');
+    await page.keyboard.press('Alt+ArrowDown');
+    await expect
+      .poll(() => host.calls)
+      .toEqual([
+        ['addFormats', null],
+        ['removeFormat', { format: SYM }],
+        ['removeFormat', { format: FP4 }],
+        ['moveFormat', { format: FP4, to: 1 }],
+        ['moveFormat', { format: FP4, to: 3 }],
+      ]);
+    // The last format stays, and nothing is moved while formats are compared.
+    const alone = { ...report, formats: report.formats.slice(0, 1) };
+    await remote.update(doneComparison(alone));
+    await expect.poll(() => formatOrder(page)).toEqual([INT4]);
+    expect(await table(page).locator('.remove-format').count()).toBe(0);
+    await remote.update({ ...doneComparison(report), status: 'running' });
+    await expect.poll(async () => (await formatOrder(page)).length).toBe(8);
+    expect(await table(page).locator('.remove-format').count()).toBe(0);
+  });
+
+  it('moves no rows that are sorted', async () => {
+    const { page, host } = await pages.comparison(doneComparison(report));
+    await table(page).locator('th[data-measure=sqnrDb] button').click();
+    await table(page).locator(`tr[data-format="${FP4}"] .format-name`).focus();
+    await page.keyboard.press('Alt+ArrowUp');
+    await page.keyboard.press('Delete');
+    await expect.poll(() => host.calls).toEqual([['removeFormat', { format: FP4 }]]);
   });
 
   it('shows why a run failed, with Run Again and Copy', async () => {

@@ -19,6 +19,7 @@ import { renderStatus } from './comparisonStatus.js';
 import { renderCharts } from './charts.js';
 import { DropTarget } from './dropTarget.js';
 import './formatTable.js';
+import type { FormatMove } from './formatTable.js';
 import type { GridRow } from './gridModel.js';
 import { gridTree } from './gridModel.js';
 import type { PageState } from './pageState.js';
@@ -167,6 +168,10 @@ export class ComparisonPage extends LightElement {
           ?withPerplexity=${report?.baseline.perplexity !== undefined || waits}
           ?running=${comparison.status === 'running'}
           .sorting=${this.page.sorting}
+          ?arrangeable=${comparison.status !== 'running'}
+          @format-removed=${(event: CustomEvent<string>) =>
+            void this.host.removeFormat({ format: event.detail })}
+          @format-moved=${(event: CustomEvent<FormatMove>) => this.move(event.detail)}
           @sorting-changed=${(event: CustomEvent<Sorting | undefined>) =>
             this.change({ sorting: event.detail })}
         ></qs-format-table>
@@ -203,6 +208,14 @@ export class ComparisonPage extends LightElement {
       }`;
   }
 
+  /** Moves a format up or down among all formats, those that are not shown included. */
+  private move({ format, by }: FormatMove): void {
+    const { formats, report } = this.comparison!;
+    const movable = report?.against ? formats.slice(1) : formats;
+    const to = movable.indexOf(format) + by;
+    if (to >= 0 && to < movable.length) void this.host.moveFormat({ format, to });
+  }
+
   private renderTableHead({
     status,
     report,
@@ -218,6 +231,12 @@ export class ComparisonPage extends LightElement {
             ? nothing
             : html`<span class="note drop-note">Hold Shift and drop a text file here, or</span>`
         }
+        <vscode-button
+          appearance="secondary"
+          ?disabled=${status === 'running'}
+          @click=${() => void this.host.addFormats(null)}
+          >Add Formats…</vscode-button
+        >
         <vscode-button
           appearance="secondary"
           ?disabled=${status === 'running'}

@@ -2,7 +2,7 @@ import type { PropertyValues, TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { TABLE_MEASURES, withOutputMeasures } from '../../src/metrics/measures.js';
-import { chevronIcon } from '../components/icons.js';
+import { chevronIcon, closeIcon } from '../components/icons.js';
 import { LightElement } from '../components/lightElement.js';
 import { countOf } from '../components/numbers.js';
 import type {
@@ -34,7 +34,17 @@ import { errorText, isWithinNoise, rankByPerplexity, deltaText } from './perplex
 import type { Sorting } from './sorting.js';
 import { ariaSort, nextSorting, sortArrow, sortRows } from './sorting.js';
 
-/** A row a format, a column a measure. Sends `sorting-changed` ({@link Sorting} or undefined). */
+/** A format is to stand higher or lower. */
+export interface FormatMove {
+  readonly format: string;
+  /** Rows; up is negative. */
+  readonly by: number;
+}
+
+/**
+ * A row a format, a column a measure. Sends `sorting-changed` ({@link Sorting} or undefined), `format-removed` (the format's
+ * name) and `format-moved` ({@link FormatMove}).
+ */
 @customElement('qs-format-table')
 export class FormatTable extends LightElement implements GridHost {
   /** Canonical names of the formats asked for. */
@@ -48,6 +58,8 @@ export class FormatTable extends LightElement implements GridHost {
   @property({ type: Boolean }) withPerplexity = false;
   /** True where outputs of layers were looked at, or will be. */
   @property({ type: Boolean }) withOutputs = false;
+  /** True where formats can be removed and moved. */
+  @property({ type: Boolean }) arrangeable = false;
   @property({ attribute: false }) sorting?: Sorting;
   /** Formats whose notes are open. */
   @state() private open: ReadonlySet<string> = new Set();
@@ -202,13 +214,18 @@ export class FormatTable extends LightElement implements GridHost {
     const notes = result?.notes ?? [];
     const open = this.open.has(id);
     const name = result?.label ?? id;
-    return html`<tr data-format=${id}>
+    const isRemovable = this.arrangeable && this.formats.includes(id) && this.formats.length > 1;
+    return html`<tr
+        data-format=${id}
+        @keydown=${isRemovable ? (event: KeyboardEvent) => this.arrangeByKey(event, id) : nothing}
+      >
         <th scope="row" role="rowheader" class="name">
           <button
             class="format-name"
             data-cell="${index}:0"
             tabindex=${this.focused.tabIndex(index, 0)}
             aria-expanded=${notes.length ? (open ? 'true' : 'false') : nothing}
+            aria-keyshortcuts=${isRemovable ? 'Delete Alt+ArrowUp Alt+ArrowDown' : nothing}
             aria-label=${[name, id, badgeOf(result), notes.length && countOf(notes.length, 'note')]
               .filter(Boolean)
               .join(', ')}
@@ -222,6 +239,19 @@ export class FormatTable extends LightElement implements GridHost {
             ${name === id ? nothing : html`<span class="note format-id">${id}</span>`}
             ${badgeOf(result) ? html`<span class="badge">${badgeOf(result)}</span>` : nothing}
           </button>
+          ${
+            isRemovable
+              ? html`<button
+                  class="remove-format"
+                  tabindex="-1"
+                  title="Remove ${name} (Delete)"
+                  aria-label="Remove ${name}"
+                  @click=${() => this.emit('format-removed', id)}
+                >
+                  ${closeIcon}
+                </button>`
+              : nothing
+          }
         </th>
         ${this.traits.map((trait, i) =>
           renderTraitCell({
@@ -318,6 +348,17 @@ export class FormatTable extends LightElement implements GridHost {
     return isWithinNoise(perplexity)
       ? html`<span class="note within-noise">within noise</span>`
       : html`${signed(deltaVsBaseline, decimals)} ${error}`;
+  }
+
+  private arrangeByKey(event: KeyboardEvent, id: string): void {
+    const by = event.key === 'ArrowUp' ? -1 : event.key === 'ArrowDown' ? 1 : 0;
+    if (event.key === 'Delete') this.emit('format-removed', id);
+    // Rows that are sorted or grouped have their places from that.
+    else if (event.altKey && by !== 0 && !this.sorting && !this.groupedBy) {
+      this.emit('format-moved', { format: id, by });
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   private toggle(id: string): void {

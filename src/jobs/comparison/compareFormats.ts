@@ -21,7 +21,8 @@ import type {
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { compareAgainst } from './compareAgainst.js';
-import { needsModel, reportRounded, reportSchemes, roundedFormats } from './compareSchemes.js';
+import { arrangeFormats, findMissing, joinFormats, withKnownPerplexities } from './joinReports.js';
+import { reportRounded, reportSchemes, roundedFormats } from './compareSchemes.js';
 import {
   measureWeights,
   type CompareWeightsOptions,
@@ -63,8 +64,8 @@ export interface ComparisonRunners {
 }
 
 export interface CompareOptions extends CompareWeightsOptions {
-  /** The comparison of the same weights in the same formats, where it is known: it is not run again. */
-  readonly knownWeights?: ComparisonReport;
+  /** What is known of the same weights, with the same scales and calibration: its formats are not compared again. */
+  readonly known?: ComparisonReport;
   /** Called before each part, with the report as far as it goes. */
   readonly onPhase?: (
     phase: 'weights' | 'calibration' | 'perplexity',
@@ -82,30 +83,41 @@ export async function compareFormats(
   runners: ComparisonRunners,
   model: OpenedModel,
   request: CompareRequest,
-  { knownWeights, onPhase, ...options }: CompareOptions = {},
+  { known: before, onPhase, ...options }: CompareOptions = {},
 ): Promise<ComparisonReport> {
   const { formats, against, perplexity } = request;
   const schemes = parseSchemes(formats);
-  let report =
-    knownWeights && knowsAll(knownWeights, schemes) ? dropPerplexity(knownWeights) : undefined;
-  if (!report && (formats.length > 0 || against)) {
-    onPhase?.('weights');
+  const { known, missing, withOutputs } = findMissing(before, schemes);
+  const wanted = schemes.map(({ id }) => id);
+  // What was known takes no time.
+  let report = known && {
+    ...arrangeFormats(known, wanted),
+    timings: { ...known.timings, totalSeconds: 0 },
+  };
+  if (missing.length > 0 || (against && !known)) {
+    onPhase?.('weights', report ?? before);
+    const join = (found: ComparisonReport) =>
+      known
+        ? arrangeFormats(joinFormats(known, found), wanted)
+        : withKnownPerplexities(found, before);
+    const ids = missing.map(({ id }) => id);
+    const asked = { ...request, formats: ids, against: known ? undefined : against };
     const weights = await runners.withPool((pool) =>
-      compareAllWeights(pool, model, { ...request, schemes }, options),
+      compareAllWeights(pool, model, { ...asked, schemes: missing }, options),
     );
-    report = weights.report;
-    if (weights.outcome && schemes.some(needsModel)) {
+    report = join(weights.report);
+    if (weights.outcome && withOutputs) {
       onPhase?.('calibration', report);
       const begin = performance.now();
-      const outputs = await runners.measureOutputs(model, outputsOf(model, request), options);
-      const { timings, ...schemesReport } = reportSchemes(
-        report,
+      const outputs = await runners.measureOutputs(model, outputsOf(model, asked), options);
+      const { timings, ...found } = reportSchemes(
+        weights.report,
         weights.outcome,
-        schemes,
+        missing,
         outputs,
       );
       const totalSeconds = timings.totalSeconds + (performance.now() - begin) / 1000;
-      report = { ...schemesReport, timings: { ...timings, totalSeconds } };
+      report = join({ ...found, timings: { ...timings, totalSeconds } });
     }
   }
   await refuseChanged(model.inputs, model.fileSystem);
@@ -120,16 +132,6 @@ export async function compareFormats(
   const measured = await runners.measurePerplexity(model, measurement, options);
   const seconds = (performance.now() - begin) / 1000;
   return mergePerplexity(report ?? unquantizedReport(model), measured, seconds);
-}
-
-/** True where a report is of all schemes, what methods make included. */
-function knowsAll(
-  { formats, outputErrorText }: ComparisonReport,
-  schemes: readonly QuantizationScheme[],
-): boolean {
-  if (schemes.some(needsModel) && !outputErrorText) return false;
-  const known = new Set(formats.map(({ id }) => id));
-  return schemes.every(({ id }) => known.has(id));
 }
 
 /** What is known of weights without running the model. */
@@ -237,12 +239,12 @@ export function mergePerplexity(
   measured: MeasuredPerplexity,
   seconds: number,
 ): ComparisonReport {
-  const { timings } = report;
+  const { timings, ...rest } = dropPerplexity(report);
   return {
-    ...report,
+    ...rest,
     text: measured.text,
     baseline: { perplexity: measured.baseline },
-    formats: report.formats.map((format, index) => {
+    formats: rest.formats.map((format, index) => {
       const { whole, alone } = measured.formats[index];
       return { ...withPerplexitiesAlone(format, alone), perplexity: whole };
     }),

@@ -51,6 +51,9 @@ export class QuantizeCommands {
       asked = target.formats === undefined;
       const opened = await editors.snapshot(target.resource);
       request = await this.request(target, opened, choose);
+      if (request && asked) {
+        request = this.services.panels.withShown(request, target.comparison);
+      }
       return request && (await this.services.panels.compare(request, opened));
     } catch (error) {
       if (!asked) throw error;

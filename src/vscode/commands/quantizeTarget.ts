@@ -15,6 +15,8 @@ export interface QuantizeTarget {
   readonly label?: string;
   /** Given by callers who want no questions asked. */
   readonly formats?: readonly string[];
+  /** The panel whose formats are to become more. */
+  readonly comparison?: string;
 }
 
 /** Tensors to quantize, and how to call them. */
@@ -54,13 +56,14 @@ export function readTarget(argument: unknown, editors: SafetensorsEditorProvider
       : {};
   const resource = uriOf(argument) ?? uriOf(fields['resource']) ?? editors.activeDocument()?.uri;
   if (!resource) throw new Error(vscode.l10n.t('Open a .safetensors file first.'));
-  const { tensor, layer, label } = fields;
+  const { tensor, layer, label, comparison } = fields;
   return {
     resource,
     tensors: texts(fields['tensors']) ?? (isText(tensor) ? [tensor] : undefined),
     layer: isText(layer) ? layer : undefined,
     label: isText(label) && label !== '' ? label : undefined,
     formats: texts(fields['formats']),
+    comparison: isText(comparison) ? comparison : undefined,
   };
 }
 

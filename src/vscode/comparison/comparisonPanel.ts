@@ -28,6 +28,10 @@ export interface ComparisonPanelHost {
   /** Starts the panel's run, and keeps its outcome. */
   start(panel: ComparisonPanel): Promise<ComparisonReport>;
   revealTensor(model: vscode.Uri, tensor: string): Promise<void>;
+  /** Asks for more formats, and compares in these, too. */
+  addFormats(panel: ComparisonPanel): void;
+  /** Shows these formats, in this order. @param formats some of those that are compared */
+  arrange(panel: ComparisonPanel, formats: readonly string[]): void;
   /** Starts "Measure Perplexity…" with the panel's formats. */
   measurePerplexity(panel: ComparisonPanel, text: DroppedText | undefined): void;
   /** The panel was shown or hidden, or its run came further. */
@@ -171,6 +175,14 @@ export class ComparisonPanel implements GpuPage {
     return 'uri' in text ? { uri: readPageFile(text.uri, this.panel.webview).toString() } : text;
   }
 
+  /** Changes which formats are shown; not while they are compared, and not to none. */
+  private arrange(change: (formats: readonly string[]) => readonly string[]): void {
+    const { request, state } = this.run;
+    const formats = change(request.formats);
+    if (state.status === 'running' || formats.length === 0) return;
+    this.host.arrange(this, formats);
+  }
+
   private handlers(): Handlers<ComparisonHostApi> {
     return {
       ...this.gpu.handlers,
@@ -186,6 +198,17 @@ export class ComparisonPanel implements GpuPage {
           // The page does not know what its part of the drop would have led to.
           showError(error);
         }
+      },
+      addFormats: async () => this.host.addFormats(this),
+      removeFormat: async ({ format }) => {
+        this.arrange((formats) => formats.filter((id) => id !== format));
+      },
+      moveFormat: async ({ format, to }) => {
+        this.arrange((formats) => {
+          if (!formats.includes(format)) return formats;
+          const others = formats.filter((id) => id !== format);
+          return [...others.slice(0, to), format, ...others.slice(to)];
+        });
       },
       chooseBos: async ({ bos }) => {
         this.chosenBos = bos;

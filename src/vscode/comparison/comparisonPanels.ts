@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { arrangeFormats } from '../../jobs/comparison/joinReports.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { ComparisonPanel } from './comparisonPanel.js';
 import type { ComparisonPanelHost } from './comparisonPanel.js';
@@ -45,9 +46,8 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
    */
   compare(request: ComparisonRequest, opened: ModelSnapshot): Promise<ComparisonReport> {
     const open = this.panels.get(computeComparisonId(request));
-    // Weights that have been compared in these formats need not be compared again for the model to run.
-    const known = request.perplexity && open && sameFormats(open.run.request, request);
-    const result = known ? open.run.result : undefined;
+    // What has been compared in the same way need not be compared again.
+    const result = open && sameMeasurement(open.run.request, request) ? open.run.result : undefined;
     const run = new ComparisonRun(request, this, result, 'running');
     if (open) {
       open.run = run;
@@ -61,6 +61,30 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
       { enableFindWidget: true },
     );
     return this.start(this.add(panel, run), opened);
+  }
+
+  /**
+   * The request with what a panel compares already, where it is open: that is not lost to new formats.
+   * @param id of the panel; absent: the request's own
+   */
+  withShown(request: ComparisonRequest, id = computeComparisonId(request)): ComparisonRequest {
+    const shown = this.panels.get(id)?.run.request;
+    if (!shown || shown.scaleDtype !== request.scaleDtype) return request;
+    return {
+      ...request,
+      against: shown.against,
+      formats: [...new Set([...shown.formats, ...request.formats])],
+      calibration: request.calibration ?? shown.calibration,
+      perplexity: request.perplexity ?? shown.perplexity,
+    };
+  }
+
+  /** Shows other formats, or the same in another order, of what the panel has. */
+  arrange(panel: ComparisonPanel, formats: readonly string[]): void {
+    const { request, result } = panel.run;
+    const report = result.report && arrangeFormats(result.report, formats);
+    panel.run = new ComparisonRun({ ...request, formats }, this, { ...result, report });
+    this.store.save(panel.id, { request: panel.run.request, ...panel.run.result });
   }
 
   /** Starts the panel's run, on its model where that is open already, and keeps its outcome. */
@@ -88,6 +112,14 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   revealTensor(model: vscode.Uri, tensor: string): Promise<void> {
     return this.editors.revealTensor(model, tensor);
+  }
+
+  addFormats({ run, id }: ComparisonPanel): void {
+    const { resource, tensors, scope } = run.request;
+    const ofTensors = tensors && { tensors, label: scope };
+    const target = { resource: vscode.Uri.parse(resource, true), ...ofTensors, comparison: id };
+    // Not awaited: the page's part ends when the question is put.
+    void vscode.commands.executeCommand(COMMAND.quantizeLayer, target);
   }
 
   measurePerplexity({ id }: ComparisonPanel, text: DroppedText | undefined): void {
@@ -147,9 +179,10 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
   }
 }
 
-function sameFormats(one: ComparisonRequest, other: ComparisonRequest): boolean {
+/** True where formats come to the same numbers in both. */
+function sameMeasurement(one: ComparisonRequest, other: ComparisonRequest): boolean {
   return (
     one.scaleDtype === other.scaleDtype &&
-    JSON.stringify(one.formats) === JSON.stringify(other.formats)
+    JSON.stringify(one.calibration ?? {}) === JSON.stringify(other.calibration ?? {})
   );
 }

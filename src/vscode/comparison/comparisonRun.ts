@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { OpenedModel } from '../../checkpoint/types.js';
-import { compareFormats, dropPerplexity } from '../../jobs/comparison/compareFormats.js';
+import { compareFormats } from '../../jobs/comparison/compareFormats.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { fingerprintModel } from '../../model/scores/node/fingerprint.js';
 import type { ComparisonState } from '../../reports/comparisonPage.js';
@@ -54,15 +54,16 @@ export class ComparisonRun {
     const { modelName, scope, perplexity, scaleDtype } = request;
     const formats = comparedColumns(request);
     const report = known?.report;
-    const complete = report && (!perplexity || report.baseline.perplexity);
     this.fingerprint = known?.fingerprint;
+    const hasWeights = this.knowsAll(report);
+    const complete = report && hasWeights && (!perplexity || report.baseline.perplexity);
     this.current = {
       id: computeComparisonId(request),
       modelName,
       scope,
       formats,
       status: complete && unfinished === 'cancelled' ? 'done' : unfinished,
-      phase: perplexity && (report || formats.length === 0) ? 'perplexity' : 'weights',
+      phase: perplexity && hasWeights ? 'perplexity' : 'weights',
       measuresPerplexity: perplexity !== undefined,
       scaleDtype,
       report,
@@ -76,6 +77,13 @@ export class ComparisonRun {
   /** What there is to keep: the weights' comparison, too, where perplexity was not reached. */
   get result(): ComparisonResult {
     return { report: this.current.report, fingerprint: this.fingerprint };
+  }
+
+  /** True where a report has everything that is asked for but perplexities. */
+  private knowsAll(report: ComparisonReport | undefined): boolean {
+    const known = new Set(report?.formats.map(({ id }) => id));
+    const { formats, against } = this.request;
+    return formats.every((id) => known.has(id)) && (!against || report !== undefined);
   }
 
   cancel(): void {
@@ -109,10 +117,9 @@ export class ComparisonRun {
       };
     };
     try {
-      // What is known of the weights stays in sight while the model runs.
-      const before = perplexity && this.current.report && dropPerplexity(this.current.report);
-      const nothingElse = comparedColumns(this.request).length === 0;
-      begin(before || nothingElse ? 'perplexity' : 'weights', before);
+      // What is known stays in sight until it is replaced.
+      const before = this.current.report;
+      begin(this.knowsAll(before) ? 'perplexity' : 'weights', before);
       const { model } = await ModelSnapshot.current(vscode.Uri.parse(resource, true), opened);
       const other = against && (await openOther(against.resource));
       const fingerprint = await fingerprintBoth(model, other);
@@ -137,7 +144,7 @@ export class ComparisonRun {
             signal: abort.signal,
             backends,
             onProgress: (progress) => onProgress(progress),
-            knownWeights: fingerprint === this.fingerprint ? before : undefined,
+            known: fingerprint === this.fingerprint ? before : undefined,
             onPhase: (phase, weights) => {
               if (weights && isCurrent()) this.fingerprint = fingerprint;
               begin(phase, weights);

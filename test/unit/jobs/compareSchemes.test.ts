@@ -107,7 +107,7 @@ describe('a comparison with methods and activations', () => {
       runners,
       model,
       { ...request, perplexity },
-      { onPhase, knownWeights: weights },
+      { onPhase, known: weights },
     );
     expect(phases).toEqual(['weights', 'calibration', 'perplexity']);
     expect(measureOutputs).toHaveBeenCalledTimes(1);
@@ -119,13 +119,71 @@ describe('a comparison with methods and activations', () => {
     expect(gptq).not.toBe(nearest);
   });
 
+  it('compares only what is not known, and keeps the rest', async () => {
+    const pool = await sharedPool({ threads: 2 });
+    const model = await openLocalModel(await calibratableModel());
+    const runners = runnersOn(pool);
+    const perplexity = { context: 16, windows: 4 };
+    const first = await compareFormats(runners, model, {
+      formats: ['int4:g32', 'int3:g32'],
+      perplexity,
+    });
+    const phases: (readonly string[])[] = [];
+    const request = { formats: ['nf4:g32', 'int3:g32', 'int4:g32'] };
+    const later = await compareFormats(runners, model, request, {
+      known: first,
+      onPhase: (phase, report) => {
+        phases.push([phase, ...(report?.formats ?? []).map(({ id }) => id)]);
+      },
+    });
+    // What is known is in sight while the rest is compared, in its new place.
+    expect(phases).toEqual([['weights', 'int3-asym:g32', 'int4-asym:g32']]);
+    const [nf4, int3, int4] = later.formats;
+    expect([int4, int3]).toEqual(first.formats);
+    const [alone] = (await compareFormats(runners, model, { formats: ['nf4:g32'] })).formats;
+    expect(nf4).toEqual(alone);
+    expect(later.baseline).toEqual(first.baseline);
+    // Measured again, perplexities are of all formats.
+    const whole = await compareFormats(
+      runners,
+      model,
+      { ...request, perplexity },
+      { known: later },
+    );
+    expect(whole.formats[1].perplexity).toEqual(int3.perplexity);
+    expect(whole.formats[0].perplexity!.value).toBeGreaterThan(0);
+    // Of formats that are no longer asked for nothing is left.
+    const fewer = await compareFormats(
+      runners,
+      model,
+      { formats: ['int4:g32'], perplexity },
+      { known: whole },
+    );
+    expect(fewer.formats).toEqual([int4]);
+  });
+
+  it('keeps perplexities where outputs are looked at for the first time', async () => {
+    const pool = await sharedPool({ threads: 2 });
+    const model = await openLocalModel(await calibratableModel());
+    const runners = runnersOn(pool);
+    const perplexity = { context: 16, windows: 4 };
+    const known = await compareFormats(runners, model, { formats: ['int4:g32'], perplexity });
+    const request = { formats: ['int4:g32', 'int4:g32+hqq'], calibration: FEW };
+    const report = await compareFormats(runners, model, request, { known });
+    const [int4, hqq] = report.formats;
+    expect(int4.perplexity).toEqual(known.formats[0].perplexity);
+    expect(int4.summary.outputSqnrDb).toBeGreaterThan(5);
+    expect(hqq.perplexity).toBeUndefined();
+    expect(report.text).toEqual(known.text);
+  });
+
   it('does it again where a method is new', async () => {
     const pool = await sharedPool({ threads: 2 });
     const model = await openLocalModel(await calibratableModel());
     const runners = runnersOn(pool);
     const known = await compareFormats(runners, model, { formats: ['int4:g32'] });
     const request = { formats: ['int4:g32', 'int4:g32+hqq'], calibration: FEW };
-    const report = await compareFormats(runners, model, request, { knownWeights: known });
+    const report = await compareFormats(runners, model, request, { known });
     expect(report.formats.map(({ id }) => id)).toEqual(['int4-asym:g32', 'int4-asym:g32+hqq']);
   });
 

@@ -61,7 +61,7 @@ it(
     };
     const atOnce = await compareFormats(panel, model, request);
     const weights = await compareFormats(panel, model, { ...request, perplexity: undefined });
-    const later = await compareFormats(panel, model, request, { knownWeights: weights });
+    const later = await compareFormats(panel, model, request, { known: weights });
 
     const args = ['compare', MODEL, '--json', '--threads', String(THREADS)];
     const formats = ['--format', 'int4', '--format', 'dint4'];
