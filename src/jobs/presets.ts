@@ -1,6 +1,6 @@
 import { parseScheme } from '../methods/schemes.js';
 
-/** Formats that are compared with each other in a paper. */
+/** Formats that are compared with each other: in a paper, or because people choose among them. */
 export interface FormatPreset {
   readonly name: string;
   /** One line for menus. */
@@ -20,6 +20,21 @@ const OTHER_MODELS =
 const LENGTHS = [16, 32, 64, 128, 256];
 
 export const FORMAT_PRESETS: readonly FormatPreset[] = Object.freeze([
+  {
+    name: '4-bit',
+    description: 'Four bits: INT, FP, NF, AFPQ, dINT, MX, NVFP4 and GGUF side by side',
+    formats: ids([
+      ...['int4', 'fp4', 'nf4', 'afp4', 'anf4', 'dint4', 'mxfp4', 'amxfp4', 'nvfp4'],
+      ...['q4_0', 'q4_k', 'iq4_nl'],
+    ]),
+    note: 'Groups of 128 where the size is a choice; bits per weight differ with scales and zero points.',
+  },
+  {
+    name: '3-bit',
+    description: 'Three bits: INT, FP, NF, AFPQ, dINT and GGUF side by side',
+    formats: ids(['int3', 'fp3', 'nf3', 'afp3', 'anf3', 'dint3', 'q3_k']),
+    note: 'Groups of 128 where the size is a choice; bits per weight differ with scales and zero points.',
+  },
   {
     name: 'afpq-3bit',
     description: 'AFPQ, arXiv 2311.01792: 3-bit INT, FP, NF and AFPQ, each by RTN, GPTQ and AWQ',

@@ -50,9 +50,9 @@ export async function askSchemes(
     const choice = await pickSchemes(question, memory.schemes);
     if (!choice) return undefined;
     const asked = question.runs ? 3 : 2;
-    if (choice.names.length === 0) return { formats: [], asked };
-    await memory.rememberSchemes(choice);
-    const { formats, refused } = schemeNames(choice);
+    if (choice.names.length === 0 && !choice.preset) return { formats: [], asked };
+    if (!choice.preset) await memory.rememberSchemes(choice);
+    const { formats, refused } = schemeNames(choice, purpose.selection, scaleDtype);
     if (formats.length === 0) throw new Error(refused[0]);
     if (refused.length > 0) {
       const text = vscode.l10n.t('Some combinations are left out: {0}.', refused.join('; '));

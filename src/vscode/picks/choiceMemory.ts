@@ -1,6 +1,8 @@
 import type * as vscode from 'vscode';
 import { ACTIVATION_CATALOGUE } from '../../formats/activations.js';
 import { findFormatEntry } from '../../formats/index.js';
+import type { FormatPreset } from '../../jobs/presets.js';
+import { RANGE_SEARCHES } from '../../methods/combine.js';
 import { METHODS } from '../../methods/index.js';
 import { isGroupSize, readSettings } from '../settings.js';
 
@@ -18,6 +20,10 @@ export interface SchemeChoice extends FormatChoice {
   readonly methods: readonly string[];
   /** Names of formats for activations, "" for none; at least one. */
   readonly activations: readonly string[];
+  /** Bits per weight to which the group size of every format is chosen, in the place of one size for all. */
+  readonly equalBits?: number;
+  /** Formats that belong together, in the place of all of this. */
+  readonly preset?: FormatPreset;
 }
 
 /** How much of a text methods see; of what is absent, as much as each takes by itself. */
@@ -80,7 +86,7 @@ export class ChoiceMemory {
       groupSize: this.groupSize,
       methods: known(
         METHODS_KEY,
-        METHODS.map(({ name }) => name),
+        [...METHODS, ...RANGE_SEARCHES].map(({ name }) => name),
       ),
       activations: known(
         ACTIVATIONS_KEY,

@@ -40,6 +40,22 @@ function sections(preselected: readonly string[]): Map<string, FormatEntry[]> {
   return found;
 }
 
+/** By what else people look for a format: tools and methods that store it, files that are made of it. */
+function searchWords({ family, name, label }: FormatEntry): readonly string[] {
+  switch (family) {
+    case 'Integer':
+      return ['GPTQ, AWQ, HQQ'];
+    case 'GGUF':
+      // Types that llama.cpp mixes in files named after the one that most weights have.
+      return [
+        'llama.cpp',
+        ...(/^q[2-6]_k$/.test(name) ? [`${label}_S, ${label}_M, ${label}_L`] : []),
+      ];
+    default:
+      return [family];
+  }
+}
+
 function formatItems(
   selection: Selection,
   { names, groupSize }: Pick<FormatChoice, 'names' | 'groupSize'>,
@@ -48,14 +64,18 @@ function formatItems(
   const items: FormatItem[] = [];
   for (const [section, entries] of sections(names)) {
     items.push({ label: section, kind: vscode.QuickPickItemKind.Separator });
-    for (const { name, label, description } of entries) {
+    for (const entry of entries) {
+      const { name, label, description } = entry;
       const format = formatWithGroup(name, groupSize);
       const cost = formatCost(format, selection.tensors, scaleDtype);
       const bitsText = vscode.l10n.t('{0} bits/weight', cost.bitsPerWeight.toFixed(3));
       items.push({
         name,
         label,
-        description: `${bitsText} · ${formatSize(cost.bytes)} · ${description}`,
+        description: [
+          ...[bitsText, formatSize(cost.bytes), description],
+          ...searchWords(entry),
+        ].join(' · '),
       });
     }
   }
@@ -74,9 +94,9 @@ export interface FormatQuestion {
   readonly scaleDtype: ScaleDtype;
 }
 
-/** What became of the step: `group` where the group size is to be chosen first. */
+/** What became of the step: `group` where the group size is to be chosen first, `preset` where formats that belong together are. */
 export interface PickedFormats {
-  readonly kind: 'accepted' | 'group';
+  readonly kind: 'accepted' | 'group' | 'preset';
   /** Catalogue names, in the order of the menu. */
   readonly names: readonly string[];
 }
@@ -98,6 +118,10 @@ export async function pickFormats(
       groupSize === 0 ? vscode.l10n.t('whole row') : String(groupSize),
     ),
   };
+  const list: vscode.QuickInputButton = {
+    iconPath: new vscode.ThemeIcon('list-selection'),
+    tooltip: vscode.l10n.t('Presets'),
+  };
   const result = await showStep<FormatItem>(
     (pick) => {
       const items = formatItems(selection, { names, groupSize }, scaleDtype);
@@ -109,7 +133,7 @@ export async function pickFormats(
         : vscode.l10n.t('Filter by name or bits');
       pick.canSelectMany = true;
       pick.matchOnDescription = true;
-      pick.buttons = [gear];
+      pick.buttons = [list, gear];
       pick.items = items;
       pick.selectedItems = items.filter(({ name }) => name !== undefined && names.includes(name));
     },
@@ -117,7 +141,7 @@ export async function pickFormats(
   );
   if (!result || result.kind === 'back') return undefined;
   return {
-    kind: result.kind === 'accepted' ? 'accepted' : 'group',
+    kind: result.kind === 'accepted' ? 'accepted' : result.button === list ? 'preset' : 'group',
     // In the order of the menu, not of ticking: the same choice then always looks the same.
     names: CATALOGUE_ORDER.filter((name) => result.items.some((item) => item.name === name)),
   };

@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
-import { findFormatEntry } from '../../formats/index.js';
+import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
+import { findFormatEntry, formatLabel, parseFormat } from '../../formats/index.js';
 import type { ScaleDtype } from '../../formats/index.js';
-import type { FormatChoice } from './choiceMemory.js';
+import { withEqualStorage } from '../../jobs/equalStorage.js';
+import type { FormatChoice, SchemeChoice } from './choiceMemory.js';
 import { formatCost, formatWithGroup, hasGroupChoice } from './formatName.js';
 import type { Selection } from '../commands/quantizeTarget.js';
 import { showStep } from './quickPick.js';
@@ -11,7 +13,12 @@ import type { StepPlace } from './textPick.js';
 interface GroupItem extends vscode.QuickPickItem {
   /** Columns per group, 0 for whole rows; absent where the user is to type it. */
   readonly groupSize?: number;
+  /** Each format has the group size that comes nearest to these bits per weight. */
+  readonly equalBits?: number;
 }
+
+/** One group size for all formats, or one for each. */
+export type PickedGroups = Pick<SchemeChoice, 'groupSize'> | Pick<SchemeChoice, 'equalBits'>;
 
 const USUAL_SIZES = [32, 64, 128, 256, 0];
 /** Formats whose cost is shown beside each size; more would be cut off. */
@@ -44,22 +51,52 @@ function typeGroupSize(title: string): Thenable<string | undefined> {
   });
 }
 
+/** Formats with the same bits per weight, as that of them which needs most at this size. */
+function equalStorageItems(
+  { tensors }: Selection,
+  names: readonly string[],
+  groupSize: number,
+  scaleDtype: ScaleDtype,
+): GroupItem[] {
+  const affected = names.filter(hasGroupChoice);
+  if (affected.length < 2) return [];
+  const bits = affected.map(
+    (name) => formatCost(formatWithGroup(name, groupSize), tensors, scaleDtype).bitsPerWeight,
+  );
+  const equalBits = Math.max(...bits);
+  const shapes = tensors.map(shapeAsMatrix);
+  const shown = affected.slice(0, MAX_COSTS).map((name) => {
+    const format = withEqualStorage(parseFormat(name), equalBits, shapes, scaleDtype);
+    const { bitsPerWeight } = formatCost(format, tensors, scaleDtype);
+    return `${formatLabel(format)} ${bitsPerWeight.toFixed(3)}`;
+  });
+  const more = affected.length > MAX_COSTS ? ' …' : '';
+  return [
+    {
+      equalBits,
+      label: vscode.l10n.t('Equal storage: {0} bits/weight each', equalBits.toFixed(3)),
+      description: shown.join(' · ') + more,
+    },
+  ];
+}
+
 /**
  * Asks how many neighbouring weights of a row share their scales.
- * @returns columns, 0 for whole rows; 'back' for the step before; undefined when the user leaves
+ * @returns 'back' for the step before; undefined when the user leaves
  */
 export async function pickGroupSize(
   { title, step, totalSteps }: StepPlace,
   selection: Selection,
   { names, groupSize }: FormatChoice,
   scaleDtype: ScaleDtype,
-): Promise<number | 'back' | undefined> {
+): Promise<PickedGroups | 'back' | undefined> {
   const sizes = USUAL_SIZES.includes(groupSize) ? USUAL_SIZES : [groupSize, ...USUAL_SIZES];
   const items: GroupItem[] = sizes.map((size) => ({
     groupSize: size,
     label: size === 0 ? vscode.l10n.t('Whole row') : size.toLocaleString('en-US'),
     description: costs(selection, names, size, scaleDtype),
   }));
+  items.push(...equalStorageItems(selection, names, groupSize, scaleDtype));
   items.push({ label: vscode.l10n.t('Other…') });
   for (;;) {
     const result = await showStep<GroupItem>((pick) => {
@@ -74,8 +111,10 @@ export async function pickGroupSize(
     if (!result) return undefined;
     if (result.kind !== 'accepted') return 'back';
     const [item] = result.items;
-    if (item.groupSize !== undefined) return item.groupSize;
+    const { groupSize: size, equalBits } = item;
+    if (size !== undefined) return { groupSize: size };
+    if (equalBits !== undefined) return { equalBits };
     const text = await typeGroupSize(title);
-    if (text !== undefined) return Number(text);
+    if (text !== undefined) return { groupSize: Number(text) };
   }
 }

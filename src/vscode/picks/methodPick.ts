@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { ACTIVATION_CATALOGUE } from '../../formats/activations.js';
 import { findFormatEntry, parseFormat } from '../../formats/index.js';
-import { allowsFormat } from '../../methods/combine.js';
+import { allowsFormat, RANGE_SEARCHES } from '../../methods/combine.js';
 import { METHODS } from '../../methods/index.js';
 import type { CalibrationMethod } from '../../methods/types.js';
 import type { SchemeChoice } from './choiceMemory.js';
@@ -47,6 +47,11 @@ function methodItems(names: readonly string[]): MethodItem[] {
       label: vscode.l10n.t('Round to nearest'),
       description: vscode.l10n.t('from the weights alone; needs no text'),
     },
+    ...RANGE_SEARCHES.map(({ name, label }) => ({
+      method: name,
+      label,
+      description: vscode.l10n.t('+{0}: searched for in every group; needs no text', name),
+    })),
     ...METHODS.filter(({ notation }) => !notation).map((method) => methodItem(method, names)),
     separator(vscode.l10n.t('codebooks in the place of a number format')),
     ...own.map((method) => methodItem(method, names)),

@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
-import type { ScaleDtype } from '../../formats/index.js';
+import { parseFormat, type ScaleDtype } from '../../formats/index.js';
+import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
+import { withEqualStorage } from '../../jobs/equalStorage.js';
 import { combineSchemes } from '../../methods/combine.js';
 import type { Selection } from '../commands/quantizeTarget.js';
 import type { SchemeChoice } from './choiceMemory.js';
@@ -7,6 +9,7 @@ import { formatWithGroup, hasGroupChoice } from './formatName.js';
 import { pickFormats } from './formatPick.js';
 import { pickGroupSize } from './groupSizePick.js';
 import { pickMethods } from './methodPick.js';
+import { pickPreset } from './presetPick.js';
 import { formatSize } from './sizeText.js';
 
 /** What formats are asked for, and how. */
@@ -37,12 +40,25 @@ export function selectionTitle({ tensors, scope }: Selection): string {
       );
 }
 
-/** Canonical names of what was chosen, and why some combinations are left out. */
-export function schemeNames({ names, groupSize, methods, activations }: SchemeChoice): {
+/**
+ * Canonical names of what was chosen, and why some combinations are left out.
+ * @param selection what formats are applied to
+ */
+export function schemeNames(
+  { names, groupSize, methods, activations, equalBits, preset }: SchemeChoice,
+  { tensors }: Selection,
+  scaleDtype: ScaleDtype,
+): {
   readonly formats: readonly string[];
   readonly refused: readonly string[];
 } {
-  const formats = names.map((name) => formatWithGroup(name, groupSize).id);
+  if (preset) return { formats: preset.formats, refused: [] };
+  const shapes = tensors.map(shapeAsMatrix);
+  const formats = names.map((name) =>
+    equalBits !== undefined && hasGroupChoice(name)
+      ? withEqualStorage(parseFormat(name), equalBits, shapes, scaleDtype).id
+      : formatWithGroup(name, groupSize).id,
+  );
   const { schemes, refused } = combineSchemes({ formats, methods, activations });
   return { formats: [...new Set(schemes.map(({ id }) => id))], refused };
 }
@@ -68,7 +84,11 @@ export async function pickSchemes(
         const picked = await pickFormats({ ...rest, allowNone, selection, scaleDtype }, choice);
         if (!picked) return undefined;
         choice = { ...choice, names: picked.names };
-        if (picked.kind === 'group') step = 'group first';
+        if (picked.kind === 'preset') {
+          const preset = await pickPreset({ ...rest, step: 1 }, runs);
+          if (!preset) return undefined;
+          if (preset !== 'back') return { ...choice, preset };
+        } else if (picked.kind === 'group') step = 'group first';
         else if (picked.names.length === 0) return choice;
         else step = runs ? 'methods' : 'group';
         break;
@@ -87,7 +107,7 @@ export async function pickSchemes(
         const place = { ...rest, step: runs ? 3 : 2 };
         const picked = await pickGroupSize(place, selection, choice, scaleDtype);
         if (picked === undefined) return undefined;
-        if (picked !== 'back') choice = { ...choice, groupSize: picked };
+        if (picked !== 'back') choice = { ...choice, equalBits: undefined, ...picked };
         if (asked === 'group' && picked !== 'back') return choice;
         groupIsChosen ||= asked === 'group first' && picked !== 'back';
         step = asked === 'group' && runs ? 'methods' : 'formats';

@@ -59,7 +59,7 @@ describe('compare', () => {
       formats: expect.arrayContaining(['dint4:g128+aqas:context=64/int8-token']) as string[],
     });
     expect(() => parse('perplexity m --preset nothing')).toThrow(
-      '--preset "nothing" is not one of afpq-3bit, dint-w4a8, slac',
+      '--preset "nothing" is not one of 4-bit, 3-bit, afpq-3bit, dint-w4a8, slac',
     );
   });
 

@@ -27,6 +27,32 @@ describe('combinations of formats, methods and activations', () => {
     ]);
   });
 
+  it('have searches for a range beside methods, where a format has one', () => {
+    const { schemes, refused } = combineSchemes({
+      formats: ['int4', 'q4_0', 'int4:tensor'],
+      methods: ['', 'mse', 'clip'],
+      activations: ['', 'int8-token'],
+    });
+    expect(schemes.map(({ id }) => id)).toEqual([
+      'int4-asym:g128',
+      'int4-asym:g128/int8-token',
+      'int4-asym:g128+mse',
+      'int4-asym:g128+mse/int8-token',
+      'int4-asym:g128+clip',
+      'int4-asym:g128+clip/int8-token',
+      'q4_0',
+      'q4_0/int8-token',
+      'int4-asym:tensor',
+      'int4-asym:tensor/int8-token',
+    ]);
+    expect(refused).toEqual([
+      'Q4_0 has no range to search for',
+      '+mse needs groups of a row or less',
+      '+clip needs groups of a row or less',
+    ]);
+    for (const { id } of schemes) expect(parseScheme(id).id).toBe(id);
+  });
+
   it('are formats alone where nothing else is chosen', () => {
     expect(ids({ formats: ['int4', 'nf4:g64'], methods: [], activations: [] })).toEqual([
       'int4-asym:g128',
