@@ -334,6 +334,27 @@ describePages('the perplexity delta by tensor', (pages) => {
     );
   });
 
+  it('has KL divergences of tensors alone, and their sums by layer', async () => {
+    const state = { gridMeasure: 'klDivergence', expanded: ['layers.0'] };
+    const { page } = await pages.comparison(doneComparison(alone), { state });
+    await grid(page).waitFor();
+    const int3 = alone.formats[7];
+    const cells = (row: string) => grid(page).locator(`${row} td[data-format="${INT3}"]`);
+    const ofLayer = int3.tensors.filter(({ name }) => name.includes('layers.0.'));
+    for (const { name, perplexityAlone } of ofLayer) {
+      const shown = await cells(`tr[data-tensor="${name}"]`).getAttribute('data-value');
+      expect(Number(shown)).toBe(perplexityAlone!.klDivergence);
+    }
+    const layer = cells('tr[data-layer="layers.0"]');
+    const sum = ofLayer.reduce((total, each) => total + each.perplexityAlone!.klDivergence!, 0);
+    expect(Number(await layer.getAttribute('data-value'))).toBeCloseTo(sum, 12);
+    expect(await layer.evaluate((td) => getComputedStyle(td).fontStyle)).toBe('italic');
+    expect(Number(await cells('tr.all').getAttribute('data-value'))).toBe(
+      int3.perplexity!.klDivergence,
+    );
+    expect(await page.locator('.grid-legend').innerText()).toContain('sum of single tensors');
+  });
+
   it('is not offered where they were not', async () => {
     const state = { gridMeasure: 'perplexityDelta' };
     const { page } = await pages.comparison(doneComparison(report), { state });
@@ -341,6 +362,7 @@ describePages('the perplexity delta by tensor', (pages) => {
     expect(await grid(page).getAttribute('aria-label')).toBe('SQNR by tensor');
     const options = page.locator('#grid-measure vscode-option');
     expect(await options.allTextContents()).not.toContain('perplexity delta');
+    expect(await options.allTextContents()).not.toContain('KL divergence alone');
   });
 });
 

@@ -17,6 +17,7 @@ import {
   colorSpan,
   gainOf,
   isNoise,
+  isSumOfAlone,
   visibleGridRows,
 } from './gridModel.js';
 import type { ColumnFormat, GridMeasure } from './measures.js';
@@ -224,7 +225,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
       row.cells[formats.findIndex(({ id }) => id === this.reference)],
     );
     const noise = measure === 'perplexityDelta' && isNoise(cell);
-    const isSum = measure === 'perplexityDelta' && cell?.delta && !cell.delta.measured;
+    const isSum = isSumOfAlone(cell, measure);
     const isBest = value !== undefined && value === best;
     const spoken = [
       formats[i].label,

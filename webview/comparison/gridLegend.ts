@@ -3,7 +3,7 @@ import { html, nothing } from 'lit';
 import { countOf, formatPrecision } from '../components/numbers.js';
 import type { ComparisonReport } from '../components/protocolTypes.js';
 import type { GridMeasure } from './measures.js';
-import { MEASURES, advantageUnit, deltaDecimals, signed } from './measures.js';
+import { MEASURES, advantageUnit, isAloneMeasure, deltaDecimals, signed } from './measures.js';
 import { isWithinNoise, deltaText } from './perplexity.js';
 
 /**
@@ -21,6 +21,12 @@ export function renderGridLegend(
   return html`<p class="grid-legend note">
     ${reference && better && span > 0 ? renderShades(measure, reference, span, steps) : nothing}
     ${better ? html`<span><b>bold</b>: best of row</span>` : nothing}
+    ${
+      isAloneMeasure(measure)
+        ? html`<span>of the model with these weights alone quantized</span>`
+        : nothing
+    }
+    ${measure === 'klDivergence' ? html`<span><i>italic</i>: sum of single tensors</span>` : nothing}
     <span>Enter opens a tensor in its file’s editor</span>
   </p>`;
 }

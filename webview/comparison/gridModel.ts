@@ -12,7 +12,7 @@ import type {
   TensorComparison,
 } from '../components/protocolTypes.js';
 import type { GridMeasure } from './measures.js';
-import { advantage } from './measures.js';
+import { advantage, isAloneMeasure } from './measures.js';
 import { isWithinNoise } from './perplexity.js';
 import type { Sorting } from './sorting.js';
 import { sortRows } from './sorting.js';
@@ -21,7 +21,20 @@ import { sortRows } from './sorting.js';
 export const NAME_COLUMN = 'name';
 
 /** Measures of one tensor, one layer or all tensors, by format. */
-export type GridCell = ErrorMeasures & OutputMeasures & { readonly delta?: Delta };
+export type GridCell = ErrorMeasures &
+  OutputMeasures & {
+    readonly delta?: Delta;
+    /** Of the model with these weights and no others quantized. */
+    readonly model?: ModelMeasures;
+  };
+
+/** What quantizing some weights does to the model's predictions. */
+export interface ModelMeasures {
+  readonly klDivergence?: number;
+  readonly topTokenAgreement?: number;
+  /** True where it is added up from single tensors, which is near what they come to together. */
+  readonly isSum: boolean;
+}
 
 /** What quantizing these weights and no others adds to the perplexity. */
 export interface Delta {
@@ -32,7 +45,21 @@ export interface Delta {
 
 /** A cell's number; undefined where it has none. */
 export function cellValue(cell: GridCell | undefined, measure: GridMeasure): number | undefined {
-  return measure === 'perplexityDelta' ? cell?.delta?.value : cell && knownMeasure(cell, measure);
+  if (!isAloneMeasure(measure)) return cell && knownMeasure(cell, measure);
+  return measure === 'perplexityDelta' ? cell?.delta?.value : cell?.model?.[measure];
+}
+
+/** True where a cell's number is added up from those of single tensors. */
+export function isSumOfAlone(cell: GridCell | undefined, measure: GridMeasure): boolean {
+  if (!cell || !isAloneMeasure(measure)) return false;
+  if (measure !== 'perplexityDelta') return cell.model?.isSum === true;
+  return cell.delta !== undefined && cell.delta.measured === undefined;
+}
+
+function modelMeasures(perplexity: Perplexity | undefined): ModelMeasures | undefined {
+  if (!perplexity) return undefined;
+  const { klDivergence, topTokenAgreement } = perplexity;
+  return { klDivergence, topTokenAgreement, isSum: false };
 }
 
 /** True where a delta is as good as none. */
@@ -78,7 +105,12 @@ export function gridTree(report: ComparisonReport): GridRow {
       name: layer,
       label: layer,
       level: 2,
-      cells: byLayer.map((layers) => layerCell(layers.get(layer))),
+      cells: byLayer.map((layers, format) =>
+        layerCell(
+          layers.get(layer),
+          tensors.map(({ name }) => byName[format].get(name)),
+        ),
+      ),
       children: tensors.map(({ name }, i) => tensorRow(name, labels[i], 3)),
     };
   };
@@ -96,7 +128,11 @@ export function gridTree(report: ComparisonReport): GridRow {
     name: '',
     label: report.against ? 'All weights' : 'All weights quantized',
     level: 1,
-    cells: formats.map(({ summary, perplexity }) => ({ ...summary, delta: deltaOf(perplexity) })),
+    cells: formats.map(({ summary, perplexity }) => ({
+      ...summary,
+      delta: deltaOf(perplexity),
+      model: modelMeasures(perplexity),
+    })),
     children: sortNaturally(
       [
         ...[...inLayers].map(([layer, members]) => layerRow(layer, members)),
@@ -108,12 +144,25 @@ export function gridTree(report: ComparisonReport): GridRow {
 }
 
 function tensorCell(tensor: TensorComparison | undefined): GridCell | undefined {
-  return tensor && { ...tensor, delta: deltaOf(tensor.perplexityAlone) };
+  if (!tensor) return undefined;
+  const { perplexityAlone } = tensor;
+  return { ...tensor, delta: deltaOf(perplexityAlone), model: modelMeasures(perplexityAlone) };
 }
 
-function layerCell(layer: LayerComparison | undefined): GridCell | undefined {
+/** @param tensors of the layer in the format */
+function layerCell(
+  layer: LayerComparison | undefined,
+  tensors: readonly (TensorComparison | undefined)[],
+): GridCell | undefined {
   if (layer?.sumOfDeltasAlone === undefined) return layer;
-  return { ...layer, delta: { value: layer.sumOfDeltasAlone } };
+  const divergences = tensors.map((tensor) => tensor?.perplexityAlone?.klDivergence);
+  const isKnown = divergences.every((value) => value !== undefined);
+  const klDivergence = isKnown ? divergences.reduce((sum, value) => sum + value, 0) : undefined;
+  return {
+    ...layer,
+    delta: { value: layer.sumOfDeltasAlone },
+    model: { klDivergence, isSum: true },
+  };
 }
 
 /** The tensors of a tree, under their full names. */
@@ -166,7 +215,7 @@ export function gainOf(
   const value = cellValue(cell, measure);
   if (value === undefined) return 0;
   if (measure === 'perplexityDelta') return cell!.delta!.measured && !isNoise(cell) ? -value : 0;
-  const reference = base?.[measure];
+  const reference = cellValue(base, measure);
   return reference === undefined ? 0 : advantage(measure, value, reference);
 }
 

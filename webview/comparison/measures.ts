@@ -30,8 +30,16 @@ export type PerplexityMeasure = (typeof PERPLEXITY_MEASURES)[number];
 export const SIZE_MEASURES = ['bitsPerWeight', 'sizeBytes'] as const;
 export type SizeMeasure = (typeof SIZE_MEASURES)[number];
 export type FormatMeasure = SizeMeasure | PerplexityMeasure | WeightMeasure;
-/** Measures of the table by tensor: the delta is that with the tensor alone quantized. */
-export type GridMeasure = WeightMeasure | 'perplexityDelta';
+/** What the table by tensor has of the model with a tensor alone quantized. */
+export const ALONE_MEASURES = ['klDivergence', 'topTokenAgreement', 'perplexityDelta'] as const;
+export type AloneMeasure = (typeof ALONE_MEASURES)[number];
+/** Measures of the table by tensor. */
+export type GridMeasure = WeightMeasure | AloneMeasure;
+
+/** True for what is measured of the model, not of the weights. */
+export function isAloneMeasure(measure: GridMeasure): measure is AloneMeasure {
+  return (ALONE_MEASURES as readonly string[]).includes(measure);
+}
 
 /** A measure as the page shows it; `kind` says how it is written and compared. */
 export interface Measure extends Pick<MeasureDefinition, 'label' | 'spoken' | 'better' | 'hint'> {
@@ -118,8 +126,10 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
       const decimals = deltaDecimals(finite);
       return write('', (value) => signed(value, decimals));
     }
-    case 'nats':
-      return write('10⁻³ nats', (value) => formatFixed(value * 1000, 1), 1e-3);
+    case 'nats': {
+      const decimals = thousandthDecimals(finite);
+      return write('10⁻³ nats', (value) => formatFixed(value * 1000, decimals), 1e-3);
+    }
     case 'decibels':
       return write('dB', (value) => formatFixed(value, 2));
     case 'squaredError':
@@ -139,6 +149,13 @@ export function columnFormat(measure: FormatMeasure, values: readonly number[]):
 export function deltaDecimals(values: readonly number[]): number {
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return largest >= 0.1 || largest === 0 ? 2 : largest >= 0.01 ? 3 : 4;
+}
+
+/** Places of thousandths of nats: one, more where most divergences are small. */
+function thousandthDecimals(values: readonly number[]): number {
+  const positive = values.filter((value) => value > 0).toSorted((a, b) => a - b);
+  const median = positive[Math.floor(positive.length / 2)] ?? 1;
+  return Math.min(4, Math.max(1, 1 - Math.floor(Math.log10(median * 1000))));
 }
 
 /** A difference with its sign; "< 0.01" where the places do not reach. */
@@ -178,13 +195,20 @@ export function bestOf(
 }
 
 /** Errors compare by ratio, in decibels, as SQNR does: what ten times the value is worth. */
-const DECADES: Readonly<Partial<Record<Measure['kind'], number>>> = { squaredError: 10, error: 20 };
+const DECADES: Readonly<Partial<Record<Measure['kind'], number>>> = {
+  squaredError: 10,
+  error: 20,
+  // In proportion to the square of a small error.
+  nats: 10,
+};
 
 /** How much better `value` is than `reference`, on a scale where differences compare; 0 if equal. */
 export function advantage(measure: FormatMeasure, value: number, reference: number): number {
   if (value === reference) return 0;
   const { kind, better } = MEASURES[measure];
   const decibels = DECADES[kind];
+  // Divergences near zero may come out on either side of it.
+  if (kind === 'nats' && !(value > 0 && reference > 0)) return 0;
   const gain = decibels ? decibels * Math.log10(value / reference) : value - reference;
   return better === 'higher' ? gain : -gain;
 }

@@ -7,7 +7,7 @@ import '../components/segmented.js';
 import './comparisonGrid.js';
 import type { GridRow } from './gridModel.js';
 import type { GridMeasure } from './measures.js';
-import { MEASURES } from './measures.js';
+import { ALONE_MEASURES, MEASURES, isAloneMeasure, type AloneMeasure } from './measures.js';
 import type { Sorting } from './sorting.js';
 
 /** How the table by tensor is shown; kept with the page's state. */
@@ -26,6 +26,12 @@ export interface GridActions {
   toggle(layer: string): void;
   reveal(tensor: string): void;
 }
+
+const ALONE_LABELS: Readonly<Record<AloneMeasure, string>> = {
+  klDivergence: 'KL divergence alone',
+  topTokenAgreement: 'same top token alone',
+  perplexityDelta: 'perplexity delta',
+};
 
 /** Every tensor in every format, with what chooses measure, reference and rows. */
 export function renderTensors(
@@ -47,10 +53,7 @@ export function renderTensors(
         'grid-measure',
         'Measure',
         gridMeasure,
-        measures.map((id) => [
-          id,
-          id === 'perplexityDelta' ? 'perplexity delta' : MEASURES[id].label,
-        ]),
+        measures.map((id) => [id, isAloneMeasure(id) ? ALONE_LABELS[id] : MEASURES[id].label]),
         (value) => actions.change({ gridMeasure: value as GridMeasure }),
       )}
       ${
@@ -97,11 +100,11 @@ function referenceIn({ formats }: ComparisonReport, { reference }: GridView): st
   return formats[0]?.id ?? '';
 }
 
-/** The delta where tensors were run one by one, too. */
+/** What the model makes of single tensors where these were run one by one, too. */
 function gridMeasures({ formats, outputErrorText }: ComparisonReport): readonly GridMeasure[] {
   const alone = formats.some(({ tensors }) =>
     tensors.some(({ perplexityAlone }) => perplexityAlone),
   );
   const measures = withOutputMeasures(TABLE_MEASURES, outputErrorText !== undefined);
-  return alone ? [...measures, 'perplexityDelta'] : measures;
+  return alone ? [...measures, ...ALONE_MEASURES] : measures;
 }
