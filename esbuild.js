@@ -81,6 +81,7 @@ const bundles = [
     entryPoints: {
       editor: 'webview/editor/main.ts',
       comparison: 'webview/comparison/main.ts',
+      report: 'webview/report/main.ts',
       gpuWorker: 'src/workers/gpuPage.ts',
       plotly: 'webview/components/plotly.css',
     },

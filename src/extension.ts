@@ -21,7 +21,7 @@ export function activate(context: ExtensionContext): void {
   const editors = new SafetensorsEditorProvider(extensionUri, pool, memory);
   const store = new ComparisonStore(context);
   const meter = new PerplexityMeter(host, gpu, storage, globalState);
-  const panels = new ComparisonPanels(extensionUri, pool, meter, gpu, store, editors);
+  const panels = new ComparisonPanels(extensionUri, host.assets, pool, meter, gpu, store, editors);
 
   subscriptions.push(
     log,

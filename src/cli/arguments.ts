@@ -48,6 +48,8 @@ export interface CompareArguments extends JobArguments {
   readonly against?: string;
   readonly scaleDtype: ScaleDtype;
   readonly csv: boolean;
+  /** File for a comparison that opens by itself. */
+  readonly html?: string;
   /** Present where the model is to be run as well. */
   readonly perplexity?: PerplexityOptions & { readonly perLayer: boolean };
   readonly calibration: CalibrationSettings;
@@ -149,12 +151,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     html: { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'compare' };
-  if (values.html !== undefined) {
-    throw new UsageError(
-      '--html is not available in this version; there are --json and --csv',
-      'compare',
-    );
-  }
+  if (values.html === '') throw new UsageError('--html names no file', 'compare');
   const job = readJobArguments('compare', values, positionals);
   if (values.csv && values.json) {
     throw new UsageError('--json and --csv exclude each other', 'compare');
@@ -190,6 +187,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     against,
     scaleDtype: readScaleDtype('compare', values['scale-dtype']),
     csv: values.csv ?? false,
+    html: values.html,
     perplexity: asked
       ? { ...readPerplexityOptions('compare', values, formats), perLayer }
       : undefined,

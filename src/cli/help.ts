@@ -89,7 +89,7 @@ ${DEFAULT_TENSORS}
   compare: `Measure the error of several formats side by side, or of another checkpoint.
 
 Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY OPTION]…
-                          [--per-layer] [--json | --csv]
+                          [--per-layer] [--json | --csv] [--html FILE]
        quantscope compare PATH --against OTHER [--format FORMAT]… [OPTION]…
 
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
@@ -101,6 +101,7 @@ Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
+  --html FILE            also as one HTML file with tables and charts, which opens from disk
 ${PRESET_OPTION}
 ${CALIBRATION_OPTIONS}
 ${IMATRIX_OPTION}

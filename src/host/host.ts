@@ -9,7 +9,12 @@ export type AssetName =
   | 'sample calibration text'
   /** Program of a page's worker that serves a GPU. */
   | 'gpuWorker.js'
+  | ReportFile
   | ThreadScript;
+
+/** What a comparison in a file of its own is made of. */
+export type ReportFile =
+  'report.js' | 'report.css' | 'comparison.js' | 'comparison.css' | 'plotly.css';
 
 /** Programs of threads. */
 export type ThreadScript =

@@ -29,6 +29,8 @@ export interface ComparisonState {
   readonly secondsLeft?: number;
   readonly error?: string;
   readonly report?: ComparisonReport;
+  /** True in a file of its own: there is no model to do anything with. */
+  readonly isDocument?: boolean;
 }
 
 /** What a method of the extension host is called with: what its schema lets through. */
@@ -61,6 +63,8 @@ export interface ComparisonHostApi extends GpuPageHostApi {
   /** Puts the comparison on the clipboard as CSV: the same text as `compare --csv`. */
   copyCsv(argument: Argument<'copyCsv'>): Promise<void>;
   saveJson(argument: Argument<'saveJson'>): Promise<void>;
+  /** Saves the comparison as one HTML file that opens from disk. */
+  saveHtml(argument: Argument<'saveHtml'>): Promise<void>;
   copyText(argument: Argument<'copyText'>): Promise<void>;
   /** Saves a chart the page rendered. */
   savePng(argument: Argument<'savePng'>): Promise<void>;

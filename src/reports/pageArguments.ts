@@ -108,6 +108,7 @@ export const comparisonArguments = {
   runAgain: nothing,
   copyCsv: nothing,
   saveJson: nothing,
+  saveHtml: nothing,
   copyText: copied,
   savePng: fields({ name, png: bytes(MAX_IMAGE_BYTES, PNG_SIGNATURE) }),
   revealTensor: fields({ tensor: name }),

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import type { ReportProgram } from '../../src/reports/htmlReport.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -14,6 +15,19 @@ export function bundlePages(): Promise<ReadonlyMap<string, Uint8Array>> {
   return (bundled ??= bundle());
 }
 
+/** What a comparison in a file of its own is made of. */
+export async function bundleReport(): Promise<ReportProgram> {
+  const files = await bundlePages();
+  const text = (name: string) => new TextDecoder().decode(files.get(name));
+  return {
+    hostScript: text('report.js'),
+    pageScript: text('comparison.js'),
+    pageStyles: text('comparison.css'),
+    themeStyles: text('report.css'),
+    chartStyles: text('plotly.css'),
+  };
+}
+
 async function bundle(): Promise<ReadonlyMap<string, Uint8Array>> {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
@@ -25,6 +39,7 @@ async function bundle(): Promise<ReadonlyMap<string, Uint8Array>> {
     entryPoints: {
       editor: 'webview/editor/main.ts',
       comparison: 'webview/comparison/main.ts',
+      report: 'webview/report/main.ts',
       gpuWorker: 'src/workers/gpuPage.ts',
       plotly: 'webview/components/plotly.css',
     },

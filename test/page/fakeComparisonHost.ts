@@ -31,6 +31,7 @@ export function fakeComparisonHost(state: ComparisonState): FakeComparisonHost {
       runAgain: record('runAgain'),
       copyCsv: record('copyCsv'),
       saveJson: record('saveJson'),
+      saveHtml: record('saveHtml'),
       copyText: record('copyText'),
       savePng: record('savePng'),
       revealTensor: record('revealTensor'),

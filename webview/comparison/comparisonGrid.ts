@@ -43,6 +43,8 @@ export class ComparisonGrid extends LightElement implements GridHost {
   /** The format that colours compare with; "" for none. */
   @property() reference = '';
   @property({ type: Boolean }) flat = false;
+  /** True where there is an editor to open tensors in. */
+  @property({ type: Boolean }) opensTensors = false;
   @property({ attribute: false }) expanded: ReadonlySet<string> = new Set();
   @property({ attribute: false }) sorting?: Sorting;
   @state() private viewTop = 0;
@@ -139,7 +141,7 @@ export class ComparisonGrid extends LightElement implements GridHost {
           </tbody>
         </table>
       </div>
-      ${renderGridLegend(this.measure, this.referenceLabel, this.span, STEPS)}
+      ${renderGridLegend(this.measure, this.referenceLabel, this.span, STEPS, this.opensTensors)}
       ${this.measure === 'perplexityDelta' ? renderSums(this.report) : nothing}`;
   }
 

@@ -2,6 +2,7 @@ import type { TemplateResult } from 'lit';
 import { html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import type {
+  BosChoice,
   ComparisonHostApi,
   ComparisonPageApi,
   ComparisonState,
@@ -64,7 +65,10 @@ export class ComparisonPage extends LightElement {
   }
 
   private readonly drops = new DropTarget({
-    accepts: () => this.comparison !== undefined && this.comparison.status !== 'running',
+    accepts: () =>
+      this.comparison !== undefined &&
+      this.comparison.status !== 'running' &&
+      !this.comparison.isDocument,
     dragging: (over) => {
       this.dragging = over;
     },
@@ -168,7 +172,7 @@ export class ComparisonPage extends LightElement {
           ?withPerplexity=${report?.baseline.perplexity !== undefined || waits}
           ?running=${comparison.status === 'running'}
           .sorting=${this.page.sorting}
-          ?arrangeable=${comparison.status !== 'running'}
+          ?arrangeable=${comparison.status !== 'running' && !comparison.isDocument}
           @format-removed=${(event: CustomEvent<string>) =>
             void this.host.removeFormat({ format: event.detail })}
           @format-moved=${(event: CustomEvent<FormatMove>) => this.move(event.detail)}
@@ -193,7 +197,9 @@ export class ComparisonPage extends LightElement {
                 {
                   change: (view) => this.change(view),
                   toggle: (layer) => this.toggle(layer),
-                  reveal: (tensor) => void this.host.revealTensor({ tensor }),
+                  reveal: comparison.isDocument
+                    ? undefined
+                    : (tensor) => void this.host.revealTensor({ tensor }),
                 },
               )}`
             : nothing
@@ -222,33 +228,39 @@ export class ComparisonPage extends LightElement {
     scaleDtype,
     formats,
     bos = 'default',
+    isDocument,
   }: ComparisonState): TemplateResult {
     return html`<div class="section-head formats-head">
         <h3>${formats.length > 0 ? 'Formats' : 'Unquantized model'}</h3>
-        <span class="spacer"></span>
-        ${
-          status === 'running'
-            ? nothing
-            : html`<span class="note drop-note">Hold Shift and drop a text file here, or</span>`
-        }
-        <vscode-button
-          appearance="secondary"
-          ?disabled=${status === 'running'}
-          @click=${() => void this.host.addFormats(null)}
-          >Add Formats…</vscode-button
-        >
-        <vscode-button
-          appearance="secondary"
-          ?disabled=${status === 'running'}
-          @click=${() => this.measure()}
-          >Measure Perplexity…</vscode-button
-        >
-        ${renderBosChoice(bos, (choice) => void this.host.chooseBos({ bos: choice }))}
+        ${isDocument ? nothing : this.renderMeasuring(status, bos)}
       </div>
       ${report ? renderPerplexityText(report, scaleDtype) : nothing}`;
   }
 
-  private renderTitle({ modelName, scope, report }: ComparisonState): TemplateResult {
+  /** What can be done with the model. */
+  private renderMeasuring(status: ComparisonState['status'], bos: BosChoice): TemplateResult {
+    return html`<span class="spacer"></span>
+      ${
+        status === 'running'
+          ? nothing
+          : html`<span class="note drop-note">Hold Shift and drop a text file here, or</span>`
+      }
+      <vscode-button
+        appearance="secondary"
+        ?disabled=${status === 'running'}
+        @click=${() => void this.host.addFormats(null)}
+        >Add Formats…</vscode-button
+      >
+      <vscode-button
+        appearance="secondary"
+        ?disabled=${status === 'running'}
+        @click=${() => this.measure()}
+        >Measure Perplexity…</vscode-button
+      >
+      ${renderBosChoice(bos, (choice) => void this.host.chooseBos({ bos: choice }))}`;
+  }
+
+  private renderTitle({ modelName, scope, report, isDocument }: ComparisonState): TemplateResult {
     return html`<header class="comparison-title">
       <h1><bdi>${visibleName(modelName)}</bdi></h1>
       <span class="note"><bdi>${visibleName(scope)}</bdi></span>
@@ -257,7 +269,7 @@ export class ComparisonPage extends LightElement {
         appearance="secondary"
         ?disabled=${!report}
         @click=${() => void this.host.copyCsv(null)}
-        >Copy as CSV</vscode-button
+        >${isDocument ? 'Save CSV' : 'Copy as CSV'}</vscode-button
       >
       <vscode-button
         appearance="secondary"
@@ -265,6 +277,16 @@ export class ComparisonPage extends LightElement {
         @click=${() => void this.host.saveJson(null)}
         >Save JSON</vscode-button
       >
+      ${
+        isDocument
+          ? nothing
+          : html`<vscode-button
+              appearance="secondary"
+              ?disabled=${!report}
+              @click=${() => void this.host.saveHtml(null)}
+              >Save HTML</vscode-button
+            >`
+      }
     </header>`;
   }
 

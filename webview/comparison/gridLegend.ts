@@ -15,8 +15,9 @@ export function renderGridLegend(
   reference: string,
   span: number,
   steps: number,
+  opensTensors: boolean,
 ): TemplateResult {
-  if (measure === 'perplexityDelta') return renderDeltaLegend(span, steps);
+  if (measure === 'perplexityDelta') return renderDeltaLegend(span, steps, opensTensors);
   const { better } = MEASURES[measure];
   return html`<p class="grid-legend note">
     ${reference && better && span > 0 ? renderShades(measure, reference, span, steps) : nothing}
@@ -27,11 +28,11 @@ export function renderGridLegend(
         : nothing
     }
     ${measure === 'klDivergence' ? html`<span><i>italic</i>: sum of single tensors</span>` : nothing}
-    <span>Enter opens a tensor in its file’s editor</span>
+    ${opensTensors ? html`<span>Enter opens a tensor in its file’s editor</span>` : nothing}
   </p>`;
 }
 
-function renderDeltaLegend(span: number, steps: number): TemplateResult {
+function renderDeltaLegend(span: number, steps: number, opensTensors: boolean): TemplateResult {
   const all = Array.from({ length: steps }, (_, i) => i + 1);
   return html`<p class="grid-legend note">
     <span>perplexity above the unquantized model, with these weights alone quantized</span>
@@ -45,7 +46,7 @@ function renderDeltaLegend(span: number, steps: number): TemplateResult {
     }
     <span>· within noise: below two standard errors</span>
     <span><i>italic</i>: sum of single tensors</span>
-    <span>Enter opens a tensor in its file’s editor</span>
+    ${opensTensors ? html`<span>Enter opens a tensor in its file’s editor</span>` : nothing}
   </p>`;
 }
 

@@ -24,7 +24,8 @@ export interface GridView {
 export interface GridActions {
   change(view: Partial<GridView>): void;
   toggle(layer: string): void;
-  reveal(tensor: string): void;
+  /** Opens a tensor in its file's editor; absent where there is none. */
+  readonly reveal?: (tensor: string) => void;
 }
 
 const ALONE_LABELS: Readonly<Record<AloneMeasure, string>> = {
@@ -85,12 +86,13 @@ export function renderTensors(
       .measure=${gridMeasure}
       .reference=${reference}
       .flat=${gridFlat}
+      ?opensTensors=${actions.reveal !== undefined}
       .sorting=${gridSorting}
       .expanded=${expanded}
       @layer-toggled=${(event: CustomEvent<string>) => actions.toggle(event.detail)}
       @sorting-changed=${(event: CustomEvent<Sorting | undefined>) =>
         actions.change({ gridSorting: event.detail })}
-      @tensor-revealed=${(event: CustomEvent<string>) => actions.reveal(event.detail)}
+      @tensor-revealed=${(event: CustomEvent<string>) => actions.reveal?.(event.detail)}
     ></qs-comparison-grid>
   </section>`;
 }

@@ -1,10 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findModelFiles } from '../../checkpoint/node/modelFiles.js';
+import type { OpenedModel } from '../../checkpoint/types.js';
 import { compareFormats } from '../../jobs/comparison/compareFormats.js';
+import { writeHtmlReport } from '../../jobs/node/writeHtmlReport.js';
 import { measureFormats } from '../../jobs/perplexity/node/measureFormats.js';
 import { measureOutputs } from '../../jobs/perplexity/node/measureOutputs.js';
 import { formatComparisonCsv, formatReportJson } from '../../reports/present.js';
+import type { ComparisonReport } from '../../reports/reports.js';
 import type { CompareArguments } from '../arguments.js';
 import { findCacheFolder } from '../cacheFolder.js';
 import { formatComparison } from '../comparisonText.js';
@@ -12,6 +16,18 @@ import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
 import { announce, withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
+
+/** What an output must not replace. */
+async function filesRead(
+  model: OpenedModel,
+  against: OpenedModel | undefined,
+  { text, outputErrorText }: ComparisonReport,
+): Promise<string[]> {
+  const models = against ? [model, against] : [model];
+  const ofModels = await Promise.all(models.map(({ path }) => findModelFiles(path)));
+  const texts = [text?.source, outputErrorText?.text].filter((file) => file !== undefined);
+  return [...ofModels.flat(), ...texts];
+}
 
 function endLine(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
@@ -70,6 +86,12 @@ async function compareIn(
     ),
   );
   const report = withNote(compared, args.presetNote);
+  if (args.html !== undefined) {
+    await writeHtmlReport(session.host, report, args.html, {
+      signal: options.signal,
+      inputs: await filesRead(model, against, report),
+    });
+  }
   if (args.json) await session.write(formatReportJson(report));
   else if (args.csv) await session.write(endLine(formatComparisonCsv(report)));
   else await session.write(formatComparison(report, scaleDtype));

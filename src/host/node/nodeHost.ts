@@ -12,6 +12,11 @@ const ELSEWHERE: Partial<Record<AssetName, readonly string[]>> = {
   'sample text': ['..', 'media', 'sample', 'eval.txt'],
   'sample calibration text': ['..', 'media', 'sample', 'calibration.txt'],
   'gpuWorker.js': ['webview', 'gpuWorker.js'],
+  'report.js': ['webview', 'report.js'],
+  'report.css': ['webview', 'report.css'],
+  'comparison.js': ['webview', 'comparison.js'],
+  'comparison.css': ['webview', 'comparison.css'],
+  'plotly.css': ['webview', 'plotly.css'],
 };
 
 function assetsIn(folder: string): Assets {

@@ -1,4 +1,7 @@
 import * as vscode from 'vscode';
+import type { Assets } from '../../host/host.js';
+import { readReportProgram } from '../../jobs/node/writeHtmlReport.js';
+import { renderHtmlReport } from '../../reports/htmlReport.js';
 import { formatComparisonCsv, formatReportJson } from '../../reports/present.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import type {
@@ -23,6 +26,7 @@ import { renderWebviewHtml, makeWebviewOptions } from '../webviewHtml.js';
 /** What a panel asks of those who made it. */
 export interface ComparisonPanelHost {
   readonly extensionUri: vscode.Uri;
+  readonly assets: Assets;
   /** Reads the program of the worker in which a page has the GPU. */
   readGpuProgram(): Promise<string>;
   /** Starts the panel's run, and keeps its outcome. */
@@ -223,6 +227,14 @@ export class ComparisonPanel implements GpuPage {
         const json = new TextEncoder().encode(formatReportJson(this.report()));
         const proposed = this.proposed('comparison', '.json');
         await saveFile(proposed, { JSON: ['json'] }, json, this.savedFrom());
+      },
+      saveHtml: async () => {
+        const { scope } = this.run.request;
+        const program = await readReportProgram(this.host.assets);
+        const html = await renderHtmlReport(this.report(), scope, program);
+        const proposed = this.proposed('comparison', '.html');
+        const content = new TextEncoder().encode(html);
+        await saveFile(proposed, { HTML: ['html'] }, content, this.savedFrom());
       },
       copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
       savePng: async ({ name, png }) => {

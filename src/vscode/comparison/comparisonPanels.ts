@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { Assets } from '../../host/host.js';
 import { arrangeFormats } from '../../jobs/comparison/joinReports.js';
 import type { ComparisonReport } from '../../reports/reports.js';
 import { ComparisonPanel } from './comparisonPanel.js';
@@ -25,6 +26,7 @@ export class ComparisonPanels implements ComparisonPanelHost, vscode.WebviewPane
 
   constructor(
     readonly extensionUri: vscode.Uri,
+    readonly assets: Assets,
     readonly pool: SharedPool,
     readonly meter: PerplexityMeter,
     readonly gpu: GpuAccess,

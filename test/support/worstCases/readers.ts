@@ -50,6 +50,7 @@ import {
 import type { Finding } from '../../../src/reports/checkReport.js';
 import { formatCsv } from '../../../src/reports/csv.js';
 import { formatFindingsCsv } from '../../../src/reports/findings.js';
+import { embedJson } from '../../../src/reports/htmlReport.js';
 import { formatJsonParts } from '../../../src/reports/jsonParts.js';
 import { makeModelTitle } from '../../../src/reports/modelTitle.js';
 import { formatComparisonCsv, formatReportJson } from '../../../src/reports/present.js';
@@ -679,6 +680,11 @@ export const READERS: readonly Reader[] = [
     name: 'formatComparisonCsv',
     file: 'src/reports/present.ts',
     cases: over(names, comparisonOf, formatComparisonCsv),
+  },
+  {
+    name: 'embedJson',
+    file: 'src/reports/htmlReport.ts',
+    cases: over(names, comparisonOf, embedJson),
   },
   {
     name: 'formatFindingsCsv',

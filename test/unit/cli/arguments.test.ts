@@ -137,8 +137,12 @@ describe('compare', () => {
     );
   });
 
-  test('says that HTML is not available yet', () => {
-    expect(usageError('compare m --format int4 --html x').message).toContain('not available');
+  test('writes HTML to a file, beside what it prints', () => {
+    expect(parse('compare m --format int4 --html x.html --json')).toMatchObject({
+      html: 'x.html',
+      json: true,
+    });
+    expect(usageError('compare m --format int4 --html=').message).toBe('--html names no file');
   });
 
   test.each(['auto', 'wasm', 'webgpu', 'reference'])('takes the backend %s', (backend) => {

@@ -33,6 +33,25 @@ describe('a configuration that cannot be read', () => {
   });
 });
 
+describe('compare --html', () => {
+  test('writes a file with the report, and never over a file of the model', async () => {
+    const folder = await folderOf({ 'model.safetensors': await readFile(SAMPLE) });
+    const compare = (file: string) =>
+      run('compare', folder, '--format', 'int4', '--tensor', V_PROJ, '--json', '--html', file);
+    const out = join(folder, 'report.html');
+    const { code, stdout } = await compare(out);
+    expect(code).toBe(0);
+    const html = await readFile(out, 'utf8');
+    const [, data] = /id="comparison-data">(.*?)<\/script>/s.exec(html)!;
+    expect(JSON.parse(data).report).toEqual(JSON.parse(stdout));
+    const refused = await compare(join(folder, 'model.safetensors'));
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain('model.safetensors');
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(await readFile(SAMPLE));
+    expect(await readdir(folder)).toEqual(['model.safetensors', 'report.html']);
+  });
+});
+
 function widened({ dtype, bytes }: RawTensor): Float32Array {
   if (dtype === 'F32') return floatsOf({ dtype, bytes, shape: [] });
   expect(dtype).toBe('BF16');
