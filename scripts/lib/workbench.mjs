@@ -131,11 +131,19 @@ export class Workbench {
    * Right-clicks an element, in a webview or not, and chooses from the menu.
    * @param {Locator} target
    * @param {string} label text of the menu item
+   * @param {string} [submenu] text of the item that opens the menu which it is in
    */
-  async chooseFromContextMenu(target, label) {
+  async chooseFromContextMenu(target, label, submenu) {
     await target.click({ button: 'right' });
-    const menu = this.page.locator('.context-view .monaco-menu');
+    const menu = this.page.locator('.context-view .monaco-menu').first();
     const item = menu.getByRole('menuitem', { name: label });
+    if (submenu !== undefined) {
+      const parent = menu.getByRole('menuitem', { name: submenu, exact: true });
+      await repeatUntil(
+        () => parent.click({ timeout: 500 }),
+        () => item.waitFor({ timeout: 500 }),
+      );
+    }
     await item.waitFor();
     // The menu swallows clicks while it fades in, so that the opening click chooses nothing.
     await repeatUntil(

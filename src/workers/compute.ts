@@ -10,6 +10,8 @@ import { makeSpanMethods } from '../compute/spanMethods.js';
 import type { ChunkApi, SpanApi, WorkerControl } from '../compute/tasks.js';
 import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
+import { makeBackwardMethods } from '../model/backward/backwardMethods.js';
+import type { BackwardApi } from '../model/backward/tasks.js';
 import { makeForwardMethods } from '../model/forward/forwardMethods.js';
 import { makeCalibrationMethods } from '../methods/workerMethods.js';
 import type { CalibrationApi } from '../methods/tasks.js';
@@ -36,6 +38,7 @@ type WorkerApi = ChunkApi &
   ForwardApi &
   StageApi &
   CalibrationApi &
+  BackwardApi &
   WorkerControl;
 
 serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
@@ -50,6 +53,7 @@ serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
     ...makeSmallTensorMethods(loader),
     ...(await makeForwardMethods(loader, modules?.forward)),
     ...(await makeCalibrationMethods(loader, modules?.forward)),
+    ...(await makeBackwardMethods(loader, modules?.forward)),
     closeFiles: () => sources.close(),
   });
 });

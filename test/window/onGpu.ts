@@ -39,7 +39,7 @@ export async function measureInWindow(
   formats: readonly string[],
 ): Promise<FrameLocator> {
   const item = 'Measure Perplexity…';
-  await workbench.chooseFromContextMenu(workbench.explorerRow(model), item);
+  await workbench.chooseFromContextMenu(workbench.explorerRow(model), item, 'Quantscope');
   await chooseFormats(workbench, formats, 32, { further: 2 });
   await workbench.pickOne('(4/5)', 'The model’s own text: eval.txt');
   await workbench.pickOne('(5/5)', 'All windows');

@@ -27,6 +27,7 @@ const SHORT_TEXT = 'short.txt';
 const CHOSEN_TEXT = 'chosen.txt';
 /** Folder of a model that Quantscope cannot run. */
 const UNKNOWN = 'unknown-model';
+const UNKNOWN_FILE = 'mamba.safetensors';
 
 const open = TestWindow.use((folder) => {
   const text = fs.readFileSync(path.join(folder, 'eval.txt'), 'utf8');
@@ -35,7 +36,7 @@ const open = TestWindow.use((folder) => {
   fs.mkdirSync(path.join(folder, UNKNOWN));
   fs.writeFileSync(path.join(folder, UNKNOWN, 'config.json'), '{ "model_type": "mamba" }');
   fs.writeFileSync(
-    path.join(folder, UNKNOWN, MODEL),
+    path.join(folder, UNKNOWN, UNKNOWN_FILE),
     safetensorsBytes(
       { [DOWN_PROJ]: { dtype: 'F32', shape: [4, 128], data_offsets: [0, 2048] } },
       2048,
@@ -171,7 +172,7 @@ describe('Measure Perplexity…', () => {
 
   test('from the explorer asks for formats first, and shows the whole model', async () => {
     const { workbench } = open;
-    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), MEASURE);
+    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), MEASURE, 'Quantscope');
     await chooseFormats(workbench, ['nf4'], 128, { further: 2 });
     await workbench.pickOne('(4/5)', OWN_TEXT);
     await workbench.pickOne('(5/5)', `First ${WINDOWS} windows`);
@@ -179,11 +180,13 @@ describe('Measure Perplexity…', () => {
     await expectSameNumbers(page, await atCommandLine('model.layers.*_proj.weight', ['nf4']));
   });
 
-  test('from a folder, says which architecture is not known, and compares its weights', async () => {
+  test('says which architecture is not known, and compares its weights', async () => {
     const { workbench } = open;
-    await workbench.chooseFromContextMenu(workbench.explorerRow(UNKNOWN), MEASURE);
+    await workbench.explorerRow(UNKNOWN).click();
+    const row = workbench.explorerRow(UNKNOWN_FILE);
+    await workbench.chooseFromContextMenu(row, MEASURE, 'Quantscope');
     await chooseFormats(workbench, ['nf4'], 128, { runs: false, further: 2 });
-    const page = await comparisonPage(workbench, `${UNKNOWN}/${MODEL}`);
+    const page = await comparisonPage(workbench, UNKNOWN_FILE);
     const message = await page.getByRole('alert').locator('.message-text').innerText();
     expect(message).toContain('"mamba"');
     expect((await readComparison(page))['nf4:g128'].bitsPerWeight.value).toBe('4.125');

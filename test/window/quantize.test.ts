@@ -104,7 +104,7 @@ describe('Quantize Layer…', () => {
 
   test('remembers what was chosen, and compares a file from the explorer', async () => {
     const { workbench } = open;
-    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), quantizeItem);
+    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), quantizeItem, 'Quantscope');
     expect(await workbench.tickedItems('(1/3)')).toEqual(await formatLabels(['int4-sym', 'nf4']));
     await chooseFormats(workbench, FORMATS, 128);
     const page = await finishedComparison(workbench, `sample/${MODEL}`);
@@ -190,7 +190,7 @@ describe('Quantize Layer…', () => {
       { quiet: true },
     );
     const item = 'Compare with Another Checkpoint…';
-    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), item);
+    await workbench.chooseFromContextMenu(workbench.explorerRow(MODEL), item, 'Quantscope');
     await workbench.answerFileDialog('Compare sample', other);
     const page = await finishedComparison(workbench, `sample/${MODEL} ↔ afp4.safetensors`);
     const model = path.join(folder, MODEL);

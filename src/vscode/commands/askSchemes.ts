@@ -6,6 +6,7 @@ import type { CalibrationSettings } from '../../jobs/perplexity/measurement.js';
 import { parseScheme } from '../../methods/schemes.js';
 import { planLanguageModel } from '../../model/config/languageModel.js';
 import { CALIBRATION_STEPS, pickCalibration } from '../picks/calibrationPick.js';
+import { listQuoted } from '../../storage/errors.js';
 import { pickSchemes, schemeNames } from '../picks/schemePick.js';
 import { readSettings } from '../settings.js';
 import type { CommandServices } from './commands.js';
@@ -30,6 +31,25 @@ export interface SchemesPurpose {
   readonly allowNone: boolean;
 }
 
+/** Says once per window what the setting names in vain. */
+function warnOfUnknown(names: readonly string[]): void {
+  const list = listQuoted(names);
+  if (names.length === 0 || list === warnedOf) return;
+  warnedOf = list;
+  const text = vscode.l10n.t(
+    'The setting quantscope.formats names no format with {0}. Names are those of the menu’s formats, without group and method: int4-asym, nf4, q4_k.',
+    list,
+  );
+  const open = vscode.l10n.t('Open Settings');
+  void vscode.window.showWarningMessage(text, open).then((chosen) => {
+    if (chosen === open) {
+      void vscode.commands.executeCommand('workbench.action.openSettings', 'quantscope.formats');
+    }
+  });
+}
+
+let warnedOf = '';
+
 /**
  * Asks for formats, methods and group size, and for a calibration text where one is needed; remembers the answers.
  * @returns undefined when the user leaves
@@ -44,6 +64,7 @@ export async function askSchemes(
     ? await planLanguageModel(opened).catch(() => undefined)
     : undefined;
   const { title, further } = purpose;
+  warnOfUnknown(memory.unknownFormats);
   const { scaleDtype, threads: wanted } = readSettings();
   for (;;) {
     const question = { ...purpose, runs: model !== undefined, scaleDtype };

@@ -64,8 +64,12 @@ export class ChoiceMemory {
   get formats(): readonly string[] {
     const { formats } = readSettings();
     const names = this.recall<readonly string[]>(FORMATS_KEY, formats) ?? formats;
-    const known = names.flatMap((name) => findFormatEntry(name.split(/[:+]/)[0])?.name ?? []);
-    return [...new Set(known)];
+    return [...new Set(names.flatMap((name) => findFormatEntry(name)?.name ?? []))];
+  }
+
+  /** What the setting names that is no format of the catalogue. */
+  get unknownFormats(): readonly string[] {
+    return readSettings().formats.filter((name) => !findFormatEntry(name));
   }
 
   get groupSize(): number {
