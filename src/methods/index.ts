@@ -4,6 +4,7 @@ import { awq } from './entries/awq.js';
 import { bitdistiller } from './entries/bitdistiller.js';
 import { GPTQ } from './entries/gptq.js';
 import { llmFp4 } from './entries/llmFp4.js';
+import { gwq } from './entries/gwq.js';
 import { hqq } from './entries/hqq.js';
 import { imatrix } from './entries/imatrix.js';
 import { mergequant } from './entries/mergequant.js';
@@ -21,6 +22,7 @@ export const METHODS: readonly CalibrationMethod[] = Object.freeze([
   aweq,
   llmFp4,
   mergequant,
+  gwq,
   hqq,
   imatrix,
   VPTQ,

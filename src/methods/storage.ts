@@ -15,7 +15,10 @@ export function countSchemeBits(
   const stored = formatForWidth(format, shape.at(-1));
   const groups = countGroups(stored, shape);
   return methods.reduce(
-    (bits, { method }) => bits + groups * (method.extraBitsPerGroup?.(stored, scaleDtype) ?? 0),
+    (bits, { method, options }) =>
+      bits +
+      groups * (method.extraBitsPerGroup?.(stored, scaleDtype) ?? 0) +
+      (method.extraBits?.(shape, options) ?? 0),
     countStoredBits(stored, shape, scaleDtype),
   );
 }

@@ -1,6 +1,7 @@
 import type { ClipApi } from './clipping/tasks.js';
 import type { GptqApi } from './gptq/tasks.js';
 import type { GramApi } from './gram/tasks.js';
+import type { SparseApi } from './gwq/tasks.js';
 import type { HqqApi } from './hqq/tasks.js';
 import type { ImportanceApi } from './imatrix/tasks.js';
 import type { LlmFp4Api } from './llmFp4/tasks.js';
@@ -15,4 +16,5 @@ export type CalibrationApi = GramApi &
   ImportanceApi &
   LlmFp4Api &
   SampleApi &
+  SparseApi &
   VptqApi;

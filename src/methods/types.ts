@@ -138,8 +138,24 @@ export interface QuantizeWithSamples {
   ): Promise<QuantizedSite>;
 }
 
+/** Replaces weights by quantized ones, with the gradients of the loss by them. */
+export interface QuantizeWithGradients {
+  readonly needs: 'gradients';
+  /** @param gradientOf f32 [outputs × inputs], by the name of the weights' tensor */
+  quantize(
+    site: CalibrationSite,
+    gradientOf: (tensor: string) => Float32Array,
+    options: StepOptions,
+    call: CallOptions,
+  ): Promise<readonly StepFinding[]>;
+}
+
 export type QuantizeStep =
-  QuantizeWithGram | QuantizeAlone | QuantizeWithSamples | QuantizeWithImportance;
+  | QuantizeWithGram
+  | QuantizeAlone
+  | QuantizeWithSamples
+  | QuantizeWithImportance
+  | QuantizeWithGradients;
 
 /** Name of the option that says how many rows {@link QuantizeWithSamples} is given at least, where there are so many. */
 export const SAMPLES_OPTION = 'rows';
@@ -261,6 +277,11 @@ export interface CalibrationMethod {
   readonly defaults: CalibrationDefaults;
   /** Bits per group that its quantize step stores beyond those of the format. */
   extraBitsPerGroup?(format: NumberFormat, scaleDtype: ScaleDtype): number;
+  /**
+   * Bits of a tensor that its quantize step stores beyond those of the format.
+   * @param shape [… × outputs × inputs]
+   */
+  extraBits?(shape: readonly number[], options: StepOptions): number;
   /** Present where its name stands for the format, too; such a method is the only one of its scheme. */
   readonly notation?: OwnNotation;
   /**

@@ -8,6 +8,7 @@ import type { Handlers } from '../rpc/rpc.js';
 import { makeClipMethods } from './clipping/clipMethods.js';
 import { makeGptqMethods } from './gptq/gptqMethods.js';
 import { makeGramMethods } from './gram/gramMethods.js';
+import { makeGwqMethods } from './gwq/gwqMethods.js';
 import { makeHqqMethods } from './hqq/hqqMethods.js';
 import { makeImatrixMethods } from './imatrix/imatrixMethods.js';
 import type { CalibrationApi } from './tasks.js';
@@ -34,6 +35,7 @@ export async function makeCalibrationMethods(
     ...makeGptqMethods(loader, kernels),
     ...makeClipMethods(loader),
     ...makeHqqMethods(loader),
+    ...makeGwqMethods(loader),
     ...makeImatrixMethods(loader),
     ...makeVptqMethods(loader, kernels),
     ...makeSampleMethods(loader, forward),

@@ -27,6 +27,8 @@ describe('better than rounding to nearest by perplexity and KL divergence', () =
     ['fp4-e2m1:row+llm-fp4/fp4-static', 'fp4-e2m1-even:row/fp4-static'],
     ['fp4-e2m1:row+llm-fp4/fp4-shifted', 'fp4-e2m1-even:row/fp4-shifted'],
     ['int4:row+mergequant/int4-static', 'int4:row/int4-static'],
+    ['int2-asym:g64+gwq', 'int2-asym:g64'],
+    ['int3-asym:g64+gwq', 'int3-asym:g64'],
   ])('%s', { timeout: 1_200_000 }, async (scheme, nearest) => {
     const { perplexity, divergence } = await compare(scheme, nearest);
     expect(perplexity.delta).toBeLessThan(-2 * perplexity.error);

@@ -34,6 +34,13 @@ const VALUE_LABELS: Readonly<Record<string, string>> = {
   ratio: 'ratio',
   smallestFactor: 'smallest factor',
   largestFactor: 'largest factor',
+  kept: 'weights kept in F16',
+  gradientShare: 'their share of Σ gradient²',
+  rounds: 'rounds',
+  meanAbsErrorBefore: 'mean |error| before',
+  meanAbsError: 'mean |error|',
+  weightedError: 'weighted error',
+  weightedErrorWithout: 'weighted error without',
 };
 
 /** Numbers that charts show, or that only say how to read these. */

@@ -57,6 +57,11 @@ const CALIBRATION_AMOUNT_KEY = 'calibration.amount';
 const WINDOWS_KEY = 'measurePerplexity.windows';
 const MAX_RECENT_TEXTS = 5;
 
+/** A group is chosen apart from the format, also where a setting names one. */
+function withoutGroup(name: string): string {
+  return name.split(':')[0];
+}
+
 /** Remembers formats and group size from one use to the next. A setting changed since wins. */
 export class ChoiceMemory {
   constructor(private readonly memento: vscode.Memento) {}
@@ -64,12 +69,12 @@ export class ChoiceMemory {
   get formats(): readonly string[] {
     const { formats } = readSettings();
     const names = this.recall<readonly string[]>(FORMATS_KEY, formats) ?? formats;
-    return [...new Set(names.flatMap((name) => findFormatEntry(name)?.name ?? []))];
+    return [...new Set(names.flatMap((name) => findFormatEntry(withoutGroup(name))?.name ?? []))];
   }
 
   /** What the setting names that is no format of the catalogue. */
   get unknownFormats(): readonly string[] {
-    return readSettings().formats.filter((name) => !findFormatEntry(name));
+    return readSettings().formats.filter((name) => !findFormatEntry(withoutGroup(name)));
   }
 
   get groupSize(): number {

@@ -13,6 +13,7 @@ import { hashOf } from '../../scores/node/hashOf.js';
 import { INPUT_SITES, linearsAt } from '../../forward/block.js';
 import { adjustBlocks } from '../adjustBlocks.js';
 import { findImportance } from '../inputSquares.js';
+import { quantizeByGradients } from '../quantizeByGradients.js';
 import { quantizeAlone } from '../quantizeAlone.js';
 import { quantizeBySamples } from '../quantizeBySamples.js';
 import { quantizeBlocks } from '../quantizeBlocks.js';
@@ -30,6 +31,7 @@ const QUANTIZE = {
   // Without windows that pass.
   nothing: quantizeAlone,
   importance: quantizeAlone,
+  gradients: quantizeByGradients,
 };
 
 /** What a model is calibrated with. */
