@@ -1,8 +1,6 @@
 import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
-import type { TaskMachine } from '../../../compute/taskMachine.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
-import type { ScaleDtype } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { hasChannelScales } from '../../../model/evaluation/channelScales.js';
 import { evaluate } from '../../../model/evaluation/evaluate.js';
@@ -14,8 +12,6 @@ import type {
   Variant,
 } from '../../../model/evaluation/types.js';
 import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
-import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
-import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
 import {
   computeBaselinePerplexity,
   computePerplexity,
@@ -33,6 +29,7 @@ import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
 import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
 import { makeAgainstVariant } from './againstVariant.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
+import { openScores } from './openScores.js';
 import { saveLogits } from './saveLogits.js';
 import { makeSchemeVariants, type SchemeVariants } from './schemeVariants.js';
 
@@ -45,32 +42,6 @@ export interface MeasureOptions extends CallOptions {
 
 const SCALES_ON_THREADS =
   'activations with a scale for each input are rounded by threads, not by a GPU';
-
-/** What scores are of. */
-interface Scored {
-  readonly model: OpenedModel;
-  readonly windows: readonly Int32Array[];
-  readonly scaleDtype: ScaleDtype;
-  /** Files that the job reads. */
-  readonly inputs: readonly string[];
-}
-
-/**
- * The store of a model's scores, which are those of a program and a backend as well.
- * @returns undefined where none is wanted, or a change of the model could not be noticed
- */
-async function openStore(
-  machine: TaskMachine,
-  { model, windows, scaleDtype, inputs }: Scored,
-  folder: string | undefined,
-  warn: (message: string) => void,
-): Promise<FileScoreStore | undefined> {
-  if (!folder) return undefined;
-  const fingerprint = await fingerprintModel(model);
-  if (!fingerprint) return undefined;
-  const key = [fingerprint, await machine.host.assets.programHash(), machine.arithmetic];
-  return FileScoreStore.open({ folder, key, windows, scaleDtype, inputs, warn });
-}
 
 /**
  * Perplexity of a model unquantized and with tensors in each of several formats, in one walk over
@@ -186,8 +157,8 @@ export async function measureFormats(
     } else {
       const scored = { model: opened, windows: ids, scaleDtype, inputs };
       const folder = other?.isKnown === false ? undefined : settings.cacheFolder;
-      const store = await openStore(gpu ?? pool, scored, folder, warn);
-      const storeOfThreads = gpu && (await openStore(pool, scored, folder, warn));
+      const store = await openScores(gpu ?? pool, scored, folder, warn);
+      const storeOfThreads = gpu && (await openScores(pool, scored, folder, warn));
       try {
         result = await run({ store }, storeOfThreads);
         const nonFinite = store?.nonFinite ?? storeOfThreads?.nonFinite;
