@@ -22,6 +22,7 @@ import {
   type PerplexityOptions,
 } from './perplexityOptions.js';
 import { needsImportance } from '../methods/steps.js';
+import { recommendArguments, type RecommendArguments } from './recommendArguments.js';
 import { UsageError } from './usageError.js';
 
 export interface InspectArguments extends JobArguments {
@@ -81,6 +82,7 @@ export type CommandLine =
   | QuantizeArguments
   | CompareArguments
   | PerplexityArguments
+  | RecommendArguments
   | ImatrixArguments;
 
 function inspectArguments(args: readonly string[]): CommandLine {
@@ -299,7 +301,7 @@ function formatsArguments(args: readonly string[]): CommandLine {
   return { command: 'formats', json: values.json ?? false };
 }
 
-const COMMANDS = 'inspect, quantize, compare, perplexity, imatrix and formats';
+const COMMANDS = 'inspect, quantize, compare, perplexity, recommend, imatrix and formats';
 
 /**
  * Reads the arguments after the program's name.
@@ -314,6 +316,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       return quantizeArguments(rest);
     case 'compare':
       return compareArguments(rest);
+    case 'recommend':
+      return recommendArguments(rest);
     case 'imatrix':
       return imatrixArguments(rest);
     case 'formats':

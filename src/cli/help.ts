@@ -7,6 +7,7 @@ Commands:
   quantize    write a model with its linear weights rounded to a format
   compare     measure the error of several formats side by side
   perplexity  run the model on a text, also with its weights in several formats
+  recommend   find a format for each tensor within a budget
   imatrix     write llama.cpp's importance matrix of a model on a text
   formats     list the number formats
 
@@ -127,6 +128,38 @@ ${SCALE_OPTION}
 ${COMMON}
 
 ${PROTOCOLS}
+${DEFAULT_TENSORS}
+`,
+  recommend: `Find a format for each tensor within a budget, and measure the result beside the
+uniform formats of its size.
+
+Usage: quantscope recommend PATH --bits N --format FORMAT… [OPTION]… [--json]
+
+One of these is the budget:
+  --bits N               bits per weight of the tensors that are quantized
+  --size SIZE            all weights of the model, as 8GB (10⁹ bytes) or 7.5GiB
+  --bytes N              the same in bytes
+  --max-kl X             a predicted KL divergence, nats per token
+  --max-delta X          a predicted perplexity, above the unquantized model's
+
+  --format FORMAT        to choose from, for example int3,int4,nf4:g64; repeats
+  --tie qkv,gate-up      one format for queries, keys and values, and for gate and up
+  --pin GLOB=FORMAT      a given format for tensors whose whole name matches; repeats
+  --recipe FILE          write what is recommended, for --recipe of other commands
+  --sensitivity-windows N, --sensitivity-context N
+                         what sensitivities are measured on (default: 2 windows of 256
+                         tokens of the calibration text)
+  --calibration FILE, --calibration-seed S
+                         that text, and windows drawn from the whole of it
+  --random-ids           token ids drawn at random in its place
+  --seed S               of the noise, and of these ids (default: 0)
+${TENSOR_OPTION}
+${SCALE_OPTION}
+${COMMON}
+
+What the result is measured on:
+${PERPLEXITY_OPTIONS.replace(/ {2}--save-logits[^]*?most\n/, '')}
+
 ${DEFAULT_TENSORS}
 `,
   imatrix: `Write how much each input of a model's linear layers matters on a text: E[x²], in

@@ -12,6 +12,7 @@ import type {
   Variant,
 } from '../../../model/evaluation/types.js';
 import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
+import { hashOf } from '../../../model/scores/node/hashOf.js';
 import {
   computeBaselinePerplexity,
   computePerplexity,
@@ -24,6 +25,7 @@ import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { Backends, ChosenBackend, JobWork } from '../../backends/backends.js';
 import { nameAgainst } from '../../comparison/compareAgainst.js';
 import { parseSchemes } from '../../formatList.js';
+import { resolveMix, type FormatMix } from '../../mixes.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
 import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
@@ -104,6 +106,11 @@ export async function measureFormats(
   if (other) {
     whole.unshift(other.variant);
     alone.unshift([]);
+  }
+  const { mixes = [] } = request;
+  for (const mix of mixes) {
+    whole.push(makeMixVariant(opened, mix));
+    alone.push([]);
   }
   // The only tensor alone is all of them.
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
@@ -190,9 +197,11 @@ export async function measureFormats(
     notes: [
       ...noNumberNotes([
         [UNQUANTIZED, baseline],
-        ...[...(against ? [nameAgainst(against)] : []), ...schemes.map(({ id }) => id)].map(
-          (name, index) => [name, measured[index].whole] as const,
-        ),
+        ...[
+          ...(against ? [nameAgainst(against)] : []),
+          ...schemes.map(({ id }) => id),
+          ...mixes.map(({ name }) => name),
+        ].map((name, index) => [name, measured[index].whole] as const),
       ]),
       ...textNotes(text, model),
       ...model.plan.notes,
@@ -206,6 +215,16 @@ export async function measureFormats(
     backend,
     backendReason,
     threads: pool.threads,
+  };
+}
+
+/** A model with a format for each tensor. */
+function makeMixVariant(opened: OpenedModel, mix: FormatMix): Variant {
+  const tensors = resolveMix(opened, mix);
+  const parts = tensors.map(({ tensor, format }) => `${format.id} ${tensor.name}`);
+  return {
+    id: `mix ${hashOf(parts)}`,
+    changes: new Map(tensors.map(({ tensor, format }) => [tensor.name, { format }])),
   };
 }
 
