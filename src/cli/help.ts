@@ -53,6 +53,7 @@ const CALIBRATION_TEXT = `  --calibration FILE     UTF-8 text (default: the mode
                          one)`;
 const IMATRIX_OPTION = `  --imatrix FILE         importance matrix of llama.cpp (GGUF or .dat) for +imatrix, in the
                          place of a calibration text`;
+const RECIPE_OPTION = `  --recipe FILE          a format for each tensor, as quantscope recommend writes it`;
 const PRESET_OPTION = `  --preset NAME          formats of a paper's table, as afpq-3bit; see quantscope formats`;
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
@@ -77,8 +78,10 @@ ${COMMON}
   quantize: `Write a model with its linear weights rounded to a format and widened to F32 again.
 
 Usage: quantscope quantize PATH --format FORMAT --out FILE|DIR [--tensor GLOB]… [--json]
+       quantscope quantize PATH --recipe FILE --out FILE|DIR [--json]
 
   --format FORMAT        for example int4-asym:g128; see quantscope formats
+${RECIPE_OPTION}
   --out FILE|DIR         where to write; a folder for a model in several files
   --as LAYOUT            dequantized-f32 (default; the only layout of this version)
 ${TENSOR_OPTION}
@@ -99,6 +102,7 @@ Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY
   --against OTHER        a checkpoint of the same model in any container and layout, such as
                          a GGUF or GPTQ file made of it: decoded weights are compared by the
                          names of tensors, all of them where there is no --format or --tensor
+${RECIPE_OPTION}; repeats
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
@@ -121,6 +125,7 @@ ${PERPLEXITY_OPTIONS}
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
                          method and a format of activations: int4:g128+gptq/int8-token
 ${PRESET_OPTION}
+${RECIPE_OPTION}; repeats
 ${CALIBRATION_OPTIONS}
 ${IMATRIX_OPTION}
 ${TENSOR_OPTION}
@@ -137,7 +142,7 @@ Usage: quantscope recommend PATH --bits N --format FORMAT… [OPTION]… [--json
 
 One of these is the budget:
   --bits N               bits per weight of the tensors that are quantized
-  --size SIZE            all weights of the model, as 8GB (10⁹ bytes) or 7.5GiB
+  --size SIZE            all weights of the model, as 8GB or 7.5GB (of 1024³ bytes)
   --bytes N              the same in bytes
   --max-kl X             a predicted KL divergence, nats per token
   --max-delta X          a predicted perplexity, above the unquantized model's
@@ -146,6 +151,8 @@ One of these is the budget:
   --tie qkv,gate-up      one format for queries, keys and values, and for gate and up
   --pin GLOB=FORMAT      a given format for tensors whose whole name matches; repeats
   --recipe FILE          write what is recommended, for --recipe of other commands
+  --export PROGRAM=FILE  write it for llama-quantize, gptqmodel, compressed-tensors or mlx-lm;
+                         what the program cannot express is said; repeats
   --sensitivity-windows N, --sensitivity-context N
                          what sensitivities are measured on (default: 2 windows of 256
                          tokens of the calibration text)

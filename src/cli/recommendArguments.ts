@@ -1,6 +1,8 @@
 import { parseFormat, type ScaleDtype } from '../formats/index.js';
 import type { Pin } from '../jobs/recommendation/candidates.js';
 import type { CalibrationSettings } from '../jobs/perplexity/measurement.js';
+import type { RecipeExporter } from '../jobs/recipes/exporter.js';
+import { EXPORTERS } from '../jobs/recipes/exporters/index.js';
 import type { SensitivitySettings } from '../jobs/sensitivity/request.js';
 import { TIES, type Budget, type Tie } from '../reports/recommendation.js';
 import {
@@ -21,6 +23,12 @@ import {
 } from './perplexityOptions.js';
 import { UsageError } from './usageError.js';
 
+/** A recipe for another program, and its file. */
+export interface RecipeExport {
+  readonly exporter: RecipeExporter;
+  readonly file: string;
+}
+
 export interface RecommendArguments extends JobArguments {
   readonly command: 'recommend';
   /** Canonical names, each once, in the order given. */
@@ -34,10 +42,14 @@ export interface RecommendArguments extends JobArguments {
   readonly sensitivity: SensitivitySettings;
   /** Where the recipe goes. */
   readonly recipe?: string;
+  /** Where recipes for other programs go. */
+  readonly exports: readonly RecipeExport[];
 }
 
 const COMMAND = 'recommend';
-const { 'save-logits': _, ...MEASURING } = PERPLEXITY;
+
+/** Options that others of their kind have: logits are of one model, and sensitivities have windows of their own. */
+const NOT_TAKEN = ['save-logits', 'calibration-windows', 'calibration-context'] as const;
 
 const BUDGETS = {
   bits: { type: 'string' },
@@ -51,16 +63,16 @@ const BUDGETS = {
 export function recommendArguments(
   args: readonly string[],
 ): RecommendArguments | { readonly command: 'help'; readonly topic: string } {
-  const { 'calibration-windows': __, 'calibration-context': ___, ...calibrating } = CALIBRATION;
   const { values, positionals } = parse(COMMAND, args, {
     ...COMMON,
-    ...MEASURING,
-    ...calibrating,
+    ...PERPLEXITY,
+    ...CALIBRATION,
     ...BUDGETS,
     format: { type: 'string', multiple: true },
     tie: { type: 'string', multiple: true },
     pin: { type: 'string', multiple: true },
     recipe: { type: 'string' },
+    export: { type: 'string', multiple: true },
     'scale-dtype': { type: 'string' },
     'sensitivity-windows': { type: 'string' },
     'sensitivity-context': { type: 'string' },
@@ -68,6 +80,8 @@ export function recommendArguments(
     seed: { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: COMMAND };
+  const refused = NOT_TAKEN.find((option) => values[option] !== undefined);
+  if (refused) throw new UsageError(`--${refused} is not an option of recommend`, COMMAND);
   const job = readJobArguments(COMMAND, values, positionals);
   const number = (option: 'sensitivity-windows' | 'sensitivity-context' | 'seed', least: number) =>
     values[option] === undefined
@@ -91,6 +105,7 @@ export function recommendArguments(
       randomIds: values['random-ids'],
     },
     recipe: values.recipe,
+    exports: (values.export ?? []).map(readExport),
   };
 }
 
@@ -127,26 +142,16 @@ function readPositive(option: string, text: string): number {
   return value;
 }
 
-/** In bytes: powers of 1000, or with an "i" of 1024. */
-const UNITS: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-  tib: 1024 ** 4,
-};
+/** Powers of 1024, as sizes are shown everywhere here and as memory is sold. */
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 function readSize(text: string): number {
-  const unit = /[a-z]{1,3}$/i.exec(text)?.[0] ?? '';
-  const factor = UNITS[unit.toLowerCase()];
-  if (factor === undefined) {
-    throw new UsageError(`--size "${text}" does not end with KB, MB, GB, KiB, MiB or GiB`, COMMAND);
+  const [, number, unit] = /^([0-9.]*) ?([KMGT]?)i?B$/i.exec(text) ?? [];
+  if (unit === undefined) {
+    throw new UsageError(`--size "${text}" is not a number with KB, MB, GB or TB`, COMMAND);
   }
-  return Math.floor(readPositive('size', text.slice(0, -unit.length)) * factor);
+  const factor = 1024 ** UNITS.indexOf(`${unit}B`.toUpperCase());
+  return Math.floor(readPositive('size', number) * factor);
 }
 
 function readTies(texts: readonly string[]): Tie[] {
@@ -156,6 +161,18 @@ function readTies(texts: readonly string[]): Tie[] {
     throw new UsageError(`--tie "${unknown}" is not one of ${TIES.join(', ')}`, COMMAND);
   }
   return TIES.filter((tie) => names.includes(tie));
+}
+
+/** PROGRAM=FILE. */
+function readExport(text: string): RecipeExport {
+  const at = text.indexOf('=');
+  const [name, file] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+  const exporter = EXPORTERS.find((each) => each.name === name);
+  if (!exporter || file === '') {
+    const known = EXPORTERS.map((each) => each.name).join(', ');
+    throw new UsageError(`--export "${text}" is not PROGRAM=FILE with one of ${known}`, COMMAND);
+  }
+  return { exporter, file };
 }
 
 /** GLOB=FORMAT; a glob may have "=" in it, a format has none. */

@@ -40,7 +40,7 @@ export interface AssignedTensor {
   readonly pinned?: true;
 }
 
-/** All tensors in one format. */
+/** All tensors in one format, those that are pinned in theirs. */
 export interface UniformCandidate extends FormatReport {
   /** Bytes of all weights of the model. */
   readonly sizeBytes: number;

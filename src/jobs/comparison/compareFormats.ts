@@ -18,9 +18,11 @@ import type {
   OutputsRequest,
   PerplexitySettings,
 } from '../perplexity/measurement.js';
+import type { FormatMix } from '../mixes.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { compareAgainst } from './compareAgainst.js';
+import { compareMixes, joinReports } from './compareMixes.js';
 import { needsModel, reportRounded, reportSchemes, roundedFormats } from './compareSchemes.js';
 import {
   measureWeights,
@@ -31,8 +33,10 @@ import {
 
 /** What is compared. */
 export interface CompareRequest extends WeightsRequest {
-  /** Format names; none only where perplexity is asked for, or another checkpoint is there. */
+  /** Format names; none only where perplexity is asked for, or a mix or another checkpoint is there. */
   readonly formats: readonly string[];
+  /** Formats of single tensors, each compared like a format, behind the others. */
+  readonly mixes?: readonly FormatMix[];
   /** Another checkpoint of the same model, which is compared like a format, before the others. */
   readonly against?: OpenedModel;
   /** Also run the model: its perplexity unquantized and in every format. */
@@ -84,10 +88,10 @@ export async function compareFormats(
   request: CompareRequest,
   { knownWeights, onPhase, ...options }: CompareOptions = {},
 ): Promise<ComparisonReport> {
-  const { formats, against, perplexity } = request;
+  const { formats, mixes = [], against, perplexity } = request;
   const schemes = parseSchemes(formats);
-  let report =
-    knownWeights && knowsAll(knownWeights, schemes) ? dropPerplexity(knownWeights) : undefined;
+  const isKnown = mixes.length === 0 && knownWeights && knowsAll(knownWeights, schemes);
+  let report = isKnown ? dropPerplexity(knownWeights) : undefined;
   if (!report && (formats.length > 0 || against)) {
     onPhase?.('weights');
     const weights = await runners.withPool((pool) =>
@@ -107,6 +111,14 @@ export async function compareFormats(
       const totalSeconds = timings.totalSeconds + (performance.now() - begin) / 1000;
       report = { ...schemesReport, timings: { ...timings, totalSeconds } };
     }
+  }
+  if (mixes.length > 0) {
+    onPhase?.('weights', report);
+    const { scaleDtype = 'f16' } = request;
+    const mixed = await runners.withPool((pool) =>
+      compareMixes(pool, model, mixes, scaleDtype, options),
+    );
+    report = (report ? [report, ...mixed] : mixed).reduce(joinReports);
   }
   await refuseChanged(model.inputs, model.fileSystem);
   if (against) await refuseChanged(against.inputs, against.fileSystem);
@@ -197,6 +209,7 @@ function measurementOf(
     tensors: measuredTensors(model, request),
     scaleDtype: request.scaleDtype ?? 'f16',
     perLayer,
+    mixes: request.mixes,
     ...(request.against && { against: detachModel(request.against) }),
     settings,
   };

@@ -1,4 +1,3 @@
-import { shapeAsMatrix } from '../../checkpoint/matrixShape.js';
 import { countSourceBytes, type OpenedModel } from '../../checkpoint/types.js';
 import type { NumberFormat, ScaleDtype } from '../../formats/index.js';
 import { planLanguageModel } from '../../model/config/languageModel.js';
@@ -13,7 +12,7 @@ import type { SensitivityReport } from '../../reports/sensitivity.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { refuseChanged } from '../../storage/inputs.js';
 import type { WeightsOutcome, WeightsRequest } from '../comparison/compareWeights.js';
-import { computeStoredSize, identifyFormat, parseFormats } from '../formatList.js';
+import { identifyFormat, parseFormats } from '../formatList.js';
 import type { FormatMix } from '../mixes.js';
 import type {
   MeasuredPerplexity,
@@ -131,14 +130,14 @@ export async function recommend(
   const elements = tensors.reduce((sum, tensor) => sum + tensor.elements, 0);
 
   onPhase?.('perplexity');
-  const measure = (some: readonly string[], mixes: readonly FormatMix[]) =>
+  const measure = (mixes: readonly FormatMix[]) =>
     runners.measurePerplexity(
       model,
-      { formats: some, tensors: names, mixes, scaleDtype, perLayer: false, settings: perplexity },
+      { formats: [], tensors: [], mixes, scaleDtype, perLayer: false, settings: perplexity },
       options,
     );
   // Only there the budget is in what the text says.
-  const unquantized = budget.kind === 'perplexity' ? (await measure([], [])).baseline : undefined;
+  const unquantized = budget.kind === 'perplexity' ? (await measure([])).baseline : undefined;
   const chosen = chooseFormats(groups, { budget, elements, otherBytes, unquantized });
   const formatOf = assign(groups, chosen.solution);
   const assigned = candidates.map((each) => each.formats[formatOf.get(each)!]);
@@ -147,8 +146,16 @@ export async function recommend(
     name: MIX,
     tensors: names.map((name, index) => ({ name, format: assigned[index].format.id })),
   };
+  // What is given stays as it is given.
   const uniform = free.map((format, index) => ({
     format,
+    mix: {
+      name: format.id,
+      tensors: candidates.map(({ tensor: { name }, formats: some, pinned: pin }) => ({
+        name,
+        format: some[pin ?? index].format.id,
+      })),
+    },
     bits: sumOf(candidates, index, 'bits'),
     klDivergence: sumOf(candidates, index, 'klDivergence'),
   }));
@@ -158,28 +165,24 @@ export async function recommend(
     )
     .sort((a, b) => a.klDivergence - b.klDivergence || a.bits - b.bits)
     .slice(0, RIVALS);
-  const measured = await measure(
-    rivals.map(({ format }) => format.id),
-    [mix],
-  );
+  const measured = await measure([mix, ...rivals.map((each) => each.mix)]);
   await refuseChanged(model.inputs, model.fileSystem);
 
   const { baseline } = measured;
   const predicted = (klDivergence: number) => predict(baseline, klDivergence);
   const sizeBytes = (someBits: number) => otherBytes + Math.ceil(someBits / 8);
   const measuredRivals = new Map(
-    rivals.map(({ format }, index) => [format, measured.formats[index].whole]),
+    rivals.map(({ format }, index) => [format, measured.formats[index + 1].whole]),
   );
-  const shapes = tensors.map(shapeAsMatrix);
   const described = uniform
     .map(({ format, bits: taken, klDivergence }) => ({
-      ...identifyFormat(format, computeStoredSize(format, shapes, scaleDtype)),
+      ...identifyFormat(format, { bits: taken, elements }),
       sizeBytes: sizeBytes(taken),
       predicted: predicted(klDivergence),
       ...(measuredRivals.has(format) && { measured: measuredRivals.get(format)! }),
     }))
     .sort((a, b) => a.bitsPerWeight - b.bitsPerWeight);
-  const whole = measured.formats[rivals.length].whole;
+  const { whole } = measured.formats[0];
   const [best] = described
     .flatMap((each) => (each.measured ? [{ ...each, measured: each.measured }] : []))
     .sort((a, b) => divergenceOf(a.measured) - divergenceOf(b.measured));
@@ -243,7 +246,7 @@ function sumOf(
   format: number,
   of: 'bits' | 'klDivergence',
 ): number {
-  return candidates.reduce((sum, { formats }) => sum + formats[format][of], 0);
+  return candidates.reduce((sum, { formats, pinned = format }) => sum + formats[pinned][of], 0);
 }
 
 /** As if the text were the model's own, so that its mean log-likelihood fell by the KL divergence. */

@@ -113,9 +113,7 @@ export async function measureSensitivity(
 
 /** Settings without those that are undefined. */
 function definedOf(settings: SensitivitySettings): SensitivitySettings {
-  return Object.fromEntries(
-    Object.entries(settings).filter(([, value]) => value !== undefined),
-  ) as SensitivitySettings;
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 interface Asked extends Pick<
