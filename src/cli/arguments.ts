@@ -22,6 +22,7 @@ import {
   type PerplexityOptions,
 } from './perplexityOptions.js';
 import { needsImportance } from '../methods/steps.js';
+import { recommendArguments, type RecommendArguments } from './recommendArguments.js';
 import { UsageError } from './usageError.js';
 
 export interface InspectArguments extends JobArguments {
@@ -35,18 +36,25 @@ export interface InspectArguments extends JobArguments {
 
 export interface QuantizeArguments extends JobArguments {
   readonly command: 'quantize';
-  readonly format: string;
+  /** Absent where there is a recipe. */
+  readonly format?: string;
+  /** File that has a format for each tensor. */
+  readonly recipe?: string;
   readonly out: string;
-  readonly scaleDtype: ScaleDtype;
+  /** Absent: that of the recipe, else f16. */
+  readonly scaleDtype?: ScaleDtype;
 }
 
 export interface CompareArguments extends JobArguments {
   readonly command: 'compare';
-  /** Canonical names, each once, in the order given; none only where there is another checkpoint. */
+  /** Canonical names, each once, in the order given; none only where there is a recipe or another checkpoint. */
   readonly formats: readonly string[];
+  /** Files that have a format for each tensor. */
+  readonly recipes?: readonly string[];
   /** Path of another checkpoint of the same model. */
   readonly against?: string;
-  readonly scaleDtype: ScaleDtype;
+  /** Absent: that of the recipes, else f16. */
+  readonly scaleDtype?: ScaleDtype;
   readonly csv: boolean;
   /** File for a comparison that opens by itself. */
   readonly html?: string;
@@ -61,7 +69,10 @@ export interface PerplexityArguments extends JobArguments {
   readonly command: 'perplexity';
   /** Canonical names, each once, in the order given; may be empty. */
   readonly formats: readonly string[];
-  readonly scaleDtype: ScaleDtype;
+  /** Files that have a format for each tensor. */
+  readonly recipes?: readonly string[];
+  /** Absent: that of the recipes, else f16. */
+  readonly scaleDtype?: ScaleDtype;
   readonly perplexity: PerplexityOptions;
   readonly calibration: CalibrationSettings;
   /** What a reader of a preset's numbers must know. */
@@ -83,6 +94,7 @@ export type CommandLine =
   | QuantizeArguments
   | CompareArguments
   | PerplexityArguments
+  | RecommendArguments
   | ImatrixArguments;
 
 function inspectArguments(args: readonly string[]): CommandLine {
@@ -110,13 +122,20 @@ function quantizeArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('quantize', args, {
     ...COMMON,
     format: { type: 'string', multiple: true },
+    recipe: { type: 'string' },
     out: { type: 'string', short: 'o' },
     as: { type: 'string' },
     'scale-dtype': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'quantize' };
   const job = readJobArguments('quantize', values, positionals);
-  const formats = readSomeFormatIds('quantize', values.format);
+  const { recipe } = values;
+  if (recipe === '') throw new UsageError('--recipe is empty', 'quantize');
+  const excluded = (['format', 'tensor'] as const).find((option) => values[option]);
+  if (recipe !== undefined && excluded) {
+    throw new UsageError(`--recipe and --${excluded} exclude each other`, 'quantize');
+  }
+  const formats = recipe === undefined ? readSomeFormatIds('quantize', values.format) : [];
   if (formats.length > 1) {
     throw new UsageError(`one --format is wanted, ${formats.length} are given`, 'quantize');
   }
@@ -131,8 +150,9 @@ function quantizeArguments(args: readonly string[]): CommandLine {
     command: 'quantize',
     ...job,
     format: formats[0],
+    recipe,
     out: values.out,
-    scaleDtype: readScaleDtype('quantize', values['scale-dtype']),
+    scaleDtype: readGivenScaleDtype('quantize', values['scale-dtype'], recipe ? [recipe] : []),
   };
 }
 
@@ -145,6 +165,7 @@ function compareArguments(args: readonly string[]): CommandLine {
     preset: { type: 'string' },
     'per-layer': { type: 'boolean' },
     format: { type: 'string', multiple: true },
+    recipe: { type: 'string', multiple: true },
     against: { type: 'string' },
     'scale-dtype': { type: 'string' },
     csv: { type: 'boolean' },
@@ -159,7 +180,12 @@ function compareArguments(args: readonly string[]): CommandLine {
   const { against } = values;
   if (against === '') throw new UsageError('--against names no checkpoint', 'compare');
   const schemes = withPreset('compare', values.preset, readSchemeIds('compare', values.format));
-  const formats = against === undefined ? someOf('compare', schemes) : schemes;
+  const recipes = readRecipeFiles('compare', values.recipe);
+  const isAlone = against === undefined && recipes.length === 0;
+  const formats = isAlone ? someOf('compare', schemes) : schemes;
+  if (values.tensor && recipes.length > 0 && against === undefined && formats.length === 0) {
+    throw new UsageError(TENSOR_OF_RECIPE, 'compare');
+  }
   const perLayer = values['per-layer'] ?? false;
   const asked =
     perLayer ||
@@ -177,15 +203,18 @@ function compareArguments(args: readonly string[]): CommandLine {
     const detail = `is about formats without methods and activations; ${scheme} has one`;
     throw new UsageError(`--per-layer ${detail}`, 'compare');
   }
-  if (against !== undefined && formats.length > 0 && values['save-logits'] !== undefined) {
+  const models = formats.length + recipes.length + (against === undefined ? 0 : 1);
+  const hasOthers = recipes.length > 0 || against !== undefined;
+  if (hasOthers && models > 1 && values['save-logits'] !== undefined) {
     throw new UsageError('--save-logits takes one model: --against or one --format', 'compare');
   }
   return {
     command: 'compare',
     ...job,
     formats,
+    ...(recipes.length > 0 && { recipes }),
     against,
-    scaleDtype: readScaleDtype('compare', values['scale-dtype']),
+    scaleDtype: readGivenScaleDtype('compare', values['scale-dtype'], recipes),
     csv: values.csv ?? false,
     html: values.html,
     perplexity: asked
@@ -207,6 +236,7 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     imatrix: { type: 'string' },
     preset: { type: 'string' },
     format: { type: 'string', multiple: true },
+    recipe: { type: 'string', multiple: true },
     'scale-dtype': { type: 'string' },
   });
   if (values.help) return { command: 'help', topic: 'perplexity' };
@@ -222,11 +252,17 @@ function perplexityArguments(args: readonly string[]): CommandLine {
       'perplexity',
     );
   }
+  const recipes = readRecipeFiles('perplexity', values.recipe);
+  const models = formats.length + recipes.length;
+  if (recipes.length > 0 && models > 1 && values['save-logits'] !== undefined) {
+    throw new UsageError('--save-logits takes one --format or --recipe at most', 'perplexity');
+  }
   return {
     command: 'perplexity',
     ...job,
     formats,
-    scaleDtype: readScaleDtype('perplexity', values['scale-dtype']),
+    ...(recipes.length > 0 && { recipes }),
+    scaleDtype: readGivenScaleDtype('perplexity', values['scale-dtype'], recipes),
     perplexity: readPerplexityOptions('perplexity', values, formats),
     calibration: {
       ...readCalibrationOptions('perplexity', values),
@@ -234,6 +270,23 @@ function perplexityArguments(args: readonly string[]): CommandLine {
     },
     presetNote: findPreset(values.preset ?? '')?.note,
   };
+}
+
+const TENSOR_OF_RECIPE = '--tensor chooses what a --format is applied to; none is given';
+
+function readRecipeFiles(command: string, files: readonly string[] | undefined): string[] {
+  if (files?.includes('')) throw new UsageError('--recipe is empty', command);
+  return [...new Set(files)];
+}
+
+/** The type of scales; undefined where none is given and recipes say it. */
+function readGivenScaleDtype(
+  command: string,
+  text: string | undefined,
+  recipes: readonly string[],
+): ScaleDtype | undefined {
+  if (text === undefined && recipes.length > 0) return undefined;
+  return readScaleDtype(command, text);
 }
 
 /** Formats of a preset, then others. */
@@ -297,7 +350,7 @@ function formatsArguments(args: readonly string[]): CommandLine {
   return { command: 'formats', json: values.json ?? false };
 }
 
-const COMMANDS = 'inspect, quantize, compare, perplexity, imatrix and formats';
+const COMMANDS = 'inspect, quantize, compare, perplexity, recommend, imatrix and formats';
 
 /**
  * Reads the arguments after the program's name.
@@ -312,6 +365,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       return quantizeArguments(rest);
     case 'compare':
       return compareArguments(rest);
+    case 'recommend':
+      return recommendArguments(rest);
     case 'imatrix':
       return imatrixArguments(rest);
     case 'formats':

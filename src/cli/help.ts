@@ -7,6 +7,7 @@ Commands:
   quantize    write a model with its linear weights rounded to a format
   compare     measure the error of several formats side by side
   perplexity  run the model on a text, also with its weights in several formats
+  recommend   find a format for each tensor within a budget
   imatrix     write llama.cpp's importance matrix of a model on a text
   formats     list the number formats
 
@@ -52,6 +53,7 @@ const CALIBRATION_TEXT = `  --calibration FILE     UTF-8 text (default: the mode
                          one)`;
 const IMATRIX_OPTION = `  --imatrix FILE         importance matrix of llama.cpp (GGUF or .dat) for +imatrix, in the
                          place of a calibration text`;
+const RECIPE_OPTION = `  --recipe FILE          a format for each tensor, as quantscope recommend writes it`;
 const PRESET_OPTION = `  --preset NAME          formats of a paper's table, as afpq-3bit; see quantscope formats`;
 const PROTOCOLS = `A text is tokenized once and cut into windows of N tokens that do not overlap, the tail
 dropped; with --per-document each document is a window, cut to N. Every token of a window
@@ -76,8 +78,10 @@ ${COMMON}
   quantize: `Write a model with its linear weights rounded to a format and widened to F32 again.
 
 Usage: quantscope quantize PATH --format FORMAT --out FILE|DIR [--tensor GLOB]… [--json]
+       quantscope quantize PATH --recipe FILE --out FILE|DIR [--json]
 
   --format FORMAT        for example int4-asym:g128; see quantscope formats
+${RECIPE_OPTION}
   --out FILE|DIR         where to write; a folder for a model in several files
   --as LAYOUT            dequantized-f32 (default; the only layout of this version)
 ${TENSOR_OPTION}
@@ -98,6 +102,7 @@ Usage: quantscope compare PATH --format FORMAT… [--tensor GLOB]… [PERPLEXITY
   --against OTHER        a checkpoint of the same model in any container and layout, such as
                          a GGUF or GPTQ file made of it: decoded weights are compared by the
                          names of tensors, all of them where there is no --format or --tensor
+${RECIPE_OPTION}; repeats
 ${TENSOR_OPTION}
 ${SCALE_OPTION}
   --csv                  one line per format and tensor, comma separated
@@ -121,6 +126,7 @@ ${PERPLEXITY_OPTIONS}
   --format FORMAT        for example int4,afp4:g64; repeats; see quantscope formats. With a
                          method and a format of activations: int4:g128+gptq/int8-token
 ${PRESET_OPTION}
+${RECIPE_OPTION}; repeats
 ${CALIBRATION_OPTIONS}
 ${IMATRIX_OPTION}
 ${TENSOR_OPTION}
@@ -128,6 +134,40 @@ ${SCALE_OPTION}
 ${COMMON}
 
 ${PROTOCOLS}
+${DEFAULT_TENSORS}
+`,
+  recommend: `Find a format for each tensor within a budget, and measure the result beside the
+uniform formats of its size.
+
+Usage: quantscope recommend PATH --bits N --format FORMAT… [OPTION]… [--json]
+
+One of these is the budget:
+  --bits N               bits per weight of the tensors that are quantized
+  --size SIZE            all weights of the model, as 8GB or 7.5GB (of 1024³ bytes)
+  --bytes N              the same in bytes
+  --max-kl X             a predicted KL divergence, nats per token
+  --max-delta X          a predicted perplexity, above the unquantized model's
+
+  --format FORMAT        to choose from, for example int3,int4,nf4:g64; repeats
+  --tie qkv,gate-up      one format for queries, keys and values, and for gate and up
+  --pin GLOB=FORMAT      a given format for tensors whose whole name matches; repeats
+  --recipe FILE          write what is recommended, for --recipe of other commands
+  --export PROGRAM=FILE  write it for llama-quantize, gptqmodel, compressed-tensors or mlx-lm;
+                         what the program cannot express is said; repeats
+  --sensitivity-windows N, --sensitivity-context N
+                         what sensitivities are measured on (default: 2 windows of 256
+                         tokens of the calibration text)
+  --calibration FILE, --calibration-seed S
+                         that text, and windows drawn from the whole of it
+  --random-ids           token ids drawn at random in its place
+  --seed S               of the noise, and of these ids (default: 0)
+${TENSOR_OPTION}
+${SCALE_OPTION}
+${COMMON}
+
+What the result is measured on:
+${PERPLEXITY_OPTIONS.replace(/ {2}--save-logits[^]*?most\n/, '')}
+
 ${DEFAULT_TENSORS}
 `,
   imatrix: `Write how much each input of a model's linear layers matters on a text: E[x²], in

@@ -9,6 +9,7 @@ import { imatrix } from './commands/imatrix.js';
 import { inspect } from './commands/inspect.js';
 import { perplexity } from './commands/perplexity.js';
 import { quantize } from './commands/quantize.js';
+import { recommend } from './commands/recommend.js';
 import type { Session } from './commands/session.js';
 import { getHelp } from './help.js';
 import { isBrokenPipe, writeAll } from './output.js';
@@ -49,6 +50,8 @@ async function dispatch(args: readonly string[], session: Session): Promise<bool
       return compare(line, session);
     case 'perplexity':
       return perplexity(line, session);
+    case 'recommend':
+      return recommend(line, session);
     case 'imatrix':
       return imatrix(line, session);
   }

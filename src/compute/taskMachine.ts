@@ -38,6 +38,8 @@ export interface TaskRunner<Api extends Methods<Api>> {
 export interface LoadedWeights {
   readonly dtype: ElementTypeName;
   readonly transposed: boolean;
+  /** Noise is added to them. */
+  readonly isNoisy?: boolean;
   readonly format?: NumberFormat;
 }
 

@@ -56,6 +56,8 @@ export const WHOLE_FILES = Object.freeze({
     maxBytes: 256 * MEBIBYTE,
     advice: 'run it again',
   },
+  /** Some 100 bytes for each tensor. */
+  recipe: { what: 'a recipe', maxBytes: 64 * MEBIBYTE, advice: WRONG_FILE },
   scores: { what: 'a file of scores', maxBytes: 256 * MEBIBYTE, advice: 'remove it' },
 } satisfies Record<string, SizeLimit>);
 

@@ -13,6 +13,14 @@ import {
   measurePerplexity,
   type PerplexityRequest,
 } from '../../src/jobs/perplexity/perplexityReport.js';
+import { measureWeights } from '../../src/jobs/comparison/compareWeights.js';
+import {
+  recommend,
+  type RecommendationOptions,
+  type RecommendationRequest,
+} from '../../src/jobs/recommendation/recommend.js';
+import { measureSensitivity } from '../../src/jobs/sensitivity/node/measureSensitivity.js';
+import type { RecommendationReport } from '../../src/reports/recommendation.js';
 import type { ComparisonReport, PerplexityReport } from '../../src/reports/reports.js';
 import type { CallOptions } from '../../src/rpc/rpc.js';
 
@@ -41,6 +49,7 @@ export function perplexityOn(
   model: OpenedModel,
   {
     formats,
+    mixes,
     tensors,
     tensorGlobs,
     scaleDtype,
@@ -48,8 +57,27 @@ export function perplexityOn(
   }: Omit<PerplexityRequest, 'settings'> & PerplexitySettings,
   options?: CallOptions,
 ): Promise<PerplexityReport> {
-  const request = { formats, tensors, tensorGlobs, scaleDtype, settings };
+  const request = { formats, mixes, tensors, tensorGlobs, scaleDtype, settings };
   return measurePerplexity(model, request, (measurement) =>
     measureFormats(pool, model, measurement, options),
+  );
+}
+
+/** Recommends formats on one pool. */
+export function recommendOn(
+  pool: WorkerPool,
+  model: OpenedModel,
+  request: RecommendationRequest,
+  options?: RecommendationOptions,
+): Promise<RecommendationReport> {
+  return recommend(
+    {
+      measureWeights: (...call) => measureWeights(pool, ...call),
+      measureSensitivity: (...call) => measureSensitivity(pool, ...call),
+      measurePerplexity: (...call) => measureFormats(pool, ...call),
+    },
+    model,
+    request,
+    options,
   );
 }

@@ -14,6 +14,7 @@ import { findCacheFolder } from '../cacheFolder.js';
 import { formatComparison } from '../comparisonText.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
+import { readRecipes } from '../recipes.js';
 import { announce, withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
 
@@ -54,7 +55,8 @@ async function compareIn(
 ): Promise<void> {
   const model = await openModel(args.path, session);
   const against = args.against === undefined ? undefined : await openModel(args.against, session);
-  const { formats, tensorGlobs, scaleDtype, calibration } = args;
+  const { formats, tensorGlobs, calibration } = args;
+  const { mixes, scaleDtype } = await readRecipes('compare', args.recipes ?? [], args.scaleDtype);
   const perplexity = args.perplexity && {
     ...makePerplexitySettings(args.perplexity),
     calibration,
@@ -63,6 +65,7 @@ async function compareIn(
   };
   const request = {
     formats,
+    mixes,
     against,
     tensorGlobs,
     scaleDtype,

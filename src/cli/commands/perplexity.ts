@@ -5,18 +5,20 @@ import type { PerplexityArguments } from '../arguments.js';
 import { openModel } from '../openModel.js';
 import { makePerplexitySettings } from '../perplexityRequest.js';
 import { formatPerplexity } from '../perplexityText.js';
+import { readRecipes } from '../recipes.js';
 import { announce, withBackends, withNote } from './session.js';
 import type { Session } from './session.js';
 
 /** `perplexity`: runs the model, unquantized and in each format. */
 export async function perplexity(args: PerplexityArguments, session: Session): Promise<void> {
   const model = await openModel(args.path, session);
-  const { formats, tensorGlobs, scaleDtype } = args;
+  const { formats, tensorGlobs, recipes = [] } = args;
+  const { mixes, scaleDtype } = await readRecipes('perplexity', recipes, args.scaleDtype);
   const settings = { ...makePerplexitySettings(args.perplexity), calibration: args.calibration };
   const { options, warn } = session;
   await announce(session, args, model);
   const measured = await withBackends(session, args, (pool, backends) =>
-    measurePerplexity(model, { formats, tensorGlobs, scaleDtype, settings }, (measurement) =>
+    measurePerplexity(model, { formats, mixes, tensorGlobs, scaleDtype, settings }, (measurement) =>
       measureFormats(pool, model, measurement, { ...options, backends, warn }),
     ),
   );

@@ -110,8 +110,10 @@ export class GpuMachine implements TaskMachine {
     return floats!;
   }
 
-  readsLoaded({ dtype, transposed, format }: LoadedWeights): boolean {
-    return !transposed && isDecodedOnGpu(dtype) && (!format || isQuantizedOnGpu(format));
+  readsLoaded({ dtype, transposed, isNoisy, format }: LoadedWeights): boolean {
+    return (
+      !transposed && !isNoisy && isDecodedOnGpu(dtype) && (!format || isQuantizedOnGpu(format))
+    );
   }
 
   loadedSource(name: string): SourceRef {

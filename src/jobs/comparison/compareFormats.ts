@@ -18,9 +18,11 @@ import type {
   OutputsRequest,
   PerplexitySettings,
 } from '../perplexity/measurement.js';
+import type { FormatMix } from '../mixes.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { compareAgainst } from './compareAgainst.js';
+import { compareMixes, joinReports } from './compareMixes.js';
 import { arrangeFormats, findMissing, joinFormats, withKnownPerplexities } from './joinReports.js';
 import { reportRounded, reportSchemes, roundedFormats } from './compareSchemes.js';
 import {
@@ -32,8 +34,10 @@ import {
 
 /** What is compared. */
 export interface CompareRequest extends WeightsRequest {
-  /** Format names; none only where perplexity is asked for, or another checkpoint is there. */
+  /** Format names; none only where perplexity is asked for, or a mix or another checkpoint is there. */
   readonly formats: readonly string[];
+  /** Formats of single tensors, each compared like a format, behind the others. */
+  readonly mixes?: readonly FormatMix[];
   /** Another checkpoint of the same model, which is compared like a format, before the others. */
   readonly against?: OpenedModel;
   /** Also run the model: its perplexity unquantized and in every format. */
@@ -85,7 +89,7 @@ export async function compareFormats(
   request: CompareRequest,
   { known: before, onPhase, ...options }: CompareOptions = {},
 ): Promise<ComparisonReport> {
-  const { formats, against, perplexity } = request;
+  const { formats, mixes = [], against, perplexity } = request;
   const schemes = parseSchemes(formats);
   const { known, missing, withOutputs } = findMissing(before, schemes);
   const wanted = schemes.map(({ id }) => id);
@@ -119,6 +123,14 @@ export async function compareFormats(
       const totalSeconds = timings.totalSeconds + (performance.now() - begin) / 1000;
       report = join({ ...found, timings: { ...timings, totalSeconds } });
     }
+  }
+  if (mixes.length > 0) {
+    onPhase?.('weights', report);
+    const { scaleDtype = 'f16' } = request;
+    const mixed = await runners.withPool((pool) =>
+      compareMixes(pool, model, mixes, scaleDtype, options),
+    );
+    report = (report ? [report, ...mixed] : mixed).reduce(joinReports);
   }
   await refuseChanged(model.inputs, model.fileSystem);
   if (against) await refuseChanged(against.inputs, against.fileSystem);
@@ -199,6 +211,7 @@ function measurementOf(
     tensors: measuredTensors(model, request),
     scaleDtype: request.scaleDtype ?? 'f16',
     perLayer,
+    mixes: request.mixes,
     ...(request.against && { against: detachModel(request.against) }),
     settings,
   };
@@ -296,7 +309,7 @@ function sumOfDeltasAlone(
 }
 
 /** A report as it was before perplexities were measured. */
-export function dropPerplexity({ text: _text, ...rest }: ComparisonReport): ComparisonReport {
+function dropPerplexity({ text: _text, ...rest }: ComparisonReport): ComparisonReport {
   // Keys stay in their places, so that the document is the same as one made at once.
   return {
     ...rest,

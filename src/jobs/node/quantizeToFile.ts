@@ -29,10 +29,13 @@ import {
 } from '../comparison/quantizeTensors.js';
 import { openStoredSources } from '../../layouts/node/openStored.js';
 import { writeCompanions } from './companionFiles.js';
+import { reportMix } from '../comparison/compareMixes.js';
+import { resolveMix, type FormatMix } from '../mixes.js';
 import { selectTensors, type Selection } from '../selection.js';
 
 export interface QuantizeRequest extends Selection {
-  readonly format: string;
+  /** Of all selected tensors, or of each its own; the tensors are then those of the mix. */
+  readonly format: string | FormatMix;
   /** A `.safetensors` file, or a folder that gets the same files as the checkpoint has, and can be used as a model. */
   readonly out: string;
   readonly scaleDtype?: ScaleDtype;
@@ -71,9 +74,8 @@ export async function quantizeToFile(
   options: CallOptions = {},
 ): Promise<QuantizeReport> {
   const begin = performance.now();
-  const format = parseFormat(request.format);
-  const scaleDtype = request.scaleDtype ?? 'f16';
-  const selected = new Set(selectTensors(model, request));
+  const { format, scaleDtype = 'f16' } = request;
+  const selected = chooseFormats(model, request);
   if (model.problems.length > 0) {
     const [problem] = model.problems;
     throw new OutputError(`${problem.message}; an incomplete checkpoint cannot be written`);
@@ -96,17 +98,30 @@ export async function quantizeToFile(
     const outputs = request.out.endsWith('.safetensors')
       ? [await job.writeFile(request.out)]
       : await job.writeFolder(request.out);
-    const report = reportWeights(pool, model, {
-      formats: [format],
-      scaleDtype,
-      tensors: job.results,
-      times: job.times,
-      begin,
-    });
+    const { results: tensors, times } = job;
+    const report =
+      typeof format === 'string'
+        ? reportWeights(pool, model, {
+            ...{ scaleDtype, tensors, times, begin },
+            formats: [parseFormat(format)],
+          })
+        : reportMix(pool, model, { mix: format, tensors }, { scaleDtype, times, begin });
     return { ...report, notes: [...report.notes, ...job.notes], outputs };
   } finally {
     await job.close();
   }
+}
+
+/** The tensors that are quantized, and the format of each. */
+function chooseFormats(
+  model: OpenedModel,
+  { format, ...selection }: QuantizeRequest,
+): ReadonlyMap<ModelTensor, NumberFormat> {
+  if (typeof format !== 'string') {
+    return new Map(resolveMix(model, format).map((each) => [each.tensor, each.format]));
+  }
+  const parsed = parseFormat(format);
+  return new Map(selectTensors(model, selection).map((tensor) => [tensor, parsed]));
 }
 
 /** Paths that the output must not take. */
@@ -115,10 +130,10 @@ async function listInputs({ fileSystem, inputs, path }: OpenedModel): Promise<st
 }
 
 interface QuantizePlan {
-  readonly format: NumberFormat;
+  readonly format: QuantizeRequest['format'];
   readonly scaleDtype: ScaleDtype;
-  /** The others are copied. */
-  readonly selected: ReadonlySet<ModelTensor>;
+  /** The format of each; the others are copied. */
+  readonly selected: ReadonlyMap<ModelTensor, NumberFormat>;
   readonly inputs: readonly string[];
 }
 
@@ -164,7 +179,12 @@ class QuantizeJob {
       const { name, shape } = source;
       return { name, shape, dtype: quantized ? 'F32' : source.dtype, source, quantized };
     });
-    const metadata = { ...this.model.metadata, 'quantscope.format': this.plan.format.id };
+    const { format } = this.plan;
+    const made: Readonly<Record<string, string>> =
+      typeof format === 'string'
+        ? { 'quantscope.format': parseFormat(format).id }
+        : { 'quantscope.recipe': format.name };
+    const metadata = { ...this.model.metadata, ...made };
     await writeSafetensors(
       path,
       entries,
@@ -233,7 +253,7 @@ class QuantizeJob {
       this.pool,
       {
         tensors: [source],
-        formats: [this.plan.format],
+        formats: [this.plan.selected.get(source)!],
         scaleDtype: this.plan.scaleDtype,
         onOutput: (_, weights) =>
           sink.write(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)),

@@ -9,6 +9,7 @@ import type {
   CalibrationTokens,
   PerplexityText,
 } from '../../reports/reports.js';
+import type { FormatMix } from '../mixes.js';
 
 /** Hidden states in flight, where nothing is asked for. */
 export const DEFAULT_MEMORY_BUDGET = 256 * 1024 * 1024;
@@ -62,6 +63,8 @@ export interface MeasurementRequest {
   readonly scaleDtype: ScaleDtype;
   /** Also each of the tensors alone, for each format. */
   readonly perLayer: boolean;
+  /** Models with a format for each tensor; their perplexities come after those of the formats. */
+  readonly mixes?: readonly FormatMix[];
   /** Another checkpoint in the place of the model; its perplexity comes before those of the formats. */
   readonly against?: OpenedModelData;
   readonly settings: PerplexitySettings;
@@ -113,7 +116,7 @@ export interface FormatPerplexity {
 export interface MeasuredPerplexity {
   readonly text: PerplexityText;
   readonly baseline: Perplexity;
-  /** That of the other checkpoint, where there is one, then one per format in the order asked for. */
+  /** That of the other checkpoint, where there is one, then one per format and mix in the order asked for. */
   readonly formats: readonly FormatPerplexity[];
   /** What a reader of all these numbers must know. */
   readonly notes: readonly string[];

@@ -4,6 +4,7 @@ import type { ScaleDtype } from '../../formats/index.js';
 import { visible } from '../../storage/errors.js';
 import type { CalibrationReport, PerplexityReport } from '../../reports/reports.js';
 import { identifyScheme, parseSchemes } from '../formatList.js';
+import { identifyMix, resolveMix, type FormatMix } from '../mixes.js';
 import { selectTensors, type Selection } from '../selection.js';
 import { summarizeModel } from '../summarizeModel.js';
 import { noteWidths } from '../widthNotes.js';
@@ -13,6 +14,8 @@ import { explainNoPerplexity, UNQUANTIZED } from './noPerplexity.js';
 export interface PerplexityRequest extends Selection {
   /** Names of schemes; none: the unquantized model alone. */
   readonly formats: readonly string[];
+  /** Formats of single tensors, behind the others. */
+  readonly mixes?: readonly FormatMix[];
   readonly scaleDtype?: ScaleDtype;
   readonly settings: PerplexitySettings;
 }
@@ -31,44 +34,53 @@ export async function measurePerplexity(
 ): Promise<PerplexityReport> {
   const begin = performance.now();
   const formats = parseSchemes(request.formats);
-  const { scaleDtype = 'f16', settings } = request;
+  const { scaleDtype = 'f16', settings, mixes = [] } = request;
+  const mixed = mixes.map((mix) => resolveMix(model, mix));
   const selected = formats.length > 0 ? selectTensors(model, request) : [];
   const measured = await measure({
     formats: formats.map(({ id }) => id),
     tensors: selected.map(({ name }) => name),
     scaleDtype,
     perLayer: false,
+    mixes,
     settings,
   });
   if (!Number.isFinite(measured.baseline.value)) {
     throw new Error(`${visible(model.path)}: ${explainNoPerplexity([UNQUANTIZED])}`);
   }
+  const quantized = new Set([...selected, ...mixed.flat().map(({ tensor }) => tensor)]);
   const about =
-    selected.length > 0
-      ? selected
+    quantized.size > 0
+      ? model.tensors.filter((tensor) => quantized.has(tensor))
       : model.tensors.filter(({ quantizedByDefault }) => quantizedByDefault);
   const shapes = selected.map(shapeAsMatrix);
   const { tokenizeSeconds, forwardSeconds, peakRssBytes } = measured;
   const { backend, backendReason, threads } = measured;
   const totalSeconds = (performance.now() - begin) / 1000;
   return {
-    model: summarizeModel(model, about, formats.length > 0),
+    model: summarizeModel(model, about, quantized.size > 0),
     text: measured.text,
     baseline: { perplexity: measured.baseline },
-    formats: formats.map((scheme, index) => {
-      const identity = identifyScheme(scheme, shapes, scaleDtype);
-      const { whole, calibration } = measured.formats[index];
-      return {
-        ...identity,
-        notes: [
-          ...identity.notes,
-          ...noteWidths(scheme.format, selected),
-          ...notesOfCalibration(calibration),
-        ],
-        perplexity: whole,
-        ...(calibration && { calibration }),
-      };
-    }),
+    formats: [
+      ...formats.map((scheme, index) => {
+        const identity = identifyScheme(scheme, shapes, scaleDtype);
+        const { whole, calibration } = measured.formats[index];
+        return {
+          ...identity,
+          notes: [
+            ...identity.notes,
+            ...noteWidths(scheme.format, selected),
+            ...notesOfCalibration(calibration),
+          ],
+          perplexity: whole,
+          ...(calibration && { calibration }),
+        };
+      }),
+      ...mixes.map((mix, index) => ({
+        ...identifyMix(mix, mixed[index], scaleDtype),
+        perplexity: measured.formats[formats.length + index].whole,
+      })),
+    ],
     notes: measured.notes,
     timings: {
       tokenizeSeconds,

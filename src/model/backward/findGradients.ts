@@ -112,12 +112,13 @@ async function placeModel(
     const byPlan = new Map<LinearPlan, GradedLinear>();
     for (const linear of gradedLinears(block)) byPlan.set(linear, await placeLinear(linear));
     const of = (linear: LinearPlan) => byPlan.get(linear)!;
-    const { queryNorm: _q, keyNorm: _k, ...attention } = block.attention;
+    const { attention } = block;
     const feedForward = withoutRouter(block);
     blocks.push({
       attentionNorm: await placeNorm(block.attentionNorms.before!),
       attention: {
         ...attention,
+        ...{ queryNorm: undefined, keyNorm: undefined },
         projections: attention.projections.map(of),
         output: of(attention.output),
       },

@@ -115,6 +115,7 @@ export class Embedder {
         target: { at: target.at + first * target.stride * 4, stride: target.stride },
         scale,
         add,
+        noise: change?.noise,
         format: weights.formatTask(name, change),
         scaleDtype,
         scratchBytes: countRegionBytes(columns + 2 * block),

@@ -3,6 +3,7 @@ import type { NumberFormat, ScaleDtype } from '../../formats/types.js';
 import type { ModelTensor, OpenedModel } from '../../checkpoint/types.js';
 import type { TaskMachine } from '../../compute/taskMachine.js';
 import type { ModelPlan } from '../config/plan.js';
+import type { WeightNoise } from '../forward/weightNoise.js';
 import type { InputObserver } from './inputObserver.js';
 
 /** An opened model whose config.json names an architecture that can be run. */
@@ -12,8 +13,8 @@ export interface LanguageModel {
 }
 
 /**
- * What a variant has in the place of a stored tensor: other values, given or stored elsewhere, a number
- * format, or both (the values, rounded to the format).
+ * What a variant has in the place of a stored tensor: other values, given or stored elsewhere, noise on them, a
+ * number format, or several of these (the values with the noise, rounded to the format).
  */
 export interface TensorChange {
   /**
@@ -32,6 +33,8 @@ export interface TensorChange {
    * nothing of its file either: the variant's id must say what it is.
    */
   readonly stored?: ModelTensor;
+  /** Added to a matrix; of no effect on biases and weights of norms. */
+  readonly noise?: WeightNoise;
   /** Absent: as stored, or as the values are. Of no effect on biases and weights of norms. */
   readonly format?: NumberFormat;
 }

@@ -23,7 +23,9 @@ export class ChangeKeys {
 
   /** @returns '' for a tensor as it is stored */
   of(change: TensorChange = {}): string {
-    return `${this.ofValues(change)}${change.format?.id ?? ''}`;
+    const { noise, format } = change;
+    const added = noise ? `+${noise.deviation}:${noise.seed} ` : '';
+    return `${this.ofValues(change)}${added}${format?.id ?? ''}`;
   }
 
   /** The same of the values alone, wherever they are. */

@@ -205,7 +205,7 @@ export class WeightStore {
     const { linear, at, change, firstRow = 0, rows = linear.outputs - firstRow } = placement;
     const { weight, inputs } = linear;
     const start = (linear.firstRow ?? 0) + firstRow;
-    const format = change?.format;
+    const { format, noise } = change ?? {};
     const blocks = format ? findChunkBoundary([format]).blocks : 1;
     const boundary = {
       columns: 'row' as const,
@@ -218,6 +218,7 @@ export class WeightStore {
       yield {
         chunk,
         target: at + row * inputs * 4,
+        ...(noise && { noise: { ...noise, first: (start + row) * inputs } }),
         format: this.formatTask(weight, change),
         scaleDtype: this.scaleDtype,
       };
@@ -241,8 +242,8 @@ export class WeightStore {
     if (change?.stored) return this.pieceOfRows(change.stored, firstRow, rows);
     const piece = this.pieceOfRows(tensor, firstRow, rows);
     const { dtype, transposed } = piece;
-    const { format } = change ?? {};
-    const isReadable = this.pool.readsLoaded({ dtype, transposed, format });
+    const { format, noise } = change ?? {};
+    const isReadable = this.pool.readsLoaded({ dtype, transposed, format, isNoisy: !!noise });
     const cachedAt = isReadable ? this.cached.get(pieceOf(name, firstRow)) : undefined;
     return cachedAt === undefined ? piece : { ...piece, ...this.inSharedMemory(piece, cachedAt) };
   }

@@ -21,6 +21,7 @@ import { clearScores, FinalPass } from './finalPass.js';
 import { ForwardPass } from './forwardPass.js';
 import { RegionScratch } from './scratch.js';
 import { MemoryLayers } from './memoryLayers.js';
+import { addNoise } from './weightNoise.js';
 
 /**
  * The methods of the forward pass in a worker.
@@ -122,11 +123,12 @@ export async function makeForwardMethods(
 /** A chunk as a format leaves it, or as it is stored; in the worker's region. */
 async function loadFormatted(
   loader: ChunkLoader,
-  task: ChunkTask & Pick<PackTask, 'format' | 'scaleDtype'>,
+  task: ChunkTask & Pick<PackTask, 'noise' | 'format' | 'scaleDtype'>,
 ): Promise<{ readonly values: Float32Array; readonly weights: WeightSums }> {
-  const { chunk, format, scaleDtype } = task;
+  const { chunk, noise, format, scaleDtype } = task;
   const { kernels, weights } = await loader.load(task);
   const elements = chunk.rows * chunk.columns;
+  if (noise) addNoise(kernels.weights(elements), noise);
   if (!format) return { values: kernels.weights(elements), weights };
   const options = { tensorRange: format.tensorRange, keepOutput: true };
   kernels.quantize(parseFormat(format.id), scaleDtype, chunk, options);
@@ -159,7 +161,8 @@ async function gatherRows(loader: ChunkLoader, task: GatherTask): Promise<void> 
       rows: 1,
       columns: count,
     };
-    const { values } = await loadFormatted(loader, { chunk, region, format, scaleDtype });
+    const noise = task.noise && { ...task.noise, first };
+    const { values } = await loadFormatted(loader, { chunk, region, noise, format, scaleDtype });
     const at = target.at + i * target.stride * 4;
     const out = new Float32Array(loader.memory.buffer, at, columns);
     const skip = rows[i] * columns - first;

@@ -6,6 +6,7 @@ import type { ElementTypeName } from '../../storage/elementTypes.js';
 import type { ChunkTask, FormatTask, ScratchTask } from '../../compute/tasks.js';
 import type { SourceRef } from '../../storage/sourceRef.js';
 import type { Block, FeedForward, InputSite } from './block.js';
+import type { PlacedNoise, WeightNoise } from './weightNoise.js';
 
 /** How rows of activations are rounded; see `RowRounding`. */
 export type PlacedRounding = Pick<RowRounding, 'levels' | 'scale' | 'channelScales'>;
@@ -92,6 +93,8 @@ export interface GatherTask extends ScratchTask {
   readonly scale: number;
   /** Add to what is there. */
   readonly add: boolean;
+  /** Added before rows are quantized; absent: none. */
+  readonly noise?: WeightNoise;
   readonly format?: FormatTask;
   readonly scaleDtype: ScaleDtype;
 }
@@ -100,6 +103,8 @@ export interface PackTask extends ChunkTask {
   readonly memoryEnd: number;
   /** Address of the chunk's first panel. */
   readonly target: number;
+  /** Added to the chunk before it is quantized; absent: none. */
+  readonly noise?: PlacedNoise;
   /** Absent: as stored. */
   readonly format?: FormatTask;
   readonly scaleDtype: ScaleDtype;

@@ -16,6 +16,7 @@ const WORDS = [
     'quantize',
     'compare',
     'perplexity',
+    'recommend',
     'formats',
     'help',
     '--help',
@@ -93,7 +94,11 @@ function promiseLine(line: CommandLine): void {
     );
   }
   const formats =
-    line.command === 'quantize' ? [line.format] : 'formats' in line ? line.formats : [];
+    line.command === 'quantize'
+      ? [line.format ?? []].flat()
+      : 'formats' in line
+        ? line.formats
+        : [];
   for (const format of formats)
     promise(parseFormat(format).id === format, `"${format}" is not canonical`);
   promise(new Set(formats).size === formats.length, 'a format stands there twice');
@@ -106,6 +111,19 @@ export const commandLine: FuzzTarget = {
   seeds: () =>
     [
       ['inspect', 'model', '--stats', '--group-size', '128', '--json'],
+      [
+        'recommend',
+        'model',
+        '--bits',
+        '3.5',
+        '--format',
+        'int3,int4',
+        '--tie',
+        'qkv',
+        '--pin',
+        '*.v_proj.*=int8',
+      ],
+      ['quantize', 'model', '--recipe', 'r.json', '--out', 'x.safetensors'],
       ['quantize', 'model', '--format', 'int4', '--out', 'x.safetensors', '--tensor', '*'],
       ['compare', 'model', '--format', 'int4,nf4', '--format', 'fp4', '--csv', '--threads', '2'],
       ['perplexity', 'model', '--format', 'int4', '--context', '64', '--windows', '2'],

@@ -1,8 +1,6 @@
 import { findModelFiles } from '../../../checkpoint/node/modelFiles.js';
 import type { OpenedModel } from '../../../checkpoint/types.js';
-import type { TaskMachine } from '../../../compute/taskMachine.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
-import type { ScaleDtype } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { hasChannelScales } from '../../../model/evaluation/channelScales.js';
 import { evaluate } from '../../../model/evaluation/evaluate.js';
@@ -14,8 +12,7 @@ import type {
   Variant,
 } from '../../../model/evaluation/types.js';
 import { countFlopsFrom, countVariantFlops } from '../../../model/evaluation/work.js';
-import { fingerprintModel } from '../../../model/scores/node/fingerprint.js';
-import { FileScoreStore } from '../../../model/scores/node/scoreStore.js';
+import { hashOf } from '../../../model/scores/node/hashOf.js';
 import {
   computeBaselinePerplexity,
   computePerplexity,
@@ -28,11 +25,13 @@ import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { Backends, ChosenBackend, JobWork } from '../../backends/backends.js';
 import { nameAgainst } from '../../comparison/compareAgainst.js';
 import { parseSchemes } from '../../formatList.js';
+import { resolveMix, type FormatMix } from '../../mixes.js';
 import { DEFAULT_MEMORY_BUDGET } from '../measurement.js';
 import type { MeasuredPerplexity, MeasurementRequest } from '../measurement.js';
 import { explainNoPerplexity, UNQUANTIZED } from '../noPerplexity.js';
 import { makeAgainstVariant } from './againstVariant.js';
 import { readWindows, type EvaluationText } from './evaluationText.js';
+import { openScores } from './openScores.js';
 import { saveLogits } from './saveLogits.js';
 import { makeSchemeVariants, type SchemeVariants } from './schemeVariants.js';
 
@@ -45,32 +44,6 @@ export interface MeasureOptions extends CallOptions {
 
 const SCALES_ON_THREADS =
   'activations with a scale for each input are rounded by threads, not by a GPU';
-
-/** What scores are of. */
-interface Scored {
-  readonly model: OpenedModel;
-  readonly windows: readonly Int32Array[];
-  readonly scaleDtype: ScaleDtype;
-  /** Files that the job reads. */
-  readonly inputs: readonly string[];
-}
-
-/**
- * The store of a model's scores, which are those of a program and a backend as well.
- * @returns undefined where none is wanted, or a change of the model could not be noticed
- */
-async function openStore(
-  machine: TaskMachine,
-  { model, windows, scaleDtype, inputs }: Scored,
-  folder: string | undefined,
-  warn: (message: string) => void,
-): Promise<FileScoreStore | undefined> {
-  if (!folder) return undefined;
-  const fingerprint = await fingerprintModel(model);
-  if (!fingerprint) return undefined;
-  const key = [fingerprint, await machine.host.assets.programHash(), machine.arithmetic];
-  return FileScoreStore.open({ folder, key, windows, scaleDtype, inputs, warn });
-}
 
 /**
  * Perplexity of a model unquantized and with tensors in each of several formats, in one walk over
@@ -134,6 +107,11 @@ export async function measureFormats(
     whole.unshift(other.variant);
     alone.unshift([]);
   }
+  const { mixes = [] } = request;
+  for (const mix of mixes) {
+    whole.push(makeMixVariant(opened, mix));
+    alone.push([]);
+  }
   // The only tensor alone is all of them.
   const variants = new Map([...whole, ...alone.flat()].map((variant) => [variant.id, variant]));
 
@@ -186,8 +164,8 @@ export async function measureFormats(
     } else {
       const scored = { model: opened, windows: ids, scaleDtype, inputs };
       const folder = other?.isKnown === false ? undefined : settings.cacheFolder;
-      const store = await openStore(gpu ?? pool, scored, folder, warn);
-      const storeOfThreads = gpu && (await openStore(pool, scored, folder, warn));
+      const store = await openScores(gpu ?? pool, scored, folder, warn);
+      const storeOfThreads = gpu && (await openScores(pool, scored, folder, warn));
       try {
         result = await run({ store }, storeOfThreads);
         const nonFinite = store?.nonFinite ?? storeOfThreads?.nonFinite;
@@ -219,9 +197,11 @@ export async function measureFormats(
     notes: [
       ...noNumberNotes([
         [UNQUANTIZED, baseline],
-        ...[...(against ? [nameAgainst(against)] : []), ...schemes.map(({ id }) => id)].map(
-          (name, index) => [name, measured[index].whole] as const,
-        ),
+        ...[
+          ...(against ? [nameAgainst(against)] : []),
+          ...schemes.map(({ id }) => id),
+          ...mixes.map(({ name }) => name),
+        ].map((name, index) => [name, measured[index].whole] as const),
       ]),
       ...textNotes(text, model),
       ...model.plan.notes,
@@ -235,6 +215,16 @@ export async function measureFormats(
     backend,
     backendReason,
     threads: pool.threads,
+  };
+}
+
+/** A model with a format for each tensor. */
+function makeMixVariant(opened: OpenedModel, mix: FormatMix): Variant {
+  const tensors = resolveMix(opened, mix);
+  const parts = tensors.map(({ tensor, format }) => `${format.id} ${tensor.name}`);
+  return {
+    id: `mix ${hashOf(parts)}`,
+    changes: new Map(tensors.map(({ tensor, format }) => [tensor.name, { format }])),
   };
 }
 

@@ -26,12 +26,12 @@ export function forwardOnThreads(
         ? undefined
         : () => loadVector(task, machine);
     case 'packWeights': {
-      const { chunk, format } = task as PackTask;
-      return isOnGpu(chunk.dtype, format) ? undefined : () => packWeights(task, machine);
+      const { chunk, noise, format } = task as PackTask;
+      return !noise && isOnGpu(chunk.dtype, format) ? undefined : () => packWeights(task, machine);
     }
     case 'gatherRows': {
-      const { matrix, format } = task as GatherTask;
-      return isOnGpu(matrix.dtype, format) ? undefined : () => gatherRows(task, machine);
+      const { matrix, noise, format } = task as GatherTask;
+      return !noise && isOnGpu(matrix.dtype, format) ? undefined : () => gatherRows(task, machine);
     }
     default:
       return undefined;
