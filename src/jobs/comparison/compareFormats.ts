@@ -309,7 +309,7 @@ function sumOfDeltasAlone(
 }
 
 /** A report as it was before perplexities were measured. */
-function dropPerplexity({ text: _text, ...rest }: ComparisonReport): ComparisonReport {
+export function dropPerplexity({ text: _text, ...rest }: ComparisonReport): ComparisonReport {
   // Keys stay in their places, so that the document is the same as one made at once.
   return {
     ...rest,
