@@ -122,6 +122,33 @@ describe('Quantize Layer…', () => {
     }
   });
 
+  test('takes further formats beside what is there, and lets some go', async () => {
+    const { workbench } = open;
+    const page = await finishedComparison(workbench, `sample/${MODEL}`);
+    const before = await readComparison(page);
+    await page.getByText('Add Formats…').click();
+    await chooseFormats(workbench, ['int3-asym'], 32);
+    const row = (id: string) => page.locator(`tr[data-format="${id}"]`);
+    await row('int3-asym:g32').locator('td[data-measure=sqnrDb][data-value]').waitFor();
+    await finishedComparison(workbench, `sample/${MODEL}`);
+    const after = await readComparison(page);
+    const report = await compareAtCommandLine('model.layers.*_proj.weight', ['int3-asym'], 32);
+    expect(Object.keys(after)).toEqual([...Object.keys(before), 'int3-asym:g32']);
+    for (const id of Object.keys(before)) {
+      expect(after[id].sqnrDb.value, id).toBe(before[id].sqnrDb.value);
+    }
+    expect(Number(after['int3-asym:g32'].sqnrDb.value)).toBe(report.formats[0].summary.sqnrDb);
+    await row('nf4:g128').locator('.format-name').focus();
+    await workbench.page.keyboard.press('Delete');
+    await row('nf4:g128').waitFor({ state: 'detached' });
+    await row('int3-asym:g32').locator('.format-name').focus();
+    await workbench.page.keyboard.press('Alt+ArrowUp');
+    const order = () => readComparison(page).then((shown) => Object.keys(shown));
+    const left = Object.keys(before).filter((id) => id !== 'nf4:g128');
+    const moved = [...left.slice(0, -1), 'int3-asym:g32', left.at(-1)!];
+    await expect.poll(order).toEqual(moved);
+  });
+
   test('calibrates where a method is chosen, with the numbers of the command line', async () => {
     const { workbench } = open;
     const editor = await sampleEditor();
