@@ -12,6 +12,8 @@ import { serveThread } from '../host/node/serveThread.js';
 import { instantiateKernels } from '../kernels/wasm/wasmKernels.js';
 import { makeBackwardMethods } from '../model/backward/backwardMethods.js';
 import type { BackwardApi } from '../model/backward/tasks.js';
+import { makeTrainingMethods } from '../model/training/trainingMethods.js';
+import type { TrainingApi } from '../model/training/tasks.js';
 import { makeForwardMethods } from '../model/forward/forwardMethods.js';
 import { makeCalibrationMethods } from '../methods/workerMethods.js';
 import type { CalibrationApi } from '../methods/tasks.js';
@@ -39,6 +41,7 @@ type WorkerApi = ChunkApi &
   StageApi &
   CalibrationApi &
   BackwardApi &
+  TrainingApi &
   WorkerControl;
 
 serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
@@ -54,6 +57,7 @@ serveThread<WorkerStart, WorkerApi>(async ({ memory, modules }) => {
     ...(await makeForwardMethods(loader, modules?.forward)),
     ...(await makeCalibrationMethods(loader, modules?.forward)),
     ...(await makeBackwardMethods(loader, modules?.forward)),
+    ...(await makeTrainingMethods(loader, modules?.forward)),
     closeFiles: () => sources.close(),
   });
 });

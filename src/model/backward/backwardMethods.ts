@@ -30,7 +30,16 @@ export async function makeBackwardMethods(
   return {
     async addWindowGradient(task) {
       loader.ensureVisible(task.memoryEnd);
-      return new BackwardPass(matrices, task, new RegionScratch(task.region)).run();
+      const pass = new BackwardPass(matrices, task, new RegionScratch(task.region));
+      return pass.addGradient(task);
+    },
+    async windowLoss(task) {
+      loader.ensureVisible(task.memoryEnd);
+      return new BackwardPass(matrices, task, new RegionScratch(task.region)).loss(task);
+    },
+    async finalStates(task) {
+      loader.ensureVisible(task.memoryEnd);
+      return new BackwardPass(matrices, task, new RegionScratch(task.region)).states(task.target);
     },
     async addGradients({ source, target, count, memoryEnd }) {
       loader.ensureVisible(memoryEnd);

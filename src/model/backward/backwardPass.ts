@@ -4,7 +4,15 @@ import { columns, rowsFrom } from '../forward/layers.js';
 import type { Scratch } from '../forward/scratch.js';
 import type { PlacedRotary } from '../forward/tasks.js';
 import type { Matrices } from './matrices.js';
-import type { GradedBlock, GradedLinear, GradedNorm, GradientTask } from './tasks.js';
+import type {
+  GradedBlock,
+  GradedLinear,
+  GradedNorm,
+  GradientTask,
+  LossTask,
+  PassTask,
+} from './tasks.js';
+import { distillationRows, logSumExp } from './lossRows.js';
 
 /** Floats of logits that are computed at once. */
 const LOGIT_FLOATS = 1 << 20;
@@ -24,18 +32,52 @@ interface BlockStates {
 export class BackwardPass {
   private readonly rows: number;
   private readonly hiddenSize: number;
+  /** Address of the gradients. */
+  private gradients = 0;
 
   constructor(
     private readonly matrices: Matrices,
-    private readonly task: GradientTask,
+    private readonly task: PassTask,
     private readonly scratch: Scratch,
   ) {
     this.rows = task.rows;
     this.hiddenSize = task.model.hiddenSize;
   }
 
-  /** @returns Σ −log p(token | tokens before it) */
-  run(): number {
+  /** @returns the loss of the window without its factor */
+  addGradient(task: GradientTask): number {
+    this.gradients = task.gradients;
+    const { states, hidden } = this.forwardAll();
+    const gradient = this.take(this.hiddenSize);
+    this.clear(gradient, this.hiddenSize);
+    const loss = this.finish(hidden, task, { gradient, factor: task.factor });
+    for (const [index, block] of [...task.model.blocks.entries()].reverse()) {
+      this.backward(block, states[index], gradient);
+    }
+    return loss;
+  }
+
+  /** @returns the loss of the window */
+  loss(task: LossTask): number {
+    return this.finish(this.forwardAll().hidden, task);
+  }
+
+  /** @param target receives what the head takes @returns Σ of the largest probability at each position */
+  states(target: Matrix): number {
+    const { finalNorm } = this.task.model;
+    this.norm(finalNorm, this.forwardAll().hidden, target);
+    let sum = 0;
+    this.forLogits(target, this.rows, (logits, _, count) => {
+      for (let row = 0; row < count; row++) {
+        const values = this.floats(rowsFrom(logits, row).at, logits.stride);
+        const most = values.reduce((top, value) => Math.max(top, value), -Infinity);
+        sum += Math.exp(most - logSumExp(values));
+      }
+    });
+    return sum;
+  }
+
+  private forwardAll(): { readonly states: readonly BlockStates[]; readonly hidden: Matrix } {
     const { model, embedded } = this.task;
     let hidden = embedded;
     const states: BlockStates[] = [];
@@ -46,13 +88,7 @@ export class BackwardPass {
       this.copy(state.between, this.hiddenSize, hidden);
       this.addFeedForward(block, state, hidden);
     }
-    const gradient = this.take(this.hiddenSize);
-    this.clear(gradient, this.hiddenSize);
-    const loss = this.finish(hidden, gradient);
-    for (const [index, block] of [...model.blocks.entries()].reverse()) {
-      this.backward(block, states[index], gradient);
-    }
-    return loss;
+    return { states, hidden };
   }
 
   /** The first half of a block, and the second as far as its gates. */
@@ -143,41 +179,90 @@ export class BackwardPass {
     this.projectBack(projections, states.before, attentionNorm, ofProjected, gradient);
   }
 
-  /** The last norm, the head and the loss. @param gradient receives that of the hidden states */
-  private finish(hidden: Matrix, gradient: Matrix): number {
+  /** The last norm, the head and the loss. @param back absent: the loss alone */
+  private finish(
+    hidden: Matrix,
+    { ids, teacher }: LossTask,
+    back?: { readonly gradient: Matrix; readonly factor: number },
+  ): number {
     const { matrices, rows, hiddenSize, scratch } = this;
-    const { model, ids, factor } = this.task;
-    const { head, finalNorm } = model;
+    const { head, finalNorm } = this.task.model;
     return scratch.borrow(() => {
       const normed = this.take(hiddenSize);
       this.norm(finalNorm, hidden, normed);
       const ofNormed = this.take(hiddenSize);
       this.clear(ofNormed, hiddenSize);
-      // The last token has nothing to predict.
-      const predicted = rows - 1;
-      const most = Math.max(1, Math.floor(LOGIT_FLOATS / head.outputs));
       let loss = 0;
-      for (let first = 0; first < predicted; first += most) {
-        const count = Math.min(most, predicted - first);
-        scratch.borrow(() => {
-          const logits: Matrix = { at: scratch.floats(count * head.outputs), stride: head.outputs };
-          const weights: Matrix = { at: head.weights, stride: head.inputs };
-          const shape = [count, head.outputs, head.inputs] as const;
-          const source = rowsFrom(normed, first);
-          matrices.timesTransposed(source, weights, shape, { target: logits }, scratch);
-          loss += this.lossGradient(logits, count, ids.subarray(first + 1), factor);
-          const back = [count, head.inputs, head.outputs] as const;
-          const target = rowsFrom(ofNormed, first);
-          matrices.times(logits, weights, back, { target }, scratch);
-        });
-      }
-      this.normBack(finalNorm, hidden, ofNormed, gradient);
+      // Without a teacher the last token has nothing to predict.
+      this.forLogits(normed, teacher ? rows : rows - 1, (logits, first, count) => {
+        loss += teacher
+          ? this.distil(logits, first, count, teacher, back?.factor)
+          : this.predict(logits, count, ids.subarray(first + 1), back?.factor);
+        if (!back) return;
+        const weights: Matrix = { at: head.weights, stride: head.inputs };
+        const shape = [count, head.inputs, head.outputs] as const;
+        matrices.times(logits, weights, shape, { target: rowsFrom(ofNormed, first) }, scratch);
+      });
+      if (back) this.normBack(finalNorm, hidden, ofNormed, back.gradient);
       return loss;
     });
   }
 
-  /** Logits that become their gradient. @returns Σ −log p(target) */
-  private lossGradient(logits: Matrix, rows: number, targets: Int32Array, factor: number): number {
+  /** Logits of rows, as many at once as have room. @param normed what the head takes */
+  private forLogits(
+    normed: Matrix,
+    rows: number,
+    use: (logits: Matrix, first: number, count: number) => void,
+  ): void {
+    const { outputs } = this.task.model.head;
+    const most = Math.max(1, Math.floor(LOGIT_FLOATS / outputs));
+    for (let first = 0; first < rows; first += most) {
+      const count = Math.min(most, rows - first);
+      this.scratch.borrow(() => use(this.logits(rowsFrom(normed, first), count), first, count));
+    }
+  }
+
+  private logits(normed: Matrix, count: number): Matrix {
+    const { weights, outputs, inputs } = this.task.model.head;
+    const target: Matrix = { at: this.scratch.floats(count * outputs), stride: outputs };
+    const shape = [count, outputs, inputs] as const;
+    const of: Matrix = { at: weights, stride: inputs };
+    this.matrices.timesTransposed(normed, of, shape, { target }, this.scratch);
+    return target;
+  }
+
+  /** Logits that become their gradient where there is a factor. @returns Σ of the divergence from the teacher */
+  private distil(
+    student: Matrix,
+    first: number,
+    rows: number,
+    { states, gamma }: NonNullable<LossTask['teacher']>,
+    factor: number | undefined,
+  ): number {
+    const { scratch, matrices } = this;
+    const teacher = this.logits(rowsFrom(states, first), rows);
+    const parameters = scratch.take(rows * LOGIT_ROW.length * 8);
+    const of = new Float64Array(matrices.memory.buffer, parameters, rows * LOGIT_ROW.length);
+    const columns = student.stride;
+    const loss = distillationRows(
+      this.floats(student.at, rows * columns),
+      this.floats(teacher.at, rows * columns),
+      { columns, gamma, parameters: of },
+    );
+    if (factor !== undefined) {
+      const shape = { student, teacher, rows, columns, parameters, gamma, factor };
+      matrices.backward.logitGradient(shape);
+    }
+    return loss;
+  }
+
+  /** Logits that become their gradient where there is a factor. @returns Σ −log p(target) */
+  private predict(
+    logits: Matrix,
+    rows: number,
+    targets: Int32Array,
+    factor: number | undefined,
+  ): number {
     const { scratch, matrices, task } = this;
     const { outputs } = task.model.head;
     const parameters = scratch.take(rows * LOGIT_ROW.length * 8);
@@ -189,6 +274,7 @@ export class BackwardPass {
       of[row * LOGIT_ROW.length + LOGIT_ROW.student] = logSum;
       loss += logSum - values[targets[row]];
     }
+    if (factor === undefined) return loss;
     const shape = { student: logits, rows, columns: outputs, parameters, gamma: 0, factor };
     matrices.backward.logitGradient(shape);
     for (let row = 0; row < rows; row++) {
@@ -330,7 +416,7 @@ export class BackwardPass {
     source: Matrix,
   ): void {
     if (gradient === undefined) return;
-    const target = { at: this.task.gradients + gradient, stride: inputs };
+    const target = { at: this.gradients + gradient, stride: inputs };
     const shape = [outputs, inputs, this.rows] as const;
     const to = { target, accumulate: true };
     this.matrices.transposedTimes(ofOutputs, source, shape, to, this.scratch);
@@ -370,17 +456,9 @@ function widthOf(linears: readonly GradedLinear[]): number {
   return linears.reduce((sum, { outputs }) => sum + outputs, 0);
 }
 
-function logSumExp(values: Float32Array): number {
-  let most = -Infinity;
-  for (const value of values) if (value > most) most = value;
-  let sum = 0;
-  for (const value of values) sum += Math.exp(value - most);
-  return most + Math.log(sum);
-}
-
 /** Scratch of `addWindowGradient` for a window of so many rows. */
 export function gradientScratchBytes(
-  { blocks, hiddenSize, head }: GradientTask['model'],
+  { blocks, hiddenSize, head }: PassTask['model'],
   rows: number,
 ): number {
   const perBlock = blocks.map(({ attention, feedForward }) => {
@@ -399,7 +477,7 @@ export function gradientScratchBytes(
   const kept = perBlock.reduce((sum, each) => sum + each.kept, 0);
   const logitRows = Math.min(rows, Math.max(1, Math.floor(LOGIT_FLOATS / head.outputs)));
   const ofHead =
-    2 * (head.outputs + 8) * head.inputs + 3 * (logitRows + 64) * (head.outputs + head.inputs);
+    2 * (head.outputs + 8) * head.inputs + 4 * (logitRows + 64) * (head.outputs + head.inputs);
   const working = Math.max(ofHead, ...perBlock.map((each) => each.working));
   return 4 * (kept + working + 8 * (rows + 64) * hiddenSize) + (1 << 20);
 }

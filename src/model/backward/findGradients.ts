@@ -1,12 +1,11 @@
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
-import type { LinearPlan, NormPlan } from '../config/plan.js';
 import type { TensorChange } from '../evaluation/types.js';
-import { withoutRouter } from '../forward/block.js';
 import { CalibrationWalk } from '../calibration/calibrationWalk.js';
 import type { WalkRequest } from '../calibration/types.js';
 import { gradientScratchBytes } from './backwardPass.js';
-import { gradedLinears, refuseGradients } from './plan.js';
-import type { BackwardApi, GradedBlock, GradedLinear, GradedModel, GradedNorm } from './tasks.js';
+import { placeModel } from './placeModel.js';
+import { refuseGradients } from './plan.js';
+import type { BackwardApi } from './tasks.js';
 
 /** Windows that are taken back at once, and sums that are kept for that; results depend on it, not on threads. */
 const LANES = 4;
@@ -75,65 +74,4 @@ export async function findGradients(
     ofWeights.set(weight, values.slice());
   }
   return { ofWeights, loss: loss / predicted };
-}
-
-/** Brings a whole model into memory. @returns also where gradients lie among the bytes of all */
-async function placeModel(
-  walk: CalibrationWalk<GradientRequest>,
-  { pool, model, base, tensors }: GradientRequest,
-): Promise<{
-  readonly placed: GradedModel;
-  readonly offsets: ReadonlyMap<LinearPlan, number>;
-  readonly bytes: number;
-}> {
-  const { plan } = model;
-  const { hiddenSize } = plan;
-  const changeOf = (name: string) => base?.get(name);
-  const offsets = new Map<LinearPlan, number>();
-  let bytes = 0;
-  const placeLinear = async (linear: LinearPlan): Promise<GradedLinear> => {
-    const { weight, outputs, inputs } = linear;
-    const weights = pool.reserve(outputs * inputs * 4).start;
-    await walk.weights.loadRows([{ linear, at: weights, change: changeOf(weight) }]);
-    if (linear === plan.head || !tensors.has(weight)) return { weights, outputs, inputs };
-    const gradient = bytes;
-    offsets.set(linear, gradient);
-    bytes += outputs * inputs * 4;
-    return { weights, gradient, outputs, inputs };
-  };
-  const placeNorm = async ({ weight, weightOffset, epsilon }: NormPlan): Promise<GradedNorm> => {
-    const at = pool.reserve((hiddenSize + 16) * 4).start;
-    await walk.weights.loadVectors([{ name: weight!, at, change: changeOf(weight!) }]);
-    return { weight: at, weightOffset, epsilon };
-  };
-  const blocks: GradedBlock[] = [];
-  // The walk embeds the windows; that is as far as they go with it.
-  await walk.run(async ({ plan: block }) => {
-    const byPlan = new Map<LinearPlan, GradedLinear>();
-    for (const linear of gradedLinears(block)) byPlan.set(linear, await placeLinear(linear));
-    const of = (linear: LinearPlan) => byPlan.get(linear)!;
-    const { attention } = block;
-    const feedForward = withoutRouter(block);
-    blocks.push({
-      attentionNorm: await placeNorm(block.attentionNorms.before!),
-      attention: {
-        ...attention,
-        ...{ queryNorm: undefined, keyNorm: undefined },
-        projections: attention.projections.map(of),
-        output: of(attention.output),
-      },
-      feedForwardNorm: await placeNorm(block.feedForwardNorms.before!),
-      feedForward: {
-        ...feedForward,
-        projections: feedForward.projections.map(of),
-        down: of(feedForward.down),
-      },
-    });
-  });
-  const placed = {
-    ...{ hiddenSize, blocks },
-    finalNorm: await placeNorm(plan.finalNorm!),
-    head: await placeLinear(plan.head),
-  };
-  return { placed, offsets, bytes };
 }

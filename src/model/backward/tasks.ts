@@ -37,19 +37,41 @@ export interface GradedModel {
   readonly head: GradedLinear;
 }
 
-export interface GradientTask extends ScratchTask {
+/** A model whose distribution another is to have. */
+export interface Teacher {
+  /** What its head takes: [rows × hidden size], normed. Its head is that of the model. */
+  readonly states: Matrix;
+  /** Share of KL(model ‖ teacher) in the loss; the rest is KL(teacher ‖ model). */
+  readonly gamma: number;
+}
+
+/** A window on its way through a model. */
+export interface PassTask extends ScratchTask {
   readonly model: GradedModel;
   /** Embedded tokens of a window [rows × hidden size]; they stay as they are. */
   readonly embedded: Matrix;
   readonly rows: number;
   readonly rotary?: PlacedRotary;
   readonly localRotary?: PlacedRotary;
+}
+
+export interface LossTask extends PassTask {
   /** Token ids of the window: [rows]. */
   readonly ids: Int32Array;
+  /** Absent: the loss is that of the tokens that come. */
+  readonly teacher?: Teacher;
+}
+
+export interface GradientTask extends LossTask {
   /** Factor on the loss. */
   readonly factor: number;
   /** Address of the gradients, to which the window's are added. */
   readonly gradients: number;
+}
+
+export interface StatesTask extends PassTask {
+  /** Receives what the head takes: [rows × hidden size]. */
+  readonly target: Matrix;
 }
 
 export interface AddGradientsTask extends ScratchTask {
@@ -62,10 +84,15 @@ export interface AddGradientsTask extends ScratchTask {
 /** The way back of a forward pass, in a compute worker. */
 export interface BackwardApi {
   /**
-   * Adds the gradient of factor·Σ −log p(token | tokens before it) over a window.
+   * Adds the gradient of factor·Σ −log p(token | tokens before it) over a window; with a teacher, of factor·Σ of the
+   * confidence-aware divergence over all its positions.
    * @returns that sum without the factor
    */
   addWindowGradient(task: GradientTask): Promise<number>;
+  /** The same sum alone. */
+  windowLoss(task: LossTask): Promise<number>;
+  /** @returns Σ of the largest probability at each position */
+  finalStates(task: StatesTask): Promise<number>;
   /** target += source. */
   addGradients(task: AddGradientsTask): Promise<void>;
 }
