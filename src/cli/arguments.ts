@@ -22,6 +22,7 @@ import {
   type PerplexityOptions,
 } from './perplexityOptions.js';
 import { needsImportance } from '../methods/steps.js';
+import { trainArguments, type TrainArguments } from './trainArguments.js';
 import { recommendArguments, type RecommendArguments } from './recommendArguments.js';
 import { UsageError } from './usageError.js';
 
@@ -95,7 +96,8 @@ export type CommandLine =
   | CompareArguments
   | PerplexityArguments
   | RecommendArguments
-  | ImatrixArguments;
+  | ImatrixArguments
+  | TrainArguments;
 
 function inspectArguments(args: readonly string[]): CommandLine {
   const { values, positionals } = parse('inspect', args, {
@@ -350,7 +352,7 @@ function formatsArguments(args: readonly string[]): CommandLine {
   return { command: 'formats', json: values.json ?? false };
 }
 
-const COMMANDS = 'inspect, quantize, compare, perplexity, recommend, imatrix and formats';
+const COMMANDS = 'inspect, quantize, compare, perplexity, recommend, train, imatrix and formats';
 
 /**
  * Reads the arguments after the program's name.
@@ -369,6 +371,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       return recommendArguments(rest);
     case 'imatrix':
       return imatrixArguments(rest);
+    case 'train':
+      return trainArguments(rest);
     case 'formats':
       return formatsArguments(rest);
     case 'perplexity':

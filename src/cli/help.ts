@@ -8,6 +8,7 @@ Commands:
   compare     measure the error of several formats side by side
   perplexity  run the model on a text, also with its weights in several formats
   recommend   find a format for each tensor within a budget
+  train       train a small model's weights for a format
   imatrix     write llama.cpp's importance matrix of a model on a text
   formats     list the number formats
 
@@ -169,6 +170,31 @@ What the result is measured on:
 ${PERPLEXITY_OPTIONS.replace(/ {2}--save-logits[^]*?most\n/, '')}
 
 ${DEFAULT_TENSORS}
+`,
+  train: `Train the linear weights of a small model for a format, against the model itself, and write
+it with their values in the format (F32).
+
+Usage: quantscope train PATH --format FORMAT --out FILE|DIR [--calibration FILE] [OPTION]…
+
+  --format FORMAT        for example int2:g64; see quantscope formats
+  --out FILE|DIR         where to write; a folder can be used as a model. Beside it, in
+                         OUT.training, is the state until the output is there: a run that
+                         was interrupted goes on from its last check
+  --steps N, --batch N   steps, and windows of a step (default: 200 of 4)
+  --rate R               learning rate of AdamW (default: 0.0002)
+  --check-every N        steps between looks at the windows held back, a tenth of all; the
+                         best weights are written (default: 20)
+  --seed S               of the order of windows (default: 0)
+  --large                also models of more than ten million weights
+${CALIBRATION_TEXT}
+  --calibration-windows N, --calibration-context N
+                         windows, and tokens per window (default: 128 of 256)
+  --calibration-seed S   draw the windows from the whole text (default: the first ones)
+${TENSOR_OPTION}
+${SCALE_OPTION}
+${COMMON}
+
+Models of blocks as Llama's. The text that perplexity scores by default is not trained on.
 `,
   imatrix: `Write how much each input of a model's linear layers matters on a text: E[x²], in
 the file that llama-quantize takes as its --imatrix.

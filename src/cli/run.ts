@@ -11,6 +11,7 @@ import { perplexity } from './commands/perplexity.js';
 import { quantize } from './commands/quantize.js';
 import { recommend } from './commands/recommend.js';
 import type { Session } from './commands/session.js';
+import { train } from './commands/train.js';
 import { getHelp } from './help.js';
 import { isBrokenPipe, writeAll } from './output.js';
 import { describeError } from '../storage/describeError.js';
@@ -54,6 +55,8 @@ async function dispatch(args: readonly string[], session: Session): Promise<bool
       return recommend(line, session);
     case 'imatrix':
       return imatrix(line, session);
+    case 'train':
+      return train(line, session);
   }
 }
 

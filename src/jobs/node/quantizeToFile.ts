@@ -76,28 +76,15 @@ export async function quantizeToFile(
   const begin = performance.now();
   const { format, scaleDtype = 'f16' } = request;
   const selected = chooseFormats(model, request);
-  if (model.problems.length > 0) {
-    const [problem] = model.problems;
-    throw new OutputError(`${problem.message}; an incomplete checkpoint cannot be written`);
-  }
-  const [lost] = model.configuration ? model.undecodable.keys() : [];
-  if (lost !== undefined) {
-    const reason = model.undecodable.get(lost)!;
-    throw new OutputError(
-      `${visible(model.path)}: ${quoted(lost)} cannot be decoded (${reason}), and safetensors has no element type for its blocks`,
-    );
-  }
-  if (/\.gguf$/i.test(request.out)) {
-    throw new OutputError(
-      `${visible(request.out)}: weights are written as safetensors; name a .safetensors file or a folder`,
-    );
-  }
+  const made: Readonly<Record<string, string>> =
+    typeof format === 'string'
+      ? { 'quantscope.format': parseFormat(format).id }
+      : { 'quantscope.recipe': format.name };
+  refuseUnwritable(model, request.out);
   const inputs = await listInputs(model);
-  const job = new QuantizeJob(pool, model, { format, scaleDtype, selected, inputs }, options);
+  const job = new QuantizeJob(pool, model, { scaleDtype, selected, inputs, made }, options);
   try {
-    const outputs = request.out.endsWith('.safetensors')
-      ? [await job.writeFile(request.out)]
-      : await job.writeFolder(request.out);
+    const outputs = await job.write(request.out);
     const { results: tensors, times } = job;
     const report =
       typeof format === 'string'
@@ -109,6 +96,59 @@ export async function quantizeToFile(
     return { ...report, notes: [...report.notes, ...job.notes], outputs };
   } finally {
     await job.close();
+  }
+}
+
+/** What is written in the place of some tensors. */
+export interface ReplacedRequest {
+  /** F32 in the order in which the tensors are stored, by name. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+  /** See {@link QuantizeRequest.out}. */
+  readonly out: string;
+  /** Added to the metadata of the files. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes a checkpoint in which some tensors have other values; everything else is copied byte by byte. Outputs appear
+ * whole or not at all, inputs are never touched.
+ * @throws OutputError, CheckpointError; an AbortError when cancelled
+ */
+export async function writeReplaced(
+  pool: WorkerPool,
+  model: OpenedModel,
+  { values, out, metadata }: ReplacedRequest,
+  options: CallOptions = {},
+): Promise<{ readonly outputs: readonly string[]; readonly notes: readonly string[] }> {
+  refuseUnwritable(model, out);
+  const replaced = model.tensors.filter(({ name }) => values.has(name));
+  const selected = new Map(replaced.map((tensor) => [tensor, parseFormat('f32')]));
+  const plan = { scaleDtype: 'f32' as const, selected, inputs: await listInputs(model) };
+  const job = new QuantizeJob(pool, model, { ...plan, made: metadata, values }, options);
+  try {
+    return { outputs: await job.write(out), notes: job.notes };
+  } finally {
+    await job.close();
+  }
+}
+
+/** @throws OutputError where not all tensors can be written, or not there */
+export function refuseUnwritable(model: OpenedModel, out: string): void {
+  if (model.problems.length > 0) {
+    const [problem] = model.problems;
+    throw new OutputError(`${problem.message}; an incomplete checkpoint cannot be written`);
+  }
+  const [lost] = model.configuration ? model.undecodable.keys() : [];
+  if (lost !== undefined) {
+    const reason = model.undecodable.get(lost)!;
+    throw new OutputError(
+      `${visible(model.path)}: ${quoted(lost)} cannot be decoded (${reason}), and safetensors has no element type for its blocks`,
+    );
+  }
+  if (/\.gguf$/i.test(out)) {
+    throw new OutputError(
+      `${visible(out)}: weights are written as safetensors; name a .safetensors file or a folder`,
+    );
   }
 }
 
@@ -130,7 +170,10 @@ async function listInputs({ fileSystem, inputs, path }: OpenedModel): Promise<st
 }
 
 interface QuantizePlan {
-  readonly format: QuantizeRequest['format'];
+  /** Added to the metadata of files. */
+  readonly made: Readonly<Record<string, string>>;
+  /** What is written in the place of some of the selected, by name. */
+  readonly values?: ReadonlyMap<string, Float32Array>;
   readonly scaleDtype: ScaleDtype;
   /** The format of each; the others are copied. */
   readonly selected: ReadonlyMap<ModelTensor, NumberFormat>;
@@ -159,8 +202,13 @@ class QuantizeJob {
     this.copyBuffer = new Uint8Array(Math.min(COPY_BYTES, largest));
   }
 
+  /** Writes a file or a folder, as its name says; returns the paths of files. */
+  async write(out: string): Promise<readonly string[]> {
+    return out.endsWith('.safetensors') ? [await this.writeFile(out)] : this.writeFolder(out);
+  }
+
   /** Writes all tensors to one file; returns its path. */
-  async writeFile(out: string): Promise<string> {
+  private async writeFile(out: string): Promise<string> {
     const path = resolve(out);
     await this.writeTensors(path, this.model.tensors, {
       inputs: this.plan.inputs,
@@ -179,12 +227,7 @@ class QuantizeJob {
       const { name, shape } = source;
       return { name, shape, dtype: quantized ? 'F32' : source.dtype, source, quantized };
     });
-    const { format } = this.plan;
-    const made: Readonly<Record<string, string>> =
-      typeof format === 'string'
-        ? { 'quantscope.format': parseFormat(format).id }
-        : { 'quantscope.recipe': format.name };
-    const metadata = { ...this.model.metadata, ...made };
+    const metadata = { ...this.model.metadata, ...this.plan.made };
     await writeSafetensors(
       path,
       entries,
@@ -195,7 +238,7 @@ class QuantizeJob {
   }
 
   /** Writes a folder with the checkpoint's file names; it appears when all files are complete. */
-  async writeFolder(out: string): Promise<string[]> {
+  private async writeFolder(out: string): Promise<string[]> {
     await refuseInputs(out, this.plan.inputs);
     // An empty folder is replaced; a link to it stays.
     const folder = await realpath(out).catch(() => resolve(out));
@@ -249,6 +292,12 @@ class QuantizeJob {
   private async quantize({ source }: OutputTensor, sink: TensorSink): Promise<void> {
     const base = this.doneBytes;
     const bytes = countSourceBytes(source);
+    const values = this.plan.values?.get(source.name);
+    if (values) {
+      await sink.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      this.doneBytes = base + bytes;
+      return;
+    }
     const { tensors, times } = await quantizeTensors(
       this.pool,
       {
