@@ -118,7 +118,8 @@ class BlockAdjuster {
         }
       }
     }
-    const sample = steps.clip && (await sampleInputs(walk, block, site, steps.clip.sampledRows));
+    const sample =
+      steps.clip && (await sampleInputs(walk, walk.siteOf(block, site), steps.clip.sampledRows));
     return { site, linears, factors, sample };
   }
 
@@ -130,7 +131,7 @@ class BlockAdjuster {
     const { walk } = this;
     const [{ inputs }] = linears;
     const places = walk.workspace.of(site, linears, walk.stages.rows);
-    const statistics = await gatherStatistics(walk, block, site, places.statistics);
+    const statistics = await gatherStatistics(walk, walk.siteOf(block, site), places.statistics);
     const loaded = new SiteWeights(walk.request, linears, places);
     await loaded.load(walk.weights);
     const weights = loaded.values;

@@ -65,10 +65,11 @@ class SampleQuantizer {
     const { walk } = this;
     const { request, options } = walk;
     const { pool, activations, tensors } = request;
-    const linears = linearsAt(block.plan, site).filter(({ weight }) => tensors.has(weight));
+    const observed = walk.siteOf(block, site);
+    const linears = observed.linears.filter(({ weight }) => tensors.has(weight));
     const places = walk.workspace.of(site, linears, walk.stages.rows);
-    const { maxAbs } = await gatherStatistics(walk, block, site, places.statistics);
-    const { rows, inputs, values } = await sampleInputs(walk, block, site, this.sampledRows);
+    const { maxAbs } = await gatherStatistics(walk, observed, places.statistics);
+    const { rows, inputs, values } = await sampleInputs(walk, observed, this.sampledRows);
     const weights = new SiteWeights(request, linears, places);
     await weights.load(walk.weights);
     const most = Math.max(...linears.map(({ outputs }) => outputs));
