@@ -13,7 +13,7 @@ import { WeightStore } from '../evaluation/weightStore.js';
 import { isRouter, linearsAt, INPUT_SITES, type InputSite } from '../forward/block.js';
 import type { PlacedBlock } from '../forward/tasks.js';
 import { BlockStages, countAttendedBytes } from './blockStages.js';
-import { ExpertSites, type ExpertSiteName } from './expertSites.js';
+import { ExpertSites, type ExpertSite, type ExpertSiteName } from './expertSites.js';
 import { siteOfAllRows, type ObservedSite } from './observedSite.js';
 import type { CalibrationRequest, WalkRequest } from './types.js';
 import { Workspace, type WorkspaceUse } from './workspace.js';
@@ -158,7 +158,7 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
     { plan: { feedForward } }: VisitedBlock,
     site: ExpertSiteName,
     changeOf: (name: string) => TensorChange | undefined,
-  ): Promise<readonly ObservedSite[]> {
+  ): Promise<readonly ExpertSite[]> {
     return isRouter(feedForward) ? this.sitesOfExperts!.of(feedForward, site, changeOf) : [];
   }
 

@@ -26,6 +26,13 @@ const GROUP_BYTES = 24 << 20;
 export const EXPERT_SITES = ['feedForward', 'down'] as const;
 export type ExpertSiteName = (typeof EXPERT_SITES)[number];
 
+/** What one expert's linear maps take. */
+export interface ExpertSite extends ObservedSite {
+  readonly site: ExpertSiteName;
+  /** Its number. */
+  readonly expert: number;
+}
+
 export interface ExpertSitesSetup {
   readonly pool: TaskMachine;
   readonly plan: ModelPlan;
@@ -76,10 +83,11 @@ export class ExpertSites {
     mixture: MixturePlan,
     site: ExpertSiteName,
     changeOf: (name: string) => TensorChange | undefined,
-  ): Promise<readonly ObservedSite[]> {
+  ): Promise<readonly ExpertSite[]> {
     const experts = await this.route(mixture);
     return experts.map((routed) => ({
       name: `expert-${routed.expert}-${site}`,
+      expert: routed.expert,
       site,
       linears: site === 'down' ? [routed.plan.down] : routed.plan.projections,
       rows: routed.rows.length,
