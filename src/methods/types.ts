@@ -92,8 +92,9 @@ export interface QuantizeAlone {
 /**
  * Mean square of each input of a linear map, by the name of its weights' tensor: [inputs], finite, at least 0;
  * undefined where it is not known.
+ * @param expert number of the expert that the map belongs to: several may be stored as one tensor
  */
-export type ImportanceOf = (tensor: string) => Float32Array | undefined;
+export type ImportanceOf = (tensor: string, expert?: number) => Float32Array | undefined;
 
 /** Replaces weights by quantized ones whose errors count by what they multiply. */
 export interface QuantizeWithImportance {

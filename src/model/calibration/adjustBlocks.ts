@@ -1,14 +1,14 @@
-import { sumGram } from '../../methods/gram/gram.js';
 import { describeScaling } from '../../methods/scaling.js';
 import { chosenSteps } from '../../methods/steps.js';
 import type { AppliedMethod, ScalingGroup, StepFinding } from '../../methods/types.js';
-import type { Matrix } from '../../kernels/forwardKernels.js';
 import type { CallOptions } from '../../rpc/rpc.js';
-import type { LinearPlan, ModelPlan } from '../config/plan.js';
+import type { LinearPlan } from '../config/plan.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
 import { Divisors, scaleRows } from './divisors.js';
+import { ExpertClipping } from './expertClipping.js';
 import { foldOf, isQueryOrKey } from './folding.js';
+import { SampleGrams } from './sampleGrams.js';
 import { sampleInputs, type Sample } from './sampleInputs.js';
 import { SiteWeights } from './siteWeights.js';
 import { gatherStatistics } from './siteStatistics.js';
@@ -51,7 +51,8 @@ class BlockAdjuster {
   readonly parts: CalibratedPart[] = [];
   private readonly loss: SiteLoss;
   private readonly steps: ReturnType<typeof chosenSteps>;
-  private sampled?: number;
+  private readonly grams: SampleGrams;
+  private readonly experts: ExpertClipping;
 
   constructor(
     private readonly walk: CalibrationWalk,
@@ -59,14 +60,17 @@ class BlockAdjuster {
   ) {
     this.loss = new SiteLoss(walk);
     this.steps = chosenSteps(applied.method, applied.options);
+    this.grams = new SampleGrams(walk, this.steps.clip?.sampledRows ?? 0);
+    this.experts = new ExpertClipping(walk, applied, this.grams);
   }
 
   async visit(block: VisitedBlock): Promise<void> {
     const { walk } = this;
     const before = (name: string) => walk.request.base.get(name);
     const kept = await walk.request.parts.get(block.index, 'adjusted');
-    if (kept) {
-      this.parts.push(kept);
+    const keptExperts = await this.experts.kept(block);
+    if (kept && keptExperts) {
+      this.parts.push(...keptExperts, kept);
       return walk.passBlock(block, before);
     }
     this.loss.forget();
@@ -79,6 +83,11 @@ class BlockAdjuster {
       // What a site is judged by comes after it.
       await walk.pack(block, judgedWith(block, site), before);
       choices.push(await this.choose(block, site, linears, findings));
+      if (site === 'feedForward') {
+        const { parts, unscaled } = await this.experts.adjust(block);
+        this.parts.push(...parts);
+        findings.push(...unscaled);
+      }
       await walk.pass(site, block, before);
     }
     const divisors = new Divisors(block.plan, choices);
@@ -118,7 +127,8 @@ class BlockAdjuster {
         }
       }
     }
-    const sample = steps.clip && (await sampleInputs(walk, block, site, steps.clip.sampledRows));
+    const sample =
+      steps.clip && (await sampleInputs(walk, walk.siteOf(block, site), steps.clip.sampledRows));
     return { site, linears, factors, sample };
   }
 
@@ -130,7 +140,7 @@ class BlockAdjuster {
     const { walk } = this;
     const [{ inputs }] = linears;
     const places = walk.workspace.of(site, linears, walk.stages.rows);
-    const statistics = await gatherStatistics(walk, block, site, places.statistics);
+    const statistics = await gatherStatistics(walk, walk.siteOf(block, site), places.statistics);
     const loaded = new SiteWeights(walk.request, linears, places);
     await loaded.load(walk.weights);
     const weights = loaded.values;
@@ -189,27 +199,12 @@ class BlockAdjuster {
         steps.clip?.clips({ isQueryOrKey: isQueryOrKey(block.plan, linears[index]) }),
     );
     if (steps.clip && sample && clipped.length > 0) {
-      await this.gramOf(sample, factors, { at: places.gram.at, order: inputs });
+      await this.grams.sum(sample, factors, { at: places.gram.at, order: inputs });
       const site = weights.siteIn(block.index, clipped);
       findings.push(...(await steps.clip.clip(site, places.gram, applied.options, walk.options)));
     }
     // Copies: the next site takes the same places.
     return weights.tensors.map((tensor) => ({ ...tensor, values: tensor.values.slice() }));
-  }
-
-  /** Σxᵀx of a sample whose inputs are divided by factors. */
-  private async gramOf(
-    { rows, inputs, values }: Sample,
-    factors: Float32Array | undefined,
-    gram: { readonly at: number; readonly order: number },
-  ): Promise<void> {
-    const { request, options } = this.walk;
-    const { pool } = request;
-    this.sampled ??= pool.reserve(rows * widestInputs(request.model.plan) * 4).start;
-    const matrix: Matrix = { at: this.sampled, stride: inputs };
-    const scaled = factors ? values.map((value, at) => value / factors[at % inputs]) : values;
-    pool.write(this.sampled, scaled);
-    await sumGram(pool, gram, (add) => add(matrix, rows), options);
   }
 
   /** Norms and biases, divided. */
@@ -264,12 +259,4 @@ function judgedWith({ plan }: VisitedBlock, site: InputSite): readonly LinearPla
   const next =
     site === 'attention' ? 'attentionOutput' : site === 'feedForward' ? 'down' : undefined;
   return [...linearsAt(plan, site), ...(next ? linearsAt(plan, next) : [])];
-}
-
-/** The most inputs that a linear map of all rows takes. */
-function widestInputs({ blocks }: ModelPlan): number {
-  const inputs = blocks.flatMap((block) =>
-    INPUT_SITES.flatMap((site) => linearsAt(block, site).map((linear) => linear.inputs)),
-  );
-  return Math.max(...inputs);
 }

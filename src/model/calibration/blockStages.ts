@@ -46,7 +46,7 @@ export interface SiteRows {
 }
 
 /** @param first which of all rows is the first of these */
-type UseRows = (rows: SiteRows, first: number) => Promise<void | 'enough'>;
+export type UseRows = (rows: SiteRows, first: number) => Promise<void | 'enough'>;
 
 /**
  * Takes hidden states through a block one site after the other, so that weights can be chosen by the

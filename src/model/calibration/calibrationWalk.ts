@@ -13,6 +13,8 @@ import { WeightStore } from '../evaluation/weightStore.js';
 import { isRouter, linearsAt, INPUT_SITES, type InputSite } from '../forward/block.js';
 import type { PlacedBlock } from '../forward/tasks.js';
 import { BlockStages, countAttendedBytes } from './blockStages.js';
+import { ExpertSites, type ExpertSite, type ExpertSiteName } from './expertSites.js';
+import { siteOfAllRows, type ObservedSite } from './observedSite.js';
 import type { CalibrationRequest, WalkRequest } from './types.js';
 import { Workspace, type WorkspaceUse } from './workspace.js';
 
@@ -34,6 +36,7 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
   /** Where hidden states lie, one window behind the other. */
   readonly windows: readonly StateWindow[];
   private readonly experts?: ExpertRunner;
+  private readonly sitesOfExperts?: ExpertSites;
   /** Address of the weights of the block at work, … */
   private readonly packed: number;
   /** … but those of the feed-forward part's last map; absent: they lie with the others. */
@@ -66,6 +69,8 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
     const regions = reserveExpertRegions({ pool, plan, weights, maxStored: undefined });
     if (routed && regions) {
       this.experts = new ExpertRunner({ pool, plan, weights, routed, regions, signal });
+      const states = { hidden, rows, signal };
+      this.sitesOfExperts = new ExpertSites({ pool, plan, weights, routed, regions, ...states });
     }
     this.workspace = new Workspace(pool, plan, countAttendedBytes(plan, rows), memory);
     const { attended } = this.workspace;
@@ -139,7 +144,28 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
     }
   }
 
-  /** Takes the hidden states past a site whose weights are in memory; experts follow their router. */
+  /** Linear maps that all rows pass at a site, and what these take. */
+  siteOf(block: VisitedBlock, site: InputSite): ObservedSite {
+    return siteOfAllRows(this.stages, block, site);
+  }
+
+  /**
+   * The same of each expert of a block, in their order: once attention's output has been passed and before the
+   * feed-forward site is. None where a block has no experts.
+   * @param changeOf how an expert's first maps are changed when the inputs of its last one are observed
+   */
+  async expertSitesOf(
+    { plan: { feedForward } }: VisitedBlock,
+    site: ExpertSiteName,
+    changeOf: (name: string) => TensorChange | undefined,
+  ): Promise<readonly ExpertSite[]> {
+    return isRouter(feedForward) ? this.sitesOfExperts!.of(feedForward, site, changeOf) : [];
+  }
+
+  /**
+   * Takes the hidden states past a site whose weights are in memory. A router is asked at attention's end; its
+   * experts run at the feed-forward site.
+   */
   async pass(
     site: InputSite,
     block: VisitedBlock,
@@ -151,7 +177,7 @@ export class CalibrationWalk<Request extends WalkRequest = CalibrationRequest> {
       await this.pack(block, [feedForward.router], changeOf);
     }
     await this.stages.pass(site, block.placed);
-    if (site !== 'attentionOutput' || !isRouter(feedForward)) return;
+    if (site !== 'feedForward' || !isRouter(feedForward)) return;
     const names = feedForward.experts.flatMap(({ projections, down }) =>
       [...projections, down].map(({ weight }) => weight),
     );

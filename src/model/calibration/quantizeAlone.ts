@@ -2,6 +2,8 @@ import type { AppliedMethod, ImportanceOf } from '../../methods/types.js';
 import { throwIfCancelled, type CallOptions } from '../../rpc/rpc.js';
 import { INPUT_SITES, linearsAt } from '../forward/block.js';
 import { WeightStore } from '../evaluation/weightStore.js';
+import { ExpertParts, expertMapsAt } from './expertParts.js';
+import { EXPERT_SITES } from './expertSites.js';
 import type { CalibratedPart, CalibrationRequest } from './types.js';
 import { SiteWeights } from './siteWeights.js';
 import { Workspace } from './workspace.js';
@@ -28,6 +30,14 @@ export async function quantizeAlone(
   const weights = new WeightStore({ pool, model: opened, scaleDtype, signal });
   const results: CalibratedPart[] = [];
   let importance: Promise<ImportanceOf> | undefined;
+  const quantize = async (block: number, site: SiteWeights, expert?: number) => {
+    await site.load(weights);
+    const loaded = site.siteIn(block);
+    if (step.needs === 'nothing') return step.quantize(loaded, chosen, options);
+    const of = await (importance ??= request.importance!());
+    return step.quantize(loaded, (name) => of(name, expert), chosen, options);
+  };
+  const experts = new ExpertParts({ request, weights, workspace, signal });
   const total = plan.blocks.length;
   for (const [block, blockPlan] of plan.blocks.entries()) {
     throwIfCancelled(signal);
@@ -41,18 +51,16 @@ export async function quantizeAlone(
         continue;
       }
       const ofSite = new SiteWeights(request, linears, workspace.of(site, linears, 0));
-      await ofSite.load(weights);
-      const loaded = ofSite.siteIn(block);
-      const findings =
-        step.needs === 'nothing'
-          ? await step.quantize(loaded, chosen, options)
-          : await step.quantize(
-              loaded,
-              await (importance ??= request.importance!()),
-              chosen,
-              options,
-            );
+      const findings = await quantize(block, ofSite);
       results.push(await parts.put(block, site, ofSite.tensors, findings));
+    }
+    for (const site of EXPERT_SITES) {
+      const maps = expertMapsAt(blockPlan, site);
+      results.push(
+        ...(await experts.make(block, maps, async ({ expert }, ofExpert) => ({
+          findings: await quantize(block, ofExpert, expert),
+        }))),
+      );
     }
   }
   return results;

@@ -1,13 +1,15 @@
-import type { SquareMatrix } from '../../kernels/calibrationKernels.js';
 import { sumGram } from '../../methods/gram/gram.js';
-import type { AppliedMethod, QuantizeWithGram } from '../../methods/types.js';
+import type { AppliedMethod, QuantizeWithGram, StepFinding } from '../../methods/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
-import type { LinearPlan } from '../config/plan.js';
 import type { TensorChange } from '../evaluation/types.js';
-import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
+import { INPUT_SITES } from '../forward/block.js';
 import { CalibrationWalk, type VisitedBlock } from './calibrationWalk.js';
-import type { CalibratedPart, CalibrationRequest } from './types.js';
+import { ExpertParts, noteUnrouted } from './expertParts.js';
+import { EXPERT_SITES, type ExpertSite } from './expertSites.js';
+import type { ObservedSite } from './observedSite.js';
 import { SiteWeights } from './siteWeights.js';
+import type { CalibratedPart, CalibrationRequest } from './types.js';
+import type { SitePlaces } from './workspace.js';
 
 /**
  * Quantizes a model's linear weights block by block, each by what it sees of calibration windows that have
@@ -33,6 +35,7 @@ class BlockQuantizer {
   readonly parts: CalibratedPart[] = [];
   private readonly perBlock: boolean;
   private readonly step: QuantizeWithGram;
+  private readonly experts: ExpertParts;
 
   constructor(
     private readonly walk: CalibrationWalk,
@@ -41,6 +44,9 @@ class BlockQuantizer {
     const { method, options } = applied;
     if (method.quantize?.needs !== 'gram') throw new Error(`${method.label} sees no inputs`);
     this.step = method.quantize;
+    const { request, weights, workspace } = walk;
+    const { signal } = walk.options;
+    this.experts = new ExpertParts({ request, weights, workspace, signal });
     this.perBlock = options.order === 'per-block';
   }
 
@@ -51,12 +57,23 @@ class BlockQuantizer {
     const changeOf = (name: string) => changes.get(name) ?? walk.request.base.get(name);
     await walk.loadVectors(block, before);
     if (perBlock) walk.stages.keep();
+    const passing = perBlock ? before : changeOf;
+    const take = (part: CalibratedPart) => {
+      this.parts.push(part);
+      for (const [name, change] of part.changes) changes.set(name, change);
+    };
     for (const site of INPUT_SITES) {
-      const linears = linearsAt(block.plan, site);
+      const observed = walk.siteOf(block, site);
+      const { linears } = observed;
       if (linears.length === 0) continue;
-      const part = await this.partOf(block, site, linears);
-      for (const [name, change] of part?.changes ?? []) changes.set(name, change);
-      const passing = perBlock ? before : changeOf;
+      const part = await this.partOf(block, observed);
+      if (part) take(part);
+      if (site === 'feedForward') {
+        for (const expertSite of EXPERT_SITES) {
+          const sites = await walk.expertSitesOf(block, expertSite, passing);
+          (await this.quantizeExperts(block, sites)).forEach(take);
+        }
+      }
       await walk.pack(block, linears, passing);
       await walk.pass(site, block, passing);
     }
@@ -68,50 +85,54 @@ class BlockQuantizer {
 
   /** A site's weights, quantized now or before; undefined where none of them is to be. */
   private async partOf(
-    block: VisitedBlock,
-    site: InputSite,
-    linears: readonly LinearPlan[],
+    { index }: VisitedBlock,
+    site: ObservedSite,
   ): Promise<CalibratedPart | undefined> {
-    const { request } = this.walk;
-    const chosen = linears.filter(({ weight }) => request.tensors.has(weight));
-    if (chosen.length === 0) return undefined;
-    const part =
-      (await request.parts.get(block.index, site)) ?? (await this.quantize(block, site, chosen));
-    this.parts.push(part);
-    return part;
-  }
-
-  private async quantize(
-    block: VisitedBlock,
-    site: InputSite,
-    linears: readonly LinearPlan[],
-  ): Promise<CalibratedPart> {
-    const { walk, applied } = this;
-    const { request, options } = walk;
-    const [{ inputs }] = linears;
-    const { rows } = walk.stages;
-    const places = walk.workspace.of(site, linears, rows);
-    await this.gather(block, site, { at: places.gram.at, order: inputs });
+    const { request, workspace } = this.walk;
+    const linears = site.linears.filter(({ weight }) => request.tensors.has(weight));
+    if (linears.length === 0) return undefined;
+    const kept = await request.parts.get(index, site.name);
+    if (kept) return kept;
+    const places = workspace.of(site.site, linears, site.rows);
     const weights = new SiteWeights(request, linears, places);
-    await weights.load(walk.weights);
-    const chosen = weights.siteIn(block.index);
-    const found = await this.step.quantize(chosen, places.gram, applied.options, options);
-    const few = noteFewRows(rows, inputs);
-    const tensors = linears.map(({ weight }) => weight);
-    const findings = few
-      ? [...found, { block: block.index, tensors, values: {}, notes: [few] }]
-      : found;
-    return request.parts.put(block.index, site, weights.tensors, findings);
+    const findings = await this.quantize(index, site, weights, places);
+    return request.parts.put(index, site.name, weights.tensors, findings);
   }
 
-  private async gather(block: VisitedBlock, site: InputSite, gram: SquareMatrix): Promise<void> {
-    const { stages, request, options } = this.walk;
+  private quantizeExperts(
+    { index }: VisitedBlock,
+    sites: readonly ExpertSite[],
+  ): Promise<readonly CalibratedPart[]> {
+    return this.experts.make(index, sites, async (site, weights, places) => {
+      if (site.rows > 0) return { findings: await this.quantize(index, site, weights, places) };
+      await weights.loadRounded(this.walk.weights);
+      return { findings: [noteUnrouted(index, site.expert, places)] };
+    });
+  }
+
+  /** Brings a site's weights in and quantizes them. */
+  private async quantize(
+    block: number,
+    site: ObservedSite,
+    weights: SiteWeights,
+    { gram: { at }, linears }: SitePlaces,
+  ): Promise<readonly StepFinding[]> {
+    const { walk, applied } = this;
+    const { pool } = walk.request;
+    const { rows } = site;
+    const [{ inputs }] = site.linears;
     await sumGram(
-      request.pool,
-      gram,
-      (add) => stages.observe(site, block.placed, ({ matrix, rows }) => add(matrix, rows)),
-      options,
+      pool,
+      { at, order: inputs },
+      (add) => site.observe(({ matrix, rows: count }) => add(matrix, count)),
+      walk.options,
     );
+    await weights.load(walk.weights);
+    const chosen = weights.siteIn(block);
+    const found = await this.step.quantize(chosen, { at, rows }, applied.options, walk.options);
+    const few = noteFewRows(rows, inputs);
+    const tensors = linears.map(({ name }) => name);
+    return few ? [...found, { block, tensors, values: {}, notes: [few] }] : found;
   }
 }
 

@@ -1,6 +1,5 @@
-import type { InputSite } from '../forward/block.js';
-import { linearsAt } from '../forward/block.js';
-import type { CalibrationWalk, VisitedBlock } from './calibrationWalk.js';
+import type { CalibrationWalk } from './calibrationWalk.js';
+import type { ObservedSite } from './observedSite.js';
 
 /** Some of the rows that linear maps take: f32 [rows × inputs]. */
 export interface Sample {
@@ -11,16 +10,15 @@ export interface Sample {
 
 /** Of the T rows of a site's inputs every ⌊T/atMost⌋-th, the first included. */
 export async function sampleInputs(
-  { stages, request }: CalibrationWalk,
-  block: VisitedBlock,
-  site: InputSite,
+  { request }: CalibrationWalk,
+  site: ObservedSite,
   atMost: number,
 ): Promise<Sample> {
-  const [{ inputs }] = linearsAt(block.plan, site);
-  const step = Math.max(1, Math.floor(stages.rows / atMost));
-  const rows = Math.ceil(stages.rows / step);
+  const [{ inputs }] = site.linears;
+  const step = Math.max(1, Math.floor(site.rows / atMost));
+  const rows = Math.ceil(site.rows / step);
   const values = new Float32Array(rows * inputs);
-  await stages.observe(site, block.placed, ({ matrix, rows: count }, first) => {
+  await site.observe(({ matrix, rows: count }, first) => {
     for (let row = Math.ceil(first / step) * step; row < first + count; row += step) {
       const at = matrix.at + (row - first) * matrix.stride * 4;
       const input = new Float32Array(request.pool.memory.buffer, at, inputs);

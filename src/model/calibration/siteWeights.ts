@@ -1,6 +1,7 @@
 import { formatForWidth } from '../../formats/index.js';
 import type { CalibratedLinear, CalibrationSite } from '../../methods/types.js';
 import type { LinearPlan } from '../config/plan.js';
+import type { TensorChange } from '../evaluation/types.js';
 import type { WeightStore } from '../evaluation/weightStore.js';
 import type { CalibratedTensor, CalibrationRequest } from './types.js';
 import type { SitePlaces } from './workspace.js';
@@ -18,12 +19,25 @@ export class SiteWeights {
   }
 
   /** Brings the weights in, as they are before this calibration. */
-  async load(store: WeightStore): Promise<void> {
-    await store.loadRows(
+  load(store: WeightStore): Promise<void> {
+    return this.loadAs(store, (change) => change);
+  }
+
+  /** Brings them in rounded to nearest. */
+  loadRounded(store: WeightStore): Promise<void> {
+    const format = formatForWidth(this.request.format, this.inputs);
+    return this.loadAs(store, (change) => ({ ...change, format }));
+  }
+
+  private loadAs(
+    store: WeightStore,
+    as: (before: TensorChange | undefined) => TensorChange | undefined,
+  ): Promise<void> {
+    return store.loadRows(
       this.linears.map((linear, index) => ({
         linear,
         at: this.places.linears[index].weights.at,
-        change: this.request.base.get(linear.weight),
+        change: as(this.request.base.get(linear.weight)),
       })),
     );
   }

@@ -1,7 +1,7 @@
 import type { WorkerPool } from '../../compute/workerPool.js';
 import { statisticsBytes } from '../../methods/gram/gram.js';
 import type { CalibratedLinear, Gram } from '../../methods/types.js';
-import type { LinearPlan, ModelPlan } from '../config/plan.js';
+import { expertsOf, type LinearPlan, type ModelPlan } from '../config/plan.js';
 import { INPUT_SITES, linearsAt, type InputSite } from '../forward/block.js';
 
 const ALIGNMENT = 64;
@@ -42,7 +42,13 @@ export class Workspace {
     const shares = use === 'shared';
     const chosen = use === 'none' ? [] : blocks;
     const bytes = chosen.flatMap((block) =>
-      INPUT_SITES.map((site) => ({ site, linears: linearsAt(block, site) }))
+      [
+        ...INPUT_SITES.map((site) => ({ site, linears: linearsAt(block, site) })),
+        ...expertsOf(block).flatMap(({ projections, down }) => [
+          { site: 'feedForward', linears: projections },
+          { site: 'down', linears: [down] },
+        ]),
+      ]
         .filter(({ linears }) => linears.length > 0)
         .map(({ site, linears }) => {
           const isOver = shares && site !== 'attentionOutput';

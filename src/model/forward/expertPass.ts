@@ -3,7 +3,7 @@ import { isRouter } from './block.js';
 import type { Layers } from './layers.js';
 import { rowsOf } from './rowTiles.js';
 import { EXPERT_ROWS, type Scratch } from './scratch.js';
-import type { ExpertsTask, PlacedBlock, PlacedExpert, RowTile } from './tasks.js';
+import type { ExpertInputsTask, ExpertsTask, PlacedBlock, PlacedExpert, RowTile } from './tasks.js';
 
 /** A feed-forward part that is a router and experts, whose weights come into memory after it has chosen. */
 export class ExpertPass {
@@ -71,6 +71,22 @@ export class ExpertPass {
         scratch.free();
       }
     }
+  }
+
+  /** Inputs of an expert's first maps, or of its last one, of the rows that go to it: source → target. */
+  inputs({ feedForward, site, source, rows, target, region }: ExpertInputsTask): void {
+    const { layers } = this;
+    const [{ inputs: size }] = feedForward.projections;
+    if (site === 'feedForward') {
+      layers.gather({ source, columns: size, rows, target });
+      return;
+    }
+    const scratch = layers.scratchOf(region);
+    const gathered: Matrix = { at: scratch.floats(rows.length * size), stride: size };
+    layers.gather({ source, columns: size, rows, target: gathered });
+    const input = { source: gathered, rows: rows.length, columns: size };
+    const packed = layers.packForAll(feedForward.projections, input, scratch);
+    layers.packActivated({ feedForward, packed, rows: rows.length, copy: target }, scratch);
   }
 
   private applyOne(

@@ -75,6 +75,7 @@ export async function makeForwardMethods(
     addAttention: seeing((task) => pass.addAttention(task)),
     activate: seeing((task) => pass.activate(task)),
     addFeedForward: seeing((task) => pass.addFeedForward(task)),
+    expertInputs: seeing((task) => pass.expertInputs(task)),
     loadRows: seeing(async (task) => {
       const { values, weights } = await loadFormatted(loader, task);
       new Float32Array(memory.buffer, task.target, values.length).set(values);

@@ -8,6 +8,7 @@ import type {
   ActivateTask,
   AddFeedForwardTask,
   AttendTask,
+  ExpertInputsTask,
   ExpertsTask,
   FinishTask,
   LinearTask,
@@ -173,6 +174,11 @@ export class ForwardPass {
   /** What some experts come to: routed → hidden. */
   applyExperts(task: ExpertsTask): Promise<void> {
     return this.experts.apply(task);
+  }
+
+  /** What an expert's linear maps take, of the rows that go to it. */
+  expertInputs(task: ExpertInputsTask): void {
+    this.experts.inputs(task);
   }
 
   /** A linear map on its own. */

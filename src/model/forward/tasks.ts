@@ -190,6 +190,17 @@ export interface ExpertsTask extends ScratchTask {
   readonly routed: RoutedRows;
 }
 
+/** Rows as an expert's first maps, or its last one, take them. */
+export interface ExpertInputsTask extends ScratchTask {
+  readonly feedForward: FeedForward<PlacedLinear>;
+  readonly site: 'feedForward' | 'down';
+  /** What experts take, of all rows. */
+  readonly source: Matrix;
+  /** Those that go to the expert, at most `EXPERT_ROWS`. */
+  readonly rows: readonly number[];
+  readonly target: Matrix;
+}
+
 /** What follows the last block. */
 export interface PlacedEnd {
   readonly norm?: PlacedNorm;
@@ -282,6 +293,8 @@ export interface StageApi {
   addAttention(task: FinishTask): Promise<void>;
   activate(task: ActivateTask): Promise<void>;
   addFeedForward(task: AddFeedForwardTask): Promise<void>;
+  /** Copies what an expert's linear maps take. */
+  expertInputs(task: ExpertInputsTask): Promise<void>;
   /** A chunk of a linear weight as f32 rows, decoded and quantized as `packWeights` does it. */
   loadRows(task: PackTask): Promise<WeightSums>;
   /** A chunk of Q(w·s)/s, packed. */

@@ -10,7 +10,7 @@ import type { CallOptions } from '../../../rpc/rpc.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import type { LanguageModel, TensorChange } from '../../evaluation/types.js';
 import { hashOf } from '../../scores/node/hashOf.js';
-import { INPUT_SITES, linearsAt } from '../../forward/block.js';
+import { expertsOf, linearsOf, listLinears } from '../../config/plan.js';
 import { adjustBlocks } from '../adjustBlocks.js';
 import { findImportance } from '../inputSquares.js';
 import { quantizeByGradients } from '../quantizeByGradients.js';
@@ -22,7 +22,7 @@ import { CalibratedFiles } from './calibratedFiles.js';
 import { pruneCalibrated, refuseFullDisk, touchFolder } from './calibratedFolders.js';
 
 /** Changes whenever the meaning of kept weights does. */
-const MEANING = '2';
+const MEANING = '3';
 
 /** What runs a method's quantize step. */
 const QUANTIZE = {
@@ -87,6 +87,7 @@ export async function calibrateModel(
   const factors = new Map<string, LinearFactors>();
   const findings: StepFinding[] = [];
   const roundings = new Map<string, FixedRounding>();
+  const quantized = new Set<string>();
   let key = '';
   for (const applied of methods) {
     const steps = chosenSteps(applied.method, applied.options);
@@ -122,7 +123,10 @@ export async function calibrateModel(
       // Only now is the step's pool out of reach.
       setup.host.freeMemory();
       for (const part of parts) {
-        for (const [name, change] of part.changes) changes.set(name, change);
+        for (const [name, change] of part.changes) {
+          changes.set(name, change);
+          if (step === 'quantize') quantized.add(name);
+        }
         for (const [name, more] of part.factors) {
           factors.set(name, multiplyFactors(factors.get(name), more));
         }
@@ -134,10 +138,8 @@ export async function calibrateModel(
   }
   const unreached = unreachedOf(setup);
   if (unreached.length > 0) findings.push(noteUnreached(setup, unreached));
-  const isQuantized = methods.some(({ method }) => method.quantize);
-  const left = isQuantized ? unreached : [...setup.tensors.keys()];
-  for (const name of left) {
-    const inputs = setup.tensors.get(name);
+  for (const [name, inputs] of setup.tensors) {
+    if (quantized.has(name)) continue;
     changes.set(name, { ...changes.get(name), format: formatForWidth(format, inputs) });
   }
   return { changes, unrounded, factors, findings, roundings, key };
@@ -158,11 +160,11 @@ function refuseGiven({ id }: QuantizationScheme, { method }: AppliedMethod): str
   return `${id}: an importance matrix is of the model's own inputs, which methods before "+${method.name}" have changed: use it without them, or calibrate on a text`;
 }
 
-/** Tensors that no method sees the inputs of: experts', embeddings and heads. */
+/** Tensors that no method sees the inputs of: embeddings and heads. */
 function unreachedOf({ model, tensors }: CalibrationSetup): readonly string[] {
   const reached = new Set(
     model.plan.blocks.flatMap((block) =>
-      INPUT_SITES.flatMap((site) => linearsAt(block, site).map(({ weight }) => weight)),
+      [...listLinears(block), ...expertsOf(block).flatMap(linearsOf)].map(({ weight }) => weight),
     ),
   );
   return [...tensors.keys()].filter((name) => !reached.has(name));
@@ -176,7 +178,7 @@ function noteUnreached({ model }: CalibrationSetup, tensors: readonly string[]):
     tensors,
     values: {},
     notes: [
-      `${those} rounded to nearest only: methods work on linear maps of blocks that all tokens pass, not on experts, embeddings and heads.`,
+      `${those} rounded to nearest only: methods work on linear maps of blocks, not on embeddings and heads.`,
     ],
   };
 }
