@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { OpenedModel } from '../../../checkpoint/types.js';
 import { WorkerPool } from '../../../compute/workerPool.js';
 import { parseFormat, type ScaleDtype } from '../../../formats/index.js';
@@ -84,7 +85,7 @@ export async function trainToFile(
     ...[(await fingerprintModel(opened)) ?? opened.path, await pool.host.assets.programHash()],
     ...[format.id, scaleDtype, JSON.stringify(settings), textHash, ...[...tensors].sort()],
   ]);
-  const states = new TrainingStates(`${out.replace(/\.safetensors$/, '')}.training`, key);
+  const states = new TrainingStates(`${resolve(out).replace(/\.safetensors$/, '')}.training`, key);
   const resume = await states.read();
   // What training keeps in memory is free when it ends.
   const own = await WorkerPool.create(pool.host, { threads: pool.threads, backend: pool.backend });

@@ -28,6 +28,9 @@ export class TrainingStates {
         `${visible(this.path)}: holds the state of another training (model, text, format or settings differ): remove it, or choose another output`,
       );
     }
+    if (ARRAYS.some((name) => !tensors.some((tensor) => tensor.name === name))) {
+      throw new Error(`${visible(this.path)}: is damaged: remove it, and training begins anew`);
+    }
     const sources = openStoredSources();
     try {
       const arrays = await Promise.all(
