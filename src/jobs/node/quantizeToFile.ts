@@ -98,7 +98,10 @@ export async function quantizeToFile(
     const outputs = request.out.endsWith('.safetensors')
       ? [await job.writeFile(request.out)]
       : await job.writeFolder(request.out);
-    const { results: tensors, times } = job;
+    const { times } = job;
+    // Files may have them in another order.
+    const places = new Map(model.tensors.map((tensor, at) => [tensor, at]));
+    const tensors = [...job.results].sort((a, b) => places.get(a.tensor)! - places.get(b.tensor)!);
     const report =
       typeof format === 'string'
         ? reportWeights(pool, model, {
