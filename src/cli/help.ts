@@ -157,9 +157,9 @@ One of these is the budget:
                          what the program cannot express is said; repeats
   --sensitivity-windows N, --sensitivity-context N
                          what sensitivities are measured on (default: 2 windows of 256
-                         tokens of the calibration text)
+                         tokens of the text that is scored)
   --calibration FILE, --calibration-seed S
-                         that text, and windows drawn from the whole of it
+                         another text for them, and windows drawn from the whole of it
   --random-ids           token ids drawn at random in its place
   --seed S               of the noise, and of these ids (default: 0)
 ${TENSOR_OPTION}

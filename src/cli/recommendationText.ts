@@ -74,6 +74,7 @@ function formatAssignment({ assignment, sensitivity }: RecommendationReport): st
 
 function describeSensitivity({ sensitivity, predicted, predictedBound }: RecommendationReport) {
   const { tokens, evaluations, noise, seconds } = sensitivity;
+  const draws = evaluations / sensitivity.tensors.length / noise.length;
   const source = tokens.text === undefined ? 'token ids drawn at random' : tokens.text;
   const gap = predicted.klDivergence - predictedBound;
   const optimal =
@@ -82,7 +83,7 @@ function describeSensitivity({ sensitivity, predicted, predictedBound }: Recomme
       : 'No other assignment of these formats within the budget has a lower prediction.';
   return (
     `α: predicted KL divergence of a squared relative error t² of 1 in a tensor, from noise of t² = ${noise.join(', ')} ` +
-    `on ${evaluations === sensitivity.tensors.length ? 'each' : 'each, several times'}; ${tokens.windows} windows of ${tokens.context} tokens ` +
+    `on each alone, ${draws === 1 ? 'once' : `${draws} times`}; ${tokens.windows} windows of ${tokens.context} tokens ` +
     `(${visible(source)}), ${formatFixed(seconds, 2)} s. ${optimal}`
   );
 }

@@ -1,4 +1,6 @@
 // Sensitivities against what each tensor alone does to a model.
+import { getMatrixShape } from '../../src/checkpoint/matrixShape.js';
+import { formatForWidth } from '../../src/formats/index.js';
 import { quantizeTensors } from '../../src/jobs/comparison/quantizeTensors.js';
 import { parseFormats } from '../../src/jobs/formatList.js';
 import { readWindows } from '../../src/jobs/perplexity/node/evaluationText.js';
@@ -7,7 +9,6 @@ import { measureSensitivity } from '../../src/jobs/sensitivity/node/measureSensi
 import type { SensitivitySettings } from '../../src/jobs/sensitivity/request.js';
 import { planLanguageModel } from '../../src/model/config/languageModel.js';
 import { evaluate } from '../../src/model/evaluation/evaluate.js';
-import { inFormat } from '../../src/model/evaluation/variants.js';
 import { openLocalModel } from '../../src/model/node/openLocalModel.js';
 import type { SensitivityReport } from '../../src/reports/sensitivity.js';
 import { createPool, HOST } from './checkpoints.js';
@@ -63,6 +64,7 @@ export async function compareSensitivities(
   const map = await measureSensitivity(pool, opened, { tensors, settings });
   const text = await readWindows(HOST, model, { windows, context: 256 });
   const names = tensors.map(({ name }) => name);
+  const widths = new Map(tensors.map((each) => [each.name, getMatrixShape(each).columns]));
   const begin = performance.now();
   const { variants } = await evaluate({
     pool,
@@ -71,7 +73,10 @@ export async function compareSensitivities(
     variants: formats.flatMap((format) =>
       [names, ...names.map((name) => [name])].map((some) => ({
         id: `${format.id} ${some.length} ${some[0]}`,
-        changes: inFormat(format, some),
+        // As stored: where rows do not fit blocks, what takes their place.
+        changes: new Map(
+          some.map((name) => [name, { format: formatForWidth(format, widths.get(name)) }]),
+        ),
       })),
     ),
     settings: { scaleDtype: 'f16', memoryBudgetBytes: 1 << 28 },

@@ -85,7 +85,10 @@ export async function quantizeToFile(
   const job = new QuantizeJob(pool, model, { scaleDtype, selected, inputs, made }, options);
   try {
     const outputs = await job.write(request.out);
-    const { results: tensors, times } = job;
+    const { times } = job;
+    // Files may have them in another order.
+    const places = new Map(model.tensors.map((tensor, at) => [tensor, at]));
+    const tensors = [...job.results].sort((a, b) => places.get(a.tensor)! - places.get(b.tensor)!);
     const report =
       typeof format === 'string'
         ? reportWeights(pool, model, {

@@ -1,6 +1,7 @@
 import { parseJson } from '../../checkpoint/jsonText.js';
 import { parseFormat, type ScaleDtype } from '../../formats/index.js';
-import { visible } from '../../storage/errors.js';
+import { quoted, visible } from '../../storage/errors.js';
+import { shorten } from '../../storage/shorten.js';
 import type { FormatMix } from '../mixes.js';
 
 /** A decision as a file: which tensors of a model are stored in which format (docs/recipes.md). */
@@ -14,6 +15,14 @@ export interface Recipe {
   /** Where it comes from, for people: readers ignore what is in it. */
   readonly about?: unknown;
 }
+
+/** A file that is no recipe; one line. */
+export class RecipeError extends Error {
+  override readonly name = 'RecipeError';
+}
+
+/** Characters of what is wrong. */
+const MAX_DETAIL = 300;
 
 const KEYS = ['recipe', 'scaleDtype', 'tensors', 'about'];
 const SCALE_DTYPES: readonly string[] = ['f16', 'bf16', 'f32'] satisfies ScaleDtype[];
@@ -40,7 +49,9 @@ export function formatRecipe({ recipe, scaleDtype, about, tensors }: Recipe): st
  */
 export function parseRecipe(text: string, file: string): Recipe {
   const fail = (place: string, detail: string): never => {
-    throw new Error(visible(`${file}: ${place}${place ? ' ' : ''}${detail}`));
+    throw new RecipeError(
+      `${visible(file)}: ${place}${place ? ' ' : ''}${shorten(detail, MAX_DETAIL, visible)}`,
+    );
   };
   let value: unknown;
   try {
@@ -49,10 +60,10 @@ export function parseRecipe(text: string, file: string): Recipe {
     return fail('', `is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   const root = asObject(value) ?? fail('', 'is no recipe: a JSON object is wanted');
-  refuseOthers(root, KEYS, (key) => fail(`"${key}"`, `is not one of ${KEYS.join(', ')}`));
+  refuseOthers(root, KEYS, (key) => fail(quoted(key), `is not one of ${KEYS.join(', ')}`));
   const { recipe, scaleDtype, tensors, about } = root;
   if (recipe !== 1) {
-    return fail('"recipe"', `is ${JSON.stringify(recipe) ?? 'missing'}; this version reads 1`);
+    return fail('"recipe"', 'is not 1, the version that can be read');
   }
   if (typeof scaleDtype !== 'string' || !SCALE_DTYPES.includes(scaleDtype)) {
     return fail('"scaleDtype"', `is not one of ${SCALE_DTYPES.join(', ')}`);
@@ -65,11 +76,11 @@ export function parseRecipe(text: string, file: string): Recipe {
     const place = `"tensors"[${index}]`;
     const tensor = asObject(each) ?? fail(place, 'is not an object');
     refuseOthers(tensor, ['name', 'format'], (key) =>
-      fail(`${place} "${key}"`, 'is not one of name, format'),
+      fail(`${place} ${quoted(key)}`, 'is not one of name, format'),
     );
     const { name, format } = tensor;
     if (typeof name !== 'string' || name === '') return fail(`${place} "name"`, 'is no name');
-    if (seen.has(name)) return fail(`${place} "name"`, `"${name}" is there twice`);
+    if (seen.has(name)) return fail(`${place} "name"`, `${quoted(name)} is there twice`);
     seen.add(name);
     if (typeof format !== 'string') return fail(`${place} "format"`, 'is no name of a format');
     try {

@@ -43,7 +43,7 @@ export interface RecommendationRequest extends Selection {
   readonly pins?: readonly Pin[];
   readonly scaleDtype?: ScaleDtype;
   readonly sensitivity?: SensitivitySettings;
-  /** What the result is measured on, and what calibration text sensitivities are. */
+  /** What the result is measured on, and sensitivities unless a calibration text is named. */
   readonly perplexity: PerplexitySettings;
 }
 
@@ -108,13 +108,9 @@ export async function recommend(
   const weightsSeconds = (performance.now() - begin) / 1000;
 
   onPhase?.('sensitivity');
-  const energies = outcome.tensors.map(({ tensor, weights: { sumSquares } }) => ({
-    tensor,
-    sumSquares,
-  }));
   const sensitivity = await runners.measureSensitivity(
     model,
-    { tensors, energies, settings: request.sensitivity, run: perplexity },
+    { tensors, settings: request.sensitivity, run: perplexity },
     options,
   );
   const alphas = sensitivity.tensors.map(({ alpha }) => alpha);

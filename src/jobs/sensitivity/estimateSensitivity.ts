@@ -1,12 +1,5 @@
-import type { ModelTensor } from '../../checkpoint/types.js';
 import type { Variant, WindowScore } from '../../model/evaluation/types.js';
 import type { TensorSensitivity } from '../../reports/sensitivity.js';
-
-/** A tensor, and Σw² over its finite weights. */
-export interface TensorEnergy {
-  readonly tensor: Pick<ModelTensor, 'name' | 'layer' | 'nameInLayer' | 'elements'>;
-  readonly sumSquares: number;
-}
 
 /** FNV-1a. */
 function hashName(name: string, seed: number): number {
@@ -17,53 +10,66 @@ function hashName(name: string, seed: number): number {
   return hash >>> 0;
 }
 
+/** A tensor, and what says how large noise on it is. */
+export interface NoisyTensor {
+  readonly name: string;
+  /** Squared relative error of noise whose standard deviation is the range of each group. */
+  readonly widest: number;
+}
+
 /**
- * A model for each tensor and size of the noise: this tensor alone with noise.
+ * Models with noise on one tensor alone: for each tensor those of each size, and of each size one for each draw.
  * @param noise squared relative errors ‖noise‖² / ‖W‖²
  */
 export function noiseVariants(
-  energies: readonly TensorEnergy[],
-  noise: readonly number[],
-  seed: number,
+  tensors: readonly NoisyTensor[],
+  { noise, draws, seed }: { noise: readonly number[]; draws: number; seed: number },
 ): Variant[] {
-  return energies.flatMap(({ tensor: { name, elements }, sumSquares }) =>
-    noise.map((size): Variant => {
-      const deviation = Math.sqrt((size * sumSquares) / elements);
-      const change = { noise: { deviation, seed: hashName(name, seed) } };
-      return { id: `noise ${size} ${seed} ${name}`, changes: new Map([[name, change]]) };
-    }),
+  return tensors.flatMap(({ name, widest }) =>
+    noise.flatMap((size) =>
+      Array.from({ length: draws }, (_, draw): Variant => {
+        const share = widest > 0 ? Math.sqrt(size / widest) : 0;
+        const change = { noise: { share, seed: hashName(`${draw} ${name}`, seed) } };
+        return { id: `noise ${share} ${draw} ${seed} ${name}`, changes: new Map([[name, change]]) };
+      }),
+    ),
   );
 }
 
 /**
  * α of one tensor: least squares through 0 of mean KL over the squared relative error, Σt²·KL / Σt⁴ (HIGGS,
  * arXiv 2411.17525, with KL in the place of the perplexity).
- * @param scores of the tensor with noise of each size, over the same windows
+ * @param scores of the tensor with noise of each size, of each size one for each draw, over the same windows
  */
 export function estimateAlpha(
   noise: readonly number[],
   scores: readonly (readonly WindowScore[])[],
 ): Pick<TensorSensitivity, 'alpha' | 'standardError' | 'klDivergence'> {
-  const squares = noise.reduce((sum, size) => sum + size * size, 0);
+  const draws = scores.length / noise.length;
+  const squares = draws * noise.reduce((sum, size) => sum + size * size, 0);
+  const sizeOf = (at: number) => noise[Math.floor(at / draws)];
   const alphaOf = (divergences: readonly number[]) =>
-    divergences.reduce((sum, each, at) => sum + noise[at] * each, 0) / squares;
-  const mean = (windows: readonly WindowScore[]) =>
-    windows.reduce((sum, { divergence }) => sum + divergence, 0) /
-    windows.reduce((sum, { targets }) => sum + targets, 0);
-  const klDivergence = scores.map(mean);
-  const alpha = alphaOf(klDivergence);
-  const count = scores[0].length;
+    divergences.reduce((sum, each, at) => sum + sizeOf(at) * each, 0) / squares;
   const targets = scores[0].reduce((sum, window) => sum + window.targets, 0);
+  const means = scores.map(
+    (windows) => windows.reduce((sum, { divergence }) => sum + divergence, 0) / targets,
+  );
+  const alpha = alphaOf(means);
   // Residuals of a ratio of sums over windows of unequal length, as for perplexities.
   const residuals = scores[0].map(
     (window, at) =>
       alphaOf(scores.map((windows) => windows[at].divergence)) - alpha * window.targets,
   );
+  const count = residuals.length;
   const sum = residuals.reduce((total, each) => total + each * each, 0);
   return {
     alpha,
     standardError: count < 2 ? null : Math.sqrt((count / (count - 1)) * sum) / targets,
-    klDivergence,
+    klDivergence: noise.map((_, size) =>
+      means
+        .slice(size * draws, (size + 1) * draws)
+        .reduce((total, each) => total + each / draws, 0),
+    ),
   };
 }
 

@@ -1,6 +1,5 @@
 import type { ModelTensor } from '../../checkpoint/types.js';
 import type { PerplexitySettings } from '../perplexity/measurement.js';
-import type { TensorEnergy } from './estimateSensitivity.js';
 
 /** How sensitivities are measured; what is not said is {@link DEFAULT_SENSITIVITY}. */
 export interface SensitivitySettings {
@@ -9,6 +8,8 @@ export interface SensitivitySettings {
   readonly context?: number;
   /** Squared relative errors of the noise, each above 0. */
   readonly noise?: readonly number[];
+  /** Times that noise is drawn for each tensor and size. */
+  readonly draws?: number;
   readonly seed?: number;
   /** Token ids drawn at random in the place of a text. */
   readonly randomIds?: boolean;
@@ -18,18 +19,14 @@ export const DEFAULT_SENSITIVITY = Object.freeze({
   windows: 2,
   context: 256,
   noise: [0.01],
+  draws: 3,
   seed: 0,
   randomIds: false,
 });
 
 export interface SensitivityRequest {
   readonly tensors: readonly ModelTensor[];
-  /** Σw² of the tensors where it is known; else they are read once more. */
-  readonly energies?: readonly TensorEnergy[];
   readonly settings?: SensitivitySettings;
-  /** The text is that of calibrations: not the one that is scored. */
-  readonly run?: Pick<
-    PerplexitySettings,
-    'calibration' | 'bosEveryWindow' | 'memoryBudgetBytes' | 'cacheFolder'
-  >;
+  /** Where the text comes from: a calibration text where one is named, else what is scored. */
+  readonly run?: PerplexitySettings;
 }

@@ -24,7 +24,7 @@ export class ChangeKeys {
   /** @returns '' for a tensor as it is stored */
   of(change: TensorChange = {}): string {
     const { noise, format } = change;
-    const added = noise ? `+${noise.deviation}:${noise.seed} ` : '';
+    const added = noise ? `+${noise.share}:${noise.seed} ` : '';
     return `${this.ofValues(change)}${added}${format?.id ?? ''}`;
   }
 

@@ -218,7 +218,7 @@ export class WeightStore {
       yield {
         chunk,
         target: at + row * inputs * 4,
-        ...(noise && { noise: { ...noise, first: (start + row) * inputs } }),
+        ...(noise && { noise: { ...noise, first: (start + row) * inputs, columns: inputs } }),
         format: this.formatTask(weight, change),
         scaleDtype: this.scaleDtype,
       };

@@ -162,7 +162,7 @@ async function gatherRows(loader: ChunkLoader, task: GatherTask): Promise<void> 
       rows: 1,
       columns: count,
     };
-    const noise = task.noise && { ...task.noise, first };
+    const noise = task.noise && { ...task.noise, first, columns: count };
     const { values } = await loadFormatted(loader, { chunk, region, noise, format, scaleDtype });
     const at = target.at + i * target.stride * 4;
     const out = new Float32Array(loader.memory.buffer, at, columns);

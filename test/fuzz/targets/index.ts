@@ -12,6 +12,7 @@ import { layout } from './layout.js';
 import { names } from './names.js';
 import { pageArguments } from './pageArguments.js';
 import { plan } from './plan.js';
+import { recipe } from './recipe.js';
 import { rpc, wireNumbers } from './rpc.js';
 import { scores } from './scores.js';
 import { sentencePiece } from './sentencePiece.js';
@@ -39,6 +40,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ggufFile,
   ggufTokenizer,
   imatrix,
+  recipe,
   sentencePiece,
   tekken,
   storedWeights,

@@ -18,6 +18,7 @@ import { compileGlob } from '../../../src/jobs/globs/globMatcher.js';
 import { describeLayers } from '../../../src/jobs/inspection/describeLayers.js';
 import { describeModel } from '../../../src/jobs/inspection/describeModel.js';
 import { listModel } from '../../../src/jobs/inspection/listModel.js';
+import { parseRecipe } from '../../../src/jobs/recipes/recipe.js';
 import { makeTensorMatcher, selectTensors } from '../../../src/jobs/selection.js';
 import { nameArchitecture, summarizeConfig } from '../../../src/model/config/configSummary.js';
 import { Configuration } from '../../../src/model/config/configuration.js';
@@ -632,6 +633,11 @@ export const READERS: readonly Reader[] = [
   },
 
   // Jobs
+  {
+    name: 'parseRecipe',
+    file: 'src/jobs/recipes/recipe.ts',
+    cases: ofTexts((text) => parseRecipe(text, 'recipe.json')),
+  },
   ...GLOBS.map((glob): Reader => ({
     name: `compileGlob ${glob}`,
     file: 'src/jobs/globs/globMatcher.ts',
@@ -816,7 +822,9 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/reports/naturalOrder.ts',
   'src/reports/pageArguments.ts',
   'src/reports/pageLimits.ts',
+  'src/reports/recommendation.ts',
   'src/reports/reports.ts',
+  'src/reports/sensitivity.ts',
   'src/safetensors/container.ts',
   'src/safetensors/dtypes.ts',
   'src/safetensors/headerLimitError.ts',

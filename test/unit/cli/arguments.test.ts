@@ -302,3 +302,89 @@ describe('the rest', () => {
     expect(usageError('convert m').message).toContain('"convert" is not a command');
   });
 });
+
+describe('recommend', () => {
+  test('takes a budget, formats, ties, pins and files to write', () => {
+    const line = parse(
+      'recommend m --bits 3.5 --format int3,NF4 --tie qkv --tie gate-up --pin *=a=int8 --recipe r.json --export mlx-lm=m.py --sensitivity-windows 4 --seed 3',
+    );
+    expect(line).toMatchObject({
+      command: 'recommend',
+      path: 'm',
+      formats: ['int3-asym:g128', 'nf4:g128'],
+      budget: { kind: 'bits', bitsPerWeight: 3.5 },
+      ties: ['qkv', 'gate-up'],
+      pins: [{ glob: '*=a', format: 'int8-asym:g128' }],
+      recipe: 'r.json',
+      exports: [{ exporter: { name: 'mlx-lm' }, file: 'm.py' }],
+      sensitivity: { windows: 4, seed: 3 },
+      scaleDtype: 'f16',
+    });
+  });
+
+  test.each([
+    ['--size 7.5GB', { kind: 'bytes', bytes: 7.5 * 1024 ** 3 }],
+    ['--size 900kib', { kind: 'bytes', bytes: 900 * 1024 }],
+    ['--bytes 12345', { kind: 'bytes', bytes: 12345 }],
+    ['--max-delta 0.5', { kind: 'perplexity', delta: 0.5 }],
+    ['--max-kl .01', { kind: 'divergence', klDivergence: 0.01 }],
+  ])('takes the budget %s', (option, budget) => {
+    expect(parse(`recommend m --format int4 ${option}`)).toMatchObject({ budget });
+  });
+
+  const BUDGET = 'a budget is wanted, one of --bits, --size, --bytes, --max-delta and --max-kl';
+  test.each([
+    ['--format int4', `${BUDGET}; none is given`],
+    ['--format int4 --bits 3 --max-kl 1', `${BUDGET}; --bits and --max-kl are given`],
+    ['--bits 3', '--format is missing: at least one is needed'],
+    ['--format int4 --bits 0', '--bits "0" is not a number above 0'],
+    ['--format int4 --bits 1e3', '--bits "1e3" is not a number above 0'],
+    ['--format int4 --size 8', '--size "8" is not a number with KB, MB, GB or TB'],
+    ['--format int4 --size GB', '--size "" is not a number above 0'],
+    ['--format int4 --bits 3 --tie all', '--tie "all" is not one of qkv, gate-up'],
+    ['--format int4 --bits 3 --pin int4', '--pin "int4" is not GLOB=FORMAT'],
+    [
+      '--format int4 --bits 3 --export gguf=x',
+      '--export "gguf=x" is not PROGRAM=FILE with one of llama-quantize, gptqmodel, compressed-tensors, mlx-lm',
+    ],
+    ['--format int4 --bits 3 --save-logits x', '--save-logits is not an option of recommend'],
+    [
+      '--format int4+gptq --bits 3',
+      '--format: methods and formats of activations are for compare and perplexity',
+    ],
+  ])('refuses %s', (options, message) => {
+    const error = usageError(`recommend m ${options}`);
+    expect(error.message).toBe(message);
+    expect(error.command).toBe('recommend');
+  });
+});
+
+describe('recipes', () => {
+  test('stand in the place of formats', () => {
+    expect(parse('quantize m --recipe r.json --out o')).toMatchObject({
+      format: undefined,
+      recipe: 'r.json',
+      scaleDtype: undefined,
+    });
+    expect(parse('compare m --recipe r.json --recipe s.json')).toMatchObject({
+      formats: [],
+      recipes: ['r.json', 's.json'],
+    });
+    expect(parse('perplexity m --recipe r.json --scale-dtype f32')).toMatchObject({
+      recipes: ['r.json'],
+      scaleDtype: 'f32',
+    });
+  });
+
+  test.each([
+    ['quantize m --recipe r --format int4 --out o', '--recipe and --format exclude each other'],
+    ['quantize m --recipe r --tensor * --out o', '--recipe and --tensor exclude each other'],
+    ['compare m --recipe', "Option '--recipe <value>' argument missing"],
+    [
+      'perplexity m --recipe r --format int4 --save-logits x',
+      '--save-logits takes one --format or --recipe at most',
+    ],
+  ])('refuses "%s"', (text, message) => {
+    expect(usageError(text).message).toBe(message);
+  });
+});

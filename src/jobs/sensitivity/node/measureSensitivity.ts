@@ -4,6 +4,7 @@ import { parseFormat } from '../../../formats/index.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
 import { evaluate } from '../../../model/evaluation/evaluate.js';
 import type { LanguageModel } from '../../../model/evaluation/types.js';
+import { NOISE_GROUP } from '../../../model/forward/weightNoise.js';
 import { TokenizerError } from '../../../model/text/tokenizerFiles.js';
 import type { SensitivityReport } from '../../../reports/sensitivity.js';
 import { throwIfCancelled, type CallOptions } from '../../../rpc/rpc.js';
@@ -13,12 +14,13 @@ import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import { quantizeTensors } from '../../comparison/quantizeTensors.js';
 import { DEFAULT_MEMORY_BUDGET } from '../../perplexity/measurement.js';
 import { CalibrationText } from '../../perplexity/node/calibrationText.js';
+import { readWindows as readTextWindows } from '../../perplexity/node/evaluationText.js';
 import { openScores } from '../../perplexity/node/openScores.js';
 import {
   drawWindows,
   estimateAlpha,
   noiseVariants,
-  type TensorEnergy,
+  type NoisyTensor,
 } from '../estimateSensitivity.js';
 import {
   DEFAULT_SENSITIVITY,
@@ -41,11 +43,11 @@ interface SensitivityWindows {
 export async function measureSensitivity(
   pool: WorkerPool,
   opened: OpenedModel,
-  { tensors, energies, settings = {}, run = {} }: SensitivityRequest,
+  { tensors, settings = {}, run = {} }: SensitivityRequest,
   { signal, onProgress }: CallOptions = {},
 ): Promise<SensitivityReport> {
   const begin = performance.now();
-  const { noise, seed, ...asked } = { ...DEFAULT_SENSITIVITY, ...definedOf(settings) };
+  const { noise, draws, seed, ...asked } = { ...DEFAULT_SENSITIVITY, ...definedOf(settings) };
   const model = await planLanguageModel(opened);
   const inputs = new Map<string, InputState>();
   const files = recordInputs(localFileSystem, inputs);
@@ -55,7 +57,6 @@ export async function measureSensitivity(
     { ...asked, seed, run, files },
     signal,
   );
-  const known = energies ?? (await measureEnergies(pool, tensors, signal));
   const warnings: string[] = [];
   const store = await openScores(
     pool,
@@ -63,7 +64,9 @@ export async function measureSensitivity(
     run.cacheFolder,
     (message) => void warnings.push(message),
   );
-  const variants = noiseVariants(known, noise, seed);
+  const noisy = await measureWidths(pool, tensors, signal);
+  const variants = noiseVariants(noisy, { noise, draws, seed });
+  const perTensor = noise.length * draws;
   try {
     const { variants: scores } = await evaluate(
       {
@@ -96,12 +99,12 @@ export async function measureSensitivity(
       seed,
       evaluations: variants.length,
       seconds: (performance.now() - begin) / 1000,
-      tensors: known.map(({ tensor: { name, layer, nameInLayer, elements } }, index) => ({
+      tensors: tensors.map(({ name, layer, nameInLayer, elements }, index) => ({
         ...{ name, layer, nameInLayer, parameters: elements },
         ...checked(
           opened,
           name,
-          estimateAlpha(noise, scores.slice(index * noise.length, (index + 1) * noise.length)),
+          estimateAlpha(noise, scores.slice(index * perTensor, (index + 1) * perTensor)),
         ),
       })),
       notes: [...notes, ...warnings],
@@ -124,7 +127,10 @@ interface Asked extends Pick<
   readonly files: typeof localFileSystem;
 }
 
-/** Windows of the calibration text, or where there is no tokenizer, or it is asked for, of ids drawn at random. */
+/**
+ * Windows of the text that is scored, or of a calibration text that is given; where there is no tokenizer, or it is
+ * asked for, of ids drawn at random.
+ */
 async function readWindows(
   pool: WorkerPool,
   model: LanguageModel,
@@ -143,15 +149,27 @@ async function readWindows(
     ],
   });
   if (randomIds) return random('');
-  const { textFile, seed: drawn } = run.calibration ?? {};
-  const settings = {
-    calibration: { textFile, seed: drawn },
-    bosEveryWindow: run.bosEveryWindow,
-  };
-  const text = new CalibrationText({ pool, model, settings, files }, signal);
-  try {
+  const { textFile: ownText, seed: drawn } = run.calibration ?? {};
+  if (ownText !== undefined) {
+    const settings = {
+      calibration: { textFile: ownText, seed: drawn },
+      bosEveryWindow: run.bosEveryWindow,
+    };
+    const text = new CalibrationText({ pool, model, settings, files }, signal);
     const { windows, source } = await text.windowsFor({ windows: wanted, context });
     return { windows, text: source, notes: text.notes };
+  }
+  const { textFile, tokenIdsFile, perDocument, bosEveryWindow } = run;
+  const request = {
+    ...{ textFile, tokenIdsFile, perDocument, bosEveryWindow, windows: wanted },
+    // Windows of ids are as they are.
+    context: tokenIdsFile === undefined ? Math.min(context, maxPositions) : run.context,
+  };
+  try {
+    const { windows, source } = await readTextWindows(pool.host, model, request, signal, files);
+    const note =
+      'Sensitivities are measured on the first windows of the text that is scored as well.';
+    return { windows: windows.ids, text: source, notes: [note] };
   } catch (error) {
     throwIfCancelled(signal);
     if (!(error instanceof TokenizerError) || textFile !== undefined) throw error;
@@ -159,16 +177,19 @@ async function readWindows(
   }
 }
 
-/** Σw² of tensors. */
-async function measureEnergies(
+/** Squared relative errors of noise as wide as groups are, from the rounding error of INT8: steps of 1/255 of the range. */
+async function measureWidths(
   pool: WorkerPool,
   tensors: readonly ModelTensor[],
   signal: AbortSignal | undefined,
-): Promise<TensorEnergy[]> {
-  const formats = [parseFormat('f32')];
+): Promise<NoisyTensor[]> {
+  const formats = [parseFormat(`int8-asym:g${NOISE_GROUP}`)];
   const request = { tensors, formats, scaleDtype: 'f32' as const };
-  const { tensors: read } = await quantizeTensors(pool, request, { signal });
-  return read.map(({ tensor, weights: { sumSquares } }) => ({ tensor, sumSquares }));
+  const { tensors: rounded } = await quantizeTensors(pool, request, { signal });
+  return rounded.map(({ tensor: { name }, weights: { sumSquares }, errors: [{ sums }] }) => ({
+    name,
+    widest: sumSquares > 0 ? (12 * 255 ** 2 * sums.squaredError) / sumSquares : 0,
+  }));
 }
 
 /** @throws where a model with noise gives no numbers */

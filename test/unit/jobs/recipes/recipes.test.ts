@@ -23,8 +23,8 @@ describe('a recipe', () => {
   it.each([
     ['', /^r\.json: is no JSON: /],
     ['[]', /^r\.json: is no recipe: a JSON object is wanted$/],
-    ['{"recipe":2}', /^r\.json: "recipe" is 2; this version reads 1$/],
-    ['{}', /^r\.json: "recipe" is missing/],
+    ['{"recipe":2}', /^r\.json: "recipe" is not 1, the version that can be read$/],
+    ['{}', /^r\.json: "recipe" is not 1/],
     ['{"recipe":1,"bits":3}', /^r\.json: "bits" is not one of recipe, scaleDtype, tensors, about$/],
     ['{"recipe":1,"scaleDtype":"f8"}', /"scaleDtype" is not one of f16, bf16, f32$/],
     [

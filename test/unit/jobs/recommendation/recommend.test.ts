@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RecommendationRequest } from '../../../../src/jobs/recommendation/recommend.js';
 import { recipeOf } from '../../../../src/jobs/recommendation/recipeOf.js';
+import { selectTensors } from '../../../../src/jobs/selection.js';
+import { measureSensitivity } from '../../../../src/jobs/sensitivity/node/measureSensitivity.js';
 import { openLocalModel } from '../../../../src/model/node/openLocalModel.js';
 import type { RecommendationReport } from '../../../../src/reports/recommendation.js';
+import type { SensitivityReport } from '../../../../src/reports/sensitivity.js';
 import { createPool, SAMPLE, temporaryFolder } from '../../../support/checkpoints.js';
 import { compareOn, perplexityOn, recommendOn } from '../../../support/jobs.js';
 import { GOLDEN_MODELS } from '../../../support/languageModels.js';
@@ -15,7 +18,7 @@ import { sharedPool } from '../../../support/sharedPool.js';
 const REQUEST: RecommendationRequest = {
   formats: ['int3', 'int4', 'nf4:g64', 'int6'],
   budget: { kind: 'bits', bitsPerWeight: 4 },
-  sensitivity: { windows: 1, context: 64 },
+  sensitivity: { windows: 1, context: 64, draws: 1 },
   perplexity: { windows: 2, context: 128 },
 };
 
@@ -173,18 +176,22 @@ describe('a recommendation', () => {
     }
   });
 
-  it('draws token ids at random where there is no tokenizer, and says so', async () => {
+  it('measures sensitivities on given ids where there is no tokenizer, or on random ones, and says so', async () => {
     const ids = join(await temporaryFolder(), 'ids.json');
     await writeFile(ids, JSON.stringify(Array.from({ length: 32 }, (_, at) => at)));
     const pool = await sharedPool();
     const model = await openLocalModel(join(GOLDEN_MODELS, 'llama-gqa-llama3rope'));
-    const { sensitivity } = await recommendOn(pool, model, {
+    const request: RecommendationRequest = {
       formats: ['int3:g32', 'int4:g32'],
       budget: { kind: 'bits', bitsPerWeight: 4 },
       perplexity: { tokenIdsFile: ids, context: 32 },
-    });
-    expect(sensitivity.tokens.text).toBeUndefined();
-    expect(sensitivity.tokens.tokens).toBe(2 * sensitivity.tokens.context);
-    expect(sensitivity.notes[0]).toMatch(/token ids drawn at random \(.*tokenizer/);
+    };
+    const { sensitivity } = await recommendOn(pool, model, request);
+    expect(sensitivity.tokens).toMatchObject({ text: ids, tokens: 32 });
+    const random = await measureSensitivity(pool, model, { tensors: selectTensors(model, {}) });
+    expect(random.tokens.text).toBeUndefined();
+    expect(random.notes[0]).toMatch(/token ids drawn at random \(.*tokenizer/);
+    const names = ({ tensors }: SensitivityReport) => tensors.map(({ name }) => name);
+    expect(names(random)).toEqual(names(sensitivity));
   });
 });
