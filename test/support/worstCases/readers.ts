@@ -825,6 +825,7 @@ export const TAKES_NO_TEXT: readonly string[] = [
   'src/reports/recommendation.ts',
   'src/reports/reports.ts',
   'src/reports/sensitivity.ts',
+  'src/reports/training.ts',
   'src/safetensors/container.ts',
   'src/safetensors/dtypes.ts',
   'src/safetensors/headerLimitError.ts',
