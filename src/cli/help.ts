@@ -208,8 +208,8 @@ ${CALIBRATION_TEXT}
   --calibration-seed S   draw the windows from the whole text (default: the first ones)
 ${COMMON}
 
-All linear layers that all tokens pass, routers included; experts, embeddings and heads are
-left out. What is left out is said.
+All linear layers of blocks, routers included, experts with a count for each; embeddings and
+heads are left out.
 `,
   formats: `List the number formats.
 

@@ -1,8 +1,10 @@
 import type { ImportanceOf } from '../../methods/types.js';
 import type { CallOptions } from '../../rpc/rpc.js';
 import { visible } from '../../storage/errors.js';
+import { hasExperts } from '../evaluation/routedStates.js';
 import { observeInputs } from '../evaluation/evaluate.js';
 import type { ObservedInputs } from '../evaluation/inputObserver.js';
+import { findExpertSquares } from './expertSquares.js';
 import type { InputRangesRequest } from './inputRanges.js';
 import type { CalibrationRequest } from './types.js';
 
@@ -59,20 +61,30 @@ export async function findImportance(
     windows,
     scaleDtype,
     base,
-  }: Pick<CalibrationRequest, 'pool' | 'model' | 'windows' | 'scaleDtype' | 'base'>,
+    tensors,
+  }: Pick<CalibrationRequest, 'pool' | 'model' | 'windows' | 'scaleDtype' | 'base' | 'tensors'>,
   options: CallOptions,
 ): Promise<ImportanceOf> {
   const settings = { scaleDtype, memoryBudgetBytes: MEMORY_BUDGET_BYTES };
   const variant = base.size > 0 ? { id: 'calibrated', changes: base } : undefined;
   const squares = await findInputSquares({ pool, model, windows, settings, variant }, options);
-  return (name) => {
-    const found = squares.get(name);
-    return found && Float32Array.from(found.sums, (sum) => sum / found.rows);
+  const ofExperts = new Map<string, InputSquares>();
+  if (hasExperts(model.plan)) {
+    const walk = { pool, model, windows, scaleDtype, base, tensors };
+    for (const { tensors: names, expert, ...sums } of await findExpertSquares(walk, options)) {
+      for (const name of names) ofExperts.set(`${expert} ${name}`, sums);
+    }
+  }
+  return (name, expert) => {
+    const found = expert === undefined ? squares.get(name) : ofExperts.get(`${expert} ${name}`);
+    return found && found.rows > 0
+      ? Float32Array.from(found.sums, (sum) => sum / found.rows)
+      : undefined;
   };
 }
 
 /** @returns whether all sums are finite */
-function addSquares(sums: Float64Array, values: Float32Array): boolean {
+export function addSquares(sums: Float64Array, values: Float32Array): boolean {
   const { length: columns } = sums;
   for (let row = 0; row < values.length; row += columns) {
     for (let i = 0; i < columns; i++) sums[i] += values[row + i] * values[row + i];

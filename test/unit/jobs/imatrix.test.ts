@@ -129,7 +129,7 @@ describe('an importance matrix of a model', () => {
     );
   });
 
-  it('says that experts are left out', async () => {
+  it('has the experts of a mixture, with a count for each', async () => {
     const texts = await textModel();
     const folder = join(await temporaryFolder(), 'mixture');
     const mixture = new URL('../../fixtures/own-models/mixtral-window/', import.meta.url);
@@ -138,12 +138,17 @@ describe('an importance matrix of a model', () => {
     const words = Array.from({ length: 200 }, (_, i) => `t${(i * 7) % 64}`);
     await writeFile(join(folder, 'calibration.txt'), words.join(' '));
     const { out, report } = await gather(await createPool({ threads: 1 }), folder);
-    expect(report.notes).toEqual([
-      'Experts are left out: only linear maps that all tokens pass are seen. llama.cpp rounds them without an importance then.',
-    ]);
-    const names = [...(await read(out)).entries.keys()];
-    expect(names).toContain('blk.0.ffn_gate_inp.weight');
-    expect(names.filter((name) => /ffn_(up|down)/.test(name))).toEqual([]);
+    const { entries } = await read(out);
+    expect([...entries.keys()]).toContain('blk.0.ffn_gate_inp.weight');
+    const [up, down] = ['ffn_up_exps', 'ffn_down_exps'].map((module) => {
+      return entries.get(`blk.0.${module}.weight`)!;
+    });
+    expect(up.counts).toEqual(down.counts);
+    // Each of 64 tokens goes to two experts.
+    expect(up.counts.reduce((sum, count) => sum + count)).toBe(128);
+    const unseen =
+      up.counts.includes(0) || entries.get('blk.1.ffn_up_exps.weight')!.counts.includes(0);
+    expect(report.notes.join().includes('was routed to')).toBe(unseen);
   });
 });
 

@@ -6,7 +6,7 @@ import { CheckpointError, listQuoted, quoted, visible } from '../../../storage/e
 import type { FileSystem } from '../../../storage/fileSystem.js';
 import { runInSlices } from '../../../storage/slices.js';
 import { WHOLE_FILES } from '../../../storage/wholeFiles.js';
-import { imatrixName, linearInputs } from '../names.js';
+import { expertTargets, imatrixName, linearInputs } from '../names.js';
 
 /** Where an importance matrix is to serve. */
 export interface ImportanceTarget {
@@ -58,16 +58,55 @@ export async function readImportance(
     if (counts[0] === 0) unseen.push(stored);
     found.set(name, meanSquaresOf(entry));
   }
-  if (found.size === 0 && wanted.length > 0) {
+  const ofExperts = readExperts(path, matrix, { model, tensors }, { missing, unseen });
+  if (found.size === 0 && ofExperts.size === 0 && wanted.length > 0) {
     const detail = `it has ${listQuoted([...matrix.entries.keys()])}, none of which the model needs (${listQuoted(missing)}): this is the importance matrix of another model`;
     throw new CheckpointError(path, '', 'TensorInvalidInfo', detail);
   }
   return {
-    of: (name) => found.get(name),
+    of: (name, expert) => (expert === undefined ? found.get(name) : ofExperts.get(name)?.[expert]),
     key: hashOf([bytes]),
     source: path,
     notes: notesOf(path, missing, unseen),
   };
+}
+
+/** Mean squares of each expert's inputs, by the name of the weights' tensor; undefined of experts without rows. */
+function readExperts(
+  path: string,
+  { entries }: ImportanceMatrix,
+  { model, tensors }: Pick<ImportanceTarget, 'model' | 'tensors'>,
+  { missing, unseen }: { readonly missing: string[]; readonly unseen: string[] },
+): ReadonlyMap<string, readonly (Float32Array | undefined)[]> {
+  const targets = expertTargets(model.plan);
+  const found = new Map<string, readonly (Float32Array | undefined)[]>();
+  const said = new Set<string>();
+  for (const tensor of tensors) {
+    const target = targets.get(tensor);
+    if (!target) continue;
+    const { names, experts, inputs } = target;
+    // Gate and up take the same inputs.
+    const stored = names.find((name) => entries.has(name));
+    const isNew = !said.has(names[0]);
+    said.add(names[0]);
+    if (stored === undefined) {
+      if (isNew) missing.push(names[0]);
+      continue;
+    }
+    const entry = entries.get(stored)!;
+    if (entry.inputs !== inputs || entry.matrices !== experts) {
+      const detail = `${entry.inputs} inputs of ${entry.matrices} experts where the model's ${quoted(tensor)} has ${inputs} of ${experts}: this is the importance matrix of another model`;
+      throw new CheckpointError(path, `entry ${quoted(stored)}`, 'TensorInvalidInfo', detail);
+    }
+    if (isNew && entry.counts.includes(0)) unseen.push(stored);
+    found.set(
+      tensor,
+      Array.from(entry.counts, (count, expert) =>
+        count > 0 ? meanSquaresOf(entry, expert) : undefined,
+      ),
+    );
+  }
+  return found;
 }
 
 /** Refuses entries of blocks that the model does not have. */

@@ -3,10 +3,10 @@ import type { OpenedModel } from '../../../checkpoint/types.js';
 import type { WorkerPool } from '../../../compute/workerPool.js';
 import { encodeImatrix } from '../../../gguf/imatrixBytes.js';
 import type { ImportanceEntry } from '../../../gguf/imatrix.js';
+import { findExpertSquares, type ExpertSquares } from '../../../model/calibration/expertSquares.js';
 import { findInputSquares } from '../../../model/calibration/inputSquares.js';
 import { planLanguageModel } from '../../../model/config/languageModel.js';
-import { isRouter } from '../../../model/forward/block.js';
-import type { ModelPlan } from '../../../model/config/plan.js';
+import { hasExperts } from '../../../model/evaluation/routedStates.js';
 import type { ImatrixReport } from '../../../reports/reports.js';
 import type { CallOptions } from '../../../rpc/rpc.js';
 import { listQuoted } from '../../../storage/errors.js';
@@ -15,6 +15,7 @@ import { writeAtomically } from '../../../storage/node/atomicFile.js';
 import { localFileSystem } from '../../../storage/node/localFileSystem.js';
 import { CalibrationText } from '../../perplexity/node/calibrationText.js';
 import { DEFAULT_MEMORY_BUDGET, type CalibrationSettings } from '../../perplexity/measurement.js';
+import { expertEntries } from '../expertEntries.js';
 import { imatrixName } from '../names.js';
 
 /** Windows and their tokens, unless the user asks for others: those of the method of this name. */
@@ -65,6 +66,18 @@ export async function writeImatrix(
       });
     }
   }
+  let ofExperts: readonly ExpertSquares[] = [];
+  if (hasExperts(plain.plan)) {
+    const walk = {
+      pool,
+      model: plain,
+      windows,
+      scaleDtype: 'f16' as const,
+      tensors: new Set<string>(),
+    };
+    ofExperts = await findExpertSquares(walk, options);
+    for (const [name, entry] of expertEntries(ofExperts)) entries.set(name, entry);
+  }
   if (entries.size === 0) {
     throw new Error(`${opened.path}: llama.cpp's names of ${listQuoted(unnamed)} are not known`);
   }
@@ -91,19 +104,19 @@ export async function writeImatrix(
     context: chunkSize,
     tokens: windows.reduce((sum, { length }) => sum + length, 0),
     seconds: (performance.now() - begin) / 1000,
-    notes: [...text.notes, ...notesOf(plain.plan, unnamed)],
+    notes: [...text.notes, ...notesOf(unnamed, ofExperts)],
   };
 }
 
-function notesOf({ blocks }: ModelPlan, unnamed: readonly string[]): string[] {
+function notesOf(unnamed: readonly string[], squares: readonly ExpertSquares[]): string[] {
   const notes: string[] = [];
   if (unnamed.length > 0) {
     notes.push(`Left out, since llama.cpp's names of them are not known: ${listQuoted(unnamed)}.`);
   }
-  if (blocks.some(({ feedForward }) => isRouter(feedForward))) {
-    notes.push(
-      'Experts are left out: only linear maps that all tokens pass are seen. llama.cpp rounds them without an importance then.',
-    );
+  const unseen = squares.filter(({ rows, site }) => rows === 0 && site === 'down');
+  if (unseen.length > 0) {
+    const names = unseen.map(({ block, expert }) => `block ${block}, expert ${expert}`);
+    notes.push(`No token of the text was routed to ${listQuoted(names)}: count 0.`);
   }
   return notes;
 }

@@ -216,12 +216,12 @@ async function runStep(
   // Its memory is free when it ends.
   const pool = await WorkerPool.create(host, setup.pool);
   try {
-    const basics = { pool, model, windows, scaleDtype, base: new Map(base) };
+    const wanted = new Set(tensors.keys());
+    const basics = { pool, model, windows, scaleDtype, base: new Map(base), tensors: wanted };
     const request: CalibrationRequest = {
       ...basics,
       format,
       activations,
-      tensors: new Set(tensors.keys()),
       parts: new CalibratedFiles(join(folder, name), options.signal),
       importance: async () => {
         if (setup.importance) return setup.importance.of;
