@@ -4,7 +4,7 @@ import type { TensorChange } from '../evaluation/types.js';
 import { INPUT_SITES, linearsAt } from '../forward/block.js';
 import { CalibrationWalk } from './calibrationWalk.js';
 import { EXPERT_SITES, type ExpertSiteName } from './expertSites.js';
-import { addSquares, type InputSquares } from './inputSquares.js';
+import { addSquares, type InputSquares } from './squares.js';
 import type { WalkRequest } from './types.js';
 
 /** What calibration saw of the inputs of one expert's linear maps at a site. */

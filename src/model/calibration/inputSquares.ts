@@ -5,15 +5,9 @@ import { hasExperts } from '../evaluation/routedStates.js';
 import { observeInputs } from '../evaluation/evaluate.js';
 import type { ObservedInputs } from '../evaluation/inputObserver.js';
 import { findExpertSquares } from './expertSquares.js';
+import { addSquares, type InputSquares } from './squares.js';
 import type { InputRangesRequest } from './inputRanges.js';
 import type { CalibrationRequest } from './types.js';
-
-/** What calibration saw of a linear map's inputs. */
-export interface InputSquares {
-  /** Σx² of each input: [inputs]. */
-  readonly sums: Float64Array;
-  readonly rows: number;
-}
 
 /**
  * Σx² of the inputs of each linear map of a model's blocks while windows pass through it, in one walk for all
@@ -81,13 +75,4 @@ export async function findImportance(
       ? Float32Array.from(found.sums, (sum) => sum / found.rows)
       : undefined;
   };
-}
-
-/** @returns whether all sums are finite */
-export function addSquares(sums: Float64Array, values: Float32Array): boolean {
-  const { length: columns } = sums;
-  for (let row = 0; row < values.length; row += columns) {
-    for (let i = 0; i < columns; i++) sums[i] += values[row + i] * values[row + i];
-  }
-  return sums.every(Number.isFinite);
 }
