@@ -29,6 +29,10 @@ describe('better than rounding to nearest by perplexity and KL divergence', () =
     ['int4:row+mergequant/int4-static', 'int4:row/int4-static'],
     ['int2-asym:g64+gwq', 'int2-asym:g64'],
     ['int3-asym:g64+gwq', 'int3-asym:g64'],
+    ['int3-asym:g64+hqq', 'int3-asym:g64'],
+    ['int4:row+aweq/int8-static', 'int4:row/int8-static'],
+    // As many bits for a place and its share of the codebook as for codes and scales, or fewer.
+    ['vptq-v4-k256', 'int2-asym:g64'],
   ])('%s', { timeout: 1_200_000 }, async (scheme, nearest) => {
     const { perplexity, divergence } = await compare(scheme, nearest);
     expect(perplexity.delta).toBeLessThan(-2 * perplexity.error);

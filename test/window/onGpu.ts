@@ -39,7 +39,10 @@ export async function measureInWindow(
   formats: readonly string[],
 ): Promise<FrameLocator> {
   const item = 'Measure Perplexity…';
-  await workbench.chooseFromContextMenu(workbench.explorerRow(model), item, 'Quantscope');
+  await workbench.explorerRow(model).click();
+  const inFolder = workbench.page.locator('[aria-level="2"]');
+  const file = workbench.explorerRow('model.safetensors').and(inFolder);
+  await workbench.chooseFromContextMenu(file, item, 'Quantscope');
   await chooseFormats(workbench, formats, 32, { further: 2 });
   await workbench.pickOne('(4/5)', 'The model’s own text: eval.txt');
   await workbench.pickOne('(5/5)', 'All windows');
